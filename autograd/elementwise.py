@@ -1,0 +1,197 @@
+"""Operations that act entry by entry, with broadcasting; each line is a function and its derivative.
+
+Kinks have a finite subgradient, and where two arguments tie they share the cotangent evenly.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from .primitive import elementwise, implements, linear, primitive
+from .tensor import Tensor, lift, wrap
+
+_POSITIVE = (0.2, 3.0)
+_UNIT = (-0.8, 0.8)
+
+
+def _zero(g: Any) -> Any:
+    return np.zeros_like(g)
+
+
+def _below(b: Any) -> Any:
+    """b - 1, and 1 where b is 0: the exponent of the derivative of a ** b, which is then 0 * a."""
+    if b.__class__ is int or b.__class__ is float:
+        return b - 1 if b else 1
+    return np.where(b == 0, 1, b - 1)
+
+
+# Arithmetic. Python's operators are NumPy's ufuncs on arrays, and much faster on NumPy scalars.
+add = elementwise(operator.add, ufunc=np.add, a=lambda g: g, b=lambda g: g)
+subtract = elementwise(operator.sub, name="subtract", ufunc=np.subtract, a=lambda g: g, b=lambda g: -g)
+multiply = elementwise(operator.mul, name="multiply", ufunc=np.multiply, a=lambda g, b: g * b, b=lambda g, a: g * a)
+divide = elementwise(
+    operator.truediv,
+    name="divide",
+    ufunc=np.divide,
+    domain=((-3.0, 3.0), _POSITIVE),
+    a=lambda g, b: g / b,
+    b=lambda g, b, out: -(g * out / b),
+)
+power = elementwise(
+    operator.pow,
+    name="power",
+    ufunc=np.power,
+    domain=(_POSITIVE, (-3.0, 3.0)),
+    a=lambda g, a, b: g * (b * a ** _below(b)),
+    b=lambda g, a, out: g * (out * np.log(np.where(a == 0, 1, a))),
+)
+negative = elementwise(operator.neg, name="negative", ufunc=np.negative, x=lambda g: -g)
+positive = elementwise(operator.pos, name="positive", ufunc=np.positive, x=lambda g: g)
+remainder = elementwise(
+    operator.mod,
+    name="remainder",
+    ufunc=np.remainder,
+    domain=((0.1, 0.9), (1.0, 3.0)),
+    a=lambda g: g,
+    b=lambda g, a, b: -g * np.floor(a / b),
+)
+square = elementwise(np.square, x=lambda g, x: 2 * g * x)
+reciprocal = elementwise(np.reciprocal, domain=_POSITIVE, x=lambda g, out: -g * out * out)
+
+# Exponentials and logarithms
+exp = elementwise(np.exp, x=lambda g, out: g * out)
+exp2 = elementwise(np.exp2, x=lambda g, out: g * out * float(np.log(2)))
+expm1 = elementwise(np.expm1, x=lambda g, out: g * (out + 1))
+log = elementwise(np.log, domain=_POSITIVE, x=lambda g, x: g / x)
+log2 = elementwise(np.log2, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(2)))
+log10 = elementwise(np.log10, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(10)))
+log1p = elementwise(np.log1p, domain=_POSITIVE, x=lambda g, x: g / (1 + x))
+sqrt = elementwise(np.sqrt, domain=_POSITIVE, x=lambda g, out: g / (2 * np.where(out == 0, np.inf, out)))
+logaddexp = elementwise(
+    np.logaddexp, a=lambda g, a, out: g * np.exp(_gap(a, out)), b=lambda g, b, out: g * np.exp(_gap(b, out))
+)
+
+
+def _gap(x: Any, out: Any) -> Any:
+    """x - out, and -inf where both are -inf."""
+    return np.where(out == -np.inf, -np.inf, x) - np.where(out == -np.inf, 0, out)
+
+
+# Trigonometric and hyperbolic functions
+sin = elementwise(np.sin, x=lambda g, x: g * np.cos(x))
+cos = elementwise(np.cos, x=lambda g, x: -g * np.sin(x))
+tan = elementwise(np.tan, domain=(-1.2, 1.2), x=lambda g, out: g * (1 + out * out))
+arcsin = elementwise(np.arcsin, domain=_UNIT, x=lambda g, x: g / np.sqrt(1 - x * x))
+arccos = elementwise(np.arccos, domain=_UNIT, x=lambda g, x: -g / np.sqrt(1 - x * x))
+arctan = elementwise(np.arctan, x=lambda g, x: g / (1 + x * x))
+arctan2 = elementwise(
+    np.arctan2,
+    domain=_POSITIVE,
+    y=lambda g, y, x: g * x / (x * x + y * y),
+    x=lambda g, y, x: -g * y / (x * x + y * y),
+)
+hypot = elementwise(
+    np.hypot,
+    domain=_POSITIVE,
+    a=lambda g, a, out: g * (a / np.where(out == 0, 1, out)),
+    b=lambda g, b, out: g * (b / np.where(out == 0, 1, out)),
+)
+sinh = elementwise(np.sinh, x=lambda g, x: g * np.cosh(x))
+cosh = elementwise(np.cosh, x=lambda g, x: g * np.sinh(x))
+tanh = elementwise(np.tanh, x=lambda g, out: g * (1 - out * out))
+arcsinh = elementwise(np.arcsinh, x=lambda g, x: g / np.sqrt(x * x + 1))
+arccosh = elementwise(np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / np.sqrt(x * x - 1))
+arctanh = elementwise(np.arctanh, domain=_UNIT, x=lambda g, x: g / (1 - x * x))
+
+
+# Kinks
+def _where_larger(g: Any, a: Any, b: Any) -> Any:
+    return np.where(a == b, g / 2, np.where(a > b, g, 0))
+
+
+abs = absolute = elementwise(np.absolute, name="abs", kinks=(0.0,), x=lambda g, x: g * np.conj(np.sign(x)))
+maximum = elementwise(
+    np.maximum,
+    domain=((-3.0, 0.9), (1.1, 3.0)),
+    a=lambda g, a, b: _where_larger(g, a, b),
+    b=lambda g, a, b: _where_larger(g, b, a),
+)
+minimum = elementwise(
+    np.minimum,
+    domain=((-3.0, 0.9), (1.1, 3.0)),
+    a=lambda g, a, b: _where_larger(g, b, a),
+    b=lambda g, a, b: _where_larger(g, a, b),
+)
+relu = elementwise(lambda x: np.maximum(x, 0), name="relu", kinks=(0.0,), x=lambda g, out: g * (out > 0))
+
+# Steps: their derivative is 0 almost everywhere
+sign = elementwise(np.sign, kinks=(0.0,), x=_zero)
+floor = elementwise(np.floor, domain=(0.1, 0.9), x=_zero)
+ceil = elementwise(np.ceil, domain=(0.1, 0.9), x=_zero)
+trunc = elementwise(np.trunc, domain=(0.1, 0.9), x=_zero)
+rint = elementwise(np.rint, domain=(0.6, 1.4), x=_zero)
+floor_divide = elementwise(
+    operator.floordiv, name="floor_divide", ufunc=np.floor_divide, domain=((0.1, 0.9), (1.0, 3.0)), a=_zero, b=_zero
+)
+
+
+def _stable_sigmoid(x: Any) -> Any:
+    z = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, z) / (1 + z)
+
+
+# Functions of neural networks that NumPy lacks
+sigmoid = elementwise(_stable_sigmoid, name="sigmoid", x=lambda g, out: g * (out * (1 - out)))
+softplus = elementwise(lambda x: np.logaddexp(x, 0), name="softplus", x=lambda g, x: g * sigmoid(x))
+
+
+@primitive
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """Entries of `a` where `condition`, else of `b`; all three broadcast."""
+    return np.where(condition, a, b)
+
+
+where.vjp("a", "linear")(lambda g, condition: np.where(condition, g, 0))
+where.vjp("b", "linear")(lambda g, condition: np.where(condition, 0, g))
+
+
+@where.strategy
+def _(draw: Any) -> Any:
+    a, b = draw.entries(((-3.0, 3.0),) * 2)
+    return (draw.mask(a.shape), a, b), {}
+
+
+implements(np.where)(where)
+
+
+def clip(x: Any, min: Any = None, max: Any = None, /) -> Any:
+    """`x` limited to [min, max], either of which may be None; gradients follow `maximum` and `minimum`."""
+    if min is not None:
+        x = maximum(x, min)
+    return x if max is None else minimum(x, max)
+
+
+@linear("x")
+def astype(x: Any, *, dtype: Any) -> Any:
+    """`x` converted to `dtype`; the cotangent is converted back."""
+    return x.astype(dtype)
+
+
+astype.vjp("x")(lambda g: g)  # the engine casts a cotangent to its input's dtype
+
+
+@astype.strategy
+def _(draw: Any) -> Any:
+    return (draw.array(),), {"dtype": np.dtype(np.float64)}
+
+
+@astype.public
+@implements(np.astype)
+def _(x: Any, dtype: Any, *, copy: bool = True) -> Any:
+    x, dtype = lift(x), np.dtype(dtype)
+    if dtype.kind in "fc":
+        return astype.apply(x, dtype=dtype)
+    return wrap(x._data.astype(dtype)) if isinstance(x, Tensor) else x.astype(dtype)

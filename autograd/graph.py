@@ -1,0 +1,163 @@
+"""The computation graph that operations record, and the pass that pulls cotangents back through it.
+
+A node holds its edges: for every input that requires a gradient the input's node, the rule that pulls a
+cotangent back to it, and just the arrays for which that rule asked by name. Nodes never hold tensors, so
+there is no reference cycle, and a graph that is dropped is freed at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+import numpy as np
+
+_creation = itertools.count(0, -1)  # newest first: a heap of nodes pops in reverse order of creation
+
+
+class _Modes(threading.local):
+    """What is switched on in this thread; `special` is False while operations just compute and record."""
+
+    special = False
+    recording = True
+    overrides: dict[Any, Any] = {}
+
+
+modes = _Modes()
+
+
+@contextmanager
+def mode(**settings: Any) -> Iterator[None]:
+    """Switch modes for this context, in this thread."""
+    before = {name: getattr(modes, name) for name in settings}
+    modes.__dict__.update(settings, special=True)
+    try:
+        yield
+    finally:
+        modes.__dict__.update(before)
+        modes.special = not modes.recording or bool(modes.overrides)
+
+
+def no_grad() -> Any:
+    """Record no graph inside this context (or decorated function): results require no gradient.
+
+    >>> from pullback import Tensor
+    >>> with no_grad():
+    ...     (Tensor(2.0, requires_grad=True) * 3).requires_grad
+    False
+    """
+    return mode(recording=False)
+
+
+def enable_grad() -> Any:
+    """Record again inside this context (or decorated function), also within `no_grad`."""
+    return mode(recording=True)
+
+
+class Node:
+    """A vertex of the computation graph: a leaf (no primitive) or the result of a primitive.
+
+    `order` falls with time, `edges` holds one `(parent, rule, kept)` per input that requires a gradient
+    and becomes None once backward has used it, `value` is the result if that is a NumPy scalar, `hooks`
+    are functions from a cotangent to the one that takes its place.
+    """
+
+    __slots__ = ("order", "primitive", "edges", "kind", "value", "shape", "dtype", "grad", "hooks", "__weakref__")
+
+    def __init__(self, primitive: Any, edges: Any, out: Any) -> None:
+        self.order = next(_creation)
+        self.primitive = primitive
+        self.edges = edges
+        self.kind = out.__class__
+        self.shape = out.shape
+        self.dtype = out.dtype
+        self.value = None if self.kind is np.ndarray else out
+        self.grad: Any = None
+        self.hooks: dict[int, Callable[[Any], Any]] | None = None
+
+    def __repr__(self) -> str:
+        return f"Node({self.primitive.name if self.primitive else 'leaf'}, shape={self.shape}, dtype={self.dtype})"
+
+    def add_hook(self, hook: Callable[[Any], Any]) -> Callable[[], None]:
+        """Run `hook` on the cotangent that arrives here; returns a function that removes it."""
+        if self.hooks is None:
+            self.hooks = {}
+        hooks, key = self.hooks, next(_creation)
+        hooks[key] = hook
+
+        def remove() -> None:
+            hooks.pop(key, None)
+
+        return remove
+
+
+def pull(
+    seeds: Iterable[tuple[Node, Any]],
+    wanted: set[Node] | None,
+    *,
+    retain_graph: bool,
+    create_graph: bool,
+) -> dict[Node, Any]:
+    """Pull cotangents from the seeds back to the `wanted` nodes (None: all leaves); the heart of backward.
+
+    Visits each node once, newest first, so that a node's cotangent is complete when its turn comes.
+    Cotangents are plain arrays, or Tensors with `create_graph`, when what the rules do with them and with
+    what was kept is recorded in turn. Returns the cotangents by node.
+    """
+    pending: dict[Node, Any] = {}
+    found: dict[Node, Any] = {}
+    for node, g in seeds:
+        pending[node] = pending[node] + g if node in pending else g
+    heap = [(node.order, node) for node in pending]
+    heapify(heap)
+    overrides = modes.overrides
+    with mode(recording=True) if create_graph and not modes.recording else nullcontext():
+        while heap:
+            node = heappop(heap)[1]
+            g = pending.pop(node)
+            if node.hooks is not None:
+                for hook in list(node.hooks.values()):
+                    g = hook(g)
+            edges = node.edges
+            if edges is None:
+                raise RuntimeError(
+                    f"backward: the graph behind {node!r} was freed by an earlier backward; "
+                    "pass retain_graph=True to that one"
+                )
+            if node in wanted if wanted is not None else not edges:
+                found[node] = g
+            for parent, rule, kept in edges:
+                if overrides and rule.key in overrides:
+                    rule, kept = overrides[rule.key].standing_in(rule, kept)
+                c = rule.function(g, *(rule.rewrap(node, kept) if create_graph else kept))
+                if c.__class__ is not parent.kind or c.shape != parent.shape or c.dtype is not parent.dtype:
+                    c = _fit(c, parent, rule)
+                if parent in pending:
+                    pending[parent] = pending[parent] + c
+                else:
+                    pending[parent] = c
+                    heappush(heap, (parent.order, parent))
+            if not retain_graph and edges:
+                node.edges = None
+    return found
+
+
+def _fit(c: Any, node: Node, rule: Any) -> Any:
+    """A cotangent in its node's own shape and dtype: what broadcasting spread is summed, here and nowhere else."""
+    if c.shape != node.shape:
+        lead = c.ndim - len(node.shape)
+        if lead < 0 or any(n != m and n != 1 for n, m in zip(node.shape, c.shape[lead:], strict=True)):
+            raise ValueError(f"{rule!r} returned a cotangent of shape {c.shape} for an input of shape {node.shape}")
+        stretched = (lead + i for i, n in enumerate(node.shape) if n == 1 and c.shape[lead + i] != 1)
+        c = np.add.reduce(c, axis=(*range(lead), *stretched)).reshape(node.shape)
+    if c.dtype != node.dtype:
+        if c.dtype.kind == "c" and node.dtype.kind != "c":
+            c = np.real(c)
+        c = c.astype(node.dtype)
+    if node.value is not None and isinstance(c, np.ndarray):
+        c = c[()]
+    return c

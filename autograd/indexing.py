@@ -1,0 +1,118 @@
+"""Reading and writing entries by index: `getitem` and its transpose `scatter`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .primitive import linear
+from .tensor import Tensor, lift
+
+
+def _plain(index: Any) -> Any:
+    """An index without Tensors in it, integer lists as arrays."""
+    if isinstance(index, tuple):
+        return tuple(_plain(part) for part in index)
+    if isinstance(index, Tensor):
+        return index._data
+    return np.asarray(index, dtype=None if len(index) else np.intp) if isinstance(index, list) else index
+
+
+def _basic(index: Any) -> bool:
+    """Whether no entry can be named twice: no integer arrays."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return not any(isinstance(part, np.ndarray) and part.dtype != np.bool_ for part in parts)
+
+
+@linear("x")
+def getitem(x: Any, *, index: Any) -> Any:
+    """The entries of `x` at `index`: any index that NumPy takes, Tensors in it included.
+
+    >>> getitem(Tensor([1.0, 2.0, 3.0]), [2, 0, 2])
+    Tensor([3., 1., 3.])
+    """
+    return x[index]
+
+
+getitem.vjp("x")(lambda g, x_shape, index: scatter.apply(g, index=index, shape=x_shape))
+
+
+@getitem.public
+def _(x: Any, index: Any) -> Any:
+    return getitem.apply(lift(x), index=_plain(index))
+
+
+@linear("y")
+def scatter(y: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
+    """An array of zeros of `shape` with `y` added at `index`; what is named twice gets both."""
+    out = np.zeros(shape, y.dtype)
+    if _basic(index):
+        out[index] = y
+    else:
+        places = np.arange(out.size).reshape(shape)[index]
+        y = np.broadcast_to(y, places.shape)
+        out.reshape(-1)[:] = _sum_at(places.ravel(), y.ravel(), out.size)
+    return out
+
+
+scatter.vjp("y")(lambda g, index: g[index])
+
+
+@scatter.public
+def _(y: Any, index: Any, shape: Any) -> Any:
+    return scatter.apply(lift(y), index=_plain(index), shape=tuple(shape))
+
+
+def _sum_at(places: Any, values: Any, size: int) -> Any:
+    """Sums of the values with one place, by `bincount`, which is much faster than `np.add.at`."""
+    if np.iscomplexobj(values):
+        return _sum_at(places, values.real, size) + 1j * _sum_at(places, values.imag, size)
+    return np.bincount(places, values, size)
+
+
+@getitem.strategy
+def _(draw: Any) -> Any:
+    x = draw.array(shape=draw.shape(min_dims=1, min_side=1))
+    return (x,), {"index": draw.index(x.shape)}
+
+
+@scatter.strategy
+def _(draw: Any) -> Any:
+    shape = draw.shape(min_dims=1, min_side=1)
+    index = draw.index(shape)
+    return (draw.array(shape=np.empty(shape)[index].shape),), {"index": index, "shape": shape}
+
+
+@linear("x", "value")
+def setitem(x: Any, value: Any, *, index: Any) -> Any:
+    """A copy of `x` with `value` at `index`; where an entry is named twice, the last value counts."""
+    out = x.copy()
+    out[index] = value
+    return out
+
+
+setitem.vjp("x")(lambda g, index: setitem.apply(g, g.dtype.type(0), index=index))
+
+
+@setitem.vjp("value")
+def _(g: Any, x_shape: Any, index: Any) -> Any:
+    if _basic(index):
+        return g[index]
+    places = np.arange(g.size).reshape(x_shape)[index]
+    turn = np.arange(places.size).reshape(places.shape)
+    last = np.empty(g.size, turn.dtype)
+    last[places] = turn
+    return np.where(last[places] == turn, g[index], 0)
+
+
+@setitem.strategy
+def _(draw: Any) -> Any:
+    shape = draw.shape(min_dims=1, min_side=1)
+    index = draw.index(shape)
+    return (draw.array(shape=shape), draw.array(shape=np.empty(shape)[index].shape)), {"index": index}
+
+
+@setitem.public
+def _(x: Any, index: Any, value: Any) -> Any:
+    return setitem.apply(lift(x), value, index=_plain(index))

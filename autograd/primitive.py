@@ -1,0 +1,382 @@
+"""Primitives: functions on arrays with a rule per argument.
+
+A rule's first parameter is the cotangent `g`; its others are named after what it wants kept:
+
+    a parameter of the primitive    the array or option itself
+    out                             the primitive's result
+    a declared residual             what the primitive returned beside its result
+    NAME_shape                      only the shape of the parameter NAME, whose array is then not kept
+    position                        which of a variadic primitive's arrays the rule serves
+
+A primitive's arrays are its positional parameters, its options are keyword-only.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .graph import Node, mode, modes
+from .tensor import Tensor, as_data, functions, wrap
+
+_primitives: dict[str, Primitive] = {}
+
+
+class _Registry(Mapping[str, "Primitive"]):
+    """All primitives by name, read-only."""
+
+    def __getitem__(self, name: str) -> Primitive:
+        if name not in _primitives:
+            raise KeyError(f"no primitive named {name!r}; registered: {', '.join(sorted(_primitives))}")
+        return _primitives[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_primitives)
+
+    def __len__(self) -> int:
+        return len(_primitives)
+
+
+registry = _Registry()
+_sequences = frozenset((list, tuple))
+
+
+class Rule:
+    """How a cotangent is pulled back to one argument, and what of the forward pass that takes.
+
+    `pick(out, *residuals, *arrays, **options)` returns what the rule's function wants, in its order.
+    """
+
+    __slots__ = ("primitive", "position", "function", "wants", "kept", "pick", "key")
+
+    def __init__(self, primitive: Primitive, position: int, function: Callable[..., Any], wants: tuple[str, ...]):
+        self.primitive, self.position = primitive, position
+        self.function, self.wants = function, wants
+        self.key = (primitive, position)
+        self.kept = f"({''.join(primitive.source(want, position) + ',' for want in wants)})"
+        self.pick = eval(f"lambda {primitive.header}: {self.kept}", {"shape_of": _shape_of})
+
+    def __repr__(self) -> str:
+        return f"the rule of {self.primitive.name} for array {self.position}"
+
+    def standing_in(self, recorded: Rule, kept: tuple[Any, ...]) -> tuple[Rule, tuple[Any, ...]]:
+        """This rule with what it wants out of what `recorded` kept."""
+        have = dict(zip(recorded.wants, kept, strict=True))
+        missing = [want for want in self.wants if want not in have]
+        if missing:
+            raise RuntimeError(
+                f"override of {self.primitive.name}: the rule asks for {', '.join(missing)}, which was not kept; "
+                "run the forward pass inside the override too"
+            )
+        return self, tuple(have[want] for want in self.wants)
+
+    def widened(self, other: Rule) -> Rule:
+        """This rule, keeping also what `other` wants."""
+        extra = tuple(want for want in other.wants if want not in self.wants)
+        if not extra:
+            return self
+        function, count = self.function, len(self.wants)
+        return Rule(self.primitive, self.position, lambda g, *kept: function(g, *kept[:count]), self.wants + extra)
+
+    def rewrap(self, node: Node, kept: tuple[Any, ...]) -> list[Any]:
+        """What was kept, as Tensors of the graph again: for rules that are to be differentiated themselves."""
+        arrays, variadic = self.primitive.arrays, self.primitive.variadic
+        parents = {rule.position: parent for parent, rule, _ in node.edges}
+
+        def lift(want: str, value: Any) -> Any:
+            if want == "out":
+                return wrap(value, node)
+            if want == variadic:
+                return tuple(wrap(v, parents[i]) if i in parents else v for i, v in enumerate(value))
+            position = arrays.index(want) if want in arrays else None
+            return wrap(value, parents[position]) if position in parents else value
+
+        return [lift(want, value) for want, value in zip(self.wants, kept, strict=True)]
+
+
+def _shape_of(value: Any) -> Any:
+    return tuple(np.shape(v) for v in value) if isinstance(value, tuple) else np.shape(value)
+
+
+class Primitive:
+    """A function on arrays through which Tensors can go, because rules say how cotangents come back.
+
+    Calling it takes what users write (`public`, where there is one); `apply(*arrays, **options)` takes the
+    one form that the function and the rules see. On plain arrays both just compute.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str, residuals: tuple[str, ...], arrays: tuple[str, ...]):
+        if name in _primitives:
+            raise ValueError(f"a primitive named {name!r} is registered already")
+        self.name, self.function, self.residuals, self.arrays = name, function, residuals, arrays
+        self.variadic: str | None = None
+        self.options: tuple[str, ...] = ()
+        if not arrays:
+            parameters = inspect.signature(function).parameters.values()
+            self.arrays = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+            self.variadic = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+            self.options = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        star = ["*" + self.variadic] if self.variadic else ["*"] if self.options else []
+        self.header = ", ".join(["out", *residuals, *self.arrays, *star, *self.options])
+        self.rules: dict[int, Rule] = {}
+        self.kinds: dict[str, str] = {}  # argument -> "elementwise", "linear" or "general"
+        self.samples: Callable[[Any], Any] | None = None
+        self._public: Callable[..., Any] | None = None
+        self.__name__, self.__doc__ = name, function.__doc__
+        _primitives[name] = self
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}({', '.join([*self.arrays, *([self.variadic] if self.variadic else [])])})>"
+
+    def __reduce__(self) -> str:
+        return f"registry[{self.name!r}]"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.form(*args, **kwargs)
+
+    @property
+    def form(self) -> Callable[..., Any]:
+        """What users call, as a plain function."""
+        return self._public or self.apply
+
+    def public(self, form: Callable[..., Any]) -> Primitive:
+        """Decorator: `form` is what users call; it ends in `apply` on arguments in the one canonical form."""
+        self._public, self.__doc__ = form, form.__doc__
+        self.__wrapped__ = form
+        return self
+
+    def vjp(self, argument: str, kind: str = "general") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorator: the rule that pulls a cotangent back to `argument`, an array parameter."""
+        names = (*self.arrays, self.variadic)
+        if argument not in names:
+            raise TypeError(f"{self.name}: no array parameter named {argument!r}; it has {', '.join(map(str, names))}")
+
+        def register(rule: Callable[..., Any]) -> Callable[..., Any]:
+            self.kinds.setdefault(argument, kind)
+            self.rules[names.index(argument)] = self.make_rule(argument, rule)
+            self.__dict__.pop("apply", None)
+            return rule
+
+        return register
+
+    def strategy(self, samples: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Decorator: how the property tests draw `(arrays, options)` for `apply`; see `testing.strategies.Draw`."""
+        self.samples = samples
+        return samples
+
+    def make_rule(self, argument: str, function: Callable[..., Any]) -> Rule:
+        wants = tuple(inspect.signature(function).parameters)[1:]
+        return Rule(self, (*self.arrays, self.variadic).index(argument), function, wants)
+
+    def source(self, want: str, position: int) -> str:
+        """The expression, in terms of `header`, for what a rule asks for by the name `want`."""
+        if want in ("out", self.variadic, *self.residuals, *self.arrays, *self.options):
+            return want
+        if want == "position" and self.variadic:
+            return str(position)
+        base = want.removesuffix("_shape")
+        if base != want and base in (self.variadic, *self.arrays):
+            return f"shape_of({base})"
+        raise TypeError(f"{self.name}: a rule asks for {want!r}; there are {self.header.replace('*, ', '')}")
+
+    def rule(self, position: int) -> Rule:
+        """The rule for the array at `position`."""
+        rule = self.rules.get(position)
+        if rule is None:
+            last = self.rules.get(len(self.arrays)) if self.variadic else None
+            if last is None:
+                raise TypeError(f"{self.name}: no gradient with respect to {self.arrays[position]!r}; detach() it")
+            rule = self.rules[position] = Rule(self, position, last.function, last.wants)
+        return rule
+
+    def outputs(self, *args: Any, **options: Any) -> tuple[Any, ...]:
+        """The result, as `apply` gives it, and the residuals."""
+        parents: list[tuple[int, Node]] = []
+        values: list[Any] = []
+        lifted = False
+        for position, arg in enumerate(args):
+            if isinstance(arg, Tensor):
+                lifted = True
+                if arg._node is not None:
+                    parents.append((position, arg._node))
+                arg = arg._data
+            elif arg.__class__ in _sequences:
+                arg = as_data(arg)
+            values.append(arg)
+        results = self.function(*values, **options)
+        if not self.residuals:
+            results = (results,)
+        if results[0].__class__ is np.ndarray and not results[0].ndim:
+            results = (results[0][()], *results[1:])
+        if not lifted:
+            return results
+        if not parents or not modes.recording:
+            return wrap(results[0]), *results[1:]
+        edges = []
+        for position, parent in parents:
+            rule = self.rule(position)
+            substitute = modes.overrides.get(rule.key)
+            if substitute is not None:
+                rule = rule.widened(substitute)
+            edges.append((parent, rule, rule.pick(*results, *values, **options)))
+        return wrap(results[0], Node(self, tuple(edges), results[0])), *results[1:]
+
+    def _apply(self, *args: Any, **options: Any) -> Any:
+        return self.outputs(*args, **options)[0]
+
+    @cached_property
+    def apply(self) -> Callable[..., Any]:
+        """The primitive, on arguments in the one form that its function and its rules see."""
+        return self._apply if self.variadic else _compiled(self)
+
+
+def _compiled(primitive: Primitive) -> Callable[..., Any]:
+    """`apply` for a fixed number of arrays: `outputs` written out for this primitive, without its loops.
+
+    For one with the array x, the option axis and the rule `lambda g, out, axis: ...` it reads
+
+        def apply(x, *, axis):
+            if modes.special: return slow(x, axis=axis)
+            lifted, n0 = False, None
+            if isinstance(x, Tensor): lifted, n0, x = True, x._node, x._data
+            elif x.__class__ in sequences: x = as_data(x)
+            out = function(x, axis=axis)
+            if out.__class__ is ndarray and not out.ndim: out = out[()]
+            if not lifted: return out
+            edges = ()
+            if n0 is not None: edges += ((n0, rules[0], (out, axis,)),)
+            return wrap(out, Node(primitive, edges, out) if edges else None)
+    """
+    arrays, options, rules = primitive.arrays, primitive.options, primitive.rules
+    call = ", ".join([*arrays, *(f"{o}={o}" for o in options)])
+    nodes = [f"n{i}" for i in range(len(arrays))]
+    lines = [
+        f"def apply({', '.join([*arrays, *(['*', *options] if options else [])])}):",
+        f"    if modes.special: return slow({call})",
+        f"    lifted, {', '.join(nodes)} = False, {', '.join('None' for _ in nodes)}",
+    ]
+    for node, x in zip(nodes, arrays, strict=True):
+        lines.append(f"    if isinstance({x}, Tensor): lifted, {node}, {x} = True, {x}._node, {x}._data")
+        lines.append(f"    elif {x}.__class__ in sequences: {x} = as_data({x})")
+    lines += [
+        f"    {', '.join(['out', *primitive.residuals])} = function({call})",
+        "    if out.__class__ is ndarray and not out.ndim: out = out[()]",
+        "    if not lifted: return out",
+        "    edges = ()",
+    ]
+    for i, node in enumerate(nodes):
+        kept = rules[i].kept if i in rules else f"no_rule({i})"
+        lines.append(f"    if {node} is not None: edges += (({node}, rules[{i}], {kept}),)")
+    lines.append("    return wrap(out, Node(primitive, edges, out) if edges else None)")
+    scope: dict[str, Any] = {
+        **{"modes": modes, "Tensor": Tensor, "wrap": wrap, "Node": Node, "as_data": as_data, "sequences": _sequences},
+        **{"primitive": primitive, "function": primitive.function, "slow": primitive._apply, "rules": dict(rules)},
+        **{"ndarray": np.ndarray, "no_rule": primitive.rule, "shape_of": _shape_of},
+    }
+    exec("\n".join(lines), scope)
+    return scope["apply"]
+
+
+def primitive(
+    function: Callable[..., Any] | None = None, /, *, name: str | None = None, residuals: Iterable[str] = ()
+) -> Any:
+    """Decorator: make a function on arrays a primitive, to be given its rules by `.vjp(argument)`.
+
+    Positional parameters are arrays, keyword-only ones options. With `residuals` the function returns
+    `(out, *residuals)`; rules may ask for them by name, as constants of the graph.
+
+    >>> @primitive
+    ... def twice(x):
+    ...     return 2 * x
+    >>> @twice.vjp("x")
+    ... def _(g):
+    ...     return 2 * g
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> twice(x).sum().backward()
+    >>> x.grad
+    Tensor([2., 2.])
+    """
+    if function is None:
+        return lambda f: primitive(f, name=name, residuals=residuals)
+    return Primitive(function, name or function.__name__, tuple(residuals), ())
+
+
+def linear(*arguments: str) -> Callable[[Callable[..., Any]], Primitive]:
+    """Decorator: a primitive that is linear in each of the named arguments (the others held fixed).
+
+    The rule for a linear argument is its transpose: another linear map, of which this one is the
+    transpose in turn. The property tests check <A x, y> = <x, A^T y> to rounding.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Primitive:
+        made = primitive(function)
+        made.kinds.update(dict.fromkeys(arguments, "linear"))
+        return made
+
+    return decorate
+
+
+def elementwise(
+    function: Callable[..., Any],
+    *,
+    name: str | None = None,
+    ufunc: Any = None,
+    domain: Any = (-3.0, 3.0),
+    kinks: tuple[float, ...] = (),
+    **rules: Callable[..., Any],
+) -> Primitive:
+    """A primitive whose every argument acts entry by entry (with broadcasting), from a table of its rules.
+
+    The derivative is a diagonal, so that one rule per argument serves both directions. The property tests
+    draw entries from `domain` (one pair, or one for each argument), not near `kinks`.
+
+    >>> cube = elementwise(lambda x: x * x * x, name="cube", x=lambda g, x: 3 * x * x * g)
+    >>> cube(Tensor(2.0))
+    Tensor(8.)
+    """
+    made = Primitive(function, name or function.__name__, (), tuple(rules))
+    for argument, rule in rules.items():
+        made.vjp(argument, "elementwise")(rule)
+    domains = domain if isinstance(domain[0], tuple) else (domain,) * len(rules)
+    made.strategy(lambda draw: (draw.entries(domains, kinks), {}))
+    if isinstance(ufunc or function, np.ufunc):
+        functions[ufunc or function] = made
+    return made
+
+
+def implements(*numpy_functions: Any) -> Callable[[Any], Any]:
+    """Decorator: what NumPy calls on Tensors in place of its own function or ufunc."""
+
+    def register(function: Any) -> Any:
+        functions.update(dict.fromkeys(numpy_functions, function))
+        return function
+
+    return register
+
+
+@contextmanager
+def override(primitive: Primitive, argument: str, rule: Callable[..., Any]) -> Iterator[None]:
+    """Swap a primitive's rule for one argument inside this context, in this thread.
+
+    In force for the backward passes run inside; a rule that asks for more than the ordinary one keeps
+    wants the forward pass inside, too.
+
+    >>> from pullback import relu
+    >>> x = Tensor([-1.0, 2.0], requires_grad=True)
+    >>> with override(relu, "x", lambda g: g.clip(0)):
+    ...     relu(x).backward(Tensor([3.0, -3.0]))
+    >>> x.grad
+    Tensor([3., 0.])
+    """
+    if not isinstance(primitive, Primitive):
+        raise TypeError(f"override: expected a primitive, not {primitive!r}")
+    if argument not in primitive.arrays:
+        raise TypeError(f"override: {primitive.name} has no array {argument!r}; it has {', '.join(primitive.arrays)}")
+    new = primitive.make_rule(argument, rule)
+    with mode(overrides={**modes.overrides, new.key: new}):
+        yield

@@ -1,0 +1,322 @@
+"""Tensor: an array and, if a gradient may be asked of it, the node of the graph that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .graph import Node, modes, pull
+
+
+def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+    """A numeric array of `data`; a 0-d one as a NumPy scalar, whose arithmetic is several times faster."""
+    if isinstance(data, Tensor):
+        data = data._data
+    array = np.array(data, dtype=dtype, copy=copy)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"Tensor: dtype {array.dtype} is not numeric (bool, integer, float or complex)")
+    return array if array.ndim else array[()]
+
+
+def _differentiable(dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "fc":
+        raise TypeError(f"requires_grad: only float and complex tensors have gradients, not {dtype}")
+
+
+def lift(x: Any) -> Any:
+    """A Tensor or an array, of anything that can be one."""
+    return x if isinstance(x, (Tensor, np.ndarray, np.generic)) else as_data(x)
+
+
+class Tensor:
+    """An array that records what is computed from it, so that gradients can be asked of it.
+
+    `data` is copied: anything that `np.array` takes, numeric, or a Tensor (whose graph is left behind).
+    With `requires_grad` it becomes a leaf whose `.grad` is filled by `backward`; TypeError for integers
+    and bools. A 0-d result is held as a NumPy scalar.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    Tensor([2., 4.])
+    """
+
+    __slots__ = ("_data", "_node", "__weakref__")
+    _data: Any
+    _node: Node | None
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
+        self._data = as_data(data, dtype, copy=True)
+        self._node = None
+        if requires_grad:
+            self.requires_grad = True
+
+    @property
+    def data(self) -> Any:
+        """The values: a NumPy array, or a NumPy scalar where `ndim` is 0."""
+        return self._data
+
+    @data.setter
+    def data(self, values: Any) -> None:
+        self._data = as_data(values)
+        if self._node is not None:
+            old, self._node = self._node, Node(None, (), self._data)
+            self._node.grad, self._node.hooks = old.grad, old.hooks
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this tensor are recorded."""
+        return self._node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        if not flag:
+            self._node = None
+        elif self._node is None:
+            _differentiable(self._data.dtype)
+            self._node = Node(None, (), self._data)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set `requires_grad` and return the tensor itself."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this tensor."""
+        return self._node is None or self._node.primitive is None
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` has accumulated, or None."""
+        return None if self._node is None else self._node.grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is None and self._node is None:
+            return
+        if self._node is None:
+            raise RuntimeError("grad: this tensor does not require a gradient")
+        if value is not None:
+            value = value if isinstance(value, Tensor) else Tensor(value)
+            if value.shape != self.shape:
+                raise ValueError(f"grad: shape {value.shape} given for a tensor of shape {self.shape}")
+        self._node.grad = value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        return self._data.size
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+    def detach(self) -> Tensor:
+        """The same values (shared memory) without the graph."""
+        return wrap(self._data)
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The values as a NumPy array (shared memory), whether or not a gradient is required."""
+        return np.asarray(self._data)
+
+    def item(self, *index: int) -> Any:
+        """The one value (or the one at `index`) as a Python number; ValueError if there are more."""
+        return self._data.item(*index)
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> Callable[[], None]:
+        """Call `hook` with this tensor's gradient when backward reaches it; what it returns, unless None,
+        replaces the gradient. Returns a function that removes the hook."""
+        if self._node is None:
+            raise RuntimeError("register_hook: this tensor does not require a gradient")
+
+        def on_cotangent(g: Any) -> Any:
+            lifted = isinstance(g, Tensor)
+            new = hook(g if lifted else wrap(g))
+            if new is None:
+                return g
+            new = new if isinstance(new, Tensor) else wrap(as_data(new))
+            if new.shape != g.shape:
+                raise ValueError(f"hook: returned shape {new.shape} for a gradient of shape {g.shape}")
+            return new if lifted else new._data
+
+        return self._node.add_hook(on_cotangent)
+
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+        """Add to the `.grad` of every leaf the gradient of this tensor, weighted by `gradient`.
+
+        `gradient` has this tensor's shape and may be left out if it has one element (then 1). The graph
+        is freed as it is used unless `retain_graph`; `create_graph` records the pass itself, so that the
+        gradients can be differentiated again. RuntimeError where no graph was recorded or it was freed.
+
+        >>> x = Tensor(3.0, requires_grad=True)
+        >>> (x ** 2).backward(create_graph=True)
+        >>> x.grad
+        Tensor(6.)
+        """
+        backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
+
+    def _assign(self, new: Any) -> Tensor:
+        """Become `new`, in place: what was recorded with the old value keeps it."""
+        new = new if isinstance(new, Tensor) else wrap(new)
+        if new.shape != self.shape:
+            raise ValueError(f"in-place operation: result of shape {new.shape} does not fit shape {self.shape}")
+        if new.dtype != self.dtype:
+            if not np.can_cast(new.dtype, self.dtype, "same_kind"):
+                raise TypeError(f"in-place operation: cannot cast the result from {new.dtype} to {self.dtype}")
+            new = new.astype(self.dtype)
+        if modes.recording:
+            if self._node is not None and self._node.primitive is None:
+                raise RuntimeError(
+                    "in-place operation on a leaf that requires a gradient: use no_grad() to update it, or x = x + ..."
+                )
+            self._node = new._node
+        self._data = new._data
+        return self
+
+    __array_priority__ = 1000.0
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if self._node is not None and modes.recording:
+            raise TypeError(
+                "a Tensor that requires a gradient would lose it in a NumPy array: "
+                "use .detach() or .numpy() for its values, or stack() for a list of Tensors"
+            )
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        called = method == "__call__"
+        name = f"numpy.{ufunc.__name__}" + ("" if called else "." + method)
+        handler = functions.get(ufunc if called else (ufunc, method))
+        if handler is None:
+            raise TypeError(f"{name} has no rule on Tensors")
+        if not called:
+            return handler(*inputs, **kwargs)
+        (out,) = kwargs.pop("out", (None,))
+        if kwargs:
+            raise TypeError(f"{name}: {', '.join(kwargs)} is not supported on Tensors")
+        if out is not None and not isinstance(out, Tensor):
+            raise TypeError(f"{name}: out is a NumPy array, which cannot record the result; make it a Tensor")
+        result = handler(*inputs)
+        return result if out is None else out._assign(result)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        handler = functions.get(func)
+        if handler is None:
+            raise TypeError(f"{func.__module__}.{func.__name__} has no rule on Tensors")
+        return handler(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        body = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
+        dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
+        return f"Tensor({body}{dtype}{', requires_grad=True' if self._node else ''})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data if self.ndim == 0 else str(self), spec)
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-d Tensor")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __int__(self) -> int:
+        return int(self._data)
+
+    def __float__(self) -> float:
+        return float(self._data)
+
+    def __complex__(self) -> complex:
+        return complex(self._data)
+
+    def __index__(self) -> int:
+        return np.asarray(self._data).__index__()
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(self._data == (value._data if isinstance(value, Tensor) else value)))
+
+    __hash__ = object.__hash__
+
+    if TYPE_CHECKING:  # given in methods.py, from the functions of the families
+
+        def __getattr__(self, name: str) -> Any: ...
+
+        __add__ = __radd__ = __iadd__ = __sub__ = __rsub__ = __isub__ = __getattr__
+        __mul__ = __rmul__ = __imul__ = __truediv__ = __rtruediv__ = __itruediv__ = __getattr__
+        __pow__ = __rpow__ = __ipow__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = __getattr__
+
+    def __reduce__(self) -> Any:
+        if not self.is_leaf:
+            raise TypeError("only a leaf can be pickled or deep-copied: the graph stays here (detach() it first)")
+        return _rebuild, (type(self), self._data, self.requires_grad, self.grad)
+
+
+functions: dict[Any, Callable[..., Any]] = {}  # NumPy's functions and ufuncs -> what runs them on Tensors
+
+
+def wrap(data: Any, node: Node | None = None) -> Tensor:
+    """A Tensor of an array as it is, not copied."""
+    tensor = Tensor.__new__(Tensor)
+    tensor._data = data
+    tensor._node = node
+    return tensor
+
+
+def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | None) -> Tensor:
+    tensor = cls.__new__(cls)
+    tensor._data, tensor._node = data, None
+    tensor.requires_grad, tensor.grad = requires_grad, grad
+    return tensor
+
+
+def backward(
+    outputs: Iterable[Tensor], gradients: Iterable[Any], *, retain_graph: bool | None = None, create_graph: bool = False
+) -> None:
+    """Accumulate in the leaves' `.grad` the gradients of `outputs`, weighted by `gradients` (None: ones)."""
+    seeds = [seed(output, gradient, create_graph) for output, gradient in zip(outputs, gradients, strict=True)]
+    retain = create_graph if retain_graph is None else retain_graph
+    owned = {id(g._data if isinstance(g, Tensor) else g) for _, g in seeds}
+    for node, g in pull(seeds, None, retain_graph=retain, create_graph=create_graph).items():
+        g = g if isinstance(g, Tensor) else wrap(g)
+        if node.grad is not None:
+            g = node.grad + g if create_graph else wrap(node.grad._data + g._data)
+        elif g._node is None and node.kind is np.ndarray and (g._data.base is not None or id(g._data) in owned):
+            g = wrap(g._data.copy())  # a view, or an array that another leaf was given too
+        owned.add(id(g._data))
+        node.grad = g
+
+
+def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tuple[Node, Any]:
+    """Where `pull` starts: the output's node and first cotangent (None: one), of the output's shape and dtype."""
+    if not isinstance(output, Tensor):
+        raise TypeError(f"backward: expected a Tensor, not {type(output).__name__}")
+    if output._node is None:
+        raise RuntimeError("backward: this tensor does not require a gradient, and nothing was recorded for it")
+    if gradient is None:
+        if output.size != 1:
+            raise RuntimeError(f"backward: an output of shape {output.shape} needs a gradient of that shape")
+        gradient = np.ones_like(output._data)
+    given = gradient if isinstance(gradient, Tensor) else wrap(as_data(gradient))
+    if given.shape != output.shape:
+        raise ValueError(f"backward: gradient of shape {given.shape} given for an output of shape {output.shape}")
+    if given.dtype != output.dtype:
+        given = given.astype(output.dtype)
+    return output._node, given if create_graph else given._data

@@ -1,0 +1,1 @@
+"""Numerical differentiation and property tests of gradients."""

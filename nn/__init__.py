@@ -1,0 +1,1 @@
+"""Modules, losses, data and weights on disk."""

@@ -1,0 +1,3 @@
+"""Property-test gradients: the public face of `autograd/testing`."""
+
+from .autograd.testing import *  # noqa: F403

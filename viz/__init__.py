@@ -1,0 +1,1 @@
+"""Pictures of graphs, filters, features and training curves."""
