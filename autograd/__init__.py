@@ -1,5 +1,6 @@
 """Tensors, primitives and their rules, the backward pass, and what transforms functions of tensors."""
 
+from .convolution import conv, conv_matrix, conv_transpose, conv_weight
 from .creation import arange, asarray, empty, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from .elementwise import (
     abs,
@@ -15,6 +16,8 @@ from .elementwise import (
     astype,
     ceil,
     clip,
+    conj,
+    conjugate,
     cos,
     cosh,
     divide,
@@ -83,8 +86,18 @@ from .methods import (
     shape,
     size,
 )
+from .pooling import (
+    avg_pool,
+    flat_take,
+    max_pool,
+    max_unpool,
+    window_place,
+    window_select,
+    window_spread,
+    window_sum,
+)
 from .primitive import Primitive, linear, override, primitive, registry
-from .reductions import cumsum, log_softmax, logsumexp, max, mean, min, softmax, std, sum, var
+from .reductions import cumsum, log_softmax, logsumexp, max, mean, min, prod, softmax, std, sum, var
 from .shaping import (
     broadcast_to,
     concatenate,
@@ -101,8 +114,23 @@ from .shaping import (
     transpose,
 )
 from .tensor import Tensor
+from .windows import col2im, im2col
 
 __all__ = [
+    "avg_pool",
+    "conv",
+    "conv_matrix",
+    "conv_transpose",
+    "conv_weight",
+    "col2im",
+    "flat_take",
+    "im2col",
+    "max_pool",
+    "max_unpool",
+    "window_place",
+    "window_select",
+    "window_spread",
+    "window_sum",
     "Primitive",
     "Tensor",
     "abs",
@@ -130,6 +158,8 @@ __all__ = [
     "ceil",
     "clip",
     "concatenate",
+    "conj",
+    "conjugate",
     "cos",
     "cosh",
     "count_nonzero",
@@ -191,6 +221,7 @@ __all__ = [
     "positive",
     "power",
     "primitive",
+    "prod",
     "ravel",
     "reciprocal",
     "registry",

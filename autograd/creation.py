@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import astype
+from .elementwise import astype, positive
+from .primitive import implements
 from .shaping import stack
 from .tensor import Tensor, as_data, wrap
 
@@ -28,14 +29,14 @@ def asarray(obj: Any, dtype: Any = None, copy: bool | None = None) -> Tensor:
     out = obj if dtype is None or obj.dtype == dtype else astype(obj, dtype)
     if copy is False and out is not obj:
         raise ValueError(f"asarray: cannot convert {obj.dtype} to {np.dtype(dtype)} without a copy")
-    return +out if copy and out is obj else out
+    return positive(out) if copy and out is obj else out
 
 
 def _holds_tensors(obj: Any) -> bool:
     return isinstance(obj, (list, tuple)) and any(isinstance(part, Tensor) or _holds_tensors(part) for part in obj)
 
 
-def _creator(function: Callable[..., Any]) -> Callable[..., Tensor]:
+def _creator(function: Any) -> Callable[..., Tensor]:
     @wraps(function, assigned=("__name__",), updated=())
     def create(*args: Any, requires_grad: bool = False, **kwargs: Any) -> Tensor:
         tensor = wrap(as_data(function(*args, **kwargs)))
@@ -46,6 +47,19 @@ def _creator(function: Callable[..., Any]) -> Callable[..., Tensor]:
     return create
 
 
-zeros, ones, full, empty, eye = map(_creator, (np.zeros, np.ones, np.full, np.empty, np.eye))
-arange, linspace = _creator(np.arange), _creator(np.linspace)
-zeros_like, ones_like, full_like = map(_creator, (np.zeros_like, np.ones_like, np.full_like))
+_functions: Any = (np.zeros, np.ones, np.full, np.empty, np.eye, np.arange, np.linspace)
+zeros, ones, full, empty, eye, arange, linspace = map(_creator, _functions)
+
+
+def _like(function: Any) -> Callable[..., Tensor]:
+    make = _creator(function)
+
+    @implements(function)
+    @wraps(make)
+    def create(x: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return make(x._data if isinstance(x, Tensor) else x, *args, **kwargs)
+
+    return create
+
+
+zeros_like, ones_like, full_like = map(_like, (np.zeros_like, np.ones_like, np.full_like))

@@ -21,11 +21,11 @@ def _zero(g: Any) -> Any:
     return np.zeros_like(g)
 
 
-def _below(b: Any) -> Any:
-    """b - 1, and 1 where b is 0: the exponent of the derivative of a ** b, which is then 0 * a."""
+def _below(a: Any, b: Any) -> Any:
+    """b - 1, the exponent of the derivative of a ** b; 1 for 0 ** 0, whose derivative is then 0."""
     if b.__class__ is int or b.__class__ is float:
         return b - 1 if b else 1
-    return np.where(b == 0, 1, b - 1)
+    return np.where(np.logical_and(a == 0, b == 0), 1, b - 1)
 
 
 # Arithmetic. Python's operators are NumPy's ufuncs on arrays, and much faster on NumPy scalars.
@@ -45,7 +45,7 @@ power = elementwise(
     name="power",
     ufunc=np.power,
     domain=(_POSITIVE, (-3.0, 3.0)),
-    a=lambda g, a, b: g * (b * a ** _below(b)),
+    a=lambda g, a, b: g * (b * a ** _below(a, b)),
     b=lambda g, a, out: g * (out * np.log(np.where(a == 0, 1, a))),
 )
 negative = elementwise(operator.neg, name="negative", ufunc=np.negative, x=lambda g: -g)
@@ -112,6 +112,7 @@ def _where_larger(g: Any, a: Any, b: Any) -> Any:
     return np.where(a == b, g / 2, np.where(a > b, g, 0))
 
 
+conj = conjugate = elementwise(np.conjugate, name="conj", x=lambda g: np.conj(g))
 abs = absolute = elementwise(np.absolute, name="abs", kinks=(0.0,), x=lambda g, x: g * np.conj(np.sign(x)))
 maximum = elementwise(
     np.maximum,

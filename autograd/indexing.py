@@ -35,9 +35,6 @@ def getitem(x: Any, *, index: Any) -> Any:
     return x[index]
 
 
-getitem.vjp("x")(lambda g, x_shape, index: scatter.apply(g, index=index, shape=x_shape))
-
-
 @getitem.public
 def _(x: Any, index: Any) -> Any:
     return getitem.apply(lift(x), index=_plain(index))
@@ -56,6 +53,7 @@ def scatter(y: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
+getitem.vjp("x")(lambda g, x_shape, index: scatter.apply(g, index=index, shape=x_shape))
 scatter.vjp("y")(lambda g, index: g[index])
 
 

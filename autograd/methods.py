@@ -12,7 +12,7 @@ from . import elementwise as el
 from .indexing import getitem, setitem
 from .linalg import matmul
 from .primitive import Primitive, implements
-from .reductions import cumsum, log_softmax, max, mean, min, softmax, std, sum, var
+from .reductions import cumsum, log_softmax, max, mean, min, prod, softmax, std, sum, var
 from .shaping import matrix_transpose, ravel, reshape, squeeze, swapaxes, transpose
 from .tensor import Tensor, wrap
 
@@ -24,7 +24,7 @@ def _lower(value: Any) -> Any:
     return value._data if isinstance(value, Tensor) else value
 
 
-def constant(function: Callable[..., Any]) -> Callable[..., Any]:
+def constant(function: Any) -> Callable[..., Any]:
     """A function whose results are constants of the graph (comparisons, positions, shapes), on Tensors."""
 
     def on_tensors(*args: Any, **kwargs: Any) -> Any:
@@ -91,12 +91,14 @@ _attributes: dict[str, Any] = {
     "__neg__": el.negative,
     "__pos__": el.positive,
     "__abs__": el.abs,
+    "conj": el.conj,
     "__invert__": lambda x: wrap(~x._data),
     "__getitem__": getitem,
     "__setitem__": _setitem,
     "T": property(transpose.form),
     "mT": property(matrix_transpose),
     "sum": sum,
+    "prod": prod,
     "mean": mean,
     "max": max,
     "min": min,

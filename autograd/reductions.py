@@ -9,7 +9,7 @@ import numpy as np
 
 from .elementwise import sqrt, square
 from .primitive import implements, linear, primitive
-from .shaping import axes_of, broadcast_to, expand_dims
+from .shaping import axes_of, broadcast_to, expand_dims, inverse
 from .tensor import lift
 
 
@@ -56,7 +56,7 @@ def _ufunc_reduce(ufunc: np.ufunc, function: Any) -> None:
 
 
 @linear("x")
-def sum(x: Any, *, axis: Any, keepdims: bool) -> Any:
+def sum(x: Any, *, axis: Any, keepdims: Any) -> Any:
     """The sum over `axis` (None: over all axes).
 
     >>> sum(Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
@@ -72,13 +72,13 @@ _ufunc_reduce(np.add, sum)
 
 
 @linear("x")
-def mean(x: Any, *, axis: Any, keepdims: bool) -> Any:
+def mean(x: Any, *, axis: Any, keepdims: Any) -> Any:
     """The mean over `axis` (None: over all axes)."""
     return np.add.reduce(x, axis=axis, keepdims=keepdims) / _count(x.shape, axis)
 
 
 @mean.vjp("x")
-def _(g: Any, x_shape: Any, axis: Any, keepdims: bool) -> Any:
+def _(g: Any, x_shape: Any, axis: Any, keepdims: Any) -> Any:
     return _spread(g / (_count(x_shape, axis) or 1), x_shape, axis, keepdims)
 
 
@@ -86,7 +86,42 @@ mean.strategy(_nonempty)
 _reduction(mean, np.mean)
 
 
-def _share(g: Any, x: Any, out: Any, axis: Any, keepdims: bool) -> Any:
+def _others(x: Any) -> Any:
+    """For each entry, the product of all others along the first axis; by halving, so that no zero divides."""
+    n = len(x)
+    if n < 2:
+        return np.ones_like(x)
+    a, b, rest = x[: n // 2], x[n // 2 : n - n % 2], x[n - n % 2 :]
+    pairs = _others(np.concatenate([a * b, rest]))
+    return np.concatenate([pairs[: n // 2] * b, pairs[: n // 2] * a, pairs[n // 2 :]])
+
+
+@primitive
+def prod(x: Any, *, axis: Any, keepdims: Any) -> Any:
+    """The product over `axis` (None: over all axes); zeros among the entries do no harm to its gradient.
+
+    >>> x = Tensor([2.0, 0.0, 3.0], requires_grad=True)
+    >>> prod(x).backward()
+    >>> x.grad
+    Tensor([0., 6., 0.])
+    """
+    return np.multiply.reduce(x, axis=axis, keepdims=keepdims)
+
+
+@prod.vjp("x")
+def _(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    order = (*axis, *(a for a in range(x.ndim) if a not in axis))
+    moved = np.transpose(x, order)
+    others = _others(np.reshape(moved, (_count(x.shape, axis), *moved.shape[len(axis) :])))
+    return _kept(g, axis, keepdims) * np.transpose(np.reshape(others, moved.shape), inverse(order))
+
+
+prod.strategy(_sample)
+_reduction(prod, np.prod)
+_ufunc_reduce(np.multiply, prod)
+
+
+def _share(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
     """The cotangent of an extremum, in equal shares to all entries that attain it."""
     hit = x == _kept(out, axis, keepdims)
     share = _kept(g, axis, keepdims) / np.sum(hit, axis=axis, dtype=g.dtype, keepdims=True)
@@ -94,13 +129,13 @@ def _share(g: Any, x: Any, out: Any, axis: Any, keepdims: bool) -> Any:
 
 
 @primitive
-def max(x: Any, *, axis: Any, keepdims: bool) -> Any:
+def max(x: Any, *, axis: Any, keepdims: Any) -> Any:
     """The largest entry over `axis` (None: over all axes); entries that tie share the cotangent."""
     return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
 
 
 @primitive
-def min(x: Any, *, axis: Any, keepdims: bool) -> Any:
+def min(x: Any, *, axis: Any, keepdims: Any) -> Any:
     """The smallest entry over `axis` (None: over all axes); entries that tie share the cotangent."""
     return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
 
@@ -118,7 +153,7 @@ def _exp_gap(x: Any, out: Any) -> Any:
 
 
 @primitive
-def logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
+def logsumexp(x: Any, *, axis: Any, keepdims: Any) -> Any:
     """log(sum(exp(x))) over `axis` (None: over all axes), without overflow; -inf where all entries are.
 
     >>> logsumexp(Tensor([1000.0, 1000.0]))
@@ -132,7 +167,7 @@ def logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
 
 
 @logsumexp.vjp("x")
-def _(g: Any, x: Any, out: Any, axis: Any, keepdims: bool) -> Any:
+def _(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
     return _kept(g, axis, keepdims) * _exp_gap(x, _kept(out, axis, keepdims))
 
 
@@ -181,7 +216,8 @@ def _(g: Any, out: Any, axis: int) -> Any:
 def log_softmax(x: Any, *, axis: int) -> Any:
     """log(softmax(x)) along `axis`, without overflow or loss of digits."""
     x = x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
-    return x - np.log(np.add.reduce(np.exp(x), axis=axis, keepdims=True))
+    with np.errstate(divide="ignore"):
+        return x - np.log(np.add.reduce(np.exp(x), axis=axis, keepdims=True))
 
 
 @log_softmax.vjp("x")

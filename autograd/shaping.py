@@ -54,7 +54,7 @@ def transpose(x: Any, *, axes: tuple[int, ...]) -> Any:
     return x.transpose(axes)
 
 
-transpose.vjp("x")(lambda g, axes: np.transpose(g, _inverse(axes)))
+transpose.vjp("x")(lambda g, axes: np.transpose(g, inverse(axes)))
 
 
 @transpose.strategy
@@ -63,7 +63,8 @@ def _(draw: Any) -> Any:
     return (x,), {"axes": draw.permutation(x.ndim)}
 
 
-def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The permutation that undoes `axes`."""
     return tuple(sorted(range(len(axes)), key=axes.__getitem__))
 
 
@@ -228,7 +229,7 @@ def stack(arrays: Any, axis: int = 0) -> Any:
 @linear("x")
 def pad(x: Any, *, widths: tuple[tuple[int, int], ...]) -> Any:
     """Zeros (or another constant) put before and after the entries of each axis; see `numpy.pad`."""
-    return np.pad(x, widths)
+    return np.pad(x, widths) if widths else x
 
 
 @pad.vjp("x")

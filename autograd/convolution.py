@@ -1,0 +1,286 @@
+"""Convolution of any number of spatial axes, its transpose, and its weight's gradient.
+
+With the windows of the input as columns a convolution is a matrix product, Y = W im2col(X), and the two
+laws of matrix calculus (see `linalg.matmul`) give everything else:
+
+    conv              Y  = W cols           cols = im2col(X)
+    conv_transpose    X  = col2im(W^T Y)    Law 1 for the columns, then the transpose of im2col
+    conv_weight       dW = dY cols^T        Law 2
+
+Each of the three is linear in both arguments, and its derivatives are the two others, so that they are
+closed under differentiation. Columns are made in blocks that fit the cache and made again in the backward
+pass, which is faster than to keep them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .indexing import scatter
+from .primitive import primitive
+from .shaping import reshape
+from .tensor import lift
+from .windows import (
+    BLOCK,
+    Geometry,
+    add_windows,
+    draw_geometry,
+    extent,
+    geometry,
+    padded,
+    pairs,
+    per_axis,
+    sample_blocks,
+    windows,
+)
+
+
+def _blocks(samples: int, channels: int, geo: Geometry, itemsize: int) -> Iterator[tuple[slice, list[slice]]]:
+    """Ranges of samples, and of rows of windows, whose columns together fit a block."""
+    row_bytes = channels * math.prod(geo.kernel) * math.prod(geo.out[1:]) * itemsize
+    parts = min(geo.out[0], -(-row_bytes * geo.out[0] // BLOCK)) or 1
+    bounds = [geo.out[0] * part // parts for part in range(parts + 1)]
+    rows = [slice(*ends) for ends in itertools.pairwise(bounds)]
+    for block in sample_blocks(samples, row_bytes * geo.out[0]):
+        yield block, rows
+
+
+def _places(rows: slice, geo: Geometry) -> slice:
+    """The positions, among all windows in row-major order, of whole rows."""
+    inner = math.prod(geo.out[1:])
+    return slice(rows.start * inner, rows.stop * inner)
+
+
+def _by_group(w: Any, groups: int) -> Any:
+    """Weights (K, C/groups, *kernel) as matrices (groups, K/groups, C/groups * prod(kernel))."""
+    return w.reshape(groups, w.shape[0] // groups, math.prod(w.shape[1:]))
+
+
+def _shifts(geo: Geometry, channels: int) -> int:
+    """Into how many products Y = sum_i W_i cols_i is cut along the kernel's first axis.
+
+    At stride 1 the columns for its offsets are the same entries, shifted by whole rows, so that one copy
+    serves all; each product must be deep enough to outweigh the addition that it costs.
+    """
+    deep = channels * math.prod(geo.kernel[1:]) >= 32
+    return geo.kernel[0] if geo.stride[0] == 1 and deep else 1
+
+
+def _parts(w: Any, groups: int, shifts: int) -> list[Any]:
+    """The W_i, by group."""
+    return [_by_group(w, groups)] if shifts == 1 else [_by_group(w[:, :, i], groups) for i in range(shifts)]
+
+
+def _columns(x: Any, geo: Geometry, groups: int, shifts: int) -> Iterator[tuple[slice, slice, list[Any]]]:
+    """im2col block by block: samples, positions, and the cols_i (n, groups, C/groups * rest of kernel, l)."""
+    step, inner = geo.dilation[0], math.prod(geo.out[1:])
+    reach = (shifts - 1) * step
+    kernel = (geo.kernel[0] if shifts == 1 else 1, *geo.kernel[1:])
+    wide = geo._replace(kernel=kernel, out=(geo.out[0] + reach, *geo.out[1:]))
+    for samples, ranges in _blocks(len(x), x.shape[1], geo._replace(kernel=kernel), x.itemsize):
+        block = padded(x[samples], geo.padding)
+        for rows in ranges:
+            view = windows(block, wide, slice(rows.start, rows.stop + reach))
+            cols = view.reshape(len(block), groups, math.prod(view.shape[1 : 2 + len(kernel)]) // groups, -1)
+            length = (rows.stop - rows.start) * inner
+            starts = (i * step * inner for i in range(shifts))
+            yield samples, _places(rows, geo), [cols[..., start : start + length] for start in starts]
+
+
+@primitive
+def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
+    """The convolution (cross-correlation, as everywhere in neural networks) of x with w, plus a bias.
+
+    x is (N, C, *spatial), w (K, C/groups, *kernel), bias (K,) or None; the result is (N, K, *out).
+    `stride` and `dilation` are numbers or one per spatial axis, `padding` also a pair (before, after) per
+    axis, "valid" or "same". ValueError where shapes do not fit.
+
+    >>> from pullback import Tensor
+    >>> conv(Tensor([[[1.0, 2.0, 3.0]]]), Tensor([[[1.0, 10.0]]]))
+    Tensor([[[21., 32.]]])
+    """
+    shifts = _shifts(geo, w.shape[1])
+    first, *others = _parts(w, groups, shifts)
+    y = np.empty((len(x), *first.shape[:2], math.prod(geo.out)), np.result_type(x, w))
+    for samples, places, (cols, *shifted) in _columns(x, geo, groups, shifts):
+        part = np.matmul(first, cols, out=y[samples, :, :, places])
+        for other, cols in zip(others, shifted, strict=True):
+            part += np.matmul(other, cols)
+        if b is not None:
+            part += b.reshape(*first.shape[:2], 1)
+    return y.reshape(len(x), len(w), *geo.out)
+
+
+@primitive
+def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
+    """The transposed convolution (deconvolution): the transpose of `conv` as a linear map of its input.
+
+    y is (N, C, *spatial), w (C, K/groups, *kernel); the result is (N, K, *out), where out is
+    (n - 1) * stride - padding before and after + dilation * (kernel - 1) + 1 + output_padding, or with
+    padding "same" n * stride. Settings as in `conv`. ValueError where shapes do not fit.
+
+    >>> from pullback import Tensor
+    >>> conv_transpose(Tensor([[[21.0, 32.0]]]), Tensor([[[1.0, 10.0]]]))
+    Tensor([[[ 21., 242., 320.]]])
+    """
+    matrix = _by_group(w, groups)
+    channels = w.shape[1] * groups
+    lead = tuple(e - 1 - b for e, (b, _) in zip(geo.extent, geo.padding, strict=True))
+    around = tuple((b, n - m + e - 1 - b) for b, n, m, e in zip(lead, geo.spatial, geo.out, geo.extent, strict=True))
+    if set(geo.stride) == {1} and min(map(min, around)) >= 0:  # a correlation with the flipped weight
+        flipped = matrix.reshape(*matrix.shape[:2], w.shape[1], *geo.kernel).swapaxes(1, 2)
+        flipped = np.flip(flipped, tuple(range(3, flipped.ndim))).reshape(channels, matrix.shape[1], *geo.kernel)
+        back = geo._replace(spatial=geo.out, padding=around, out=geo.spatial)
+        return conv.function(y, flipped, None, geo=back, groups=groups)
+    y = y.reshape(len(y), *matrix.shape[:2], math.prod(geo.out))
+    x = np.zeros((len(y), channels, *geo.spatial), np.result_type(y, w))
+    for samples, ranges in _blocks(len(y), channels, geo, x.itemsize):
+        for rows in ranges:
+            cols = np.matmul(matrix.mT, y[samples, :, :, _places(rows, geo)])
+            shape = (len(cols), channels, *geo.kernel, rows.stop - rows.start, *geo.out[1:])
+            add_windows(x[samples], cols.reshape(shape), geo, rows)
+    return x
+
+
+@primitive
+def conv_weight(x: Any, y: Any, *, geo: Geometry, groups: int) -> Any:
+    """The third map of the trio: the gradient (K, C/groups, *kernel) of <conv(x, w), y> with respect to w."""
+    channels, outs = x.shape[1] // groups, y.shape[1] // groups
+    y = y.reshape(len(y), groups, outs, math.prod(geo.out))
+    shifts = _shifts(geo, channels)
+    rest = math.prod(geo.kernel) // shifts
+    w = np.zeros((shifts, groups, channels * rest, outs), np.result_type(x, y))
+    for samples, places, shifted in _columns(x, geo, groups, shifts):
+        for part, cols in zip(w, shifted, strict=True):
+            part += np.add.reduce(np.matmul(cols, y[samples, :, :, places].mT), axis=0)  # dW^T: faster than dW
+    w = w.reshape(shifts, groups, channels, rest, outs).transpose(1, 4, 2, 0, 3)
+    return w.reshape(groups * outs, channels, *geo.kernel)
+
+
+conv.vjp("x", "linear")(lambda g, w, geo, groups: conv_transpose.apply(g, w, geo=geo, groups=groups))
+conv.vjp("w", "linear")(lambda g, x, geo, groups: conv_weight.apply(x, g, geo=geo, groups=groups))
+conv.vjp("b")(lambda g: np.sum(g, axis=(0, *range(2, g.ndim))))
+
+conv_transpose.vjp("y", "linear")(lambda g, w, geo, groups: conv.apply(g, w, None, geo=geo, groups=groups))
+conv_transpose.vjp("w", "linear")(lambda g, y, geo, groups: conv_weight.apply(g, y, geo=geo, groups=groups))
+
+conv_weight.vjp("x", "linear")(lambda g, y, geo, groups: conv_transpose.apply(y, g, geo=geo, groups=groups))
+conv_weight.vjp("y", "linear")(lambda g, x, geo, groups: conv.apply(x, g, None, geo=geo, groups=groups))
+
+
+def _check(name: str, x: Any, w: Any, groups: int, inputs: int) -> None:
+    """That x (N, C, *spatial) and a weight for `inputs` channels of x belong together."""
+    problem = ""
+    if x.ndim < 3 or w.ndim != x.ndim:
+        problem = "expected (N, C, *spatial) and a weight of as many dimensions"
+    elif not isinstance(groups, (int, np.integer)) or groups < 1 or w.shape[0] % groups:
+        problem = f"the weight's first length is not a multiple of groups={groups}"
+    elif x.shape[1] != inputs:
+        problem = f"with groups={groups} the weight is for {inputs} channels, not {x.shape[1]}"
+    if problem:
+        raise ValueError(f"{name}: x of shape {x.shape}, w of shape {w.shape}: {problem}")
+
+
+@conv.public
+def _(
+    x: Any, w: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, *, bias: Any = None
+) -> Any:
+    x, w = lift(x), lift(w)
+    _check("conv", x, w, groups, w.shape[1] * groups if w.ndim > 1 else 0)
+    if bias is not None:
+        bias = lift(bias)
+        if bias.shape != w.shape[:1]:
+            raise ValueError(f"conv: bias of shape {bias.shape} for {w.shape[0]} output channels")
+    geo = geometry("conv", x.shape[2:], w.shape[2:], stride, padding, dilation)
+    return conv.apply(x, w, bias, geo=geo, groups=groups)
+
+
+@conv_transpose.public
+def _(
+    x: Any, w: Any, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Any:
+    name = "conv_transpose"
+    x, w = lift(x), lift(w)
+    _check(name, x, w, groups, w.shape[0] if w.ndim else 0)
+    axes = x.ndim - 2
+    stride, dilation = per_axis(stride, axes, f"{name}: stride"), per_axis(dilation, axes, f"{name}: dilation")
+    more = per_axis(output_padding, axes, f"{name}: output_padding", least=0)
+    if any(m and m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):
+        raise ValueError(f"{name}: output_padding {more} must be less than stride {stride} or dilation {dilation}")
+    full = tuple((n - 1) * s + e for n, s, e in zip(x.shape[2:], stride, extent(w.shape[2:], dilation), strict=True))
+    if padding == "same":
+        spatial = tuple(n * s for n, s in zip(x.shape[2:], stride, strict=True))
+    else:
+        padding = pairs(0 if padding == "valid" else padding, axes, f"{name}:")
+        spatial = tuple(n - b - a for n, (b, a) in zip(full, padding, strict=True))
+    spatial = tuple(n + m for n, m in zip(spatial, more, strict=True))
+    if any(n < 1 for n in spatial):
+        raise ValueError(f"{name}: x of shape {x.shape}, w of shape {w.shape}, padding {padding}: nothing is left")
+    geo = geometry(name, spatial, w.shape[2:], stride, padding, dilation)._replace(out=x.shape[2:])
+    return conv_transpose.apply(x, w, geo=geo, groups=groups)
+
+
+def conv_matrix(w: Any, spatial_shape: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Any:
+    """The matrix W* that a convolution is: W* vec(x) = vec(conv(x, w)), and W*^T its transposed convolution.
+
+    w is (K, C, *kernel), or just a kernel; spatial_shape is that of x. The result is
+    (K * prod(out), C * prod(spatial)), mostly zeros: for teaching and for tests.
+
+    >>> from pullback import Tensor
+    >>> conv_matrix(Tensor([1.0, 2.0]), 3)
+    Tensor([[1., 2., 0.],
+            [0., 1., 2.]])
+    """
+    w = lift(w)
+    spatial = (spatial_shape,) if isinstance(spatial_shape, (int, np.integer)) else tuple(spatial_shape)
+    if w.ndim == len(spatial):
+        w = reshape(w, (1, 1, *w.shape))
+    if w.ndim != len(spatial) + 2:
+        raise ValueError(f"conv_matrix: w of shape {w.shape} for spatial shape {spatial}")
+    geo = geometry("conv_matrix", spatial, w.shape[2:], stride, padding, dilation)
+    k, c = w.shape[:2]
+    # indices of all products: (k, c, *kernel, *out)
+    sizes = (k, c, *geo.kernel, *geo.out)
+    grid = np.indices(sizes, sparse=True)
+    axes = len(spatial)
+    met = [grid[2 + axes + i] * geo.stride[i] + grid[2 + i] * geo.dilation[i] - geo.padding[i][0] for i in range(axes)]
+    row, column, inside = grid[0], grid[1], np.ones(sizes, bool)
+    for i, n in enumerate(spatial):
+        row = row * geo.out[i] + grid[2 + axes + i]
+        column = column * n + met[i]
+        inside &= (met[i] >= 0) & (met[i] < n)
+    row, column, source = (
+        np.broadcast_to(a, sizes)[inside] for a in (row, column, np.arange(w.size).reshape(w.shape + (1,) * axes))
+    )
+    return scatter(reshape(w, -1)[source], (row, column), (k * math.prod(geo.out), c * math.prod(spatial)))
+
+
+def _draw(draw: Any) -> Any:
+    """A geometry, groups, and the shapes of x, w and y that belong to it."""
+    geo, groups = draw_geometry(draw, draw.integer(1, 2)), draw.integer(1, 2)
+    n, c, k = draw.integer(0, 2), groups * draw.integer(1, 2), groups * draw.integer(1, 2)
+    shapes = {"x": (n, c, *geo.spatial), "w": (k, c // groups, *geo.kernel), "y": (n, k, *geo.out)}
+    return {name: draw.array(shape=shape) for name, shape in shapes.items()}, {"geo": geo, "groups": groups}
+
+
+@conv.strategy
+def _(draw: Any) -> Any:
+    a, options = _draw(draw)
+    return (a["x"], a["w"], draw.array(shape=a["w"].shape[:1])), options
+
+
+@conv_transpose.strategy
+def _(draw: Any) -> Any:
+    a, options = _draw(draw)
+    return (a["y"], a["w"]), options
+
+
+@conv_weight.strategy
+def _(draw: Any) -> Any:
+    a, options = _draw(draw)
+    return (a["x"], a["y"]), options

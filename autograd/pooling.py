@@ -1,0 +1,293 @@
+"""Pooling: a window's maximum or mean, and the way back.
+
+max_pool is im2col and then a selection matrix with a single 1 per window; which one is the residual `choice`,
+the number of an offset inside the kernel. `window_select` and `window_place` are that matrix and its transpose.
+max_unpool is the transpose too, for positions in the form in which users hold them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .indexing import scatter
+from .primitive import linear, primitive
+from .tensor import Tensor, lift, wrap
+from .windows import Geometry, draw_geometry, geometry, sample_blocks, taps
+
+
+def _number(offset: tuple[int, ...], geo: Geometry) -> int:
+    return int(np.ravel_multi_index(offset, geo.kernel))
+
+
+@primitive(residuals=["choice"])
+def max_pool(x: Any, *, geo: Geometry) -> Any:
+    """The largest entry of each window of x (N, C, *spatial); where several tie, the first one gets the cotangent.
+
+    `stride` is the kernel's size if None; `ceil_mode` keeps a last window that is not whole; padding is never
+    the largest. With `return_indices` also the positions of the largest, flat over the spatial shape, which
+    `max_unpool` takes. ValueError for padding of more than half a window.
+
+    >>> from pullback import Tensor
+    >>> max_pool(Tensor([[[1.0, 3.0, 2.0, 0.0]]]), 2)
+    Tensor([[[3., 2.]]])
+    """
+    shape = (*x.shape[:2], *geo.out)
+    out = np.full(shape, -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min, x.dtype)
+    choice = np.empty(shape, np.min_scalar_type(math.prod(geo.kernel)))
+    choice[:] = _first_inside(geo)
+    for samples in sample_blocks(len(x), x[:1].nbytes):
+        for offset, inside, met in taps(geo):
+            entry, best = np.ascontiguousarray(x[samples][inside]), out[samples][met]
+            better = ~(entry <= best) & (best == best)  # NaN is larger than all, and the first one stays
+            number = np.multiply(better, _number(offset, geo), dtype=choice.dtype)  # they rise from tap to tap
+            np.maximum(choice[samples][met], number, out=choice[samples][met])
+            np.maximum(best, entry, out=best)
+    return out, choice
+
+
+def _first_inside(geo: Geometry) -> Any:
+    """For each window the number of its first offset that is not padding."""
+    firsts = (
+        -(-np.maximum(0, before - np.arange(count) * s) // d)
+        for (before, _), count, s, d in zip(geo.padding, geo.out, geo.stride, geo.dilation, strict=True)
+    )
+    return np.ravel_multi_index(np.ix_(*firsts), geo.kernel)
+
+
+@max_pool.vjp("x")
+def _(g: Any, choice: Any, geo: Geometry) -> Any:
+    return window_place.apply(g, choice, geo=geo)
+
+
+@primitive
+def window_place(y: Any, choice: Any, *, geo: Geometry) -> Any:
+    """Put each entry of y (N, C, *out) where in its window `choice` says, adding what meets: (N, C, *spatial)."""
+    x = np.zeros((*y.shape[:2], *geo.spatial), y.dtype)
+    apart = all(s >= e for s, e in zip(geo.stride, geo.extent, strict=True))
+    for samples in sample_blocks(len(x), x[:1].nbytes):
+        for offset, inside, met in taps(geo):
+            part, chosen = y[samples][met], choice[samples][met] == _number(offset, geo)
+            if apart:
+                np.multiply(part, chosen, out=x[samples][inside])
+            else:
+                x[samples][inside] += part * chosen
+    return x
+
+
+@primitive
+def window_select(x: Any, choice: Any, *, geo: Geometry) -> Any:
+    """The entry of each window of x (N, C, *spatial) that `choice` names: (N, C, *out)."""
+    y = np.zeros((*x.shape[:2], *geo.out), x.dtype)
+    for offset, inside, met in taps(geo):
+        np.copyto(y[met], x[inside], where=choice[met] == _number(offset, geo))
+    return y
+
+
+window_place.vjp("y", "linear")(lambda g, choice, geo: window_select.apply(g, choice, geo=geo))
+window_select.vjp("x", "linear")(lambda g, choice, geo: window_place.apply(g, choice, geo=geo))
+
+
+def _positions(choice: Any, geo: Geometry) -> Any:
+    """What `choice` names, as positions flat over the spatial shape."""
+    offsets = np.unravel_index(choice, geo.kernel)
+    flat = np.zeros(choice.shape, np.int64)
+    for axis, (n, s, (before, _), d, count) in enumerate(
+        zip(geo.spatial, geo.stride, geo.padding, geo.dilation, geo.out, strict=True)
+    ):
+        start = (np.arange(count) * s - before).reshape(-1, *(1,) * (len(geo.out) - 1 - axis))
+        flat = flat * n + start + offsets[axis] * d
+    return flat
+
+
+def _pooling_geometry(
+    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> Geometry:
+    if x.ndim < 3:
+        raise ValueError(f"{name}: x of shape {x.shape}; expected (N, C, *spatial)")
+    stride = kernel_size if stride is None else stride
+    geo = geometry(name, x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    if any(2 * max(pair) > e for pair, e in zip(geo.padding, geo.extent, strict=True)):
+        raise ValueError(f"{name}: padding {padding} is more than half of a window of {geo.extent}")
+    return geo
+
+
+@max_pool.public
+def _(
+    x: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    x = lift(x)
+    geo = _pooling_geometry("max_pool", x, kernel_size, stride, padding, dilation, ceil_mode)
+    if not return_indices:
+        return max_pool.apply(x, geo=geo)
+    out, choice = max_pool.outputs(x, geo=geo)
+    positions = _positions(choice, geo)
+    return out, wrap(positions) if isinstance(out, Tensor) else positions
+
+
+@linear("x")
+def window_sum(x: Any, *, geo: Geometry) -> Any:
+    """The sum of each window of x (N, C, *spatial): (N, C, *out)."""
+    y = np.zeros((*x.shape[:2], *geo.out), x.dtype)
+    for _, inside, met in taps(geo):
+        y[met] += x[inside]
+    return y
+
+
+@linear("y")
+def window_spread(y: Any, *, geo: Geometry) -> Any:
+    """Each entry of y (N, C, *out) added to all entries of its window: (N, C, *spatial), as `window_sum` had it."""
+    x = np.zeros((*y.shape[:2], *geo.spatial), y.dtype)
+    for _, inside, met in taps(geo):
+        x[inside] += y[met]
+    return x
+
+
+window_sum.vjp("x")(lambda g, geo: window_spread.apply(g, geo=geo))
+window_spread.vjp("y")(lambda g, geo: window_sum.apply(g, geo=geo))
+
+
+def avg_pool(
+    x: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Any:
+    """The mean of each window of x (N, C, *spatial): im2col, then a product with a row of 1/k.
+
+    `stride` is the kernel's size if None; `ceil_mode` keeps a last window that is not whole. The divisor counts
+    padding unless `count_include_pad` is False, but never what `ceil_mode` adds. ValueError for padding of more
+    than half a window.
+
+    >>> from pullback import Tensor
+    >>> avg_pool(Tensor([[[1.0, 3.0, 2.0, 0.0]]]), 2)
+    Tensor([[[2., 1.]]])
+    """
+    x = lift(x)
+    geo = _pooling_geometry("avg_pool", x, kernel_size, stride, padding, 1, ceil_mode)
+    counts = []
+    for n, k, s, (before, after), count in zip(*geo[:4], geo.out, strict=True):
+        start = np.arange(count) * s - before
+        low, high = (-before, n + after) if count_include_pad else (0, n)
+        counts.append(np.minimum(start + k, high) - np.maximum(start, low))
+    divisor = math.prod(np.ix_(*counts))
+    return window_sum.apply(x, geo=geo) / divisor.astype(x.dtype)
+
+
+@linear("y")
+def max_unpool(y: Any, indices: Any, *, spatial_shape: tuple[int, ...]) -> Any:
+    """Zeros of (N, C, *spatial_shape) with y (N, C, *out) added at `indices`, flat over the spatial shape.
+
+    The indices are those of `max_pool(..., return_indices=True)`; where one is named twice both values add.
+    ValueError where shapes do not agree or an index is out of range.
+
+    >>> from pullback import Tensor
+    >>> max_unpool(Tensor([[[3.0, 2.0]]]), [[[1, 2]]], 4)
+    Tensor([[[0., 3., 2., 0.]]])
+    """
+    return scatter.apply(_flat(y), index=_flat_index(indices), shape=(*y.shape[:2], math.prod(spatial_shape))).reshape(
+        *y.shape[:2], *spatial_shape
+    )
+
+
+@linear("x")
+def flat_take(x: Any, indices: Any) -> Any:
+    """The entries of x (N, C, *spatial) at `indices` (N, C, *out), flat over the spatial shape."""
+    return _flat(x)[_flat_index(indices)].reshape(indices.shape)
+
+
+def _flat(x: Any) -> Any:
+    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+
+
+def _flat_index(indices: Any) -> Any:
+    n, c = indices.shape[:2]
+    return np.arange(n)[:, None, None], np.arange(c)[:, None], _flat(indices)
+
+
+max_unpool.vjp("y")(lambda g, indices: flat_take.apply(g, indices))
+flat_take.vjp("x")(lambda g, x_shape, indices: max_unpool.apply(g, indices, spatial_shape=x_shape[2:]))
+
+
+@max_unpool.public
+def _(y: Any, indices: Any, spatial_shape: Any) -> Any:
+    y, indices = lift(y), lift(indices)
+    spatial = (spatial_shape,) if isinstance(spatial_shape, (int, np.integer)) else tuple(map(int, spatial_shape))
+    if y.ndim < 3 or indices.shape != y.shape or len(spatial) != y.ndim - 2:
+        raise ValueError(f"max_unpool: y of shape {y.shape}, indices of {indices.shape}, spatial shape {spatial}")
+    places = indices.data if isinstance(indices, Tensor) else indices
+    if places.dtype.kind not in "iu":
+        raise TypeError(f"max_unpool: indices of dtype {places.dtype} are not integers")
+    if places.size and not 0 <= places.min() <= places.max() < math.prod(spatial):
+        raise ValueError(
+            f"max_unpool: indices from {places.min()} to {places.max()} do not fit spatial shape {spatial}"
+        )
+    return max_unpool.apply(y, places, spatial_shape=spatial)
+
+
+def _draw_input(draw: Any, distinct: bool = False) -> Any:
+    geo = draw_geometry(draw, draw.integer(1, 2))
+    return draw.array(shape=(draw.integer(0, 2), draw.integer(1, 2), *geo.spatial), distinct=distinct), geo
+
+
+def _draw_choice(draw: Any) -> Any:
+    x, geo = _draw_input(draw, distinct=True)
+    return x, max_pool.function(x, geo=geo)[1], geo
+
+
+@max_pool.strategy
+def _(draw: Any) -> Any:
+    x, geo = _draw_input(draw, distinct=True)
+    return (x,), {"geo": geo}
+
+
+@window_select.strategy
+def _(draw: Any) -> Any:
+    x, choice, geo = _draw_choice(draw)
+    return (x, choice), {"geo": geo}
+
+
+@window_place.strategy
+def _(draw: Any) -> Any:
+    _, choice, geo = _draw_choice(draw)
+    return (draw.array(shape=choice.shape), choice), {"geo": geo}
+
+
+@window_sum.strategy
+def _(draw: Any) -> Any:
+    x, geo = _draw_input(draw)
+    return (x,), {"geo": geo}
+
+
+@window_spread.strategy
+def _(draw: Any) -> Any:
+    x, geo = _draw_input(draw)
+    return (draw.array(shape=(*x.shape[:2], *geo.out)),), {"geo": geo}
+
+
+def _draw_indices(draw: Any) -> Any:
+    spatial = draw.shape(min_dims=1, max_dims=2, min_side=1)
+    shape = (draw.integer(0, 2), draw.integer(1, 2), *(draw.integer(1, 3) for _ in spatial))
+    return spatial, draw.integers(shape, 0, math.prod(spatial) - 1)
+
+
+@max_unpool.strategy
+def _(draw: Any) -> Any:
+    spatial, indices = _draw_indices(draw)
+    return (draw.array(shape=indices.shape), indices), {"spatial_shape": spatial}
+
+
+@flat_take.strategy
+def _(draw: Any) -> Any:
+    spatial, indices = _draw_indices(draw)
+    return (draw.array(shape=(*indices.shape[:2], *spatial)), indices), {}

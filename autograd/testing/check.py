@@ -1,0 +1,356 @@
+"""Everything a primitive promises, checked on one example or on examples that Hypothesis draws."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..primitive import Primitive
+from ..tensor import Tensor, wrap
+from .gradcheck import GradcheckError, estimate, gradients_of, worst
+from .strategies import arguments, hypothesis
+
+_RTOL = 1e-6  # of gradients beside central differences
+_EXACT = 1e-10  # of what agrees up to rounding
+
+
+def check_primitive(
+    primitive: Primitive,
+    arrays: Any = None,
+    options: dict[str, Any] | None = None,
+    *,
+    reference: Callable[..., Any] | None = None,
+    settings: Any = None,
+) -> bool:
+    """Check a primitive and its rules at `apply(*arrays, **options)`; True, or GradcheckError with a report.
+
+    Without `arrays`, examples are drawn by its `.strategy` with Hypothesis (under its `settings`) and a failing
+    one is shrunk. The value is compared with `reference` (default: the primitive's own function), first
+    derivatives with central differences and with the complex step where the function allows it, second
+    derivatives with differences of the first; linear arguments by <A x, y> = <x, A^T y> and elementwise
+    ones in forward mode to rounding; then layouts, float32, a repeated argument, and that nothing is changed,
+    shared or random.
+
+    >>> from pullback import multiply
+    >>> import numpy as np
+    >>> check_primitive(multiply, (np.array([1.0, 2.0]), np.array(3.0)))
+    True
+    """
+    if arrays is not None:
+        _check(_Case(primitive, arrays, options or {}, reference))
+        return True
+    library = hypothesis()
+
+    @library.settings(
+        settings, deadline=None, report_multiple_bugs=False, suppress_health_check=list(library.HealthCheck)
+    )
+    @library.given(arguments(primitive))
+    def examples(drawn: Any) -> None:
+        arrays, options = drawn
+        _check(_Case(primitive, arrays, options, reference))
+
+    examples()
+    return True
+
+
+def _check(case: _Case) -> None:
+    for check in _CHECKS if case.asked else (_value,):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                check(case)
+        except GradcheckError:
+            raise
+        except Exception as error:
+            raise case.failure(f"{type(error).__name__}: {error}", during=check) from error
+
+
+class _Case:
+    """A primitive with arguments for it."""
+
+    def __init__(self, primitive: Primitive, arrays: Any, options: dict[str, Any], reference: Any = None) -> None:
+        self.primitive, self.options, self.reference = primitive, options, reference
+        self.arrays = [np.asarray(x) for x in arrays]
+        self.asked = [i for i, x in enumerate(self.arrays) if x.dtype.kind == "f" and self._has_rule(i)]
+        rng = np.random.default_rng(0)
+        self.out = np.asarray(self.value(self.arrays))
+        self.g = self.random(rng, self.out.shape)
+        self.h = self.random(rng, self.out.shape)
+        self.v = [self.random(rng, x.shape) for x in self.arrays]
+
+    @staticmethod
+    def random(rng: Any, shape: tuple[int, ...]) -> Any:
+        return np.asarray(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape))
+
+    def _has_rule(self, position: int) -> bool:
+        with contextlib.suppress(TypeError):
+            return bool(self.primitive.rule(position))
+        return False
+
+    def name(self, i: int) -> str:
+        names = self.primitive.arrays
+        return names[i] if i < len(names) else f"{self.primitive.variadic}[{i - len(names)}]"
+
+    def kind(self, i: int) -> str:
+        names = (*self.primitive.arrays, self.primitive.variadic)
+        return self.primitive.kinds[str(names[min(i, len(names) - 1)])]
+
+    def value(self, arrays: Any) -> Any:
+        """What the primitive gives for these arrays (or Tensors)."""
+        return self.primitive.apply(*arrays, **self.options)
+
+    def leaves(self, arrays: Any) -> list[Any]:
+        return [wrap(x[()]).requires_grad_(i in self.asked) for i, x in enumerate(arrays)]
+
+    def gradients(self, arrays: Any, g: Any) -> list[Any]:
+        """The gradients with respect to the asked arrays, by an ordinary backward pass."""
+        leaves = self.leaves(arrays)
+        self.value(leaves).backward(g)
+        grads = [leaves[i].grad.numpy() for i in self.asked]
+        for i, grad in zip(self.asked, grads, strict=True):
+            if grad.shape != arrays[i].shape or grad.dtype != arrays[i].dtype:
+                raise self.failure(f"gradient is {grad.dtype} {grad.shape}", i)
+        return grads
+
+    def differences(self, f: Callable[[Any], Any], i: int, direction: Any) -> Iterator[tuple[str, Any, Any]]:
+        """The derivative of `f` of all arrays as array `i` moves in a direction: by central differences and then,
+        where it agrees with them, by the complex step, each with its tolerance."""
+
+        def moved(t: Any) -> Any:
+            return np.asarray(f([*self.arrays[:i], self.arrays[i] + t * direction, *self.arrays[i + 1 :]]))
+
+        start = np.zeros(())
+        slope, doubt = estimate(moved, start)
+        tolerance = doubt + _RTOL * np.abs(slope)
+        yield "by central differences", slope, tolerance
+        try:
+            exact, _ = estimate(moved, start, "complex")
+        except Exception:
+            return  # it takes no complex numbers
+        if worst(exact, slope, tolerance) is None:
+            yield "by the complex step", exact, _EXACT * np.max(np.abs([exact, moved(0)]), initial=0)
+
+    def compare(self, what: str, actual: Any, beside: str, expected: Any, tolerance: Any, i: int | None = None) -> None:
+        """Fail unless what was computed agrees with what it should be, naming the worst entry."""
+        actual, expected = np.asarray(actual), np.asarray(expected)
+        if actual.shape != expected.shape:
+            raise self.failure(f"{what} has shape {actual.shape}, {beside} {expected.shape}", i)
+        at = worst(actual, expected, tolerance)
+        if at is not None:
+            where = f" at {list(at)}" if at else ""
+            raise self.failure(f"{what}{where} is {actual[at].item()!r}, {beside} {expected[at].item()!r}", i)
+
+    def same(self, what: str, actual: Any, beside: str, expected: Any, rtol: float = _EXACT) -> None:
+        """Fail unless two lists of gradients agree, each up to `rtol` of its largest entry."""
+        for i, a, b in zip(self.asked, actual, expected, strict=True):
+            self.compare(what, a, beside, b, rtol * _size(b), i)
+
+    def failure(self, what: str, i: int | None = None, during: Any = None) -> GradcheckError:
+        argument = f", argument {self.name(i)}" if i is not None else ""
+        when = f" (in the check of {during.__name__.strip('_').replace('_', ' ')})" if during else ""
+        lines = [f"{self.primitive.name}{argument}: {what}{when}", "  called with"]
+        for j, x in enumerate(self.arrays):
+            text = np.array2string(x, separator=", ", threshold=100, prefix="      ")
+            lines.append(f"    {self.name(j)}, {x.dtype} {x.shape}:\n      {text}")
+        return GradcheckError("\n".join(lines + [f"    {k}={v!r}" for k, v in self.options.items()]))
+
+
+def _size(x: Any) -> Any:
+    """The magnitude of the largest entry."""
+    return np.max(np.abs(x), initial=0)
+
+
+def _value(case: _Case) -> None:
+    expected = case.primitive.function(*case.arrays, **case.options)
+    if case.primitive.residuals:
+        expected = expected[0]
+    expected, out = np.asarray(expected), case.value([wrap(x[()]) for x in case.arrays])
+    if not isinstance(out, Tensor):
+        raise case.failure(f"gives {type(out).__name__} for Tensors")
+    if isinstance(case.value(case.arrays), Tensor):
+        raise case.failure("gives a Tensor for arrays")
+    for kind, actual in (("Tensors", out.numpy()), ("arrays", case.out)):
+        case.compare(f"value on {kind}", actual, "of the function itself", expected, 0)
+        if actual.dtype != expected.dtype:
+            raise case.failure(f"value on {kind} is {actual.dtype}, of the function itself {expected.dtype}")
+    if case.reference is not None:
+        expected = case.reference(*case.arrays, **case.options)
+        case.compare("value", case.out, "by the reference", expected, _EXACT * _size(expected))
+
+
+def _first_order(case: _Case) -> None:
+    """<gradient, v> is the derivative of <value, g> in the direction v; a failure is traced to its entry."""
+
+    def weighted(arrays: Any) -> Any:
+        return np.sum(case.value(arrays) * case.g)
+
+    for i, grad in zip(case.asked, case.gradients(case.arrays, case.g), strict=True):
+        for direction in (case.v[i], np.abs(case.v[i])):
+            for beside in case.differences(weighted, i, direction):
+                along = np.sum(grad * direction)
+                if worst(along, *beside[1:]) is not None:
+                    for at in np.ndindex(grad.shape):
+                        unit = np.zeros(grad.shape)
+                        unit[at] = 1
+                        case.compare(f"gradient at {list(at)}", grad[at], *next(case.differences(weighted, i, unit)), i)
+                    case.compare("gradient along a direction", along, *beside, i)
+
+
+def _second_order(case: _Case) -> None:
+    """The derivatives of <gradients, v> by arguments and cotangent, from a graph of the backward pass."""
+    leaves = case.leaves(case.arrays)
+    g = wrap(case.g[()]).requires_grad_()
+    inputs = [*(leaves[i] for i in case.asked), g]
+    grads = gradients_of([case.value(leaves)], [g], inputs[:-1], create_graph=True)
+    ordinary = case.gradients(case.arrays, case.g)
+    case.same("gradient with create_graph", [grad.numpy() for grad in grads], "without", ordinary)
+    *seconds, forward = gradients_of(grads, [case.v[i] for i in case.asked], inputs, create_graph=False)
+
+    def projected(arrays: Any, g: Any = case.g) -> Any:
+        grads = case.gradients(arrays, g)
+        return sum(np.sum(grad * case.v[i]) for i, grad in zip(case.asked, grads, strict=True))
+
+    for i, second in zip(case.asked, seconds, strict=True):
+        along = np.sum(second.numpy() * case.v[i])
+        case.compare("second derivative along a direction", along, *next(case.differences(projected, i, case.v[i])), i)
+    along, expected = np.sum(forward.numpy() * case.h), projected(case.arrays, case.h)
+    size = sum(np.abs(grad).sum() for grad in case.gradients(case.arrays, np.abs(case.h)))
+    case.compare("derivative by the cotangent", along, "the gradient is", expected, _EXACT * (size + abs(expected)))
+
+
+def _linear_in_the_cotangent(case: _Case) -> None:
+    first, second = case.gradients(case.arrays, case.g), case.gradients(case.arrays, case.h)
+    both = case.gradients(case.arrays, 2 * case.g - 3 * case.h)
+    for i, a, b, c in zip(case.asked, first, second, both, strict=True):
+        combined, size = 2 * a - 3 * b, _size(a) + _size(b)
+        case.compare("gradient of cotangent 2 g - 3 h", c, "combined from those of g and h", combined, _EXACT * size, i)
+    zeros = [np.zeros_like(x) for x in first]
+    case.same("gradient of a zero cotangent", case.gradients(case.arrays, 0 * case.g), "it must be", zeros)
+
+
+def _adjoint(case: _Case) -> None:
+    """<A x, y> = <x, A^T y> for arguments that are linear (up to a constant that the others give)."""
+    for i, grad in zip(case.asked, case.gradients(case.arrays, case.g), strict=True):
+        if case.kind(i) == "linear":
+            others = [np.zeros_like(x) if j == i else x for j, x in enumerate(case.arrays)]
+            left, right = (case.out - case.value(others)) * case.g, case.arrays[i] * grad
+            size = np.abs(case.out * case.g).sum() + np.abs(left).sum() + np.abs(right).sum()
+            case.compare("<x, A^T y>", right.sum(), "<A x, y>", left.sum(), _EXACT * size, i)
+
+
+def _elementwise(case: _Case) -> None:
+    """The rule of an elementwise argument, applied to a tangent, is the derivative in its direction."""
+    arrays = [x[()] for x in case.arrays]
+    out, *residuals = case.primitive.outputs(*arrays, **case.options)
+    for i in case.asked:
+        if case.kind(i) == "elementwise":
+            rule = case.primitive.rule(i)
+            tangent = rule.function(case.g[()], *rule.pick(out, *residuals, *arrays, **case.options))
+            tangent = np.broadcast_to(tangent, case.g.shape)
+            for beside in case.differences(case.value, i, case.g):
+                case.compare("rule as forward mode", tangent, *beside, i)
+
+
+def _layouts(case: _Case) -> None:
+    expected = case.gradients(case.arrays, case.g)
+    for name, laid in _LAYOUTS.items():
+        arrays, g = [laid(x) for x in case.arrays], laid(case.g)
+        case.compare(f"value in {name}", case.value(arrays), "in C order", case.out, _EXACT * _size(case.out))
+        case.same(f"gradient in {name}", case.gradients(arrays, g), "in C order", expected)
+    flat = np.broadcast_to(np.float64(0.75), case.g.shape)
+    expected = case.gradients(case.arrays, flat.copy())
+    case.same("gradient of a cotangent of zero strides", case.gradients(case.arrays, flat), "of its copy", expected)
+    arrays = [
+        np.broadcast_to(x.flat[0], x.shape) if i in case.asked and x.size and case.kind(i) != "general" else x
+        for i, x in enumerate(case.arrays)
+    ]
+    expected = case.gradients([x.copy() for x in arrays], case.g)
+    case.same("gradient at arrays of zero strides", case.gradients(arrays, case.g), "at copies", expected)
+
+
+def _gaps(x: Any) -> Any:
+    room = np.zeros([2 * n for n in x.shape], x.dtype)
+    room[(slice(None, None, 2),) * x.ndim] = x
+    return room[(slice(None, None, 2),) * x.ndim]
+
+
+_LAYOUTS: dict[str, Callable[[Any], Any]] = {
+    "Fortran order": lambda x: np.array(x, order="F"),
+    "negative strides": lambda x: np.flip(np.flip(x).copy()),
+    "memory with gaps": _gaps,
+}
+
+
+def _dtypes(case: _Case) -> None:
+    single = [x.astype(np.float32 if i in case.asked else x.dtype)[()] for i, x in enumerate(case.arrays)]
+    out, *residuals = case.primitive.outputs(*single, **case.options)
+    dtype = case.out.dtype if "dtype" in case.options else np.dtype(np.float32)
+    if np.asarray(out).dtype != dtype:
+        raise case.failure(f"value is {np.asarray(out).dtype} for float32")
+    case.compare("value in float32", out, "in float64", case.out, 1e-4 * _size(case.out))
+    g = case.g.astype(np.float32).astype(dtype)[()]
+    for i in case.asked:
+        rule = case.primitive.rule(i)
+        pulled = rule.function(g, *rule.pick(out, *residuals, *single, **case.options))
+        if pulled.dtype != dtype:
+            raise case.failure(f"the rule gives {pulled.dtype} for a cotangent in {dtype}", i)
+    double = [x.astype(np.float64) if i in case.asked else x for i, x in enumerate(single)]
+    expected = case.gradients(double, g.astype(np.float64))
+    case.same("gradient in float32", case.gradients(single, g), "in float64", expected, 1e-4)
+    mixed = [single[i] if i == case.asked[0] else x for i, x in enumerate(double)]
+    case.same("gradient with mixed dtypes", case.gradients(mixed, g), "in float64", expected, 1e-4)
+
+
+def _repeated_argument(case: _Case) -> None:
+    """One Tensor given for two arguments gets the sum of both gradients."""
+    for i, j in itertools.combinations(case.asked, 2):
+        if case.arrays[i].shape == case.arrays[j].shape:
+            arrays = [case.arrays[j] if k == i else x for k, x in enumerate(case.arrays)]
+            leaves = case.leaves(arrays)
+            leaves[i] = leaves[j]
+            with np.errstate(all="ignore"):
+                case.value(leaves).backward(case.g)
+                each = dict(zip(case.asked, case.gradients(arrays, case.g), strict=True))
+            size = _size(each[i]) + _size(each[j])
+            what = f"gradient of a Tensor given for {case.name(i)} too"
+            case.compare(what, leaves[j].grad.numpy(), "the sum of both", each[i] + each[j], _EXACT * size, j)
+
+
+def _unchanged_and_unshared(case: _Case) -> None:
+    """Nothing given or kept is changed, runs agree to the bit, and gradients share no memory with anything."""
+    arrays, g = [x.copy() for x in case.arrays], case.g.copy()
+    leaves = case.leaves(arrays)
+    out = case.value(leaves)
+    held = {case.name(i): x for i, x in enumerate(arrays)} | {"the cotangent": g, "the result": out.numpy()}
+    before = {name: x.copy() for name, x in held.items()}
+    out.backward(g)
+    for name, x in held.items():
+        case.compare(f"{name} after a backward pass", x, "before it", before[name], 0)
+    runs = [case.gradients(arrays, g) for _ in range(2)]
+    case.same("gradient of a second run", runs[1], "of the first", runs[0], 0)
+    gradients = {i: leaves[i].grad.numpy() for i in case.asked}
+    for i, grad in gradients.items():
+        others = {f"the gradient of {case.name(j)}": x for j, x in gradients.items() if j != i}
+        others |= held | {f"the gradient of {case.name(i)} in a later run": runs[0][case.asked.index(i)]}
+        for name, x in others.items():
+            if np.shares_memory(grad, x):
+                raise case.failure(f"gradient shares its memory with {name}", i)
+
+
+_CHECKS = (
+    _value,
+    _unchanged_and_unshared,
+    _first_order,
+    _second_order,
+    _linear_in_the_cotangent,
+    _adjoint,
+    _elementwise,
+    _layouts,
+    _dtypes,
+    _repeated_argument,
+)

@@ -1,0 +1,114 @@
+"""Numerical differentiation of plain functions: one-sided, two-sided and complex-step.
+
+A step is `eps` times the scale of the entry it is taken in: its magnitude, or the array's mean magnitude if
+that is larger (1 in an array of zeros). The default `eps` balances truncation against rounding: the machine
+epsilon to the power 1/2 (one-sided), 1/3 (central), 3/2 (complex).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor, wrap
+
+_METHODS: dict[str, tuple[float, Callable[..., Any]]] = {  # the default step's exponent, and the quotient
+    "forward": (1 / 2, lambda f, x, at, h: _slope(f, x, x, at, h)),
+    "backward": (1 / 2, lambda f, x, at, h: _slope(f, x, x, at, -h)),
+    "central": (1 / 3, lambda f, x, at, h: _slope(f, _moved(x, at, -h), x, at, h)),
+    "complex": (3 / 2, lambda f, x, at, h: np.imag(f(_moved(x, at, 1j * h))) / h),
+}
+
+
+def _moved(x: Any, at: Any, h: Any) -> Any:
+    x = x.astype(np.result_type(x, np.complex64) if isinstance(h, complex) else x.dtype)
+    x[at] += h
+    return x
+
+
+def _slope(f: Callable[[Any], Any], start: Any, x: Any, at: Any, h: Any) -> Any:
+    """The slope from `start` to x + h at entry `at`, over the distance that rounding really left between them."""
+    stop = _moved(x, at, h)
+    return (f(stop) - f(start)) / (stop[at] - start[at])
+
+
+def step_sizes(x: Any, method: str, eps: float | None = None) -> Any:
+    """The step for each entry of `x`."""
+    if method not in _METHODS:
+        raise ValueError(f"numerical_grad: unknown method {method!r}; there are {', '.join(_METHODS)}")
+    if eps is None:
+        eps = float(np.finfo(x.dtype).eps) ** _METHODS[method][0]
+    size = np.abs(x)
+    scale = np.maximum(size, np.mean(size)) if x.size else size
+    return eps * np.where(scale == 0, 1, scale)
+
+
+def derivatives(f: Callable[[Any], Any], x: Any, method: str, steps: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """The derivative of what `f` gives with respect to each entry of the float array `x`, with its index."""
+    quotient = _METHODS[method][1]
+    for at in np.ndindex(x.shape):
+        yield at, quotient(f, x, at, steps[at].item())
+
+
+def _plain(f: Callable[[Any], Any], x: Any) -> tuple[Callable[[Any], Any], Any]:
+    """`f` and `x` on arrays: a function of Tensors is called with Tensors."""
+    if isinstance(x, Tensor):
+        return lambda values: f(wrap(values[()])).numpy(), _floating(x.numpy())
+    return lambda values: np.asarray(f(values)), _floating(x)
+
+
+def _floating(x: Any) -> Any:
+    x = np.asarray(x)
+    if x.dtype.kind == "c":
+        raise TypeError(f"numerical_grad: x is {x.dtype}; take the derivative by its real and imaginary part")
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
+def numerical_jacobian(
+    f: Callable[[Any], Any], x: Any, *, method: str = "central", eps: float | None = None
+) -> np.ndarray[Any, Any]:
+    """The Jacobian of `f` at `x` by finite differences, of shape `f(x).shape + x.shape`.
+
+    Arguments as in `numerical_grad`.
+
+    >>> import numpy as np
+    >>> numerical_jacobian(lambda x: x * x, np.array([1.0, 2.0])).round(6)
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    f, x = _plain(f, x)
+    jacobian: Any = np.empty((*f(x).shape, *x.shape), x.dtype)
+    for at, column in derivatives(f, x, method, step_sizes(x, method, eps)):
+        jacobian[(..., *at)] = column
+    return jacobian
+
+
+def numerical_grad(
+    f: Callable[[Any], Any], x: Any, *, method: str = "central", eps: float | None = None, gradient: Any = None
+) -> np.ndarray[Any, Any]:
+    """The gradient of `f` at `x` by finite differences, an array of the shape of `x`.
+
+    `f` is called with what `x` is: Tensors if it is a Tensor, else NumPy arrays. A result of more than one
+    entry is weighted by `gradient`, of its shape (ValueError without). `method` is "central", "forward",
+    "backward" or "complex"; `eps` is the step relative to the size of x. The complex step, Im f(x + ih) / h,
+    is right to rounding, but `f` must be analytic and take complex arrays: a function with abs, conj or
+    comparisons inside may give a wrong number.
+    See Squire and Trapp, Using complex variables to estimate derivatives of real functions, 1998.
+
+    >>> import numpy as np
+    >>> numerical_grad(lambda x: np.sum(x**3), np.array([1.0, 2.0]), method="complex")
+    array([ 3., 12.])
+    """
+    f, x = _plain(f, x)
+    shape = f(x).shape
+    if gradient is None and np.prod(shape) != 1:
+        raise ValueError(f"numerical_grad: f gives shape {shape}; weight it by a gradient of that shape")
+    weights = np.ones(shape) if gradient is None else np.asarray(gradient)
+    if weights.shape != shape:
+        raise ValueError(f"numerical_grad: gradient of shape {weights.shape} given for f of shape {shape}")
+    out = np.empty(x.shape, x.dtype)
+    for at, column in derivatives(f, x, method, step_sizes(x, method, eps)):
+        out[at] = np.sum(weights * column)
+    return out

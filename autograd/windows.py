@@ -1,0 +1,242 @@
+"""Sliding windows over the spatial axes of (N, C, *spatial): their geometry, and the pair im2col and col2im.
+
+Everything holds for any number of spatial axes. In a geometry every setting is a tuple with one entry per
+spatial axis, and padding has a pair (before, after) for each.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .primitive import linear
+from .tensor import lift
+
+BLOCK = 1 << 20  # bytes to work on at a time: about what a core's second-level cache holds
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+class Geometry(NamedTuple):
+    """Where the windows of a kernel lie: `spatial` is the input's shape, `out` that of the grid of windows."""
+
+    spatial: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: Pairs
+    dilation: tuple[int, ...]
+    out: tuple[int, ...]
+
+    @property
+    def extent(self) -> tuple[int, ...]:
+        """How many entries a window spans, gaps of dilation included."""
+        return extent(self.kernel, self.dilation)
+
+
+def extent(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+
+
+def per_axis(value: Any, axes: int, name: str, least: int = 1) -> tuple[int, ...]:
+    """A number for all axes, or one for each, as a tuple; `name` is "operation: argument" for errors."""
+    given = (value,) * axes if isinstance(value, (int, np.integer)) else tuple(value)
+    if len(given) != axes:
+        raise ValueError(f"{name} {value} has {len(given)} numbers for {axes} spatial axes")
+    if any(not isinstance(v, (int, np.integer)) or v < least for v in given):
+        raise ValueError(f"{name} {value} must be integers of at least {least}")
+    return tuple(map(int, given))
+
+
+def pairs(padding: Any, axes: int, name: str) -> Pairs:
+    """Padding as a number, one per axis, or a pair (before, after) per axis."""
+    given = padding if isinstance(padding, (int, np.integer)) else tuple(padding)
+    if isinstance(given, tuple) and any(isinstance(p, (tuple, list)) for p in given):
+        if len(given) != axes:
+            raise ValueError(f"{name} padding {padding} has {len(given)} pairs for {axes} spatial axes")
+        before_after = (per_axis(p, 2, f"{name} padding", least=0) for p in given)
+        return tuple((before, after) for before, after in before_after)
+    return tuple((p, p) for p in per_axis(given, axes, f"{name} padding", least=0))
+
+
+def geometry(
+    name: str,
+    spatial: tuple[int, ...],
+    kernel: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> Geometry:
+    """The windows that the settings, as users give them, mean; ValueError (with the operation's name) if none fits.
+
+    Padding may be "valid" (none) or "same": as much as gives ceil(n / stride) windows, the odd one after.
+    """
+    axes = len(spatial)
+    if not axes:
+        raise ValueError(f"{name}: expected an input of shape (N, C, *spatial)")
+    kernel = per_axis(kernel, axes, f"{name}: kernel size")
+    stride = per_axis(stride, axes, f"{name}: stride")
+    dilation = per_axis(dilation, axes, f"{name}: dilation")
+    span = extent(kernel, dilation)
+    if isinstance(padding, str):
+        if padding not in ("same", "valid"):
+            raise ValueError(f"{name}: padding {padding!r} is not 'same', 'valid' or numbers")
+        totals = ((max(0, (-(-n // s) - 1) * s + e - n)) for n, s, e in zip(spatial, stride, span, strict=True))
+        padding = tuple((t // 2, t - t // 2) if padding == "same" else (0, 0) for t in totals)
+    else:
+        padding = pairs(padding, axes, f"{name}:")
+    out = []
+    for n, s, e, (before, after) in zip(spatial, stride, span, padding, strict=True):
+        room = n + before + after - e
+        if room < 0:
+            raise ValueError(
+                f"{name}: windows of {kernel} with dilation {dilation} do not fit into "
+                f"spatial shape {tuple(spatial)} with padding {padding}"
+            )
+        count = room // s + 1
+        if ceil_mode and room % s and count * s < n + before:  # the last window starts inside
+            count += 1
+        out.append(count)
+    return Geometry(tuple(spatial), kernel, stride, padding, dilation, tuple(out))
+
+
+def taps(geo: Geometry, rows: slice = slice(None)) -> Iterator[tuple[tuple[int, ...], Any, Any]]:
+    """For each offset inside the kernel: the offset, the input's entries that it meets as the window
+    slides, and the windows for which it meets one; windows are left out where it falls on padding.
+
+    `rows` restricts the grid of windows along its first axis, and the third item counts from there.
+    """
+    first, last, _ = rows.indices(geo.out[0])
+    tables = []
+    for axis, (n, k, s, (before, _), d, count) in enumerate(
+        zip(geo.spatial, geo.kernel, geo.stride, geo.padding, geo.dilation, geo.out, strict=True)
+    ):
+        start, count = (first * s - before, last - first) if axis == 0 else (-before, count)
+        table = []
+        for offset in range(k):
+            origin = start + offset * d
+            low, high = max(0, -(origin // s)), min(count, (n - 1 - origin) // s + 1)
+            if low < high:
+                inside = slice(origin + low * s, origin + (high - 1) * s + 1, s)
+                table.append((offset, inside, slice(low, high)))
+        tables.append(table)
+    for tap in itertools.product(*tables):
+        offsets, inside, windows = zip(*tap, strict=True)
+        yield offsets, (..., *inside), (..., *windows)
+
+
+def sample_blocks(samples: int, sample_bytes: int) -> Iterator[slice]:
+    """Ranges of samples that together fit a block, or single ones."""
+    most = max(1, BLOCK // max(1, sample_bytes))
+    for n in range(0, samples, most):
+        yield slice(n, min(n + most, samples))
+
+
+def padded(x: Any, padding: Pairs) -> Any:
+    """An array with zeros around its spatial axes; itself if there is nothing to add."""
+    if not any(map(any, padding)):
+        return x
+    spatial = x.shape[2:]
+    out = np.zeros((*x.shape[:2], *(n + b + a for n, (b, a) in zip(spatial, padding, strict=True))), x.dtype)
+    out[(..., *(slice(b, b + n) for n, (b, _) in zip(spatial, padding, strict=True)))] = x
+    return out
+
+
+def windows(x: Any, geo: Geometry, rows: slice = slice(None)) -> Any:
+    """All windows of an array that is padded already, as a view: (N, C, *kernel, *out)."""
+    first, last, _ = rows.indices(geo.out[0])
+    x = x[:, :, first * geo.stride[0] :]
+    steps = x.strides[2:]
+    return np.lib.stride_tricks.as_strided(
+        x,
+        (*x.shape[:2], *geo.kernel, last - first, *geo.out[1:]),
+        (
+            *x.strides[:2],
+            *(step * d for step, d in zip(steps, geo.dilation, strict=True)),
+            *(step * s for step, s in zip(steps, geo.stride, strict=True)),
+        ),
+        writeable=False,
+    )
+
+
+def add_windows(x: Any, values: Any, geo: Geometry, rows: slice = slice(None)) -> None:
+    """The transpose of `windows` and `padded`: add values (N, C, *kernel, *out) where in `x` they came from."""
+    for offset, inside, met in taps(geo, rows):
+        x[inside] += values[(slice(None), slice(None), *offset)][met]
+
+
+@linear("x")
+def im2col(x: Any, *, geo: Geometry) -> Any:
+    """The windows of x (N, C, *spatial) as columns: (N, C * prod(kernel), L), as PyTorch's unfold.
+
+    >>> from pullback import Tensor
+    >>> im2col(Tensor([[[1.0, 2.0, 3.0]]]), 2)
+    Tensor([[[1., 2.],
+             [2., 3.]]])
+    """
+    n, c = x.shape[:2]
+    return windows(padded(x, geo.padding), geo).reshape(n, c * math.prod(geo.kernel), math.prod(geo.out))
+
+
+im2col.vjp("x")(lambda g, geo: col2im.apply(g, geo=geo))
+
+
+@im2col.public
+def _(x: Any, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Any:
+    x = lift(x)
+    return im2col.apply(x, geo=geometry("im2col", x.shape[2:], kernel_size, stride, padding, dilation))
+
+
+@linear("cols")
+def col2im(cols: Any, *, geo: Geometry) -> Any:
+    """Columns (N, C * prod(kernel), L) added back into (N, C, *spatial_shape): the transpose of `im2col`.
+
+    >>> from pullback import Tensor
+    >>> col2im(Tensor([[[1.0, 2.0], [2.0, 3.0]]]), 3, 2)
+    Tensor([[[1., 4., 3.]]])
+    """
+    n, c = len(cols), cols.shape[1] // math.prod(geo.kernel)
+    x = np.zeros((n, c, *geo.spatial), cols.dtype)
+    add_windows(x, cols.reshape(n, c, *geo.kernel, *geo.out), geo)
+    return x
+
+
+col2im.vjp("cols")(lambda g, geo: im2col.apply(g, geo=geo))
+
+
+@col2im.public
+def _(cols: Any, spatial_shape: Any, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Any:
+    cols = lift(cols)
+    spatial = (spatial_shape,) if isinstance(spatial_shape, (int, np.integer)) else tuple(spatial_shape)
+    geo = geometry("col2im", spatial, kernel_size, stride, padding, dilation)
+    rows, windows_count = math.prod(geo.kernel), math.prod(geo.out)
+    if cols.ndim != 3 or cols.shape[1] % rows or cols.shape[2] != windows_count:
+        raise ValueError(f"col2im: cols of shape {cols.shape}; expected (N, C * {rows}, {windows_count})")
+    return col2im.apply(cols, geo=geo)
+
+
+def draw_geometry(draw: Any, axes: int) -> Geometry:
+    """Any geometry of a few windows, for the property tests."""
+    kernel, stride, dilation = ([draw.integer(1, most) for _ in range(axes)] for most in (3, 3, 2))
+    padding = [(draw.integer(0, 2), draw.integer(0, 2)) for _ in range(axes)]
+    spatial = [
+        max(1, e - b - a) + draw.integer(0, 3) for e, (b, a) in zip(extent(kernel, dilation), padding, strict=True)
+    ]
+    return geometry("windows", tuple(spatial), kernel, stride, padding, dilation)
+
+
+@im2col.strategy
+def _(draw: Any) -> Any:
+    geo = draw_geometry(draw, draw.integer(1, 2))
+    return (draw.array(shape=(draw.integer(0, 2), draw.integer(1, 2), *geo.spatial)),), {"geo": geo}
+
+
+@col2im.strategy
+def _(draw: Any) -> Any:
+    geo = draw_geometry(draw, draw.integer(1, 2))
+    shape = (draw.integer(0, 2), draw.integer(1, 2) * math.prod(geo.kernel), math.prod(geo.out))
+    return (draw.array(shape=shape),), {"geo": geo}
