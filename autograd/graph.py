@@ -149,11 +149,14 @@ def pull(
 def _fit(c: Any, node: Node, rule: Any) -> Any:
     """A cotangent in its node's own shape and dtype: what broadcasting spread is summed, here and nowhere else."""
     if c.shape != node.shape:
-        lead = c.ndim - len(node.shape)
-        if lead < 0 or any(n != m and n != 1 for n, m in zip(node.shape, c.shape[lead:], strict=True)):
-            raise ValueError(f"{rule!r} returned a cotangent of shape {c.shape} for an input of shape {node.shape}")
-        stretched = (lead + i for i, n in enumerate(node.shape) if n == 1 and c.shape[lead + i] != 1)
-        c = np.add.reduce(c, axis=(*range(lead), *stretched)).reshape(node.shape)
+        given, lead = c.shape, c.ndim - len(node.shape)
+        if lead > 0:
+            c = np.add.reduce(c, axis=tuple(range(lead)))
+        stretched = tuple(i for i, (n, m) in enumerate(zip(node.shape, c.shape, strict=False)) if n == 1 != m)
+        if stretched:
+            c = np.add.reduce(c, axis=stretched, keepdims=True)
+        if c.shape != node.shape:
+            raise ValueError(f"{rule!r} returned a cotangent of shape {given} for an input of shape {node.shape}")
     if c.dtype != node.dtype:
         if c.dtype.kind == "c" and node.dtype.kind != "c":
             c = np.real(c)
