@@ -142,7 +142,6 @@ def test_conv_transpose_is_the_matrix_transposed(case):
         given_shape = pb.conv_transpose(y, w, **options)
         cut = (..., *(slice(0, min(n, m)) for n, m in zip(given_shape.shape[2:], x.shape[2:], strict=True)))
         assert np.allclose(given_shape[cut], back[cut])
-        assert not back[(..., *(slice(n, None) for n in given_shape.shape[2:]))].any()
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
