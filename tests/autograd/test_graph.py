@@ -1,0 +1,314 @@
+"""The graph and the pass over it: order, freeing, accumulation, hooks, modes, and what an engine must survive."""
+
+import gc
+import os
+import sys
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import pullback as pb
+from pullback import Tensor
+from pullback.autograd.primitive import _primitives
+
+
+def leaf(value):
+    return Tensor(value, requires_grad=True)
+
+
+def test_a_value_used_many_times_gets_the_sum():
+    x = leaf(3.0)
+    y = x * x + x * 2.0 + x
+    y.backward()
+    assert x.grad.item() == 2 * 3 + 2 + 1
+
+
+def test_each_node_is_visited_once():
+    visits = []
+    twice = pb.primitive(lambda x: 2 * x, name="twice_for_test_graph")
+    twice.vjp("x")(lambda g: visits.append(1) or 2 * g)
+    y = x = leaf(1.0)
+    for _ in range(50):
+        y = twice(y)
+        y = y + y
+    y.backward()
+    assert len(visits) == 50 and x.grad.item() == 4.0**50
+    del _primitives["twice_for_test_graph"]
+
+
+def test_gradients_accumulate_over_backward_calls():
+    x = leaf([1.0, 2.0])
+    (x * x).sum().backward()
+    (x * 3.0).sum().backward()
+    assert np.array_equal(x.grad.data, [5.0, 7.0])
+
+
+def test_a_second_backward_needs_retain_graph():
+    x = leaf(2.0)
+    y = x * x
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.item() == 8.0
+    with pytest.raises(RuntimeError, match="retain_graph=True"):
+        y.backward()
+
+
+def test_gradients_of_two_leaves_share_no_memory():
+    a, b, g = leaf([1.0, 2.0]), leaf([3.0, 4.0]), np.ones(2)
+    (a + b).backward(g)
+    a.grad.data[0] = 7.0
+    assert np.array_equal(b.grad.data, [1.0, 1.0]) and np.array_equal(g, [1.0, 1.0])
+    a, b = leaf(np.ones((2, 2))), leaf(np.ones((2, 2)))
+    a.sum().backward()
+    assert a.grad.data.flags.writeable
+
+
+def test_higher_orders():
+    x = leaf(2.0)
+    g = x**5
+    for expected in (80.0, 160.0, 240.0, 240.0, 120.0):
+        x.grad = None
+        g.backward(create_graph=True)
+        g = x.grad
+        assert g.item() == expected
+
+
+def test_create_graph_within_no_grad_still_records():
+    x = leaf(2.0)
+    y = x**3
+    with pb.no_grad():
+        y.backward(create_graph=True)
+    assert x.grad.requires_grad
+
+
+def test_cotangent_of_an_output_with_many_entries():
+    x = leaf([1.0, 2.0])
+    with pytest.raises(RuntimeError, match=r"shape \(2,\) needs a gradient"):
+        (x * 2.0).backward()
+    with pytest.raises(ValueError, match=r"shape \(3,\) given for an output of shape \(2,\)"):
+        (x * 2.0).backward(np.ones(3))
+    (x * 2.0).backward([1, 10])
+    assert np.array_equal(x.grad.data, [2.0, 20.0]) and x.grad.dtype == np.float64
+
+
+def test_nothing_recorded():
+    with pytest.raises(RuntimeError, match="does not require a gradient"):
+        Tensor(1.0).backward()
+
+
+def test_gradient_has_its_tensors_dtype_and_shape():
+    x = leaf(np.ones((2, 1), np.float32))
+    (x * np.ones((3, 2, 4))).sum().backward()
+    assert x.grad.dtype == np.float32 and x.grad.shape == (2, 1) and np.array_equal(x.grad.data, [[12], [12]])
+
+
+def test_hooks_see_and_replace_the_gradient():
+    x = leaf(3.0)
+    y = x * 2.0
+    seen = []
+    remove = y.register_hook(lambda g: seen.append(g.item()))
+    y.register_hook(lambda g: g * 10.0)
+    z = y * y
+    z.backward(retain_graph=True)
+    assert seen == [12.0] and x.grad.item() == 240.0
+    remove()
+    z.backward()
+    assert seen == [12.0]
+    with pytest.raises(ValueError, match=r"hook: returned shape \(2,\)"):
+        y = leaf(1.0) * 2.0
+        y.register_hook(lambda g: np.ones(2))
+        y.backward()
+
+
+def test_no_grad_and_enable_grad_nest_and_are_undone_by_an_exception():
+    x = leaf(1.0)
+    with pb.no_grad():
+        assert not (x * x).requires_grad
+        with pb.enable_grad():
+            assert (x * x).requires_grad
+        assert not (x * x).requires_grad
+    with pytest.raises(KeyError), pb.no_grad():
+        raise KeyError
+    assert (x * x).requires_grad
+
+    @pb.no_grad()
+    def f(x):
+        return x * x
+
+    assert not f(x).requires_grad and (x * x).requires_grad
+
+
+def test_override_is_scoped_nested_and_undone_by_an_exception():
+    def gradient():
+        x = leaf([-1.0, 2.0])
+        pb.relu(x).backward(np.array([3.0, -3.0]))
+        return x.grad.tolist()
+
+    plain = [0.0, -3.0]
+    assert gradient() == plain
+    with pb.override(pb.relu, "x", lambda g: g * 100.0):
+        assert gradient() == [300.0, -300.0]
+        with pb.override(pb.relu, "x", lambda g: np.maximum(g, 0)):
+            assert gradient() == [3.0, 0.0]
+        assert gradient() == [300.0, -300.0]
+    with pytest.raises(KeyError), pb.override(pb.relu, "x", lambda g: g):
+        raise KeyError
+    assert gradient() == plain
+
+
+def test_override_may_ask_for_more_when_the_forward_pass_is_inside():
+    def guided(g, x, out):
+        return g * (g > 0) * (x > 0) + 0 * out
+
+    x = leaf([-1.0, 2.0, 3.0])
+    with pb.override(pb.relu, "x", guided):
+        pb.relu(x).backward(np.array([5.0, -5.0, 7.0]))
+    assert x.grad.tolist() == [0.0, 0.0, 7.0]
+    y = pb.relu(leaf([1.0]))
+    with pb.override(pb.relu, "x", guided), pytest.raises(RuntimeError, match="asks for x, which was not kept"):
+        y.backward(np.ones(1))
+
+
+def test_override_of_what_is_not_there():
+    with pytest.raises(TypeError, match="no array 'y'; it has x"), pb.override(pb.relu, "y", lambda g: g):
+        pass
+    with pytest.raises(TypeError, match="expected a primitive"), pb.override(np.exp, "x", lambda g: g):
+        pass
+
+
+def test_a_node_keeps_only_what_its_rules_ask_for():
+    x = leaf(np.ones(1000))
+    counts = [sys.getrefcount(x._data)]
+    y = x + np.ones(1000)
+    counts.append(sys.getrefcount(x._data))
+    assert counts[0] == counts[1]
+    z = pb.sin(y)
+    assert z._node.edges[0][2] == (y._data,)
+
+
+def test_a_million_operations_deep():
+    x = leaf(1.0)
+    y = x
+    for _ in range(1_000_000):
+        y = y + 1.0
+    y.backward()
+    assert x.grad.item() == 1.0
+
+
+def test_dropping_a_deep_graph_does_not_overflow_the_stack():
+    y = leaf(1.0)
+    for _ in range(1_000_000):
+        y = y * 1.0
+    del y
+
+
+def test_doubling_a_thousand_times_is_linear():
+    x = leaf(1.0)
+    y = x
+    for _ in range(1000):
+        y = y + y
+    y.backward()
+    assert x.grad.item() == 2.0**1000
+
+
+def test_graphs_are_freed_without_the_garbage_collector():
+    def drop():
+        x = leaf(np.ones(1000))
+        y = x
+        for _ in range(20):
+            y = pb.exp(-y) * x + pb.sigmoid(y)
+        if np.random.default_rng().random() < 0.5:
+            y.sum().backward()
+
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(20):
+            drop()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(1000):
+            drop()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert grown < 20_000  # less than three of the arrays, of 8,000 bytes, of which each graph has a hundred
+
+
+def train(seed, steps=30):
+    rng = np.random.default_rng(seed)
+    x, t = rng.standard_normal((16, 4)), rng.standard_normal((16, 1))
+    w = [leaf(rng.standard_normal(shape)) for shape in ((4, 8), (8, 1))]
+    for _ in range(steps):
+        loss = ((pb.tanh(x @ w[0]) @ w[1] - t) ** 2).mean()
+        loss.backward()
+        with pb.no_grad():
+            for p in w:
+                p -= 0.1 * p.grad
+                p.grad = None
+    return [p.data for p in w]
+
+
+def test_threads_train_as_if_alone():
+    alone = [train(seed) for seed in range(4)]
+    together = [None] * 4
+
+    def run(seed):
+        together[seed] = train(seed)
+
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for a, b in zip(alone, together, strict=True):
+        assert all(np.array_equal(p, q) for p, q in zip(a, b, strict=True))
+
+
+def test_modes_are_the_threads_own():
+    seen = []
+    with pb.no_grad(), pb.override(pb.relu, "x", lambda g: 7 * g):
+        thread = threading.Thread(target=lambda: seen.append((leaf(1.0) * 2.0).requires_grad))
+        thread.start()
+        thread.join()
+    assert seen == [True]
+
+
+def test_an_exception_in_a_function_or_rule_leaves_no_trace():
+    bad = pb.primitive(lambda x: 2 * x, name="bad_for_test_graph")
+
+    @bad.vjp("x")
+    def _(g):
+        raise KeyError("rule")
+
+    x = leaf(2.0)
+    y = bad(x * x)
+    for _ in range(2):
+        with pytest.raises(KeyError, match="rule"):
+            y.backward(retain_graph=True)
+        with pytest.raises(KeyError, match="rule"):
+            y.backward(retain_graph=True, create_graph=True)
+    assert x.grad is None
+    with pytest.raises(ValueError):
+        np.ones((2, 3)) @ leaf(np.ones((2, 3)))
+    z = x * x
+    z.backward()
+    assert x.grad.item() == 4.0 and not pb.autograd.graph.modes.special
+    del _primitives["bad_for_test_graph"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_computes():
+    x = leaf(2.0)
+    y = x * x
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        y.backward()
+        os.write(write, str(x.grad.item()).encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(read, 10) == b"4.0"

@@ -1,0 +1,217 @@
+"""Tensor: construction, attributes, NumPy's protocols, value semantics, printing, copying."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import pullback as pb
+from pullback import Tensor
+
+
+def leaf(value):
+    return Tensor(value, requires_grad=True)
+
+
+def test_construction_copies_and_keeps_the_dtype():
+    a = np.ones(3, np.float32)
+    t = Tensor(a)
+    a[0] = 7
+    assert t.tolist() == [1, 1, 1] and t.dtype == np.float32
+    assert Tensor([1, 2]).dtype == np.int64 and Tensor([1, 2], dtype=np.float32).dtype == np.float32
+    assert Tensor(leaf([1.0])).requires_grad is False
+
+
+@pytest.mark.parametrize("data", [[1], [True], 3])
+def test_integers_and_bools_have_no_gradient(data):
+    with pytest.raises(TypeError, match="only float and complex tensors have gradients"):
+        Tensor(data, requires_grad=True)
+
+
+def test_what_is_not_numeric_is_refused():
+    with pytest.raises(TypeError, match="not numeric"):
+        Tensor(["a"])
+    with pytest.raises(TypeError, match="not numeric"):
+        Tensor([None])
+
+
+def test_attributes():
+    t = Tensor(np.zeros((2, 3), np.float32))
+    assert (t.shape, t.ndim, t.size, t.dtype, t.device, len(t)) == ((2, 3), 2, 6, np.float32, "cpu", 2)
+    assert t.T.shape == (3, 2) and t.mT.shape == (3, 2) and t.is_leaf and t.grad is None
+
+
+def test_scalars_are_numpy_scalars():
+    assert isinstance(Tensor(2.0).data, np.float64)
+    assert isinstance((leaf([1.0, 2.0]).sum()).data, np.float64)
+    assert float(Tensor(2.5)) == 2.5 and int(Tensor(2)) == 2 and [10, 20][Tensor(1)] == 20
+    assert f"{Tensor(2.5):.2f}" == "2.50" and bool(Tensor(0.0)) is False
+
+
+def test_item_and_numpy_share_values():
+    t = leaf([[1.0, 2.0]])
+    assert t.item(1) == 2.0 and np.shares_memory(t.numpy(), t.data) and np.shares_memory(t.detach().data, t.data)
+    assert not t.detach().requires_grad
+    with pytest.raises(ValueError):
+        t.item()
+
+
+@pytest.mark.parametrize(
+    "other", [np.float64(3), np.float32(3), np.array([3.0, 4.0]), 3, 3.0, [3.0, 4.0], Tensor([3.0, 4.0])]
+)
+@pytest.mark.parametrize("flip", [False, True])
+def test_operators_reach_the_registry_from_both_sides(other, flip):
+    x = leaf([1.0, 2.0])
+    for op in (np.add, np.subtract, np.multiply, np.divide, np.power):
+        symbol = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}[op.__name__]
+        y = eval(f"other {symbol} x" if flip else f"x {symbol} other")
+        assert isinstance(y, Tensor) and y.requires_grad
+        plain = other.data if isinstance(other, Tensor) else other
+        assert np.allclose(y.data, op(plain, x.data) if flip else op(x.data, plain))
+
+
+def test_numpy_functions_reach_the_registry():
+    x = leaf([[1.0, 2.0], [3.0, 4.0]])
+    for y in (
+        np.exp(x),
+        np.sum(x, axis=0),
+        np.reshape(x, 4),
+        np.concatenate([x, x]),
+        np.where(x.data > 2, x, 0),
+        x.data @ x,
+    ):
+        assert isinstance(y, Tensor) and y.requires_grad
+
+
+def test_what_no_rule_covers_raises_and_names_it():
+    x = leaf([[1.0, 2.0], [3.0, 4.0]])
+    with pytest.raises(TypeError, match=r"numpy.*\.polyfit"):
+        np.polyfit(x, x, 1)
+    with pytest.raises(TypeError, match="numpy.frexp has no rule"):
+        np.frexp(x)
+    with pytest.raises(TypeError, match="numpy.add.at has no rule"):
+        np.add.at(x, 0, 1)
+
+
+def test_a_gradient_is_never_lost_in_an_array():
+    x = leaf([1.0, 2.0])
+    with pytest.raises(TypeError, match="would lose it"):
+        np.array(x)
+    with pytest.raises(TypeError, match="would lose it"):
+        np.asarray([x[0], x[1]])
+    with pytest.raises(TypeError, match="out is a NumPy array"):
+        a = np.ones(2)
+        a += x
+    assert np.asarray(x.detach()).tolist() == [1.0, 2.0]
+    with pb.no_grad():
+        assert np.asarray(x).tolist() == [1.0, 2.0]
+
+
+def test_asarray_stacks_tensors_with_their_graph():
+    a, b = leaf(1.0), leaf(2.0)
+    t = pb.asarray([[a, 3.0], [b, a]])
+    (t * np.array([[1.0, 10.0], [100.0, 1000.0]])).sum().backward()
+    assert a.grad.item() == 1001.0 and b.grad.item() == 100.0
+
+
+def test_comparisons_are_constants():
+    x = leaf([1.0, 2.0, 3.0])
+    for y, expected in (
+        (x > 2, [0, 0, 1]),
+        (2 >= x, [1, 1, 0]),
+        (x == 2.0, [0, 1, 0]),
+        (np.array([2.0] * 3) < x, [0, 0, 1]),
+    ):
+        assert isinstance(y, Tensor) and y.dtype == bool and y.tolist() == [bool(e) for e in expected]
+    assert 2.0 in x and 5.0 not in x and x in {x}
+
+
+def test_iteration_and_length():
+    x = leaf([[1.0, 2.0], [3.0, 4.0]])
+    first, second = x
+    (first * second).sum().backward()
+    assert x.grad.tolist() == [[3.0, 4.0], [1.0, 2.0]]
+    with pytest.raises(TypeError, match="0-d"):
+        len(leaf(1.0))
+
+
+def test_in_place_operations_leave_recorded_values_alone():
+    x = leaf([1.0, 2.0])
+    y = x * 1.0
+    z = y * y
+    y += 10.0
+    y[0] = 0.0
+    (z + y).sum().backward()
+    assert y.tolist() == [0.0, 12.0] and x.grad.tolist() == [2.0, 5.0]
+
+
+def test_setitem_is_differentiable():
+    x, v = leaf([1.0, 2.0, 3.0]), leaf([10.0, 20.0, 30.0])
+    y = x * 2.0
+    y[[0, 1, 0]] = v  # the last value for entry 0 counts
+    (y * y).sum().backward()
+    assert y.tolist() == [30.0, 20.0, 6.0]
+    assert x.grad.tolist() == [0.0, 0.0, 24.0] and v.grad.tolist() == [0.0, 40.0, 60.0]
+
+
+def test_in_place_on_a_leaf():
+    x = leaf([1.0, 2.0])
+    with pytest.raises(RuntimeError, match="use no_grad"):
+        x += 1.0
+    with pytest.raises(RuntimeError, match="use no_grad"):
+        x[0] = 1.0
+    y = x * x
+    with pb.no_grad():
+        x -= 1.0
+    y.sum().backward()
+    assert x.tolist() == [0.0, 1.0] and x.grad.tolist() == [2.0, 4.0] and x.is_leaf
+
+
+def test_in_place_never_changes_shape_or_kind():
+    x = Tensor([1, 2])
+    with pytest.raises(TypeError, match="cannot cast"):
+        x += 0.5
+    with pytest.raises(ValueError, match="does not fit"):
+        x += np.ones((2, 2), int)
+
+
+def test_assigning_data():
+    x = leaf([1.0, 2.0])
+    y = x * x
+    x.data = np.array([5.0, 6.0])
+    y.sum().backward()
+    assert x.tolist() == [5.0, 6.0] and x.grad is None  # the graph belongs to the old values
+    (x * x).sum().backward()
+    assert x.grad.tolist() == [10.0, 12.0]
+
+
+def test_grad_is_checked():
+    x = leaf([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"shape \(3,\)"):
+        x.grad = np.ones(3)
+    with pytest.raises(RuntimeError, match="does not require"):
+        Tensor(1.0).grad = 1.0
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_copies_of_leaves(duplicate):
+    x = leaf([1.0, 2.0])
+    (x * x).sum().backward()
+    y = duplicate(x)
+    assert y is not x and y.requires_grad and y.tolist() == x.tolist() and y.grad.tolist() == x.grad.tolist()
+    with pytest.raises(TypeError, match="detach"):
+        duplicate(x * x)
+
+
+def test_printing():
+    assert repr(Tensor([1.0, 2.0])) == "Tensor([1., 2.])"
+    assert repr(leaf(1.5)) == "Tensor(1.5, requires_grad=True)"
+    assert repr(Tensor([1.0], dtype=np.float32)) == "Tensor([1.], dtype=float32)"
+
+
+def test_python_scalars_are_weak():
+    x = leaf(np.ones(2, np.float32))
+    for y in (x * 2.0, 2 + x, x**2, x / 3, pb.maximum(x, 0.5), pb.where(x.data > 0, x, 0.0)):
+        assert y.dtype == np.float32
+    assert (Tensor(np.float32(2)) * 2.0).dtype == np.float32
