@@ -270,8 +270,8 @@ def _compiled(primitive: Primitive) -> Callable[..., Any]:
         "    edges = ()",
     ]
     for i, node in enumerate(nodes):
-        kept = rules[i].kept if i in rules else f"no_rule({i})"
-        lines.append(f"    if {node} is not None: edges += (({node}, rules[{i}], {kept}),)")
+        edge = f"({node}, rules[{i}], {rules[i].kept})" if i in rules else f"no_rule({i})"
+        lines.append(f"    if {node} is not None: edges += ({edge},)")
     lines.append("    return wrap(out, Node(primitive, edges, out) if edges else None)")
     scope: dict[str, Any] = {
         **{"modes": modes, "Tensor": Tensor, "wrap": wrap, "Node": Node, "as_data": as_data, "sequences": _sequences},

@@ -1,0 +1,137 @@
+"""Registering primitives: what rules may ask for, what a call sees, and what is refused."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import pullback as pb
+from pullback import Tensor
+from pullback.autograd.primitive import _primitives, elementwise
+
+numbers = itertools.count()
+
+
+@pytest.fixture
+def name():
+    """A name for a primitive, which is forgotten after the test."""
+    made = f"made_for_a_test_{next(numbers)}"
+    yield made
+    _primitives.pop(made, None)
+
+
+def leaf(value):
+    return Tensor(value, requires_grad=True)
+
+
+def test_rules_ask_by_name(name):
+    asked = {}
+
+    @pb.primitive(name=name, residuals=["mask"])
+    def f(a, b, *, scale):
+        return scale * a * b, a > 0
+
+    @f.vjp("a")
+    def _(g, out, mask, b, scale, a_shape):
+        asked.update(out=out, mask=mask, b=b, scale=scale, a_shape=a_shape)
+        return g * scale * b
+
+    @f.vjp("b")
+    def _(g, a, scale):
+        return g * scale * a
+
+    a, b = leaf([1.0, -2.0]), leaf([3.0, 4.0])
+    f(a, b, scale=10.0).sum().backward()
+    assert asked["out"].tolist() == [30.0, -80.0] and asked["mask"].tolist() == [True, False]
+    assert asked["b"].tolist() == [3.0, 4.0] and asked["scale"] == 10.0 and asked["a_shape"] == (2,)
+    assert a.grad.tolist() == [30.0, 40.0] and b.grad.tolist() == [10.0, -20.0]
+    out, mask = f.outputs(a, b, scale=1.0)
+    assert isinstance(out, Tensor) and mask.tolist() == [True, False]
+
+
+def test_variadic_rules_are_told_their_position(name):
+    @pb.primitive(name=name)
+    def weighted(*arrays, weights):
+        return sum(w * a for w, a in zip(weights, arrays, strict=True))
+
+    @weighted.vjp("arrays")
+    def _(g, position, weights, arrays):
+        assert len(arrays) == 3
+        return g * weights[position]
+
+    x, y = leaf(1.0), leaf(2.0)
+    weighted(x, 5.0, y, weights=(2.0, 3.0, 4.0)).backward()
+    assert x.grad.item() == 2.0 and y.grad.item() == 4.0
+
+
+def test_plain_arrays_give_plain_arrays(name):
+    f = pb.primitive(lambda x: x * 2, name=name)
+    f.vjp("x")(lambda g: 2 * g)
+    assert isinstance(f(np.ones(2)), np.ndarray) and isinstance(f(Tensor([1.0])), Tensor) and f(3.0) == 6.0
+    assert not f(Tensor([1.0])).requires_grad
+
+
+def test_zero_dimensional_results_are_scalars(name):
+    f = pb.primitive(lambda x: np.asarray(x.sum()), name=name)
+    f.vjp("x")(lambda g, x_shape: np.broadcast_to(g, x_shape))
+    assert isinstance(f(leaf([1.0, 2.0])).data, np.float64)
+
+
+def test_a_new_primitive_is_a_node_with_gradients_of_every_order(name):
+    cube = pb.primitive(lambda x: x * x * x, name=name)
+    cube.vjp("x")(lambda g, x: 3 * x * x * g)
+    assert pb.registry[name] is cube and name in pb.registry and name in list(pb.registry)
+    g = x = leaf(2.0)
+    g = cube(x)
+    assert g._node.primitive is cube
+    for expected in (12.0, 12.0, 6.0):
+        x.grad = None
+        g.backward(create_graph=True)
+        g = x.grad
+        assert g.item() == expected
+
+
+def test_an_argument_without_a_rule(name):
+    f = pb.primitive(lambda x, y: x * y, name=name)
+    f.vjp("x")(lambda g, y: g * y)
+    assert f(leaf(2.0), Tensor(3.0)).requires_grad
+    with pytest.raises(TypeError, match=f"{name}: no gradient with respect to 'y'"):
+        f(leaf(2.0), leaf(3.0))
+
+
+def test_errors_of_registration(name):
+    f = pb.primitive(lambda x, *, k: x, name=name)
+    with pytest.raises(ValueError, match=f"{name}.*registered already"):
+        pb.primitive(lambda x: x, name=name)
+    with pytest.raises(TypeError, match="no array parameter named 'k'; it has x"):
+        f.vjp("k")
+    with pytest.raises(TypeError, match="a rule asks for 'y'; there are out, x, k"):
+        f.vjp("x")(lambda g, y: g)
+    with pytest.raises(KeyError, match="no primitive named 'nothing'"):
+        pb.registry["nothing"]
+    with pytest.raises(TypeError):
+        pb.registry[name] = f
+
+
+def test_a_rule_of_the_wrong_shape_is_named(name):
+    f = pb.primitive(lambda x: x * 2, name=name)
+    f.vjp("x")(lambda g: np.ones(3))
+    with pytest.raises(ValueError, match=rf"rule of {name}.*shape \(3,\) for an input of shape \(2,\)"):
+        f(leaf([1.0, 2.0])).sum().backward()
+
+
+def test_a_rule_registered_again_replaces_the_first(name):
+    f = pb.primitive(lambda x: x * 2, name=name)
+    for factor in (2.0, 5.0):
+        f.vjp("x")(eval(f"lambda g: {factor} * g"))
+        x = leaf(1.0)
+        f(x).backward()
+        assert x.grad.item() == factor
+
+
+def test_elementwise_takes_a_table_of_rules(name):
+    scaled = elementwise(lambda a, b: a * b, name=name, a=lambda g, b: g * b, b=lambda g, a: g * a)
+    a, b = leaf(np.ones((2, 1))), leaf(np.full(3, 2.0))
+    scaled(a, b).sum().backward()
+    assert a.grad.tolist() == [[6.0], [6.0]] and b.grad.tolist() == [2.0, 2.0, 2.0]
+    assert set(scaled.kinds.values()) == {"elementwise"}
