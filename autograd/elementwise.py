@@ -126,7 +126,7 @@ minimum = elementwise(
     a=lambda g, a, b: _where_larger(g, b, a),
     b=lambda g, a, b: _where_larger(g, a, b),
 )
-relu = elementwise(lambda x: np.maximum(x, 0), name="relu", kinks=(0.0,), x=lambda g, out: g * (out > 0))
+relu = elementwise(lambda x: np.maximum(x, 0), name="relu", kinks=(0.0,), x=lambda g, out: g * np.sign(out))
 
 # Steps: their derivative is 0 almost everywhere
 sign = elementwise(np.sign, kinks=(0.0,), x=_zero)
@@ -168,7 +168,8 @@ def _(draw: Any) -> Any:
 implements(np.where)(where)
 
 
-def clip(x: Any, min: Any = None, max: Any = None, /) -> Any:
+@implements(np.clip)
+def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
     """`x` limited to [min, max], either of which may be None; gradients follow `maximum` and `minimum`."""
     if min is not None:
         x = maximum(x, min)

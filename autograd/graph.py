@@ -108,42 +108,56 @@ def pull(
     Cotangents are plain arrays, or Tensors with `create_graph`, when what the rules do with them and with
     what was kept is recorded in turn. Returns the cotangents by node.
     """
-    pending: dict[Node, Any] = {}
+    pending: dict[Node, Any] = {}  # what has arrived at nodes whose turn has not come
     found: dict[Node, Any] = {}
     for node, g in seeds:
         pending[node] = pending[node] + g if node in pending else g
-    heap = [(node.order, node) for node in pending]
+    heap = [(node.order, node) for node in pending if node.primitive is not None]
     heapify(heap)
     overrides = modes.overrides
+    plain = not (create_graph or overrides)
     with mode(recording=True) if create_graph and not modes.recording else nullcontext():
         while heap:
             node = heappop(heap)[1]
             g = pending.pop(node)
             if node.hooks is not None:
-                for hook in list(node.hooks.values()):
-                    g = hook(g)
+                g = _hooked(node, g)
+            if wanted is not None and node in wanted:
+                found[node] = g
             edges = node.edges
             if edges is None:
                 raise RuntimeError(
                     f"backward: the graph behind {node!r} was freed by an earlier backward; "
                     "pass retain_graph=True to that one"
                 )
-            if node in wanted if wanted is not None else not edges:
-                found[node] = g
             for parent, rule, kept in edges:
-                if overrides and rule.key in overrides:
-                    rule, kept = overrides[rule.key].standing_in(rule, kept)
-                c = rule.function(g, *(rule.rewrap(node, kept) if create_graph else kept))
+                if not plain:
+                    if rule.key in overrides:
+                        rule, kept = overrides[rule.key].standing_in(rule, kept)
+                    if create_graph:
+                        kept = rule.rewrap(node, kept)
+                c = rule.function(g, *kept)
                 if c.__class__ is not parent.kind or c.shape != parent.shape or c.dtype is not parent.dtype:
                     c = _fit(c, parent, rule)
                 if parent in pending:
                     pending[parent] = pending[parent] + c
                 else:
                     pending[parent] = c
-                    heappush(heap, (parent.order, parent))
-            if not retain_graph and edges:
+                    if parent.primitive is not None:
+                        heappush(heap, (parent.order, parent))
+            if not retain_graph:
                 node.edges = None
+        for leaf, g in pending.items():
+            if wanted is None or leaf in wanted:
+                found[leaf] = g if leaf.hooks is None else _hooked(leaf, g)
     return found
+
+
+def _hooked(node: Node, g: Any) -> Any:
+    """A cotangent after the hooks of the node at which it has arrived."""
+    for hook in list((node.hooks or {}).values()):
+        g = hook(g)
+    return g
 
 
 def _fit(c: Any, node: Node, rule: Any) -> Any:

@@ -69,8 +69,7 @@ def _rows(x: Any) -> Any:
 def affine(x: Any, w: Any, b: Any) -> Any:
     """x w^T + b: a linear layer; x is (..., in), w (out, in) and b (out,)."""
     out = np.matmul(x, w.T)
-    out += b
-    return out
+    return np.add(out, b, out=out if out.dtype == b.dtype else None)
 
 
 affine.vjp("x")(lambda g, w: g @ w)  # Law 2
@@ -86,11 +85,11 @@ def _(draw: Any) -> Any:
 
 @affine.public
 def _(x: Any, w: Any, b: Any) -> Any:
-    x, w, b = lift(x), lift(w), lift(b)
-    if not x.ndim or w.ndim != 2 or x.shape[-1] != w.shape[1] or b.shape != w.shape[:1]:
-        raise ValueError(
-            f"affine: x of shape {x.shape}, w {w.shape}, b {b.shape}; expected (..., in), (out, in), (out,)"
-        )
-    if x.ndim == 2:
-        return affine.apply(x, w, b)
-    return reshape(affine.apply(_rows(x), w, b), (*x.shape[:-1], w.shape[0]))
+    x = lift(x)
+    try:
+        if x.ndim == 2:
+            return affine.apply(x, w, b)
+        return reshape(affine.apply(_rows(x), w, b), (*x.shape[:-1], np.shape(w)[0]))
+    except (ValueError, IndexError):
+        shapes = f"x of shape {x.shape}, w {np.shape(w)}, b {np.shape(b)}"
+        raise ValueError(f"affine: {shapes}; expected (..., in), (out, in), (out,)") from None

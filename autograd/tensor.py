@@ -293,15 +293,17 @@ def backward(
     """Accumulate in the leaves' `.grad` the gradients of `outputs`, weighted by `gradients` (None: ones)."""
     seeds = [seed(output, gradient, create_graph) for output, gradient in zip(outputs, gradients, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph
-    owned = {id(g._data if isinstance(g, Tensor) else g) for _, g in seeds}
+    taken = {id(g) for _, g in seeds}
     for node, g in pull(seeds, None, retain_graph=retain, create_graph=create_graph).items():
-        g = g if isinstance(g, Tensor) else wrap(g)
+        if create_graph:
+            node.grad = wrap(g._data, g._node) if node.grad is None else node.grad + g
+            continue
         if node.grad is not None:
-            g = node.grad + g if create_graph else wrap(node.grad._data + g._data)
-        elif g._node is None and node.kind is np.ndarray and (g._data.base is not None or id(g._data) in owned):
-            g = wrap(g._data.copy())  # a view, or an array that another leaf was given too
-        owned.add(id(g._data))
-        node.grad = g
+            g = node.grad._data + g
+        elif node.value is None and (g.base is not None or id(g) in taken):
+            g = g.copy()  # a view, or an array that another leaf was given too
+        taken.add(id(g))
+        node.grad = wrap(g)
 
 
 def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tuple[Node, Any]:
@@ -313,7 +315,8 @@ def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tu
     if gradient is None:
         if output.size != 1:
             raise RuntimeError(f"backward: an output of shape {output.shape} needs a gradient of that shape")
-        gradient = np.ones_like(output._data)
+        one = output.dtype.type(1) if output._node.value is not None else np.ones_like(output._data)
+        return output._node, wrap(one) if create_graph else one
     given = gradient if isinstance(gradient, Tensor) else wrap(as_data(gradient))
     if given.shape != output.shape:
         raise ValueError(f"backward: gradient of shape {given.shape} given for an output of shape {output.shape}")

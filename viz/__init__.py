@@ -1,1 +1,22 @@
 """Pictures of graphs, filters, features and training curves."""
+
+from .deconvnet import deconvnet, guided_backprop, saliency
+from .figures import Picture
+from .graph import Graph, graph
+from .pictures import confusion, curves, feature_maps, filters, images
+from .report import report
+
+__all__ = [
+    "Graph",
+    "Picture",
+    "confusion",
+    "curves",
+    "deconvnet",
+    "feature_maps",
+    "filters",
+    "graph",
+    "guided_backprop",
+    "images",
+    "report",
+    "saliency",
+]

@@ -1,0 +1,162 @@
+"""Modules that hold modules, in a sequence or by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, overload
+
+from .module import Module, Parameter
+
+
+class _Sequence(Module):
+    """Modules or parameters under the names "0", "1", ..."""
+
+    _item: type = Module
+
+    def __init__(self, items: Iterable[Any] = ()) -> None:
+        super().__init__()
+        self.extend(items)
+
+    def _items(self) -> list[Any]:
+        return [value for value in self.__dict__.values() if isinstance(value, self._item)]
+
+    def _names(self) -> list[str]:
+        return [name for name, value in self.__dict__.items() if isinstance(value, self._item)]
+
+    def _name(self, index: int) -> str:
+        names = self._names()
+        if not -len(names) <= index < len(names):
+            raise IndexError(f"{type(self).__name__}: index {index} is out of range for {len(names)} entries")
+        return names[index]
+
+    def _put(self, name: str, value: Any) -> None:
+        if not isinstance(value, self._item):
+            raise TypeError(f"{type(self).__name__}: expected a {self._item.__name__}, not {type(value).__name__}")
+        setattr(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items())
+
+    def __contains__(self, value: Any) -> bool:
+        return any(item is value for item in self._items())
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return type(self)(self._items()[index])
+        return getattr(self, self._name(index))
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self._put(self._name(index), value)
+
+    def append(self, value: Any) -> Any:
+        """Add one at the end, and return the whole."""
+        self._put(str(len(self)), value)
+        return self
+
+    def extend(self, values: Iterable[Any]) -> Any:
+        """Add several at the end, and return the whole."""
+        for value in values:
+            self.append(value)
+        return self
+
+
+class Sequential(_Sequence):
+    """Modules applied one after the other; named by their places, or by the keys of a mapping.
+
+    >>> from pullback import nn
+    >>> nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    Sequential(
+      (0): Linear(in_features=2, out_features=3, bias=True)
+      (1): ReLU()
+    )
+    """
+
+    def __init__(self, *args: Module | Mapping[str, Module]) -> None:
+        super().__init__()
+        if len(args) == 1 and isinstance(args[0], Mapping):
+            for name, module in args[0].items():
+                self.add_module(name, module)
+        else:
+            self.extend(args)
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+
+    def __getitem__(self, index: int | slice) -> Module | Sequential:
+        if isinstance(index, slice):
+            return Sequential({name: getattr(self, name) for name in self._names()[index]})
+        return getattr(self, self._name(index))
+
+    def forward(self, input: Any) -> Any:
+        for module in self._items():
+            input = module(input)
+        return input
+
+
+class ModuleList(_Sequence):
+    """A list of modules, each of which is registered; it has no forward of its own."""
+
+
+class ParameterList(_Sequence):
+    """A list of parameters, each of which is registered; other values are made Parameters."""
+
+    _item = Parameter
+
+    def _put(self, name: str, value: Any) -> None:
+        super()._put(name, value if isinstance(value, Parameter) else Parameter(value))
+
+    def extra_repr(self) -> str:
+        return "\n  ".join(f"({n}): Parameter of shape {p.shape}, {p.dtype}" for n, p in self.named_parameters())
+
+
+class ModuleDict(Module):
+    """Modules by name, each of which is registered; it has no forward of its own.
+
+    ValueError for a name with a dot or one that the class uses itself, such as "forward".
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+        super().__init__()
+        self.update(modules or {})
+
+    def update(self, modules: Mapping[str, Module]) -> None:
+        """Add or replace several."""
+        for name, module in modules.items():
+            self[name] = module
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        self.add_module(name, module)
+
+    def __getitem__(self, name: str) -> Module:
+        return dict(self._own_modules())[name]
+
+    def __delitem__(self, name: str) -> None:
+        self[name]
+        delattr(self, name)
+
+    def __len__(self) -> int:
+        return len(self._own_modules())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict(self._own_modules()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in dict(self._own_modules())
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+        return dict(self._own_modules()).keys()
+
+    def values(self) -> Iterable[Module]:
+        """The modules."""
+        return dict(self._own_modules()).values()
+
+    def items(self) -> Iterable[tuple[str, Module]]:
+        """The names and the modules."""
+        return dict(self._own_modules()).items()

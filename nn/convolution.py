@@ -1,0 +1,219 @@
+"""Convolution layers: one N-d class, thin names over it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import init, windowed
+from .module import Module, Parameter
+from .windowed import per_dimension
+
+
+class _Conv(Module):
+    """What convolutions and transposed ones have in common."""
+
+    weight: Parameter
+    bias: Parameter | None
+    _dims: int
+    transposed = False
+    output_padding: tuple[int, ...]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"{name}: in_channels={in_channels}, out_channels={out_channels}; expected multiples of groups={groups}"
+            )
+        if isinstance(padding, str) and padding not in ("same", "valid"):
+            raise ValueError(f"{name}: padding {padding!r}; expected numbers, 'same' or 'valid'")
+        dims = self._dims
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size = per_dimension(kernel_size, dims, f"{name}: kernel_size")
+        self.stride = per_dimension(stride, dims, f"{name}: stride")
+        self.padding = padding if isinstance(padding, str) else per_dimension(padding, dims, f"{name}: padding")
+        self.dilation = per_dimension(dilation, dims, f"{name}: dilation")
+        self.output_padding = (0,) * dims
+        self.padding_mode = padding_mode
+        channels = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        shape = (channels[0], channels[1] // groups, *self.kernel_size)
+        self.weight = Parameter(np.empty(shape, np.float32))
+        self.bias = Parameter(np.empty(out_channels, np.float32)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values."""
+        init.default_(self.weight, self.bias)
+
+    def _pairs(self) -> list[tuple[int, int]]:
+        """The padding before and after each axis, where it is not "same"."""
+        given = (0,) * self._dims if isinstance(self.padding, str) else self.padding
+        return [tuple(p) if isinstance(p, (tuple, list)) else (p, p) for p in given]
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
+        zeros, ones = (0,) * self._dims, (1,) * self._dims
+        if self.padding != zeros:
+            parts.append(f"padding={self.padding}")
+        if self.dilation != ones:
+            parts.append(f"dilation={self.dilation}")
+        if self.output_padding != zeros:
+            parts.append(f"output_padding={self.output_padding}")
+        if self.groups != 1:
+            parts.append(f"groups={self.groups}")
+        if self.bias is None:
+            parts.append("bias=False")
+        if self.padding_mode != "zeros":
+            parts.append(f"padding_mode={self.padding_mode}")
+        return ", ".join(parts)
+
+
+class _ConvNd(_Conv):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+    ) -> None:
+        name = type(self).__name__
+        if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
+            raise ValueError(
+                f"{name}: padding_mode {padding_mode!r}; expected 'zeros', 'reflect', 'replicate' or 'circular'"
+            )
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode)
+        if padding == "same" and self.stride != (1,) * self._dims:
+            raise ValueError(f"{name}: padding='same' needs stride 1, not {self.stride}")
+
+    def forward(self, input: Any) -> Any:
+        padding: Any = self.padding
+        if self.padding_mode != "zeros" and padding != "valid":
+            input = windowed.pad(input, self._widths(), mode=self.padding_mode)
+            padding = 0
+        return windowed.conv_nd(
+            self._dims, input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+        )
+
+    def _widths(self) -> tuple[int, ...]:
+        """The padding as `functional.pad` wants it: pairs, the last axis first."""
+        if self.padding == "same":
+            totals = [d * (k - 1) for k, d in zip(self.kernel_size, self.dilation, strict=True)]
+            pairs = [(total // 2, total - total // 2) for total in totals]
+        else:
+            pairs = self._pairs()
+        return tuple(width for pair in reversed(pairs) for width in pair)
+
+
+class _ConvTransposeNd(_Conv):
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+    ) -> None:
+        if padding_mode != "zeros":
+            raise ValueError(f"{type(self).__name__}: padding_mode {padding_mode!r}; only 'zeros' has a transpose here")
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode)
+        self.output_padding = per_dimension(output_padding, self._dims, f"{type(self).__name__}: output_padding")
+
+    def forward(self, input: Any, output_size: Any = None) -> Any:
+        more = self.output_padding if output_size is None else self._output_padding(input, tuple(output_size))
+        return windowed.conv_transpose_nd(
+            self._dims, input, self.weight, self.bias, self.stride, self.padding, more, self.groups, self.dilation
+        )
+
+    def _output_padding(self, input: Any, output_size: tuple[int, ...]) -> tuple[int, ...]:
+        """What must be added to the smallest possible result to get `output_size`."""
+        lengths = input.shape[-self._dims :]
+        if self.padding == "same":
+            smallest = [n * s for n, s in zip(lengths, self.stride, strict=True)]
+        else:
+            spans = [d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True)]
+            grown = [(n - 1) * s + e for n, s, e in zip(lengths, self.stride, spans, strict=True)]
+            smallest = [n - sum(pair) for n, pair in zip(grown, self._pairs(), strict=True)]
+        more = tuple(n - m for n, m in zip(output_size[-self._dims :], smallest, strict=False))
+        if len(output_size) not in (self._dims, input.ndim) or any(
+            not 0 <= m < s for m, s in zip(more, self.stride, strict=True)
+        ):
+            raise ValueError(
+                f"{type(self).__name__}: output_size={output_size} for an input of shape {input.shape}; each length "
+                f"must be at least that of {smallest} and less than a stride {self.stride} above it"
+            )
+        return more
+
+
+class Conv1d(_ConvNd):
+    """Cross-correlation of (N, in_channels, L) with `out_channels` learned filters, plus a bias for each."""
+
+    _dims = 1
+
+
+class Conv2d(_ConvNd):
+    """Cross-correlation of (N, in_channels, H, W) with `out_channels` learned filters, plus a bias for each.
+
+    `padding` may be "same" or "valid"; `padding_mode` says what is padded: "zeros", "reflect", "replicate" or
+    "circular". A single sample (in_channels, H, W) is taken, too.
+
+    >>> from pullback import nn
+    >>> nn.Conv2d(1, 32, 3, padding=1)
+    Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+    >>> nn.Conv2d(1, 32, 3)(np.zeros((5, 1, 28, 28), np.float32)).shape
+    (5, 32, 26, 26)
+    """
+
+    _dims = 2
+
+
+class Conv3d(_ConvNd):
+    """Cross-correlation of (N, in_channels, D, H, W) with `out_channels` learned filters, plus a bias for each."""
+
+    _dims = 3
+
+
+class ConvTranspose1d(_ConvTransposeNd):
+    """The transpose of Conv1d, from (N, in_channels, L); see ConvTranspose2d."""
+
+    _dims = 1
+
+
+class ConvTranspose2d(_ConvTransposeNd):
+    """The transpose of Conv2d (deconvolution), from (N, in_channels, H, W), plus a bias for each of `out_channels`.
+
+    Where the stride lets several lengths convolve to the input's, `output_padding` or the argument `output_size`
+    of the call (with or without the leading axes) chooses one.
+    """
+
+    _dims = 2
+
+
+class ConvTranspose3d(_ConvTransposeNd):
+    """The transpose of Conv3d, from (N, in_channels, D, H, W); see ConvTranspose2d."""
+
+    _dims = 3

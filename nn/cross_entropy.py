@@ -1,0 +1,181 @@
+"""Classification losses: cross-entropy with class indices is one primitive, everything else is composed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Tensor, getitem, log_softmax, moveaxis, primitive, reshape, sum, where
+from ..autograd.tensor import lift
+
+
+@primitive(residuals=["top"])
+def class_cross_entropy(x: Any, *, hit: Any, mean: bool) -> Any:
+    """log(sum_c exp(x_nc)) - x_nt for every row n of x (N, C), or the mean of them, where t is the class in which
+    row n of the mask `hit` (N, C) is True.
+
+    >>> class_cross_entropy(Tensor([[0.0, 0.0]]), hit=np.array([[False, True]]), mean=False)
+    Tensor([0.69314718])
+    """
+    top = np.maximum.reduce(x, axis=1, keepdims=True)
+    shifted = x - top
+    chosen = shifted[hit]
+    losses = np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=1)) - chosen
+    return np.add.reduce(losses) / len(x) if mean else losses, top
+
+
+@class_cross_entropy.vjp("x")
+def _(g: Any, x: Any, hit: Any, mean: bool, top: Any) -> Any:
+    z = np.exp(x - top)  # softmax does not depend on top, which may so be a constant
+    p = z / np.add.reduce(z, axis=1, keepdims=True)
+    return (p - hit) * (g / len(x) if mean else g[:, None])
+
+
+@class_cross_entropy.strategy
+def _(draw: Any) -> Any:
+    n, c, mean = draw.integer(1, 3), draw.integer(1, 3), draw.flag()
+    target = np.array([[draw.integer(0, c - 1)] for _ in range(n)])
+    return (draw.array(shape=(n, c)),), {"hit": target == np.arange(c), "mean": mean}
+
+
+_apply = class_cross_entropy.apply
+
+
+def check_reduction(reduction: str, name: str) -> None:
+    """ValueError unless `reduction` is one of the three."""
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{name}: reduction {reduction!r}; expected 'none', 'mean' or 'sum'")
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """-log softmax(input) at the target class, for logits (C,), (N, C) or (N, C, d1, ...).
+
+    `target` holds class numbers, in the input's shape without C (entries equal to `ignore_index` do not count),
+    or class probabilities in the input's shape. `weight` has an entry for each class; with class numbers the
+    mean is weighted by it. ValueError for targets out of range or of another shape, TypeError for those of
+    another dtype.
+
+    >>> cross_entropy(Tensor([[2.0, 2.0], [1.0, 1.0]]), np.array([0, 1]))
+    Tensor(0.69314718)
+    """
+    input, target = lift(input), _plain(target)
+    check_reduction(reduction, "cross_entropy")
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing={label_smoothing}; expected 0 to 1")
+    if target.dtype.kind == "f":
+        return _with_probabilities(input, target, weight, reduction, label_smoothing)
+    classes = _check_target(input, target, "cross_entropy")
+    rows, numbers, flat = _rows(input), np.arange(classes), target.reshape(-1)
+    hit = flat[:, None] == numbers
+    if weight is None and not label_smoothing and not 0 <= ignore_index < classes:
+        count = len(flat)
+        if count and np.count_nonzero(hit) == count:  # all count and are in range: a class was hit in every row
+            if reduction == "mean":
+                return _apply(rows, hit=hit, mean=True)
+            return _reduce(_apply(rows, hit=hit, mean=False), target.shape, reduction, count)
+
+    counted, chosen = _valid(flat, classes, ignore_index, "cross_entropy")
+    by_class = _class_weights(weight, classes, input.dtype, "cross_entropy")
+    weights = by_class[chosen]
+    losses = _apply(rows, hit=chosen[:, None] == numbers, mean=False) * weights
+    if label_smoothing:
+        smooth = -sum(log_softmax(rows, 1) * by_class, axis=1)
+        losses = (1 - label_smoothing) * losses + (label_smoothing / classes) * smooth
+    return _reduce(where(counted, losses, 0), target.shape, reduction, weights[counted].sum())
+
+
+def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
+    """-input at the target class, for log-probabilities (C,), (N, C) or (N, C, d1, ...); see `cross_entropy`."""
+    input, target = lift(input), _plain(target)
+    check_reduction(reduction, "nll_loss")
+    classes = _check_target(input, target, "nll_loss")
+    counted, chosen = _valid(target.reshape(-1), classes, ignore_index, "nll_loss")
+    weights = _class_weights(weight, classes, input.dtype, "nll_loss")[chosen]
+    losses = -getitem(_rows(input), (np.arange(chosen.size), chosen)) * weights
+    return _reduce(where(counted, losses, 0), target.shape, reduction, weights[counted].sum())
+
+
+def _plain(target: Any) -> Any:
+    """Class numbers as a plain array; probabilities may carry a gradient."""
+    if isinstance(target, Tensor) and not target.requires_grad:
+        target = target.data
+    return target if isinstance(target, Tensor) else np.asarray(target)
+
+
+def _check_target(input: Any, target: Any, name: str) -> int:
+    """The number of classes; an error for targets that are not class numbers of the right shape."""
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{name}: target of dtype {target.dtype}; expected integers, the class numbers")
+    shape = input.shape
+    axis = min(len(shape) - 1, 1)
+    if axis < 0 or target.shape != shape[:axis] + shape[axis + 1 :]:
+        raise ValueError(
+            f"{name}: target of shape {target.shape} for an input of shape {shape}; expected the input's shape "
+            "without its axis of classes, which is axis 1, or the only one"
+        )
+    return shape[axis]
+
+
+def _valid(target: Any, classes: int, ignore_index: int, name: str) -> tuple[Any, Any]:
+    """Which targets count, and all targets with 0 for those that do not; ValueError for one out of range."""
+    counted = target != ignore_index
+    chosen = np.where(counted, target, 0)
+    wrong = counted & ((target < 0) | (target >= classes))
+    if wrong.any():
+        raise ValueError(f"{name}: target {target[wrong][0]} is out of range for {classes} classes")
+    return counted, chosen
+
+
+def _class_weights(weight: Any, classes: int, dtype: Any, name: str) -> Any:
+    if weight is None:
+        return np.ones(classes, dtype)
+    weight = np.asarray(weight.data if isinstance(weight, Tensor) else weight, dtype)
+    if weight.shape != (classes,):
+        raise ValueError(f"{name}: weight of shape {weight.shape} for {classes} classes")
+    return weight
+
+
+def _rows(x: Any) -> Any:
+    """Logits as (N, C): a single sample is a row, and so is every place of the axes after C."""
+    if x.ndim == 2:
+        return x
+    if x.ndim == 1:
+        return reshape(x, (1, -1))
+    x = moveaxis(x, 1, -1)
+    return reshape(x, (-1, x.shape[-1])) if x.size else reshape(x, (0, x.shape[-1]))
+
+
+def _reduce(losses: Any, shape: tuple[int, ...], reduction: str, count: Any) -> Any:
+    """The losses in the target's shape, or summed, or summed and divided by `count` (nan for 0)."""
+    if reduction == "none":
+        return reshape(losses, shape)
+    total = sum(losses)
+    if reduction == "sum":
+        return total
+    return total * (1 / float(count)) if count else total + np.nan
+
+
+def _with_probabilities(input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float) -> Any:
+    if target.shape != input.shape:
+        raise ValueError(
+            f"cross_entropy: target of shape {target.shape} and dtype {target.dtype} for an input of shape "
+            f"{input.shape}; probabilities have the input's shape, class numbers are integers"
+        )
+    axis = 0 if input.ndim == 1 else 1
+    classes = input.shape[axis]
+    by_class = _class_weights(weight, classes, input.dtype, "cross_entropy")
+    by_class = by_class.reshape(-1, *(1,) * (input.ndim - 1 - axis))
+    if target.dtype != input.dtype:
+        target = target.astype(input.dtype)
+    if label_smoothing:
+        target = (1 - label_smoothing) * target + label_smoothing / classes
+    losses = -sum(log_softmax(input, axis) * target * by_class, axis=axis)
+    return _reduce(losses, losses.shape, reduction, losses.size)

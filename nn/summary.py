@@ -1,0 +1,84 @@
+"""The table of a model's layers, output shapes and numbers of parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..autograd import Tensor, no_grad
+
+if TYPE_CHECKING:
+    from .module import Module
+
+
+class Row(NamedTuple):
+    """A layer: its dotted name, type, output's shape ("N" for the batch) and number of parameters of its own."""
+
+    name: str
+    type: str
+    output_shape: str
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The layers of a model in order, and how many parameters there are; `str` makes it a table."""
+
+    rows: list[Row]
+    total_parameters: int
+    trainable_parameters: int
+
+    def __str__(self) -> str:
+        cells = [("layer", "type", "output shape", "parameters")]
+        cells += [(row.name, row.type, row.output_shape, f"{row.parameters:,}") for row in self.rows]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join(cell.rjust(width) if i == 3 else cell.ljust(width) for i, (cell, width) in pairs)
+            for pairs in (enumerate(zip(line, widths, strict=True)) for line in cells)
+        ]
+        rule = "-" * len(lines[0])
+        total = f"parameters: {self.total_parameters:,}, of them trainable: {self.trainable_parameters:,}"
+        return "\n".join([lines[0], rule, *lines[1:], rule, total])
+
+    __repr__ = __str__
+
+
+def summarize(model: Module, input_shape: tuple[int, ...]) -> Summary:
+    """See `Module.summary`."""
+    modules = list(model.named_modules())
+    parameters = list(model.parameters())
+    x = np.zeros((1, *input_shape), parameters[0].dtype if parameters else np.float32)
+    modes = [module.training for _, module in modules]
+    shapes: dict[int, str] = {}
+
+    def record(module: Module, args: Any, output: Any) -> None:
+        shapes[id(module)] = _shape(output)
+
+    handles = [module.register_forward_hook(record) for _, module in modules]
+    try:
+        model.eval()
+        with no_grad():
+            model(Tensor(x))
+    finally:
+        for (_, module), handle, mode in zip(modules, handles, modes, strict=True):
+            handle.remove()
+            module.training = mode
+
+    rows: list[Row] = []
+    counted: set[int] = set()
+    for name, module in modules:
+        own = [p for p in module.parameters(recurse=False) if id(p) not in counted]
+        counted.update(map(id, own))
+        if own or not any(True for _ in module.children()):
+            count = sum(p.size for p in own)
+            rows.append(Row(name or "-", type(module).__name__, shapes.get(id(module), "not called"), count))
+    return Summary(rows, sum(p.size for p in parameters), sum(p.size for p in parameters if p.requires_grad))
+
+
+def _shape(output: Any) -> str:
+    if isinstance(output, (tuple, list)):
+        return ", ".join(map(_shape, output))
+    shape = np.shape(output)
+    return f"(N{''.join(f', {n}' for n in shape[1:])})" if shape else "()"

@@ -1,0 +1,59 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pullback import Tensor, nn, override, relu
+from pullback.nn import functional as F
+
+MODULES = {
+    "ReLU": {},
+    "Tanh": {},
+    "Sigmoid": {},
+    "Softmax": {"dim": 1},
+    "LogSoftmax": {"dim": -2},
+    "LeakyReLU": {"negative_slope": 0.2},
+    "ELU": {"alpha": 0.7},
+    "GELU": {"approximate": "tanh"},
+    "SiLU": {},
+    "Softplus": {"beta": 2.0, "threshold": 3.0},
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_against_pytorch(same: Any, normal: Any, name: str) -> None:
+    import torch
+
+    ours, theirs = getattr(nn, name)(**MODULES[name]), getattr(torch.nn, name)(**MODULES[name])
+    same(ours, theirs, 2 * normal(3, 4, 5))
+    same(ours, theirs, np.array([[-90.0, -20.0, -0.0, 1e-3, 20.0, 90.0]], np.float32))
+
+
+@pytest.mark.parametrize("name", ["ReLU", "LeakyReLU", "ELU", "SiLU"])
+def test_inplace_is_accepted_and_changes_nothing(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    module = getattr(nn, name)(inplace=True)
+    assert repr(module) == repr(getattr(torch.nn, name)(inplace=True))
+    x = np.array([-1.0, 2.0], np.float32)
+    module(Tensor(x)), module(x)
+    np.testing.assert_array_equal(x, [-1, 2])
+
+
+def test_dim_and_axis() -> None:
+    x = np.log(np.array([[1.0, 3.0], [2.0, 2.0]]))
+    np.testing.assert_allclose(F.softmax(x), [[0.25, 0.75], [0.5, 0.5]])
+    np.testing.assert_allclose(F.softmax(x, dim=0), [[1 / 3, 3 / 5], [2 / 3, 2 / 5]])
+    np.testing.assert_allclose(F.softmax(x, axis=0), [[1 / 3, 3 / 5], [2 / 3, 2 / 5]])
+    np.testing.assert_allclose(F.log_softmax(x, axis=0), np.log([[1 / 3, 3 / 5], [2 / 3, 2 / 5]]))
+
+
+def test_exact_gelu_says_what_to_do() -> None:
+    with pytest.raises(ValueError, match="approximate='tanh'"):
+        nn.GELU()(np.zeros(2))
+
+
+def test_the_rule_of_relu_can_be_swapped_under_the_module() -> None:
+    x = Tensor([-1.0, 2.0], requires_grad=True)
+    with override(relu, "x", lambda g: g * 5):
+        nn.ReLU()(x).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [5, 5])

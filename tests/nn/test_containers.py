@@ -1,0 +1,80 @@
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pullback import nn
+
+
+def test_sequential_runs_in_order_and_slices() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    x = np.ones((4, 2), np.float32)
+    np.testing.assert_array_equal(net(x).numpy(), net[2](net[1](net[0](x))).numpy())
+    assert len(net) == 3 and net[-1] is net[2] and list(net)[1] is net[1] and net[1] in net
+    front = net[:2]
+    assert isinstance(front, nn.Sequential) and len(front) == 2 and front[0] is net[0]
+    assert list(net[1:].state_dict()) == ["2.weight", "2.bias"]
+    net[1] = nn.Tanh()
+    assert isinstance(net[1], nn.Tanh) and len(net) == 3
+    assert net.append(nn.ReLU()) is net and len(net) == 4
+    assert nn.Sequential()(5) == 5
+
+
+def test_sequential_with_names() -> None:
+    net = nn.Sequential(OrderedDict([("first", nn.Linear(2, 3)), ("act", nn.ReLU()), ("last", nn.Linear(3, 1))]))
+    assert net.first is net[0] and list(net.state_dict())[0] == "first.weight"
+    assert net(np.ones((4, 2), np.float32)).shape == (4, 1)
+    assert [name for name, _ in net[1:].named_children()] == ["act", "last"]
+
+
+def test_a_module_used_twice_runs_twice() -> None:
+    class Double(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return 2 * x
+
+    double = Double()
+    assert nn.Sequential(double, double)(1) == 4
+
+
+@pytest.mark.parametrize("make", [nn.Sequential, lambda *m: nn.ModuleList(m)])
+def test_only_modules_go_in(make: Any) -> None:
+    with pytest.raises(TypeError, match="expected a Module, not int"):
+        make(nn.ReLU(), 3)
+    with pytest.raises(IndexError, match="index 2 is out of range for 1 entries"):
+        make(nn.ReLU())[2]
+
+
+def test_module_list() -> None:
+    layers = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+    layers.append(nn.ReLU()).extend([nn.Tanh()])
+    assert [type(layer).__name__ for layer in layers] == ["Linear", "Linear", "ReLU", "Tanh"]
+    assert list(layers.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    assert isinstance(layers[1:], nn.ModuleList) and list(layers[1:].state_dict()) == ["0.weight", "0.bias"]
+    with pytest.raises(NotImplementedError):
+        layers(1)
+
+
+def test_module_dict() -> None:
+    layers = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.ReLU()})
+    layers["c"] = nn.Tanh()
+    assert list(layers) == list(layers.keys()) == ["a", "b", "c"] and len(layers) == 3
+    assert "a" in layers and "z" not in layers and layers["a"] is layers.a
+    assert dict(layers.items())["b"] is list(layers.values())[1]
+    assert list(layers.state_dict()) == ["a.weight", "a.bias"]
+    del layers["a"]
+    assert list(layers) == ["b", "c"]
+    with pytest.raises(KeyError, match="z"):
+        layers["z"]
+    with pytest.raises(KeyError):
+        del layers["training"]
+    with pytest.raises(ValueError, match="'forward' cannot be registered"):
+        layers["forward"] = nn.ReLU()
+
+
+def test_parameter_list() -> None:
+    held = nn.ParameterList([nn.Parameter([1.0]), [2.0, 3.0]])
+    held[0] = nn.Parameter([4.0])
+    assert [p.shape for p in held] == [(1,), (2,)] and held[0].item() == 4
+    assert list(held.state_dict()) == ["0", "1"] and all(p.requires_grad for p in held.parameters())
+    assert "(1): Parameter of shape (2,), float32" in repr(held)

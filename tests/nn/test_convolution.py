@@ -1,0 +1,166 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pullback import Tensor, nn
+from pullback.nn import functional as F
+
+SPATIAL = {1: (9,), 2: (8, 7), 3: (6, 5, 7)}
+
+
+def _both(name: str, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    torch = pytest.importorskip("torch")
+    return getattr(nn, name)(*args, **kwargs), getattr(torch.nn, name)(*args, **kwargs)
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"stride": 2, "padding": 1},
+        {"dilation": 2, "bias": False},
+        {"groups": 2, "padding": 2},
+        {"padding": "same", "dilation": 2},
+        {"padding": "valid", "stride": 3},
+        {"padding": 1, "padding_mode": "reflect"},
+        {"padding": 2, "padding_mode": "replicate"},
+        {"padding": 2, "padding_mode": "circular", "stride": 2},
+        {"padding": "same", "padding_mode": "circular"},
+    ],
+    ids=str,
+)
+def test_conv_against_pytorch(same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
+    ours, theirs = _both(f"Conv{dims}d", 4, 6, 3, **options)
+    same(ours, theirs, normal(2, 4, *SPATIAL[dims]))
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
+def test_conv_with_a_setting_for_each_axis(same: Any, normal: Any) -> None:
+    options = {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 0), "dilation": (1, 2)}
+    same(*_both("Conv2d", 2, 3, **options), normal(2, 2, 8, 7))
+    same(*_both("Conv2d", 2, 3, (4, 2), padding="same", padding_mode="replicate"), normal(2, 2, 8, 7))
+    same(*_both("Conv2d", 2, 3, (4, 2), padding="same"), normal(2, 2, 8, 7))
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"stride": 2, "padding": 1, "output_padding": 1},
+        {"stride": 3, "dilation": 2, "bias": False},
+        {"groups": 2, "padding": 2},
+    ],
+    ids=str,
+)
+def test_conv_transpose_against_pytorch(same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
+    ours, theirs = _both(f"ConvTranspose{dims}d", 4, 6, 3, **options)
+    same(ours, theirs, normal(2, 4, *(n - 2 for n in SPATIAL[dims])))
+
+
+def test_unbatched(same: Any, normal: Any) -> None:
+    for name in ("Conv1d", "ConvTranspose1d"):
+        same(*_both(name, 2, 3, 3), normal(2, 7))
+    for name in ("Conv2d", "ConvTranspose2d"):
+        same(*_both(name, 2, 3, 3), normal(2, 7, 6))
+    same(*_both("Conv2d", 2, 3, 3, padding=1, padding_mode="circular"), normal(2, 7, 6))
+    same(*_both("Conv2d", 2, 3, 3), normal(0, 2, 7, 6))
+
+
+@pytest.mark.parametrize("size", [(7, 8), (8, 9), (2, 3, 8, 8)])
+def test_output_size(same: Any, normal: Any, size: tuple[int, ...]) -> None:
+    ours, theirs = _both("ConvTranspose2d", 2, 3, 3, stride=2, padding=1)
+    same(ours, theirs, normal(2, 2, 4, 4 if size[-1] == 8 else 5), output_size=list(size))
+
+
+def test_output_size_out_of_range() -> None:
+    layer = nn.ConvTranspose2d(2, 3, 3, stride=2, padding=1)
+    for size in ((6, 7), (9, 7), (7,), (1, 2, 3, 7, 7)):
+        with pytest.raises(ValueError, match=r"output_size=.*\[7, 7\].*\(2, 2\)"):
+            layer(np.zeros((1, 2, 4, 4), np.float32), output_size=size)
+
+
+def test_by_hand() -> None:
+    x = np.arange(9.0).reshape(1, 1, 3, 3)
+    w = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
+    y = F.conv2d(x, w)
+    np.testing.assert_array_equal(y, [[[[27, 37], [57, 67]]]])
+    np.testing.assert_array_equal(F.conv2d(x, w, np.array([10.0])), y + 10)
+    article = np.array([[[[37.0, 47.0], [67.0, 77.0]]]])
+    expected = [[[[37, 121, 94], [178, 500, 342], [201, 499, 308]]]]
+    np.testing.assert_array_equal(F.conv_transpose2d(article, w), expected)
+    np.testing.assert_array_equal(F.conv_transpose2d(article, w, np.array([-1.0])), np.array(expected) - 1)
+
+
+def test_asymmetric_padding_is_that_of_the_padded_input() -> None:
+    layer = nn.Conv2d(1, 1, 2, padding=((1, 0), (0, 2)))
+    x = np.arange(12, dtype=np.float32).reshape(1, 1, 3, 4)
+    plain = nn.Conv2d(1, 1, 2)
+    plain.load_state_dict(layer.state_dict())
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 0), (0, 2)))
+    np.testing.assert_allclose(layer(x).numpy(), plain(padded).numpy(), rtol=1e-6)
+    wrapped = nn.Conv2d(1, 1, 2, padding=((1, 0), (0, 2)), padding_mode="circular")
+    wrapped.load_state_dict(layer.state_dict())
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 0), (0, 2)), mode="wrap")
+    np.testing.assert_allclose(wrapped(x).numpy(), plain(padded).numpy(), rtol=1e-6)
+
+
+def test_transpose_is_the_transpose_with_same_padding() -> None:
+    x, y = Tensor(np.ones((1, 1, 6))), np.ones((1, 1, 3))
+    back = nn.ConvTranspose1d(1, 1, 3, stride=2, padding="same", bias=False).double()
+    forth = F.conv1d(x, back.weight, stride=2, padding="same")
+    np.testing.assert_allclose((forth * y).sum().item(), (back(y) * x).sum().item())
+    assert back(y, output_size=(6,)).shape == (1, 1, 6)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Conv2d(3, 4, 3, groups=2), "in_channels=3.*groups=2"),
+        (lambda: nn.Conv2d(4, 3, 3, groups=2), "out_channels=3.*groups=2"),
+        (lambda: nn.Conv2d(4, 4, (3, 3, 3)), r"Conv2d: kernel_size=\(3, 3, 3\)"),
+        (lambda: nn.Conv1d(4, 4, 3, stride=(1, 1)), r"Conv1d: stride=\(1, 1\)"),
+        (lambda: nn.Conv2d(4, 4, 3, padding="full"), "padding 'full'"),
+        (lambda: nn.Conv2d(4, 4, 3, padding="same", stride=2), "padding='same' needs stride 1"),
+        (lambda: nn.Conv2d(4, 4, 3, padding_mode="mirror"), "padding_mode 'mirror'"),
+        (lambda: nn.ConvTranspose2d(4, 4, 3, padding_mode="reflect"), "padding_mode 'reflect'"),
+        (lambda: nn.Conv2d(4, 4, 3)(np.zeros((4, 5))), r"conv2d: input of shape \(4, 5\)"),
+        (lambda: nn.Conv2d(4, 4, 3)(np.zeros((1, 3, 5, 5))), r"\(1, 3, 5, 5\).*4 channels"),
+        (lambda: nn.Conv2d(1, 1, 3, padding=3, padding_mode="reflect")(np.zeros((1, 1, 3, 3))), r"pad: \(3, 3\)"),
+    ],
+)
+def test_errors_name_the_bad_value(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("widths", [(1, 2), (0, 1, 2, 0), (2, 1, 1, 1)])
+def test_pad_against_pytorch(same: Any, normal: Any, mode: str, widths: tuple[int, ...]) -> None:
+    import torch
+
+    dims = len(widths) // 2
+    x = normal(2, 3, 4, 3) if dims == 2 else normal(2, 3, 4)
+    same(lambda t: F.pad(t, widths, mode), lambda t: torch.nn.functional.pad(t, widths, mode), x)
+
+
+def test_pad_errors() -> None:
+    with pytest.raises(ValueError, match="expected pairs"):
+        F.pad(np.zeros(3), (1,))
+    with pytest.raises(ValueError, match="expected pairs"):
+        F.pad(np.zeros(3), (1, 1, 1, 1))
+    with pytest.raises(ValueError, match="mode 'edge'"):
+        F.pad(np.zeros(3), (1, 1), mode="edge")
+    with pytest.raises(ValueError, match="at most 3"):
+        F.pad(np.zeros(3), (4, 0), mode="circular")
+    np.testing.assert_array_equal(F.pad(np.ones(2), (1, 2), value=5.0), [5, 1, 1, 5, 5])
+
+
+def test_thin_functions_have_pytorchs_signatures() -> None:
+    import inspect
+
+    names = list(inspect.signature(F.conv_transpose2d).parameters)
+    assert names == ["input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"]
+    assert F.conv1d.__name__ == "conv1d"

@@ -1,0 +1,189 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pullback import Tensor, nn, no_grad
+from pullback.nn import functional as F
+from pullback.nn.cross_entropy import class_cross_entropy
+from pullback.testing import check_primitive, gradcheck, gradgradcheck
+
+SHAPES = [(3,), (5, 3), (4, 3, 2), (2, 3, 4, 3), (2, 1)]
+WEIGHT = np.array([0.5, 2.0, 1.5], np.float32)
+
+
+def _targets(shape: tuple[int, ...], classes: int) -> Any:
+    spatial = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    return np.random.default_rng(1).integers(0, classes, spatial)
+
+
+def _both(name: str, **options: Any) -> tuple[Any, Any]:
+    torch = pytest.importorskip("torch")
+    tensors = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}
+    return getattr(nn, name)(**options), getattr(torch.nn, name)(**tensors)
+
+
+def test_the_primitive() -> None:
+    assert check_primitive(class_cross_entropy, settings=settings(max_examples=20, database=None))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"weight": WEIGHT}, {"ignore_index": 1}, {"label_smoothing": 0.2}]
+    + [{"weight": WEIGHT, "ignore_index": 0, "label_smoothing": 0.1}],
+    ids=lambda o: ",".join(o),
+)
+def test_cross_entropy_against_pytorch(
+    same: Any, normal: Any, shape: tuple[int, ...], reduction: str, options: dict[str, Any]
+) -> None:
+    classes = shape[min(1, len(shape) - 1)]
+    if "weight" in options:
+        options = {**options, "weight": WEIGHT[:classes]}
+    targets = _targets(shape, classes)
+    same(*_both("CrossEntropyLoss", reduction=reduction, **options), 3 * normal(*shape), targets)
+
+
+@pytest.mark.parametrize("shape", SHAPES[:4])
+@pytest.mark.parametrize("options", [{}, {"weight": WEIGHT, "label_smoothing": 0.1, "reduction": "sum"}])
+def test_class_probabilities_against_pytorch(
+    same: Any, normal: Any, shape: tuple[int, ...], options: dict[str, Any]
+) -> None:
+    axis = min(1, len(shape) - 1)
+    p = np.exp(normal(*shape))
+    same(*_both("CrossEntropyLoss", **options), normal(*shape), p / p.sum(axis, keepdims=True))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("options", [{}, {"weight": WEIGHT, "reduction": "none"}, {"ignore_index": 2}])
+def test_nll_against_pytorch(same: Any, normal: Any, shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    classes = shape[min(1, len(shape) - 1)]
+    if "weight" in options:
+        options = {**options, "weight": WEIGHT[:classes]}
+    targets = _targets(shape, classes)
+    if not (targets != options.get("ignore_index")).any():
+        targets = targets * 0
+    same(*_both("NLLLoss", **options), normal(*shape), targets)
+
+
+@pytest.mark.parametrize("name", ["MSELoss", "L1Loss", "BCEWithLogitsLoss"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_differences_against_pytorch(same: Any, normal: Any, name: str, reduction: str) -> None:
+    x, y = normal(4, 3), np.abs(normal(4, 3)) % 1
+    same(*_both(name, reduction=reduction), 3 * x, y)
+
+
+def test_weighted_bce_against_pytorch(same: Any, normal: Any) -> None:
+    x, y = 20 * normal(4, 3), np.abs(normal(4, 3)) % 1
+    same(*_both("BCEWithLogitsLoss", weight=WEIGHT, pos_weight=WEIGHT), x, y)
+
+
+def test_by_hand() -> None:
+    x = np.log(np.array([[1.0, 3.0], [4.0, 4.0]]))
+    np.testing.assert_allclose(F.cross_entropy(x, np.array([1, 0])), np.log([4 / 3, 2]).mean())
+    np.testing.assert_allclose(F.cross_entropy(x, [1, 0], reduction="none"), np.log([4 / 3, 2]))
+    np.testing.assert_allclose(F.cross_entropy(x, [1, 0], weight=[1.0, 3.0]), (3 * np.log(4 / 3) + np.log(2)) / 4)
+    np.testing.assert_allclose(F.cross_entropy(x, [1, -100]), np.log(4 / 3))
+    np.testing.assert_allclose(F.nll_loss(np.array([[-1.0, -2.0]]), [1]), 2)
+    np.testing.assert_allclose(F.mse_loss(np.array([1.0, 4.0]), np.array([0.0, 0.0])), 8.5)
+    np.testing.assert_allclose(F.l1_loss(np.array([1.0, -4.0]), np.array([0.0, 0.0])), 2.5)
+    np.testing.assert_allclose(F.binary_cross_entropy_with_logits(np.zeros(2), np.array([0.0, 1.0])), np.log(2))
+    x = Tensor(np.array([[0.0, 0.0]]), requires_grad=True)
+    F.cross_entropy(x, [1]).backward()
+    np.testing.assert_allclose(x.grad.numpy(), [[0.5, -0.5]])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+def test_target_dtypes_and_tensors(dtype: Any) -> None:
+    x = np.log(np.array([[1.0, 3.0], [4.0, 4.0]]))
+    assert F.cross_entropy(Tensor(x), Tensor(np.array([1, 0], dtype))).item() == F.cross_entropy(x, [1, 0])
+
+
+def test_huge_and_infinite_logits() -> None:
+    x = Tensor(np.array([[1e4, 1e8, 0], [-np.inf, 0, 0], [-np.inf, 0, 0]], np.float32), requires_grad=True)
+    losses = F.cross_entropy(x, [0, 1, 0], reduction="none")
+    np.testing.assert_allclose(losses.numpy(), [np.float32(1e8) - 1e4, np.log(2), np.inf], rtol=1e-6)
+    losses.backward(np.ones(3, np.float32))
+    np.testing.assert_allclose(x.grad.numpy(), [[-1, 1, 0], [0, -0.5, 0.5], [-1, 0.5, 0.5]], rtol=1e-6)
+
+
+def test_what_is_ignored_may_be_infinite() -> None:
+    x = Tensor(np.array([[0, 0, 0], [-np.inf, -np.inf, 0]], np.float32), requires_grad=True)
+    for loss in (F.cross_entropy(x, [1, -100]), F.cross_entropy(x, [1, 0], ignore_index=0)):
+        np.testing.assert_allclose(loss.item(), np.log(3), rtol=1e-6)
+        x.grad = None
+        loss.backward()
+        np.testing.assert_allclose(x.grad.numpy(), [[1 / 3, -2 / 3, 1 / 3], [0, 0, 0]], rtol=1e-6)
+    assert F.nll_loss(x, [1, -100], reduction="sum").item() == 0
+
+
+@settings(max_examples=30, deadline=None, database=None)
+@given(st.integers(1, 4), st.integers(1, 4), st.floats(-1e6, 1e6), st.integers(0, 2**32 - 1))
+def test_a_shift_of_all_logits_changes_nothing(n: int, c: int, shift: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, target = rng.normal(size=(n, c)), rng.integers(0, c, n)
+    naive = np.mean([np.log(np.exp(row).sum()) - row[t] for row, t in zip(x, target, strict=True)])
+    np.testing.assert_allclose(F.cross_entropy(x, target), naive, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(F.cross_entropy(x + shift, target), naive, rtol=1e-9, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x: F.cross_entropy(x, [0, 2, 1]),
+        lambda x: F.cross_entropy(x, [0, 2, 1], weight=WEIGHT, label_smoothing=0.3, ignore_index=2),
+        lambda x: F.nll_loss(F.log_softmax(x, 1), [0, 2, 1], weight=WEIGHT),
+        lambda x: F.binary_cross_entropy_with_logits(x, np.full((3, 3), 0.3), pos_weight=2.0),
+        lambda x: F.mse_loss(x, np.full((3, 3), 0.3)),
+    ],
+)
+def test_first_and_second_derivatives(normal: Any, loss: Any) -> None:
+    x = Tensor(normal(3, 3), requires_grad=True, dtype=np.float64)
+    assert gradcheck(loss, [x]) and gradgradcheck(loss, [x])
+
+
+def test_nothing_to_average_is_nan_and_an_empty_sum_zero() -> None:
+    x = np.zeros((2, 3), np.float32)
+    logits = Tensor(x, requires_grad=True)
+    loss = F.cross_entropy(logits, [-100, -100])
+    loss.backward()
+    assert np.isnan(loss.item()) and not logits.grad.numpy().any()  # as in PyTorch
+    assert np.isnan(F.cross_entropy(x[:0], np.zeros(0, int)))
+    assert F.cross_entropy(x, [-100, -100], reduction="sum") == 0
+    assert F.cross_entropy(x[:0], np.zeros(0, int), reduction="none").shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda x: F.cross_entropy(x, [0, 3]), ValueError, "cross_entropy: target 3 is out of range for 3 classes"),
+        (lambda x: F.cross_entropy(x, [0, -1]), ValueError, "target -1 is out of range for 3"),
+        (lambda x: F.cross_entropy(x, [0, 5], weight=WEIGHT), ValueError, "target 5 is out of range"),
+        (lambda x: F.cross_entropy(x, [0, 1, 2]), ValueError, r"target of shape \(3,\) for an input of shape \(2, 3\)"),
+        (lambda x: F.cross_entropy(x, np.zeros(2)), ValueError, r"target of shape \(2,\) and dtype float64"),
+        (lambda x: F.cross_entropy(x, [True, False]), TypeError, "target of dtype bool"),
+        (lambda x: F.cross_entropy(x, [0, 1], weight=[1.0]), ValueError, r"weight of shape \(1,\) for 3 classes"),
+        (lambda x: F.cross_entropy(x, [0, 1], reduction="avg"), ValueError, "reduction 'avg'"),
+        (lambda x: F.cross_entropy(x, [0, 1], label_smoothing=2), ValueError, "label_smoothing=2"),
+        (lambda x: F.cross_entropy(x[0, 0], 0), ValueError, r"input of shape \(\)"),
+        (lambda x: F.nll_loss(x, [0, 3]), ValueError, "nll_loss: target 3"),
+        (lambda x: F.nll_loss(x, [0.0, 1.0]), TypeError, "nll_loss: target of dtype float64"),
+        (lambda x: F.mse_loss(x, x[0]), ValueError, r"mse_loss: input of shape \(2, 3\) and target of shape \(3,\)"),
+        (lambda x: F.l1_loss(x, x, reduction="max"), ValueError, "l1_loss: reduction 'max'"),
+        (lambda x: nn.MSELoss("max"), ValueError, "MSELoss: reduction 'max'"),
+    ],
+)
+def test_errors_name_the_bad_value(call: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        call(np.zeros((2, 3)))
+
+
+def test_weights_are_buffers_in_float32() -> None:
+    loss = nn.CrossEntropyLoss(weight=[1.0, 2.0])
+    assert list(loss.state_dict()) == ["weight"] and not list(loss.parameters())
+    assert loss.weight.dtype == np.float32 and not list(nn.CrossEntropyLoss().state_dict())
+    with no_grad():
+        assert loss(Tensor(np.zeros((1, 2), np.float32)), [1]).dtype == np.float32

@@ -1,0 +1,122 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pullback import Tensor, nn
+from pullback.nn import functional as F
+
+SPATIAL = {1: (11,), 2: (9, 8), 3: (6, 5, 7)}
+
+
+def _both(name: str, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    torch = pytest.importorskip("torch")
+    return getattr(nn, name)(*args, **kwargs), getattr(torch.nn, name)(*args, **kwargs)
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"stride": 1, "padding": 1},
+        {"ceil_mode": True, "return_indices": True},
+        {"dilation": 2, "stride": 1},
+        {"padding": 1, "ceil_mode": True, "return_indices": True},
+    ],
+    ids=str,
+)
+def test_max_pool_against_pytorch(same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
+    same(*_both(f"MaxPool{dims}d", 2, **options), normal(2, 3, *SPATIAL[dims]))
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"stride": 1, "padding": 1},
+        {"ceil_mode": True},
+        {"padding": 1, "count_include_pad": False},
+        {"padding": 1, "ceil_mode": True, "count_include_pad": False},
+        {"padding": 1, "ceil_mode": True},
+    ],
+    ids=str,
+)
+def test_avg_pool_against_pytorch(same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
+    torch = pytest.importorskip("torch")
+    ours, theirs = getattr(nn, f"AvgPool{dims}d")(3, **options), getattr(torch.nn, f"AvgPool{dims}d")(3, **options)
+    if dims > 1:
+        same(ours, theirs, normal(2, 3, *SPATIAL[dims]))
+    else:  # PyTorch's repr shows tuples here and nowhere else in pooling
+        same(ours.forward, theirs, normal(2, 3, *SPATIAL[dims]))
+
+
+def test_a_setting_for_each_axis_and_unbatched(same: Any, normal: Any) -> None:
+    same(*_both("MaxPool2d", (3, 2), stride=(2, 1), padding=(1, 0), return_indices=True), normal(2, 9, 8))
+    same(*_both("AvgPool2d", (3, 2), stride=(2, 1)), normal(2, 9, 8))
+    same(*_both("MaxPool3d", 2), normal(2, 5, 4, 4))
+    same(*_both("MaxPool1d", 2), normal(2, 5))
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize(("stride", "padding"), [(None, 0), (4, 0), (2, 1)])
+@pytest.mark.parametrize("batch", [(2,), ()])
+def test_max_unpool_against_pytorch(
+    same: Any, normal: Any, dims: int, stride: int | None, padding: int, batch: tuple[int, ...]
+) -> None:
+    shape = (2, 3, 4)[:dims]
+    y = normal(*batch, 3, *shape)
+    smallest = [(n - 1) * (stride or 3) + 3 - 2 * padding for n in shape]
+    rng = np.random.default_rng(0)
+    # all different: where places repeat, PyTorch's result is undefined
+    rows = [rng.permutation(np.prod(smallest))[: np.prod(shape)] for _ in range(y.size // np.prod(shape))]
+    places = np.reshape(rows, y.shape)
+    ours, theirs = _both(f"MaxUnpool{dims}d", 3, stride, padding)
+    assert repr(ours) == repr(theirs)
+    same(ours.forward, theirs, y, places)
+    same(ours.forward, theirs, y, places, output_size=[n + 1 for n in smallest])
+    if batch:
+        same(ours.forward, theirs, y, places, output_size=[2, 3, *(n + 1 for n in smallest)])
+
+
+def test_unpool_by_hand() -> None:
+    x = np.array([[[[1.0, 3.0, 2.0], [4.0, 0.0, 5.0], [9.0, 8.0, 7.0]]]])
+    y, places = F.max_pool2d(x, 2, stride=1, return_indices=True)
+    np.testing.assert_array_equal(y, [[[[4, 5], [9, 8]]]])
+    np.testing.assert_array_equal(places, [[[[3, 5], [6, 7]]]])
+    expected = [[[[0, 0, 0], [4, 0, 5], [9, 8, 0]]]]
+    np.testing.assert_array_equal(F.max_unpool2d(y, places, 2, stride=1), expected)
+
+
+def test_repeated_places_add() -> None:
+    y = Tensor(np.array([[[2.0, 3.0]]]), requires_grad=True)
+    x = F.max_unpool1d(y, Tensor(np.array([[[1, 1]]])), 2)
+    np.testing.assert_array_equal(x.numpy(), [[[0, 5, 0, 0]]])
+    x.backward(np.array([[[1.0, 10.0, 100.0, 1000.0]]]))
+    np.testing.assert_array_equal(y.grad.numpy(), [[[10, 10]]])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.MaxPool2d((2, 2, 2))(np.zeros((1, 1, 4, 4))), r"kernel_size=\(2, 2, 2\)"),
+        (lambda: nn.MaxPool2d(2)(np.zeros((4, 4))), r"max_pool2d: input of shape \(4, 4\)"),
+        (lambda: nn.AvgPool2d(5)(np.zeros((1, 1, 4, 4))), r"avg_pool.*\(5, 5\)"),
+        (lambda: nn.MaxPool2d(2, padding=2)(np.zeros((1, 1, 4, 4))), "padding 2"),
+        (lambda: nn.MaxUnpool1d((2, 2)), r"kernel_size=\(2, 2\)"),
+        (lambda: F.max_unpool1d(np.zeros((1, 1, 2)), np.zeros((1, 2), int), 2), r"indices of shape \(1, 2\)"),
+        (lambda: F.max_unpool1d(np.zeros((1, 1, 2)), np.full((1, 1, 2), 4), 2), "4"),
+        (
+            lambda: F.max_unpool1d(np.zeros((1, 1, 2)), np.zeros((1, 1, 2), int), 2, output_size=(6,)),
+            r"output_size=\(6,\).*\(4,\)",
+        ),
+        (
+            lambda: F.max_unpool2d(np.zeros((1, 1, 2, 2)), np.zeros((1, 1, 2, 2), int), 2, output_size=(4,)),
+            r"output_size=\(4,\)",
+        ),
+    ],
+)
+def test_errors_name_the_bad_value(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,77 @@
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pullback.viz.layout import arrange
+
+GAP = (20.0, 6.0)
+
+
+@st.composite
+def graphs(draw):
+    """Sizes of boxes, and links that run from higher to lower numbers."""
+    count = draw(st.integers(1, 14))
+    side = st.floats(5, 80)
+    sizes = draw(st.lists(st.tuples(side, side), min_size=count, max_size=count))
+    pairs = st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)).filter(lambda p: p[0] != p[1])
+    links = draw(st.lists(pairs, max_size=25)) if count > 1 else []
+    return sizes, [(max(pair), min(pair)) for pair in links]
+
+
+@given(graphs())
+@settings(deadline=None)
+def test_boxes_keep_their_distance_and_links_run_forward(graph):
+    sizes, links = graph
+    centres, routes, extent = arrange(sizes, links, GAP)
+    for (x, y), (w, h) in zip(centres, sizes, strict=True):
+        assert w / 2 - 1e-6 <= x <= extent[0] - w / 2 + 1e-6
+        assert h / 2 - 1e-6 <= y <= extent[1] - h / 2 + 1e-6
+    for i, j in combinations(range(len(sizes)), 2):
+        along = abs(centres[i][0] - centres[j][0]) - (sizes[i][0] + sizes[j][0]) / 2
+        across = abs(centres[i][1] - centres[j][1]) - (sizes[i][1] + sizes[j][1]) / 2
+        assert along >= GAP[0] - 1e-6 or across >= GAP[1] - 1e-6
+    for (tail, head), route in zip(links, routes, strict=True):
+        assert all(a[0] <= b[0] + 1e-6 for a, b in zip(route, route[1:], strict=False))
+        others = [other for i, other in enumerate(routes) if links[i][0] == tail and other is not route]
+        starts = abs(route[0][0] - centres[tail][0] - sizes[tail][0] / 2) < 1e-6 and route[0][1] == centres[tail][1]
+        assert starts or any(route[0] in other for other in others)
+        assert abs(route[-1][0] - centres[head][0] + sizes[head][0] / 2) < 1e-6
+        assert abs(route[-1][1] - centres[head][1]) <= sizes[head][1] / 2
+    for tail in {tail for tail, _ in links}:
+        assert sum(len(route) > 3 for route, link in zip(routes, links, strict=True) if link[0] == tail) == 1
+    ends = [route[-1] for route in routes]
+    assert len(set(ends)) == len(ends)
+
+
+@given(graphs())
+@settings(deadline=None)
+def test_links_pass_beside_boxes(graph):
+    sizes, links = graph
+    centres, routes, _ = arrange(sizes, links, GAP)
+    for (tail, head), route in zip(links, routes, strict=True):
+        for (x0, y0), (x1, _) in list(zip(route, route[1:], strict=False))[2:-1:2]:  # the straight steps through layers
+            for box, ((x, y), (w, h)) in enumerate(zip(centres, sizes, strict=True)):
+                if box not in (tail, head) and x - w / 2 < x1 and x0 < x + w / 2:
+                    assert abs(y0 - y) >= h / 2
+
+
+TREE = [(i, (i - 1) // 2) for i in range(1, 63)]
+ORDERED_BADLY = [(2, 0), (2, 1), (3, 1)]
+
+
+@pytest.mark.parametrize("links", [TREE, ORDERED_BADLY])
+def test_crossings_that_can_be_avoided_are(links):
+    count = max(tail for tail, _ in links) + 1
+    centres, _, _ = arrange([(10.0, 10.0)] * count, links, GAP)
+    for (a, b), (c, d) in combinations(links, 2):
+        if centres[a][0] == centres[c][0]:
+            assert (centres[a][1] - centres[c][1]) * (centres[b][1] - centres[d][1]) >= 0
+
+
+def test_a_chain_is_straight_however_long():
+    count = 3000
+    centres, routes, extent = arrange([(10.0, 10.0)] * count, [(i + 1, i) for i in range(count - 1)], GAP)
+    assert {y for _, y in centres} == {5.0} and extent == (count * 30.0 - 20.0, 10.0)
+    assert {y for route in routes for _, y in route} == {5.0}

@@ -1,0 +1,217 @@
+"""Drawings without Graphviz: laid out here, as shapes that are written as SVG or through Matplotlib."""
+
+from __future__ import annotations
+
+import html
+import io
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .drawing import COLOURS, FONT, GREY, SIZE, Box, Drawing
+from .figures import new_figure
+from .layout import PORTS, Point, arrange
+
+_LINE = 19.0  # the height of a cell; all lengths are in points
+_PADDING = 9.0
+_MARGIN = 10.0
+_ARROW = 7.0
+_LARGEST = 32_000  # pixels along either side
+
+
+class Text(NamedTuple):
+    """A line of text around a point."""
+
+    at: Point
+    content: str
+    size: float
+    colour: str
+
+
+class Block(NamedTuple):
+    """A rectangle with round corners around a point."""
+
+    at: Point
+    size: Point
+    radius: float
+    fill: str
+    line: str
+
+
+class Curve(NamedTuple):
+    """A start and three points (two of them controls) for every cubic Bezier curve that follows it."""
+
+    points: list[Point]
+    line: str
+
+
+class Polygon(NamedTuple):
+    """A filled polygon."""
+
+    points: list[Point]
+    fill: str
+
+
+Shape = Text | Block | Curve | Polygon
+
+
+class Scene(NamedTuple):
+    """Groups of shapes (each an edge, a node or the caption of the graph) on a page."""
+
+    size: Point
+    groups: list[tuple[str, list[Shape]]]
+
+
+def scene(drawing: Drawing) -> Scene:
+    """Lay out a drawing."""
+    rightward = drawing.rightward
+
+    def turn(p: Point) -> Point:
+        """From along and across to right and down, or back."""
+        return p if rightward else (p[1], p[0])
+
+    def at(p: Point) -> Point:
+        x, y = turn(p)
+        return x + _MARGIN, y + _MARGIN
+
+    room = max((_width(link.label) for link in drawing.links if link.label), default=0.0)
+    labelled = Counter(link.head for link in drawing.links if link.label)
+    sizes = []
+    for i, box in enumerate(drawing.boxes):
+        width, height = _extent(box, rightward)
+        sizes.append((width, height) if rightward else (height, max(width, (room + 8) * labelled[i] / PORTS)))
+    gap = 2 * room + 28 if rightward else 30.0
+    centres, routes, extent = arrange(sizes, [(link.tail, link.head) for link in drawing.links], (gap, 14.0))
+    width, height = at(extent)
+    groups: list[tuple[str, list[Shape]]] = []
+    for link, route in zip(drawing.links, routes, strict=True):
+        end, back = route[-1], route[-1][0] - _ARROW
+        tip = Polygon([at(p) for p in (end, (back, end[1] - 3), (back, end[1] + 3))], GREY)
+        edge: list[Shape] = [Curve([at(p) for p in _bent([*route[:-1], (back, end[1])])], GREY), tip]
+        if link.label:
+            (x, y), half = at((back, end[1])), _width(link.label) / 2
+            alone = labelled[link.head] == 1
+            above = route[-3][1] > end[1] - 1 if alone else end[1] <= centres[link.head][1]
+            beside = (x - half - 2, y - 8 if above else y + 8) if rightward else (x + half + 5, y)
+            edge.append(Text(beside, link.label, SIZE - 2, GREY))
+        groups.append(("edge", edge))
+    for box, p, size in zip(drawing.boxes, centres, sizes, strict=True):
+        groups.append(("node", list(_box(box, at(p), turn(size), rightward))))
+    if drawing.caption:
+        width, height = max(width, _width(drawing.caption) + _MARGIN), height + _LINE
+        groups.append(("caption", [Text((width / 2, height - _LINE / 2), drawing.caption, SIZE, GREY)]))
+    return Scene((width + _MARGIN, height + _MARGIN), groups)
+
+
+def _bent(route: list[Point]) -> list[Point]:
+    """A curve along a route that leaves and reaches each of its points straight ahead."""
+    points = route[:1]
+    for (a, b), (c, d) in zip(route, route[1:], strict=False):
+        points += [((a + c) / 2, b), ((a + c) / 2, d), (c, d)]
+    return points
+
+
+def _width(text: str) -> float:
+    """About as wide as Helvetica sets the text."""
+    ems = 0.0
+    for c in text:
+        if unicodedata.east_asian_width(c) in "WF":
+            ems += 1.0
+        else:
+            ems += 0.32 if c in " .,:;'|!()[]{}ijlftrI/\\" else 0.88 if c in "mwMW@%" else 0.72 if c.isupper() else 0.6
+    return ems * SIZE
+
+
+def _extent(box: Box, rightward: bool) -> Point:
+    widths = [_width(cell) + 2 * _PADDING for cell in box.cells]
+    if rightward:
+        return max(sum(widths), 26.0), _LINE + 4
+    return max(*widths, 26.0), _LINE * len(widths) + 4
+
+
+def _box(box: Box, centre: Point, size: Point, rightward: bool) -> Iterator[Shape]:
+    if box.kind == "more":
+        yield Text(centre, " ".join(box.cells), SIZE, GREY)
+        return
+    fill, line = COLOURS[box.kind]
+    width, height = size
+    yield Block(centre, size, height / 2 if box.kind == "operation" else 2.0, fill, line)
+    left, top = centre[0] - width / 2, centre[1] - height / 2
+    if len(box.cells) == 1:
+        yield Text(centre, box.cells[0], SIZE, "black")
+    elif rightward:
+        for i, cell in enumerate(box.cells):
+            step = _width(cell) + 2 * _PADDING
+            if i:
+                yield Curve([(left, top), (left, top), (left, top + height), (left, top + height)], line)
+            yield Text((left + step / 2, centre[1]), cell, SIZE, "black")
+            left += step
+    else:
+        step = height / len(box.cells)
+        for i, cell in enumerate(box.cells):
+            if i:
+                yield Curve([(left, top), (left, top), (left + width, top), (left + width, top)], line)
+            yield Text((centre[0], top + step / 2), cell, SIZE, "black")
+            top += step
+
+
+def svg(scene: Scene) -> str:
+    """A scene as an SVG document."""
+    width, height = scene.size
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}pt" height="{height:.0f}pt" '
+        f'viewBox="0 0 {width:.1f} {height:.1f}" font-family="{FONT}" text-anchor="middle">'
+    ]
+    for name, shapes in scene.groups:
+        lines += [f'<g class="{name}">', *map(_element, shapes), "</g>"]
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def _element(shape: Shape) -> str:
+    match shape:
+        case Text((x, y), content, size, colour):
+            y += 0.35 * size
+            return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{colour}">{html.escape(content)}</text>'
+        case Block((x, y), (width, height), radius, fill, line):
+            return (
+                f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" '
+                f'rx="{radius:g}" fill="{fill}" stroke="{line}"/>'
+            )
+        case Curve((start, *points), line):
+            return f'<path d="M{_listed([start])} C{_listed(points)}" fill="none" stroke="{line}"/>'
+        case Polygon(points, fill):
+            return f'<polygon points="{_listed(points)}" fill="{fill}"/>'
+    raise TypeError(f"svg: {shape!r} is not a shape")
+
+
+def _listed(points: list[Point]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def by_matplotlib(scene: Scene, form: str) -> bytes:
+    """A scene in any format that Matplotlib writes."""
+    width, height = scene.size
+    figure = new_figure(width / 72, height / 72)
+    from matplotlib import patches
+    from matplotlib.path import Path
+
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    axes.axis("off")
+    for _, shapes in scene.groups:
+        for shape in shapes:
+            match shape:
+                case Text(at, content, size, colour):
+                    axes.text(*at, content, size=0.9 * size, color=colour, ha="center", va="center", parse_math=False)
+                case Block((x, y), (w, h), radius, fill, line):
+                    style = patches.BoxStyle("Round", pad=0, rounding_size=radius)
+                    block = patches.FancyBboxPatch((x - w / 2, y - h / 2), w, h, style, facecolor=fill, edgecolor=line)
+                    axes.add_patch(block)
+                case Curve(points, line):
+                    path = Path(points, [Path.MOVETO] + [Path.CURVE4] * (len(points) - 1))
+                    axes.add_patch(patches.PathPatch(path, facecolor="none", edgecolor=line))
+                case Polygon(points, fill):
+                    axes.add_patch(patches.Polygon(points, facecolor=fill))
+    file = io.BytesIO()
+    figure.savefig(file, format=form, dpi=min(144.0, 72 * _LARGEST / max(scene.size)), transparent=True)
+    return file.getvalue()
