@@ -4,7 +4,7 @@
 >>> x = pb.Tensor([1.0, 2.0], requires_grad=True)
 >>> (x * pb.exp(x)).sum().backward()
 >>> x.grad
-Tensor([ 5.43656366, 22.16716830])
+Tensor([ 5.43656366, 22.1671683 ])
 """
 
 from importlib import import_module

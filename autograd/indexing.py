@@ -85,7 +85,7 @@ def _(draw: Any) -> Any:
 @linear("x", "value")
 def setitem(x: Any, value: Any, *, index: Any) -> Any:
     """A copy of `x` with `value` at `index`; where an entry is named twice, the last value counts."""
-    out = x.copy()
+    out = np.array(x)
     out[index] = value
     return out
 

@@ -31,7 +31,8 @@ def constant(function: Any) -> Callable[..., Any]:
         out = function(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()})
         return wrap(out) if isinstance(out, (np.ndarray, np.generic)) else out
 
-    on_tensors.__name__, on_tensors.__doc__ = function.__name__, function.__doc__
+    on_tensors.__name__ = function.__name__
+    on_tensors.__doc__ = f"`numpy.{function.__name__}`, on Tensors too; what it gives is a constant of the graph."
     implements(function)(on_tensors)
     return on_tensors
 

@@ -7,6 +7,7 @@ max_unpool is the transpose too, for positions in the form in which users hold t
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -51,8 +52,8 @@ def max_pool(x: Any, *, geo: Geometry) -> Any:
 def _first_inside(geo: Geometry) -> Any:
     """For each window the number of its first offset that is not padding."""
     firsts = (
-        -(-np.maximum(0, before - np.arange(count) * s) // d)
-        for (before, _), count, s, d in zip(geo.padding, geo.out, geo.stride, geo.dilation, strict=True)
+        np.minimum(-(-np.maximum(0, before - np.arange(count) * s) // d), k - 1)
+        for k, (before, _), count, s, d in zip(geo.kernel, geo.padding, geo.out, geo.stride, geo.dilation, strict=True)
     )
     return np.ravel_multi_index(np.ix_(*firsts), geo.kernel)
 
@@ -180,7 +181,7 @@ def avg_pool(
         start = np.arange(count) * s - before
         low, high = (-before, n + after) if count_include_pad else (0, n)
         counts.append(np.minimum(start + k, high) - np.maximum(start, low))
-    divisor = math.prod(np.ix_(*counts))
+    divisor = functools.reduce(np.multiply, np.ix_(*counts))
     return window_sum.apply(x, geo=geo) / divisor.astype(x.dtype)
 
 
@@ -236,7 +237,7 @@ def _(y: Any, indices: Any, spatial_shape: Any) -> Any:
 
 
 def _draw_input(draw: Any, distinct: bool = False) -> Any:
-    geo = draw_geometry(draw, draw.integer(1, 2))
+    geo = draw_geometry(draw, draw.integer(1, 2), pooling=True)
     return draw.array(shape=(draw.integer(0, 2), draw.integer(1, 2), *geo.spatial), distinct=distinct), geo
 
 

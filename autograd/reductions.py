@@ -262,9 +262,9 @@ def var(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = Fal
     count less `correction` as its divisor."""
     x = lift(x)
     axes = axes_of(axis, x.ndim, "var")
-    count = _count(x.shape, axes)
+    count = _count(x.shape, axes) - correction
     total = sum.apply(square(x - mean.apply(x, axis=axes, keepdims=True)), axis=axes, keepdims=keepdims)
-    return total / np.maximum(count - correction, 0)
+    return total / (count if count > 0 else 0)
 
 
 @implements(np.std)

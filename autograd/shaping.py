@@ -15,6 +15,8 @@ def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     """NumPy's `axis` argument (None, a number or several) as a tuple of different non-negative numbers."""
     if axis is None:
         return tuple(range(ndim))
+    if axis.__class__ is int and -ndim <= axis < ndim:
+        return (axis % ndim,)
     given = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
     axes = tuple(a + ndim if a < 0 else a for a in given)
     if any(not 0 <= a < ndim for a in axes) or len(set(axes)) != len(axes):

@@ -165,7 +165,7 @@ class Tensor:
         >>> x = Tensor(3.0, requires_grad=True)
         >>> (x ** 2).backward(create_graph=True)
         >>> x.grad
-        Tensor(6.)
+        Tensor(6., requires_grad=True)
         """
         backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
 
@@ -258,10 +258,12 @@ class Tensor:
     if TYPE_CHECKING:  # given in methods.py, from the functions of the families
 
         def __getattr__(self, name: str) -> Any: ...
+        def __call(self, *arguments: Any) -> Any: ...
 
-        __add__ = __radd__ = __iadd__ = __sub__ = __rsub__ = __isub__ = __getattr__
-        __mul__ = __rmul__ = __imul__ = __truediv__ = __rtruediv__ = __itruediv__ = __getattr__
-        __pow__ = __rpow__ = __ipow__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = __getattr__
+        __getitem__ = __setitem__ = __neg__ = __pos__ = __abs__ = __invert__ = __call
+        __add__ = __radd__ = __iadd__ = __sub__ = __rsub__ = __isub__ = __call
+        __mul__ = __rmul__ = __imul__ = __truediv__ = __rtruediv__ = __itruediv__ = __call
+        __pow__ = __rpow__ = __ipow__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = __call
 
     def __reduce__(self) -> Any:
         if not self.is_leaf:

@@ -141,8 +141,8 @@ def padded(x: Any, padding: Pairs) -> Any:
     if not any(map(any, padding)):
         return x
     spatial = x.shape[2:]
-    out = np.zeros((*x.shape[:2], *(n + b + a for n, (b, a) in zip(spatial, padding, strict=True))), x.dtype)
-    out[(..., *(slice(b, b + n) for n, (b, _) in zip(spatial, padding, strict=True)))] = x
+    out: Any = np.zeros((*x.shape[:2], *(n + b + a for n, (b, a) in zip(spatial, padding, strict=True))), x.dtype)
+    out[..., *(slice(b, b + n) for n, (b, _) in zip(spatial, padding, strict=True))] = x
     return out
 
 
@@ -166,7 +166,7 @@ def windows(x: Any, geo: Geometry, rows: slice = slice(None)) -> Any:
 def add_windows(x: Any, values: Any, geo: Geometry, rows: slice = slice(None)) -> None:
     """The transpose of `windows` and `padded`: add values (N, C, *kernel, *out) where in `x` they came from."""
     for offset, inside, met in taps(geo, rows):
-        x[inside] += values[(slice(None), slice(None), *offset)][met]
+        x[inside] += values[:, :, *offset][met]
 
 
 @linear("x")
@@ -180,9 +180,6 @@ def im2col(x: Any, *, geo: Geometry) -> Any:
     """
     n, c = x.shape[:2]
     return windows(padded(x, geo.padding), geo).reshape(n, c * math.prod(geo.kernel), math.prod(geo.out))
-
-
-im2col.vjp("x")(lambda g, geo: col2im.apply(g, geo=geo))
 
 
 @im2col.public
@@ -205,6 +202,7 @@ def col2im(cols: Any, *, geo: Geometry) -> Any:
     return x
 
 
+im2col.vjp("x")(lambda g, geo: col2im.apply(g, geo=geo))
 col2im.vjp("cols")(lambda g, geo: im2col.apply(g, geo=geo))
 
 
@@ -219,10 +217,11 @@ def _(cols: Any, spatial_shape: Any, kernel_size: Any, stride: Any = 1, padding:
     return col2im.apply(cols, geo=geo)
 
 
-def draw_geometry(draw: Any, axes: int) -> Geometry:
-    """Any geometry of a few windows, for the property tests."""
-    kernel, stride, dilation = ([draw.integer(1, most) for _ in range(axes)] for most in (3, 3, 2))
-    padding = [(draw.integer(0, 2), draw.integer(0, 2)) for _ in range(axes)]
+def draw_geometry(draw: Any, axes: int, pooling: bool = False) -> Geometry:
+    """Any geometry of a few windows, for the property tests; in one for `pooling` none lies in padding alone."""
+    kernel, stride, dilation = (tuple(draw.integer(1, m) for _ in range(axes)) for m in (3, 3, 2))
+    most = [(k // 2 if d == 1 else 0) if pooling else 2 for k, d in zip(kernel, dilation, strict=True)]
+    padding = [(draw.integer(0, m), draw.integer(0, m)) for m in most]
     spatial = [
         max(1, e - b - a) + draw.integer(0, 3) for e, (b, a) in zip(extent(kernel, dilation), padding, strict=True)
     ]

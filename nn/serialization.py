@@ -57,7 +57,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _arrays(state: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
-    """The state in the one memory layout that the library writes rightly: C-contiguous and little-endian."""
+    """The state in the one memory layout that the library writes rightly."""
     arrays = {}
     for name, value in state.items():
         if not isinstance(name, str):
@@ -66,7 +66,7 @@ def _arrays(state: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
         kind, bits = array.dtype.kind, 8 * array.dtype.itemsize
         if not (kind in "biuf" and bits <= 64 or kind == "c" and bits == 64):
             raise TypeError(f"save: {name!r} has dtype {array.dtype}, which the format lacks")
-        arrays[name] = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+        arrays[name] = np.asarray(array, order="C")
     return arrays
 
 

@@ -1,0 +1,245 @@
+import math
+
+import numpy as np
+import pytest
+
+import pullback as pb
+from pullback import Tensor
+
+NAN = float("nan")
+
+
+def leaf(values, dtype=None):
+    return Tensor(values, requires_grad=True, dtype=dtype)
+
+
+def gradients(f, *values):
+    """The gradients of the sum of f at these values."""
+    leaves = [leaf(v, np.float64) for v in values]
+    f(*leaves).sum().backward()
+    return [x.grad.data for x in leaves]
+
+
+def gradient(f, value):
+    return gradients(f, value)[0]
+
+
+# f, x, f'(x) from tables
+DERIVATIVES = [
+    (pb.exp, 2.0, math.exp(2)),
+    (pb.exp2, 3.0, 8 * math.log(2)),
+    (pb.expm1, 1e-10, 1 + 1e-10),
+    (pb.log, 4.0, 0.25),
+    (pb.log2, 4.0, 0.25 / math.log(2)),
+    (pb.log10, 4.0, 0.25 / math.log(10)),
+    (pb.log1p, 3.0, 0.25),
+    (pb.sqrt, 4.0, 0.25),
+    (pb.square, 3.0, 6.0),
+    (pb.reciprocal, 2.0, -0.25),
+    (pb.sin, 1.0, math.cos(1)),
+    (pb.cos, 1.0, -math.sin(1)),
+    (pb.tan, 1.0, 1 / math.cos(1) ** 2),
+    (pb.arcsin, 0.6, 1.25),
+    (pb.arccos, 0.6, -1.25),
+    (pb.arctan, 2.0, 0.2),
+    (pb.sinh, 1.0, math.cosh(1)),
+    (pb.cosh, 1.0, math.sinh(1)),
+    (pb.tanh, 1.0, 1 / math.cosh(1) ** 2),
+    (pb.arcsinh, 0.75, 0.8),
+    (pb.arccosh, 1.25, 1 / 0.75),
+    (pb.arctanh, 0.5, 4 / 3),
+    (pb.sigmoid, 0.0, 0.25),
+    (pb.softplus, 0.0, 0.5),
+    (pb.abs, -2.0, -1.0),
+    (pb.relu, 2.0, 1.0),
+    (pb.relu, -2.0, 0.0),
+    (pb.negative, 2.0, -1.0),
+    (pb.positive, 2.0, 1.0),
+]
+
+
+@pytest.mark.parametrize("f, x, slope", DERIVATIVES, ids=lambda v: getattr(v, "name", str(v)))
+def test_derivatives(f, x, slope):
+    assert gradient(f, x) == pytest.approx(slope, rel=1e-14)
+    np.testing.assert_allclose(gradient(f, [[x], [x]]), [[slope], [slope]], rtol=1e-14)
+
+
+def test_two_arguments():
+    a, b = np.array([[1.0], [2.0]]), np.array([3.0, 4.0, 5.0])
+    for f, da, db in (
+        (pb.add, [[3], [3]], [2, 2, 2]),
+        (pb.subtract, [[3], [3]], [-2, -2, -2]),
+        (pb.multiply, [[12], [12]], [3, 3, 3]),
+        (pb.divide, [[47 / 60], [47 / 60]], [-3 / 9, -3 / 16, -3 / 25]),
+        (pb.power, [[12], [3 * 4 + 4 * 8 + 5 * 16]], [8 * math.log(2), 16 * math.log(2), 32 * math.log(2)]),
+        (pb.hypot, a * np.sum(1 / np.hypot(a, b), 1, keepdims=True), b * np.sum(1 / np.hypot(a, b), 0)),
+    ):
+        grad_a, grad_b = gradients(f, a, b)
+        np.testing.assert_allclose(grad_a, da, rtol=1e-14)
+        np.testing.assert_allclose(grad_b, db, rtol=1e-14)
+
+
+def test_arctan2_in_all_quadrants():
+    for y, x in ((1.0, 2.0), (1.0, -2.0), (-1.0, -2.0), (-1.0, 2.0), (1.0, 0.0)):
+        dy, dx = gradients(pb.arctan2, y, x)
+        assert dy == pytest.approx(x / (x * x + y * y)) and dx == pytest.approx(-y / (x * x + y * y))
+
+
+@pytest.mark.parametrize("f", [pb.maximum, pb.minimum])
+def test_ties_share_the_cotangent(f):
+    a, b = gradients(f, [1.0, 2.0, 3.0], [2.0, 2.0, 2.0])
+    np.testing.assert_array_equal(a + b, [1, 1, 1])
+    assert a[1] == b[1] == 0.5
+
+
+def test_kinks_have_a_finite_subgradient():
+    assert gradient(pb.abs, 0.0) == 0
+    assert gradient(pb.relu, 0.0) == 0
+    assert gradient(pb.sqrt, 0.0) == 0
+    assert gradients(pb.hypot, 0.0, 0.0) == [0, 0]
+    np.testing.assert_array_equal(gradient(lambda x: pb.sqrt((x * x).sum()), [0.0, 0.0]), [0, 0])
+
+
+@pytest.mark.parametrize(
+    "a, b, value, da, db",
+    [
+        (0.0, 2.0, 0, 0, 0),
+        (0.0, 1.0, 0, 1, 0),
+        (0.0, 0.0, 1, 0, 0),
+        (3.0, 0.0, 1, 0, math.log(3)),
+        (1.0, -2.0, 1, -2, 0),
+    ],
+)
+def test_power_at_zero(a, b, value, da, db):
+    x, y = leaf(a), leaf(b)
+    (x**y).backward()
+    assert ((x**y).item(), x.grad.item(), y.grad.item()) == pytest.approx((value, da, db))
+
+
+def test_power_of_a_negative_base_with_a_constant_exponent():
+    np.testing.assert_array_equal(gradient(lambda x: x**3, [-2.0, 0.0]), [12, 0])
+    np.testing.assert_array_equal(gradient(lambda x: x**2, [-2.0, 0.0]), [-4, 0])
+    np.testing.assert_array_equal(gradient(lambda x: x**0, [-2.0, 0.0]), [0, 0])
+    np.testing.assert_array_equal(gradient(lambda x: x ** np.array([0, 1, 2]), [-2.0, 0.0, 3.0]), [0, 1, 6])
+
+
+def test_second_derivative_of_power_by_its_exponent_at_zero():
+    x, y = leaf(2.0), leaf(0.0)
+    (x**y).backward(create_graph=True)
+    dx = x.grad
+    y.grad = None
+    dx.backward()
+    assert y.grad.item() == pytest.approx(0.5)  # d/dy of y x^(y-1) at y = 0 is 1/x
+
+
+def test_logaddexp_of_minus_infinity():
+    out = pb.logaddexp(Tensor(-np.inf), Tensor(-np.inf))
+    assert out.item() == -np.inf
+    a, b = gradients(pb.logaddexp, [-np.inf, -np.inf, 0.0], [-np.inf, 1.0, -np.inf])
+    assert np.all(np.isfinite(a)) and np.all(np.isfinite(b))
+    np.testing.assert_array_equal(a[1:], [0, 1])
+    np.testing.assert_array_equal(b[1:], [1, 0])
+    a, b = gradients(pb.logaddexp, 1000.0, 1000.0)
+    assert (a, b) == (pytest.approx(0.5), pytest.approx(0.5))
+
+
+def test_no_overflow_far_out():
+    x = leaf([-1000.0, 1000.0])
+    for f, value, slope in (
+        (pb.sigmoid, [0, 1], [0, 0]),
+        (pb.softplus, [0, 1000], [0, 1]),
+        (pb.tanh, [-1, 1], [0, 0]),
+    ):
+        x.grad = None
+        out = f(x)
+        out.sum().backward()
+        np.testing.assert_array_equal(out.data, value)
+        np.testing.assert_array_equal(x.grad.data, slope)
+
+
+def test_steps_have_gradient_zero():
+    for f in (pb.sign, pb.floor, pb.ceil, pb.trunc, pb.rint):
+        np.testing.assert_array_equal(gradient(f, [-1.7, 0.0, 2.3]), [0, 0, 0])
+    assert gradients(pb.floor_divide, 7.0, 2.0) == [0, 0]
+    assert gradients(pb.remainder, 7.5, 2.0) == [1, -3]
+    assert gradients(pb.remainder, -7.5, 2.0) == [1, 4]
+
+
+def test_where_and_clip():
+    a, b = gradients(lambda a, b: pb.where(np.array([True, False]), a, b), [1.0, 2.0], 5.0)
+    np.testing.assert_array_equal(a, [1, 0])
+    assert b == 1
+    np.testing.assert_array_equal(gradient(lambda x: x.clip(-1, 1), [-2.0, 0.5, 3.0]), [0, 1, 0])
+    np.testing.assert_array_equal(gradient(lambda x: pb.clip(x, None, 1), [-2.0, 0.5, 3.0]), [1, 1, 0])
+    x, low, high = gradients(pb.clip, [-2.0, 0.5, 3.0], -1.0, 1.0)
+    np.testing.assert_array_equal(x, [0, 1, 0])
+    assert (low, high) == (1, 1)
+
+
+def test_a_nan_on_the_other_side_of_where_does_no_harm():
+    x = leaf([-1.0, 4.0])
+    pb.where(x.data > 0, x * 2, NAN).sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [0, 2])
+
+
+def test_repeated_argument():
+    assert gradient(lambda x: x * x, 3.0) == 6
+    assert gradient(lambda x: x - x, 3.0) == 0
+    assert gradient(lambda x: x / x, 3.0) == pytest.approx(0, abs=1e-16)
+    assert gradient(lambda x: pb.maximum(x, x), 3.0) == 1
+
+
+@pytest.mark.parametrize("name", sorted(n for n, p in pb.registry.items() if set(p.kinds.values()) == {"elementwise"}))
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_float32_stays_float32(name, shape):
+    made = pb.registry[name]
+    xs = [leaf(np.full(shape, 0.5 if made.name != "arccosh" else 1.5), np.float32) for _ in made.arrays]
+    out = made(*xs)
+    out.sum().backward()
+    assert out.dtype == np.float32 and all(x.grad.dtype == np.float32 for x in xs)
+
+
+def test_python_numbers_do_not_widen_float32():
+    x = leaf([1.0, 2.0], np.float32)
+    out = pb.exp((2 * x + 1.0) ** 2 / 3 - 1)
+    out.sum().backward()
+    assert out.dtype == x.grad.dtype == np.float32
+    assert (x ** np.float64(2)).dtype == np.float64
+
+
+def test_broadcast_empty_and_scalar_arrays():
+    a, b = gradients(pb.multiply, np.zeros((0, 3)), [1.0, 2.0, 3.0])
+    assert a.shape == (0, 3)
+    np.testing.assert_array_equal(b, [0, 0, 0])
+    a, b = gradients(pb.multiply, np.ones((2, 1, 3)), np.full((4, 1), 2.0))
+    np.testing.assert_array_equal(a, np.full((2, 1, 3), 8))
+    np.testing.assert_array_equal(b, np.full((4, 1), 6))
+
+
+def test_zero_dimensional_arrays_are_taken_as_scalars():
+    assert pb.exp(np.array(0.0)) == 1 and not isinstance(pb.exp(np.array(0.0)), Tensor)
+    assert gradient(pb.exp, np.array(0.0)) == 1
+
+
+def test_astype():
+    x = leaf([1.0, 2.0], np.float32)
+    out = x.astype(np.float64) * np.array([1 / 3, 1.0])
+    out.sum().backward()
+    assert out.dtype == np.float64 and x.grad.dtype == np.float32
+    counted = x.astype(int)
+    assert counted.dtype == int and not counted.requires_grad
+
+
+@pytest.mark.parametrize("f", [np.exp, np.sin, np.tanh, np.maximum, np.where, np.clip], ids=lambda f: f.__name__)
+def test_numpy_functions_dispatch(f):
+    given = {np.maximum: (Tensor([0.5]), 0.2), np.where: (np.array([True]), Tensor([0.5]), 0.0)}
+    args = {**given, np.clip: (Tensor([0.5]), 0.0, 1.0)}.get(f, (Tensor([0.5]),))
+    out = f(*args)
+    assert isinstance(out, Tensor)
+    np.testing.assert_array_equal(out.data, f(*(a.data if isinstance(a, Tensor) else a for a in args)))
+
+
+def test_numpy_on_the_left():
+    x = leaf([1.0, 2.0])
+    for out in (np.array([3.0, 4.0]) * x, np.float64(3) * x, np.multiply(np.array([3.0, 4.0]), x)):
+        assert isinstance(out, Tensor) and out.requires_grad
