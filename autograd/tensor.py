@@ -184,6 +184,8 @@ class Tensor:
                     "in-place operation on a leaf that requires a gradient: use no_grad() to update it, or x = x + ..."
                 )
             self._node = new._node
+        elif self._node is not None and self._node.value is not None:
+            self._node.value = new._data
         self._data = new._data
         return self
 

@@ -174,7 +174,8 @@ def main() -> None:
     report = f"""# First figures
 
 Pullback {pullback.__version__} beside PyTorch {torch.__version__} (eager), float32, one thread each,
-by turns in one run. Times are medians; the machine is shared, so read the ratios. A mark is the ratio that we set out for.
+by turns in one run. Times are medians; the machine is shared, so read the ratios.
+A mark is the ratio that we set out for.
 
 - Machine: {cpu()}; NumPy {np.__version__}, Python {platform.python_version()}
 - Command: `OMP_NUM_THREADS=1 python benchmarks/first_figures.py`

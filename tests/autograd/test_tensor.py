@@ -168,6 +168,13 @@ def test_in_place_on_a_leaf():
     assert x.tolist() == [0.0, 1.0] and x.grad.tolist() == [2.0, 4.0] and x.is_leaf
 
 
+def test_in_place_on_a_scalar_leaf_shows_in_its_node():
+    x = leaf(1.0)
+    with pb.no_grad():
+        x -= 0.25
+    assert x.item() == x._node.value == 0.75
+
+
 def test_in_place_never_changes_shape_or_kind():
     x = Tensor([1, 2])
     with pytest.raises(TypeError, match="cannot cast"):

@@ -1,0 +1,153 @@
+"""What all optimizers share: groups of parameters with their options, and state that can be saved."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Tensor, enable_grad
+
+_BLOCK = 1 << 15  # entries; a few such blocks fit in the cache
+
+
+class Optimizer:
+    """Base of the optimizers; a subclass gives `update` and, for its options, `check`.
+
+    `params` is an iterable of Tensors, or of dicts `{"params": ..., option: value}` whose options stand in for
+    the `defaults`. `param_groups` holds these dicts with all options, and `state` what the optimizer keeps of each
+    parameter. TypeError for what is no Tensor; ValueError for no parameters, one given twice, one that is not a leaf.
+    """
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        if isinstance(params, (Tensor, dict)):
+            raise TypeError(f"{self._name}: params must be an iterable of Tensors or dicts, not a {_kind(params)}")
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        groups = list(params)
+        if not groups:
+            raise ValueError(f"{self._name}: got an empty list of parameters")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def add_param_group(self, group: dict[str, Any]) -> None:
+        """Optimize more parameters: `{"params": a Tensor or several, option: value, ...}`."""
+        if not isinstance(group, dict):
+            raise TypeError(f"{self._name}: a parameter group must be a dict, not a {_kind(group)}")
+        params = group["params"]
+        if isinstance(params, (set, frozenset)):
+            raise TypeError(f"{self._name}: parameters need an order that lasts; give a list, not a set")
+        params = [params] if isinstance(params, Tensor) else list(params)
+        seen = {id(p) for old in self.param_groups for p in old["params"]}
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"{self._name}: can optimize Tensors only, not a {_kind(p)}")
+            if not p.is_leaf:
+                raise ValueError(f"{self._name}: a Tensor of shape {p.shape} is not a leaf: an operation made it")
+            if id(p) in seen:
+                raise ValueError(f"{self._name}: a parameter of shape {p.shape} is given twice")
+            seen.add(id(p))
+        group = {**self.defaults, **group, "params": params}
+        self.check(group)
+        self.param_groups.append(group)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Raise ValueError if the group's options make no sense."""
+
+    def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Move a parameter, its array `data` in place, as its gradient, its state and its group's options say."""
+        raise NotImplementedError(f"{self._name} has no update")
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move every parameter that has a gradient; returns what `closure`, called first, computes (the loss)."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for p in group["params"]:
+                gradient = p.grad
+                if gradient is not None:
+                    data = _writable(p)
+                    self.update(data, gradient._data, self.state[p], group)
+                    if not data.ndim:
+                        p._data = p._node.value = data[()]
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients, or set them to zeros."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.grad = None if set_to_none else Tensor(np.zeros_like(p._data))
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of all options and of the state, the parameters in it being replaced by their numbers."""
+        order = [p for group in self.param_groups for p in group["params"]]
+        numbers = {id(p): i for i, p in enumerate(order)}
+        return {
+            "state": {i: _copied(self.state[p]) for i, p in enumerate(order) if self.state.get(p)},
+            "param_groups": [
+                {**group, "params": [numbers[id(p)] for p in group["params"]]} for group in self.param_groups
+            ],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict` of such an optimizer gave; ValueError, and no change, if it does not fit."""
+        groups, saved = self.param_groups, state_dict["param_groups"]
+        sizes, saved_sizes = ([len(group["params"]) for group in some] for some in (groups, saved))
+        if sizes != saved_sizes:
+            raise ValueError(f"{self._name}: state of groups of {saved_sizes} parameters given for ones of {sizes}")
+        for group in saved:
+            self.check(group)
+        order = [p for group in groups for p in group["params"]]
+        numbers = [i for group in saved for i in group["params"]]
+        state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        for p, i in zip(order, numbers, strict=True):
+            if i in state_dict["state"]:
+                state[p] = {name: self._fitted(name, v, p) for name, v in state_dict["state"][i].items()}
+        self.state = state
+        self.param_groups = [{**new, "params": group["params"]} for group, new in zip(groups, saved, strict=True)]
+
+    def _fitted(self, name: str, value: Any, p: Tensor) -> Any:
+        """A copy of a saved value, an array in its parameter's dtype."""
+        if not isinstance(value, np.ndarray):
+            return value
+        if value.shape != p.shape:
+            raise ValueError(f"{self._name}: {name} of shape {value.shape} given for a parameter of shape {p.shape}")
+        return value.astype(p.dtype)
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
+
+
+def _copied(state: dict[str, Any]) -> dict[str, Any]:
+    return {name: v.copy() if isinstance(v, np.ndarray) else v for name, v in state.items()}
+
+
+def _writable(p: Tensor) -> Any:
+    """The array of a parameter, to write into: a new one where a graph, a view or anything else may hold the old."""
+    data = p._data
+    if data.__class__ is not np.ndarray:
+        return np.array(data)
+    if sys.getrefcount(p._data) > 3 or data.base is not None or not data.flags.writeable:  # slot, name and argument
+        p._data = data = data.copy()
+    return data
+
+
+def blocks(*arrays: Any) -> Iterable[tuple[Any, ...]]:
+    """Arrays of one shape in aligned pieces (views) that fit in the cache, for several operations on each."""
+    size = arrays[0].size
+    if size <= _BLOCK or not all(array.flags.c_contiguous for array in arrays):
+        return (arrays,)
+    flat = [array.reshape(-1) for array in arrays]
+    return (tuple(array[i : i + _BLOCK] for array in flat) for i in range(0, size, _BLOCK))

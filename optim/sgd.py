@@ -1,0 +1,77 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .optimizer import Optimizer, blocks
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum, Nesterov's momentum and weight decay, step for step as PyTorch's.
+
+    From the gradient g of a parameter p (negated to `maximize`) a step computes
+
+        g <- g + weight_decay * p
+        v <- momentum * v + (1 - dampening) * g     (at first v = g)
+        p <- p - lr * v                             (with nesterov p - lr * (g + momentum * v))
+
+    ValueError for a negative lr, momentum or weight_decay, and for nesterov without momentum or with dampening.
+    Source: Sutskever et al., On the importance of initialization and momentum in deep learning, 2013.
+
+    >>> from pullback import Tensor
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> SGD([x], lr=0.25).step()
+    >>> x.data
+    array([0.5, 1. ])
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
+        super().__init__(params, {**options, "nesterov": nesterov, "maximize": maximize})
+
+    def check(self, group: dict[str, Any]) -> None:
+        for name in ("lr", "momentum", "weight_decay"):
+            if not group[name] >= 0:
+                raise ValueError(f"SGD: {name} must not be negative, but is {group[name]}")
+        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+            raise ValueError(
+                "SGD: nesterov needs a momentum and no dampening, "
+                f"not momentum {group['momentum']} and dampening {group['dampening']}"
+            )
+
+    def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
+        nesterov, maximize = group["nesterov"], group["maximize"]
+        fraction = 1.0
+        arrays: tuple[Any, ...] = (data, gradient)
+        if momentum:
+            if state.get("momentum_buffer") is None:
+                state["momentum_buffer"] = np.zeros_like(data)
+            else:
+                fraction -= group["dampening"]
+            arrays += (state["momentum_buffer"],)
+        for p, g, *buffer in blocks(*arrays):
+            if maximize:
+                g = -g
+            if decay:
+                g = g + decay * p
+            for v in buffer:
+                v *= momentum
+                v += g if fraction == 1 else fraction * g
+                g = g + momentum * v if nesterov else v
+            p -= lr * g

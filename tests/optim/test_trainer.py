@@ -1,0 +1,247 @@
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from pullback import Tensor, nn
+from pullback.nn.data import DataLoader, Subset, TensorDataset
+from pullback.optim import SGD, Trainer
+
+rng = np.random.default_rng(0)
+POINTS = rng.normal(size=(90, 2)).astype(np.float32)
+CLASSES = (POINTS[:, 0] > POINTS[:, 1]).astype(np.int64)
+
+
+def classifier(seed=0, dropout=0.2):
+    nn.manual_seed(seed)
+    return nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 2))
+
+
+def trainer_of(model, callbacks=(), lr=0.2):
+    return Trainer(model, nn.CrossEntropyLoss(), SGD(model.parameters(), lr=lr, momentum=0.9), callbacks)
+
+
+def weights(model):
+    return b"".join(p.numpy().tobytes() for p in model.parameters())
+
+
+def train(seed):
+    model = classifier(seed)
+    trainer_of(model).fit((POINTS, CLASSES), epochs=3, batch_size=16, progress=False)
+    return weights(model)
+
+
+def numpy_scores(model, x, y):
+    """Mean cross-entropy and accuracy, computed in plain NumPy."""
+    (w, b), (v, c) = ((m.weight.numpy(), m.bias.numpy()) for m in model.children() if isinstance(m, nn.Linear))
+    scores = (np.maximum(x @ w.T + b, 0) @ v.T + c).astype(float)
+    shares = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    return -np.log(shares[np.arange(len(y)), y]).mean(), np.mean(scores.argmax(1) == y), scores
+
+
+def test_fit_learns_and_keeps_a_history():
+    trainer = trainer_of(classifier())
+    loader = DataLoader(TensorDataset(POINTS[:60], CLASSES[:60]), 8, shuffle=True, generator=0)
+    history = trainer.fit(loader, 12, validation=(POINTS[60:], CLASSES[60:]), progress=False)
+    assert history is trainer.history
+    assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy", "seconds"}
+    assert all(len(entries) == 12 for entries in history.values())
+    assert history["loss"][-1] < history["loss"][0] / 2 and history["val_accuracy"][-1] > 0.9
+    loss, accuracy, _ = numpy_scores(trainer.model, POINTS[60:], CLASSES[60:])
+    np.testing.assert_allclose([history["val_loss"][-1], history["val_accuracy"][-1]], [loss, accuracy], rtol=1e-5)
+    assert min(history["seconds"]) > 0
+    trainer.fit(loader, 1, progress=False)
+    assert trainer.epoch == 13 and len(history["loss"]) == 13 and len(history["val_loss"]) == 12
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 90, 1000])
+def test_evaluate_weights_batches_by_their_size(batch_size):
+    trainer = trainer_of(classifier())
+    loss, accuracy, _ = numpy_scores(trainer.model, POINTS, CLASSES)
+    dataset = TensorDataset(POINTS, CLASSES)
+    for data in ((POINTS, CLASSES), dataset, Subset(dataset, range(90)), DataLoader(dataset, batch_size)):
+        scores = trainer.evaluate(data, batch_size=batch_size)
+        assert set(scores) == {"loss", "accuracy"}
+        np.testing.assert_allclose([scores["loss"], scores["accuracy"]], [loss, accuracy], rtol=1e-5)
+
+
+def test_losses_while_training_are_weighted_too():
+    """With a learning rate of 0 the epoch's loss is that of the unchanged model."""
+    trainer = trainer_of(classifier(dropout=0.0), lr=0.0)
+    history = trainer.fit((POINTS, CLASSES), 1, batch_size=64, progress=False)
+    loss, accuracy, _ = numpy_scores(trainer.model, POINTS, CLASSES)
+    np.testing.assert_allclose([history["loss"][0], history["accuracy"][0]], [loss, accuracy], rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 32, 1000])
+def test_predict(batch_size):
+    trainer = trainer_of(classifier())
+    expected = numpy_scores(trainer.model, POINTS, CLASSES)[2]
+    for x in (
+        POINTS,
+        POINTS.astype(np.float64),
+        Tensor(POINTS),
+        (POINTS, CLASSES),
+        TensorDataset(POINTS, CLASSES),
+        DataLoader(TensorDataset(POINTS), batch_size),
+        DataLoader(TensorDataset(POINTS, CLASSES), batch_size),
+        [Tensor(POINTS[:50]), Tensor(POINTS[50:])],
+    ):
+        outputs = trainer.predict(x, batch_size=batch_size)
+        assert isinstance(outputs, np.ndarray) and outputs.dtype == np.float32
+        np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_data_come_in_the_models_dtype():
+    seen = []
+
+    class Spy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(np.ones(2))
+
+        def forward(self, x):
+            seen.append(x.dtype)
+            return x * self.scale
+
+    Trainer(Spy(), nn.CrossEntropyLoss(), None).evaluate((POINTS, CLASSES))
+    assert seen == [np.float64]
+
+
+def test_regression_has_no_accuracy():
+    model = nn.Linear(2, 1)
+    trainer = Trainer(model, nn.MSELoss(), SGD(model.parameters(), lr=0.1))
+    history = trainer.fit((POINTS, POINTS @ np.array([[1.0], [-2.0]]) + 3), 30, progress=False)
+    assert set(history) == {"loss", "seconds"} and history["loss"][-1] < 1e-3
+    np.testing.assert_allclose(model.weight.numpy(), [[1, -2]], atol=0.05)
+
+
+def test_a_loader_without_samples():
+    trainer = trainer_of(classifier())
+    with pytest.raises(ValueError, match="fit: the loader gave no samples"):
+        trainer.fit([], 1, progress=False)
+    with pytest.raises(ValueError, match="evaluate: the loader gave no samples"):
+        trainer.evaluate(iter([]))
+
+
+# Modes
+
+
+def test_every_module_has_its_mode_back():
+    trainer = trainer_of(classifier())
+    layers = list(trainer.model.modules())
+    layers[3].eval()
+    modes = [layer.training for layer in layers]
+    assert modes.count(False) == 1
+    trainer.evaluate((POINTS, CLASSES))
+    trainer.predict(POINTS)
+    trainer.fit((POINTS, CLASSES), 1, validation=(POINTS, CLASSES), progress=False)
+    for failing in (
+        lambda: trainer.evaluate((POINTS[:, :1], CLASSES)),
+        lambda: trainer.predict(POINTS[:, :1]),
+        lambda: trainer.fit((POINTS[:, :1], CLASSES), 1, progress=False),
+    ):
+        with pytest.raises(ValueError):
+            failing()
+    assert [layer.training for layer in layers] == modes
+    assert (Tensor(1.0, requires_grad=True) * 2).requires_grad
+
+
+def test_training_uses_dropout_and_evaluation_does_not():
+    trainer = trainer_of(classifier(dropout=0.9), lr=0.0)
+    first, second = trainer.fit((POINTS, CLASSES), 2, progress=False)["loss"]
+    assert first != second
+    assert trainer.evaluate((POINTS, CLASSES)) == trainer.evaluate((POINTS, CLASSES))
+
+
+# Callbacks
+
+
+class Recorder:
+    def __init__(self):
+        self.events = []
+
+    def on_epoch_start(self, trainer):
+        self.events.append(("start", trainer.epoch))
+
+    def on_batch_end(self, trainer, loss):
+        assert isinstance(loss, float)
+        self.events.append("batch")
+
+    def on_epoch_end(self, trainer):
+        self.events.append(("end", trainer.epoch, len(trainer.history["loss"])))
+
+
+class StopAfter:
+    def __init__(self, batches):
+        self.left = batches
+
+    def on_batch_end(self, trainer, loss):
+        self.left -= 1
+        trainer.stop = self.left == 0
+
+
+def test_callbacks():
+    recorder = Recorder()
+    trainer_of(classifier(), [recorder]).fit((POINTS, CLASSES), 2, batch_size=45, progress=False)
+    assert recorder.events == [
+        *(("start", 1), "batch", "batch", ("end", 1, 1)),
+        *(("start", 2), "batch", "batch", ("end", 2, 2)),
+    ]
+
+
+def test_a_callback_stops_training():
+    recorder = Recorder()
+    trainer = trainer_of(classifier(), [recorder, StopAfter(3)])
+    history = trainer.fit((POINTS, CLASSES), 9, batch_size=45, progress=False)
+    assert recorder.events[-3:] == [("start", 2), "batch", ("end", 2, 2)] and len(history["loss"]) == 2
+    trainer.fit((POINTS, CLASSES), 1, progress=False)
+    assert len(history["loss"]) == 3
+
+
+# The progress bar
+
+
+def test_the_bar_shows_epochs_and_scores(capsys):
+    pytest.importorskip("tqdm")
+    trainer = trainer_of(classifier())
+    history = trainer.fit((POINTS, CLASSES), 2, validation=(POINTS, CLASSES), batch_size=30)
+    shown = capsys.readouterr().err
+    assert "epoch 1/2: 100%" in shown and "epoch 2/2: 100%" in shown and "3/3" in shown
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert f"{name} {history[name][-1]:.4f}" in shown
+    trainer.fit((POINTS, CLASSES), 1, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_without_tqdm(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    trainer = trainer_of(classifier())
+    with pytest.raises(ImportError, match=r"pip install pullback\[train\]"):
+        trainer.fit((POINTS, CLASSES), 1)
+    trainer.fit((POINTS, CLASSES), 1, progress=False)
+
+
+# The same again
+
+
+def test_two_runs_with_one_seed_give_the_same_weights():
+    assert train(3) == train(3) != train(4)
+
+
+def test_two_threads_train_as_one_after_the_other():
+    expected = [train(seed) for seed in range(4)]
+    found = [b""] * 4
+    start = threading.Barrier(4)
+
+    def run(seed):
+        start.wait()
+        found[seed] = train(seed)
+
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == expected
