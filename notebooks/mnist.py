@@ -107,7 +107,7 @@ loader = nn.data.DataLoader(Shifted(train, seed=0), batch_size=32, shuffle=True,
 # seeds give the same weights, to the last bit.
 
 # %%
-epochs = 15
+epochs = 12
 optimizer = optim.SGD(model.parameters(), lr=0.03, momentum=0.9)
 
 
