@@ -14,6 +14,7 @@ pass, which is faster than to keep them.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -40,9 +41,9 @@ from .windows import (
 )
 
 
-def _blocks(samples: int, channels: int, geo: Geometry, itemsize: int) -> Iterator[tuple[slice, list[slice]]]:
-    """Ranges of samples, and of rows of windows, whose columns together fit a block."""
-    row_bytes = channels * math.prod(geo.kernel) * math.prod(geo.out[1:]) * itemsize
+def _blocks(samples: int, width: int, geo: Geometry, itemsize: int) -> Iterator[tuple[slice, list[slice]]]:
+    """Ranges of samples, and of rows of windows, of which `width` numbers a window together fit a block."""
+    row_bytes = width * math.prod(geo.out[1:]) * itemsize
     parts = min(geo.out[0], -(-row_bytes * geo.out[0] // BLOCK)) or 1
     bounds = [geo.out[0] * part // parts for part in range(parts + 1)]
     rows = [slice(*ends) for ends in itertools.pairwise(bounds)]
@@ -62,7 +63,7 @@ def _by_group(w: Any, groups: int) -> Any:
 
 
 def _shifts(geo: Geometry, channels: int) -> int:
-    """Into how many products Y = sum_i W_i cols_i is cut along the kernel's first axis.
+    """Into how many products Y = sum_i W_i cols_i a convolution is cut along the kernel's first axis.
 
     At stride 1 the columns for its offsets are the same entries, shifted by whole rows, so that one copy
     serves all; each product must be deep enough to outweigh the addition that it costs.
@@ -71,25 +72,48 @@ def _shifts(geo: Geometry, channels: int) -> int:
     return geo.kernel[0] if geo.stride[0] == 1 and deep else 1
 
 
-def _parts(w: Any, groups: int, shifts: int) -> list[Any]:
-    """The W_i, by group."""
-    return [_by_group(w, groups)] if shifts == 1 else [_by_group(w[:, :, i], groups) for i in range(shifts)]
+def _columns(x: Any, geo: Geometry, groups: int, outs: int, shifts: int = 1) -> Iterator[tuple[slice, slice, Any]]:
+    """im2col block by block: samples, positions, columns (n, groups, depth, l) in memory used again for the next.
 
-
-def _columns(x: Any, geo: Geometry, groups: int, shifts: int) -> Iterator[tuple[slice, slice, list[Any]]]:
-    """im2col block by block: samples, positions, and the cols_i (n, groups, C/groups * rest of kernel, l)."""
-    step, inner = geo.dilation[0], math.prod(geo.out[1:])
-    reach = (shifts - 1) * step
+    With `shifts` they are the columns of the first offset along the kernel's first axis, for more rows of windows:
+    for the offset i they begin i * dilation rows later.
+    """
+    reach = (shifts - 1) * geo.dilation[0]
     kernel = (geo.kernel[0] if shifts == 1 else 1, *geo.kernel[1:])
     wide = geo._replace(kernel=kernel, out=(geo.out[0] + reach, *geo.out[1:]))
-    for samples, ranges in _blocks(len(x), x.shape[1], geo._replace(kernel=kernel), x.itemsize):
-        block = padded(x[samples], geo.padding)
+    zeros, empty = functools.cache(np.zeros), functools.cache(np.empty)
+    width = x.shape[1] * math.prod(kernel) + groups * outs * shifts
+    for samples, ranges in _blocks(len(x), width, geo, x.itemsize):
+        block = padded(x[samples], geo.padding, zeros)
         for rows in ranges:
-            view = windows(block, wide, slice(rows.start, rows.stop + reach))
-            cols = view.reshape(len(block), groups, math.prod(view.shape[1 : 2 + len(kernel)]) // groups, -1)
-            length = (rows.stop - rows.start) * inner
-            starts = (i * step * inner for i in range(shifts))
-            yield samples, _places(rows, geo), [cols[..., start : start + length] for start in starts]
+            cols = windows(block, wide, slice(rows.start, rows.stop + reach))
+            if kernel + geo.stride != (1,) * 2 * len(kernel):
+                copied = empty(cols.shape, x.dtype)
+                copied[...] = cols
+                cols = copied
+            depth, length = (
+                math.prod(cols.shape[1 : 2 + len(kernel)]) // groups,
+                math.prod(cols.shape[2 + len(kernel) :]),
+            )
+            yield samples, _places(rows, geo), cols.reshape(len(block), groups, depth, length)
+
+
+def _products(parts: Any, cols: Any, places: list[slice], empty: Any) -> Iterator[Any]:
+    """All W_i cols_i, where the cols_i are at some places of cols, in memory used again for the next.
+
+    Where the W_i have few rows, which make a product slow, they are multiplied on top of one another.
+    """
+    groups, shifts, outs, depth = parts.shape
+    n, dtype = len(cols), np.result_type(parts, cols)
+    if outs < 64:
+        room = empty((n, groups, shifts * outs, cols.shape[3]), dtype)
+        products = np.matmul(parts.reshape(groups, shifts * outs, depth), cols, out=room)
+        for i, at in enumerate(places):
+            yield products[:, :, i * outs : (i + 1) * outs, at]
+    else:
+        for i, at in enumerate(places):
+            room = empty((n, groups, outs, at.stop - at.start), dtype)
+            yield np.matmul(parts[:, i], cols[..., at], out=room)
 
 
 @primitive
@@ -104,15 +128,17 @@ def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
     >>> conv(Tensor([[[1.0, 2.0, 3.0]]]), Tensor([[[1.0, 10.0]]]))
     Tensor([[[21., 32.]]])
     """
-    shifts = _shifts(geo, w.shape[1])
-    first, *others = _parts(w, groups, shifts)
-    y = np.empty((len(x), *first.shape[:2], math.prod(geo.out)), np.result_type(x, w))
-    for samples, places, (cols, *shifted) in _columns(x, geo, groups, shifts):
-        part = np.matmul(first, cols, out=y[samples, :, :, places])
-        for other, cols in zip(others, shifted, strict=True):
-            part += np.matmul(other, cols)
-        if b is not None:
-            part += b.reshape(*first.shape[:2], 1)
+    shifts, outs = _shifts(geo, w.shape[1]), w.shape[0] // groups
+    step = geo.dilation[0] * math.prod(geo.out[1:])
+    parts = w.reshape(groups, outs, w.shape[1], shifts, -1).transpose(0, 3, 1, 2, 4).reshape(groups, shifts, outs, -1)
+    bias = 0 if b is None else b.reshape(groups, outs, 1)
+    y = np.empty((len(x), groups, outs, math.prod(geo.out)), np.result_type(x, w))
+    empty = functools.cache(np.empty)
+    for samples, places, cols in _columns(x, geo, groups, outs, shifts):
+        block = y[samples, :, :, places]
+        shifted = [slice(i * step, i * step + block.shape[3]) for i in range(shifts)]
+        for i, product in enumerate(_products(parts, cols, shifted, empty)):
+            np.add(product, block if i else bias, out=block)
     return y.reshape(len(x), len(w), *geo.out)
 
 
@@ -139,7 +165,7 @@ def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
         return conv.function(y, flipped, None, geo=back, groups=groups)
     y = y.reshape(len(y), *matrix.shape[:2], math.prod(geo.out))
     x = np.zeros((len(y), channels, *geo.spatial), np.result_type(y, w))
-    for samples, ranges in _blocks(len(y), channels, geo, x.itemsize):
+    for samples, ranges in _blocks(len(y), channels * math.prod(geo.kernel), geo, x.itemsize):
         for rows in ranges:
             cols = np.matmul(matrix.mT, y[samples, :, :, _places(rows, geo)])
             shape = (len(cols), channels, *geo.kernel, rows.stop - rows.start, *geo.out[1:])
@@ -152,14 +178,10 @@ def conv_weight(x: Any, y: Any, *, geo: Geometry, groups: int) -> Any:
     """The third map of the trio: the gradient (K, C/groups, *kernel) of <conv(x, w), y> with respect to w."""
     channels, outs = x.shape[1] // groups, y.shape[1] // groups
     y = y.reshape(len(y), groups, outs, math.prod(geo.out))
-    shifts = _shifts(geo, channels)
-    rest = math.prod(geo.kernel) // shifts
-    w = np.zeros((shifts, groups, channels * rest, outs), np.result_type(x, y))
-    for samples, places, shifted in _columns(x, geo, groups, shifts):
-        for part, cols in zip(w, shifted, strict=True):
-            part += np.add.reduce(np.matmul(cols, y[samples, :, :, places].mT), axis=0)  # dW^T: faster than dW
-    w = w.reshape(shifts, groups, channels, rest, outs).transpose(1, 4, 2, 0, 3)
-    return w.reshape(groups * outs, channels, *geo.kernel)
+    w = np.zeros((groups, channels * math.prod(geo.kernel), outs), np.result_type(x, y))
+    for samples, places, cols in _columns(x, geo, groups, outs):
+        w += np.add.reduce(np.matmul(cols, y[samples, :, :, places].mT), axis=0)  # dW^T: faster than dW
+    return np.ascontiguousarray(w.mT).reshape(groups * outs, channels, *geo.kernel)
 
 
 conv.vjp("x", "linear")(lambda g, w, geo, groups: conv_transpose.apply(g, w, geo=geo, groups=groups))

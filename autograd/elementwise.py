@@ -126,7 +126,15 @@ minimum = elementwise(
     a=lambda g, a, b: _where_larger(g, b, a),
     b=lambda g, a, b: _where_larger(g, a, b),
 )
-relu = elementwise(lambda x: np.maximum(x, 0), name="relu", kinks=(0.0,), x=lambda g, out: g * np.sign(out))
+
+
+def _relu_rule(g: Any, out: Any) -> Any:
+    slope = np.sign(out)
+    slope *= g
+    return slope
+
+
+relu = elementwise(lambda x: np.maximum(x, 0), name="relu", kinks=(0.0,), x=_relu_rule)
 
 # Steps: their derivative is 0 almost everywhere
 sign = elementwise(np.sign, kinks=(0.0,), x=_zero)

@@ -66,12 +66,16 @@ def _(g: Any, choice: Any, geo: Geometry) -> Any:
 @primitive
 def window_place(y: Any, choice: Any, *, geo: Geometry) -> Any:
     """Put each entry of y (N, C, *out) where in its window `choice` says, adding what meets: (N, C, *spatial)."""
-    x = np.zeros((*y.shape[:2], *geo.spatial), y.dtype)
-    apart = all(s >= e for s, e in zip(geo.stride, geo.extent, strict=True))
+    tiled = (
+        geo.extent == geo.kernel == geo.stride
+        and geo.spatial == tuple(np.multiply(geo.kernel, geo.out))
+        and not any(map(any, geo.padding))
+    )
+    x = (np.empty if tiled else np.zeros)((*y.shape[:2], *geo.spatial), y.dtype)
     for samples in sample_blocks(len(x), x[:1].nbytes):
         for offset, inside, met in taps(geo):
             part, chosen = y[samples][met], choice[samples][met] == _number(offset, geo)
-            if apart:
+            if tiled:
                 np.multiply(part, chosen, out=x[samples][inside])
             else:
                 x[samples][inside] += part * chosen

@@ -136,31 +136,26 @@ def sample_blocks(samples: int, sample_bytes: int) -> Iterator[slice]:
         yield slice(n, min(n + most, samples))
 
 
-def padded(x: Any, padding: Pairs) -> Any:
-    """An array with zeros around its spatial axes; itself if there is nothing to add."""
+def padded(x: Any, padding: Pairs, zeros: Any = np.zeros) -> Any:
+    """An array with zeros around its spatial axes, in what `zeros(shape, dtype)` gives; itself without padding."""
     if not any(map(any, padding)):
         return x
     spatial = x.shape[2:]
-    out: Any = np.zeros((*x.shape[:2], *(n + b + a for n, (b, a) in zip(spatial, padding, strict=True))), x.dtype)
+    out = zeros((*x.shape[:2], *(n + b + a for n, (b, a) in zip(spatial, padding, strict=True))), x.dtype)
     out[..., *(slice(b, b + n) for n, (b, _) in zip(spatial, padding, strict=True))] = x
     return out
 
 
 def windows(x: Any, geo: Geometry, rows: slice = slice(None)) -> Any:
     """All windows of an array that is padded already, as a view: (N, C, *kernel, *out)."""
+    x = np.ascontiguousarray(x)
     first, last, _ = rows.indices(geo.out[0])
-    x = x[:, :, first * geo.stride[0] :]
-    steps = x.strides[2:]
-    return np.lib.stride_tricks.as_strided(
-        x,
-        (*x.shape[:2], *geo.kernel, last - first, *geo.out[1:]),
-        (
-            *x.strides[:2],
-            *(step * d for step, d in zip(steps, geo.dilation, strict=True)),
-            *(step * s for step, s in zip(steps, geo.stride, strict=True)),
-        ),
-        writeable=False,
-    )
+    batch, channel, *steps = x.strides
+    within = (step * d for step, d in zip(steps, geo.dilation, strict=True))
+    between = (step * s for step, s in zip(steps, geo.stride, strict=True))
+    shape = (*x.shape[:2], *geo.kernel, last - first, *geo.out[1:])
+    # np.lib.stride_tricks.as_strided does the same, and takes ten times as long
+    return np.ndarray(shape, x.dtype, x, first * geo.stride[0] * steps[0], (batch, channel, *within, *between))
 
 
 def add_windows(x: Any, values: Any, geo: Geometry, rows: slice = slice(None)) -> None:
