@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from . import memory
 from .indexing import scatter
 from .primitive import primitive
 from .shaping import reshape
@@ -132,7 +133,7 @@ def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
     step = geo.dilation[0] * math.prod(geo.out[1:])
     parts = w.reshape(groups, outs, w.shape[1], shifts, -1).transpose(0, 3, 1, 2, 4).reshape(groups, shifts, outs, -1)
     bias = 0 if b is None else b.reshape(groups, outs, 1)
-    y = np.empty((len(x), groups, outs, math.prod(geo.out)), np.result_type(x, w))
+    y = memory.empty((len(x), groups, outs, math.prod(geo.out)), np.result_type(x, w))
     empty = functools.cache(np.empty)
     for samples, places, cols in _columns(x, geo, groups, outs, shifts):
         block = y[samples, :, :, places]

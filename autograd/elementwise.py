@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from . import memory
 from .primitive import elementwise, implements, linear, primitive
 from .tensor import Tensor, lift, wrap
 
@@ -128,13 +129,35 @@ minimum = elementwise(
 )
 
 
-def _relu_rule(g: Any, out: Any) -> Any:
-    slope = np.sign(out)
-    slope *= g
-    return slope
+def _relu(x: Any) -> Any:
+    if np.ndim(x) == 0 or x.nbytes < memory.LARGE:
+        return np.maximum(x, 0)
+    return np.maximum(x, 0, out=memory.empty(x.shape, x.dtype))
 
 
-relu = elementwise(lambda x: np.maximum(x, 0), name="relu", kinks=(0.0,), x=_relu_rule)
+@primitive
+def gate(g: Any, x: Any) -> Any:
+    """g times the sign of x, in x's shape: what passes a relu of the result x."""
+    if np.ndim(g) == 0 or g.nbytes < memory.LARGE:
+        return g * np.sign(x)
+    out = memory.empty(g.shape, g.dtype)
+    for part in memory.parts(g.shape):
+        np.sign(x[part], out=out[part])
+        out[part] *= g[part]
+    return out
+
+
+gate.vjp("g", "linear")(lambda g, x: gate.apply(g, x))
+gate.vjp("x")(lambda g: np.zeros_like(g))
+
+
+@gate.strategy
+def _(draw: Any) -> Any:
+    x = draw.array(domain=_POSITIVE)
+    return (draw.array(shape=x.shape), x), {}
+
+
+relu = elementwise(_relu, name="relu", kinks=(0.0,), x=lambda g, out: gate.apply(g, out))
 
 # Steps: their derivative is 0 almost everywhere
 sign = elementwise(np.sign, kinks=(0.0,), x=_zero)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from . import memory
 from .indexing import scatter
 from .primitive import linear, primitive
 from .tensor import Tensor, lift, wrap
@@ -71,7 +72,9 @@ def window_place(y: Any, choice: Any, *, geo: Geometry) -> Any:
         and geo.spatial == tuple(np.multiply(geo.kernel, geo.out))
         and not any(map(any, geo.padding))
     )
-    x = (np.empty if tiled else np.zeros)((*y.shape[:2], *geo.spatial), y.dtype)
+    x = memory.empty((*y.shape[:2], *geo.spatial), y.dtype)
+    if not tiled:
+        x.fill(0)
     for samples in sample_blocks(len(x), x[:1].nbytes):
         for offset, inside, met in taps(geo):
             part, chosen = y[samples][met], choice[samples][met] == _number(offset, geo)

@@ -1,0 +1,50 @@
+"""Large arrays in memory that is used again as soon as nothing holds it.
+
+The operating system hands out fresh memory page by page, each at the cost of a fault, which for large
+elementwise work is more than the arithmetic. A training step wants the same sizes again and again.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+
+LARGE = 1 << 20  # bytes; smaller arrays come from memory that the process has already
+_IDLE = 1 << 28  # bytes that are kept at most while nothing holds them
+
+
+class _Pool(threading.local):
+    def __init__(self) -> None:
+        self.blocks: list[Any] = []
+
+
+_pool = _Pool()
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> Any:
+    """As `numpy.empty`. A large array, and every view of it, holds the block of this thread's pool in which it lies;
+    a block that only the pool holds is free."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size < LARGE:
+        return np.empty(shape, dtype)
+    blocks = _pool.blocks
+    idle = 0
+    for i in reversed(range(len(blocks))):
+        if sys.getrefcount(blocks[i]) == 2:  # the pool and the argument
+            if blocks[i].size == size:
+                return np.ndarray(shape, dtype, blocks[i])
+            idle += blocks[i].size
+            if idle > _IDLE:
+                del blocks[i]
+    blocks.append(np.empty(size, np.uint8))
+    return np.ndarray(shape, dtype, blocks[-1])
+
+
+def parts(shape: tuple[int, ...]) -> list[slice]:
+    """Ranges of the first axis that fit the nearest cache, for several operations on each."""
+    step = max(1, LARGE // 16 // max(1, math.prod(shape[1:])))
+    return [slice(i, i + step) for i in range(0, shape[0], step)]

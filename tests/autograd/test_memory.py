@@ -1,0 +1,70 @@
+"""Memory that is used again: never while anything holds it, always afterwards, and not without bound."""
+
+import threading
+
+import numpy as np
+
+import pullback as pb
+from pullback.autograd import memory
+
+SHAPE = (memory.LARGE // 4,)
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+def test_freed_memory_is_used_again():
+    a = memory.empty(SHAPE, np.float32)
+    where = address(a)
+    del a
+    assert address(memory.empty(SHAPE, np.float32)) == where
+
+
+def test_memory_that_an_array_or_a_view_holds_is_not():
+    a = memory.empty(SHAPE, np.float32)
+    b = memory.empty(SHAPE, np.float32)
+    assert not np.shares_memory(a, b)
+    view = a.reshape(2, -1)[1, ::3]
+    a[:] = 1
+    del a
+    c = memory.empty(SHAPE, np.float32)
+    c[:] = 2
+    assert not np.shares_memory(view, c) and (view == 1).all()
+
+
+def test_small_arrays_are_numpys_own():
+    assert memory.empty((3,), np.float32).base is None
+
+
+def test_idle_memory_is_bounded(monkeypatch):
+    monkeypatch.setattr(memory, "_IDLE", 4 * memory.LARGE)
+    for i in range(20):
+        memory.empty((memory.LARGE + i,), np.uint8)
+    assert sum(block.size for block in memory._pool.blocks) < 8 * memory.LARGE
+
+
+def test_threads_have_their_own():
+    a = memory.empty(SHAPE, np.float32)
+    where = address(a)
+    del a
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(address(memory.empty(SHAPE, np.float32))))
+    thread.start()
+    thread.join()
+    assert seen[0] != where
+
+
+def test_parts_cover_the_first_axis():
+    for shape in ((1,), (7, memory.LARGE), (1000, 999)):
+        covered = np.concatenate([np.arange(shape[0])[part] for part in memory.parts(shape)])
+        assert np.array_equal(covered, np.arange(shape[0]))
+
+
+def test_large_relu_and_its_gradient():
+    x = pb.Tensor(np.random.default_rng(0).standard_normal((300, 2000)).astype(np.float32), requires_grad=True)
+    g = np.random.default_rng(1).standard_normal(x.shape).astype(np.float32)
+    first, second = pb.relu(x), pb.relu(x * 2.0)
+    (first + second).backward(g)
+    assert np.array_equal(first.data, np.maximum(x.data, 0)) and np.array_equal(second.data, np.maximum(2 * x.data, 0))
+    assert np.array_equal(x.grad.data, np.where(x.data > 0, 3 * g, 0))
