@@ -130,7 +130,7 @@ minimum = elementwise(
 
 
 def _relu(x: Any) -> Any:
-    if np.ndim(x) == 0 or x.nbytes < memory.LARGE:
+    if getattr(x, "nbytes", 0) < memory.LARGE:
         return np.maximum(x, 0)
     return np.maximum(x, 0, out=memory.empty(x.shape, x.dtype))
 
@@ -138,7 +138,7 @@ def _relu(x: Any) -> Any:
 @primitive
 def gate(g: Any, x: Any) -> Any:
     """g times the sign of x, in x's shape: what passes a relu of the result x."""
-    if np.ndim(g) == 0 or g.nbytes < memory.LARGE:
+    if getattr(g, "nbytes", 0) < memory.LARGE:
         return g * np.sign(x)
     out = memory.empty(g.shape, g.dtype)
     for part in memory.parts(g.shape):

@@ -9,7 +9,7 @@ import numpy as np
 
 from .primitive import implements, primitive
 from .shaping import expand_dims, reshape, squeeze
-from .tensor import lift
+from .tensor import Tensor, lift
 
 
 @primitive
@@ -43,7 +43,8 @@ def _(draw: Any) -> Any:
 @matmul.public
 @implements(np.matmul)
 def _(a: Any, b: Any) -> Any:
-    a, b = lift(a), lift(b)
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
+        a, b = lift(a), lift(b)
     if a.ndim == b.ndim == 2:
         return _matmul(a, b)
     if not a.ndim or not b.ndim:

@@ -250,7 +250,10 @@ def _compiled(primitive: Primitive) -> Callable[..., Any]:
             if not lifted: return out
             edges = ()
             if n0 is not None: edges += ((n0, rules[0], (out, axis,)),)
-            return wrap(out, Node(primitive, edges, out) if edges else None)
+            result = new(Tensor)                                 # wrap(out, ...), without a call
+            result._data = out
+            result._node = Node(primitive, edges, out) if edges else None
+            return result
     """
     arrays, options, rules = primitive.arrays, primitive.options, primitive.rules
     call = ", ".join([*arrays, *(f"{o}={o}" for o in options)])
@@ -272,9 +275,21 @@ def _compiled(primitive: Primitive) -> Callable[..., Any]:
     for i, node in enumerate(nodes):
         edge = f"({node}, rules[{i}], {rules[i].kept})" if i in rules else f"no_rule({i})"
         lines.append(f"    if {node} is not None: edges += ({edge},)")
-    lines.append("    return wrap(out, Node(primitive, edges, out) if edges else None)")
+    lines += [
+        "    result = new(Tensor)",
+        "    result._data = out",
+        "    result._node = Node(primitive, edges, out) if edges else None",
+        "    return result",
+    ]
     scope: dict[str, Any] = {
-        **{"modes": modes, "Tensor": Tensor, "wrap": wrap, "Node": Node, "as_data": as_data, "sequences": _sequences},
+        **{
+            "modes": modes,
+            "Tensor": Tensor,
+            "new": Tensor.__new__,
+            "Node": Node,
+            "as_data": as_data,
+            "sequences": _sequences,
+        },
         **{"primitive": primitive, "function": primitive.function, "slow": primitive._apply, "rules": dict(rules)},
         **{"ndarray": np.ndarray, "no_rule": primitive.rule, "shape_of": _shape_of},
     }

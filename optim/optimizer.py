@@ -86,8 +86,9 @@ class Optimizer:
         """Forget all gradients, or set them to zeros."""
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is not None:
-                    p.grad = None if set_to_none else Tensor(np.zeros_like(p._data))
+                node = p._node
+                if node is not None and node.grad is not None:
+                    node.grad = None if set_to_none else Tensor(np.zeros_like(p._data))
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of all options and of the state, the parameters in it being replaced by their numbers."""

@@ -56,6 +56,9 @@ class SGD(Optimizer):
 
     def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
+        if not (momentum or decay or group["maximize"]) and data.size < 1 << 12:
+            data -= lr * gradient
+            return
         nesterov, maximize = group["nesterov"], group["maximize"]
         fraction = 1.0
         arrays: tuple[Any, ...] = (data, gradient)
