@@ -38,6 +38,7 @@ from .windows import (
     pairs,
     per_axis,
     sample_blocks,
+    taps,
     windows,
 )
 
@@ -63,58 +64,58 @@ def _by_group(w: Any, groups: int) -> Any:
     return w.reshape(groups, w.shape[0] // groups, math.prod(w.shape[1:]))
 
 
-def _shifts(geo: Geometry, channels: int) -> int:
-    """Into how many products Y = sum_i W_i cols_i a convolution is cut along the kernel's first axis.
-
-    At stride 1 the columns for its offsets are the same entries, shifted by whole rows, so that one copy
-    serves all; each product must be deep enough to outweigh the addition that it costs.
-    """
-    deep = channels * math.prod(geo.kernel[1:]) >= 32
-    return geo.kernel[0] if geo.stride[0] == 1 and deep else 1
-
-
-def _columns(x: Any, geo: Geometry, groups: int, outs: int, shifts: int = 1) -> Iterator[tuple[slice, slice, Any]]:
-    """im2col block by block: samples, positions, columns (n, groups, depth, l) in memory used again for the next.
-
-    With `shifts` they are the columns of the first offset along the kernel's first axis, for more rows of windows:
-    for the offset i they begin i * dilation rows later.
-    """
-    reach = (shifts - 1) * geo.dilation[0]
-    kernel = (geo.kernel[0] if shifts == 1 else 1, *geo.kernel[1:])
-    wide = geo._replace(kernel=kernel, out=(geo.out[0] + reach, *geo.out[1:]))
+def _columns(x: Any, geo: Geometry, groups: int, outs: int) -> Iterator[tuple[slice, slice, Any]]:
+    """im2col block by block: samples, positions, columns (n, groups, depth, l) in memory used again for the next."""
     zeros, empty = functools.cache(np.zeros), functools.cache(np.empty)
-    width = x.shape[1] * math.prod(kernel) + groups * outs * shifts
+    width = x.shape[1] * math.prod(geo.kernel) + groups * outs
     for samples, ranges in _blocks(len(x), width, geo, x.itemsize):
         block = padded(x[samples], geo.padding, zeros)
         for rows in ranges:
-            cols = windows(block, wide, slice(rows.start, rows.stop + reach))
-            if kernel + geo.stride != (1,) * 2 * len(kernel):
+            cols, places = windows(block, geo, rows), _places(rows, geo)
+            if set(geo.kernel + geo.stride) != {1}:
                 copied = empty(cols.shape, x.dtype)
                 copied[...] = cols
                 cols = copied
-            depth, length = (
-                math.prod(cols.shape[1 : 2 + len(kernel)]) // groups,
-                math.prod(cols.shape[2 + len(kernel) :]),
-            )
-            yield samples, _places(rows, geo), cols.reshape(len(block), groups, depth, length)
+            yield samples, places, cols.reshape(len(block), groups, width // groups - outs, places.stop - places.start)
 
 
-def _products(parts: Any, cols: Any, places: list[slice], empty: Any) -> Iterator[Any]:
-    """All W_i cols_i, where the cols_i are at some places of cols, in memory used again for the next.
+def _by_rows(x: Any, w: Any, bias: Any, y: Any, geo: Geometry, groups: int) -> None:
+    """Fill y (N, groups, K/groups, L) with a convolution of stride 1 along the first axis, as sum_i W_i cols_i.
 
-    Where the W_i have few rows, which make a product slow, they are multiplied on top of one another.
+    Here cols_i are the columns for the i-th row of the kernel. They are the same for all i but for a shift by whole
+    rows, which lands them in other rows of the result: one copy of the input serves all, and so does one matrix
+    product, with the W_i on top of one another, where W has few rows (which make a product slow).
     """
-    groups, shifts, outs, depth = parts.shape
-    n, dtype = len(cols), np.result_type(parts, cols)
-    if outs < 64:
-        room = empty((n, groups, shifts * outs, cols.shape[3]), dtype)
-        products = np.matmul(parts.reshape(groups, shifts * outs, depth), cols, out=room)
-        for i, at in enumerate(places):
-            yield products[:, :, i * outs : (i + 1) * outs, at]
-    else:
-        for i, at in enumerate(places):
-            room = empty((n, groups, outs, at.stop - at.start), dtype)
-            yield np.matmul(parts[:, i], cols[..., at], out=room)
+    count, outs, step = geo.kernel[0], w.shape[0] // groups, geo.dilation[0]
+    before, inner = geo.padding[0][0], math.prod(geo.out[1:])
+    parts = w.reshape(groups, outs, w.shape[1], count, -1).transpose(0, 3, 1, 2, 4).reshape(groups, count, outs, -1)
+    row = geo._replace(
+        kernel=(1, *geo.kernel[1:]), padding=((0, 0), *geo.padding[1:]), out=(geo.spatial[0], *geo.out[1:])
+    )
+    zeros, empty = functools.cache(np.zeros), functools.cache(np.empty)
+    width = x.shape[1] * math.prod(row.kernel) + groups * outs * count
+    for samples, ranges in _blocks(len(x), width, row, x.itemsize):
+        y[samples] = bias
+        for rows in ranges:
+            n, length = samples.stop - samples.start, rows.stop - rows.start
+            cols = zeros((n, x.shape[1], *row.kernel[1:], length, *geo.out[1:]), x.dtype)
+            for offset, inside, met in taps(row, rows):
+                cols[:, :, *offset[1:]][met] = x[samples][inside]
+            cols = cols.reshape(n, groups, parts.shape[3], length * inner)
+            if outs < 64:
+                room = empty((n, groups, count * outs, length * inner), y.dtype)
+                products = np.matmul(parts.reshape(groups, count * outs, parts.shape[3]), cols, out=room)
+            for i in range(count):
+                later = before - i * step
+                low, high = max(0, rows.start + later), min(geo.out[0], rows.stop + later)
+                if low < high:
+                    at = slice((low - later - rows.start) * inner, (high - later - rows.start) * inner)
+                    if outs < 64:
+                        product = products[:, :, i * outs : (i + 1) * outs, at]
+                    else:
+                        room = empty((n, groups, outs, at.stop - at.start), y.dtype)
+                        product = np.matmul(parts[:, i], cols[..., at], out=room)
+                    y[samples, :, :, low * inner : high * inner] += product
 
 
 @primitive
@@ -129,17 +130,16 @@ def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
     >>> conv(Tensor([[[1.0, 2.0, 3.0]]]), Tensor([[[1.0, 10.0]]]))
     Tensor([[[21., 32.]]])
     """
-    shifts, outs = _shifts(geo, w.shape[1]), w.shape[0] // groups
-    step = geo.dilation[0] * math.prod(geo.out[1:])
-    parts = w.reshape(groups, outs, w.shape[1], shifts, -1).transpose(0, 3, 1, 2, 4).reshape(groups, shifts, outs, -1)
+    matrix = _by_group(w, groups)
+    outs = matrix.shape[1]
     bias = 0 if b is None else b.reshape(groups, outs, 1)
     y = memory.empty((len(x), groups, outs, math.prod(geo.out)), np.result_type(x, w))
-    empty = functools.cache(np.empty)
-    for samples, places, cols in _columns(x, geo, groups, outs, shifts):
-        block = y[samples, :, :, places]
-        shifted = [slice(i * step, i * step + block.shape[3]) for i in range(shifts)]
-        for i, product in enumerate(_products(parts, cols, shifted, empty)):
-            np.add(product, block if i else bias, out=block)
+    if geo.stride[0] == 1 and geo.kernel[0] > 1 and w.shape[1] * math.prod(geo.kernel[1:]) >= 32:
+        _by_rows(x, w, bias, y, geo, groups)
+    else:
+        for samples, places, cols in _columns(x, geo, groups, outs):
+            block = np.matmul(matrix, cols, out=y[samples, :, :, places])
+            block += bias
     return y.reshape(len(x), len(w), *geo.out)
 
 
