@@ -66,7 +66,8 @@ def _by_group(w: Any, groups: int) -> Any:
 
 def _columns(x: Any, geo: Geometry, groups: int, outs: int) -> Iterator[tuple[slice, slice, Any]]:
     """im2col block by block: samples, positions, columns (n, groups, depth, l) in memory used again for the next."""
-    zeros, empty = functools.cache(np.zeros), functools.cache(np.empty)
+    zeros: Any = functools.cache(np.zeros)
+    empty: Any = functools.cache(np.empty)
     width = x.shape[1] * math.prod(geo.kernel) + groups * outs
     for samples, ranges in _blocks(len(x), width, geo, x.itemsize):
         block = padded(x[samples], geo.padding, zeros)
@@ -92,7 +93,8 @@ def _by_rows(x: Any, w: Any, bias: Any, y: Any, geo: Geometry, groups: int) -> N
     row = geo._replace(
         kernel=(1, *geo.kernel[1:]), padding=((0, 0), *geo.padding[1:]), out=(geo.spatial[0], *geo.out[1:])
     )
-    zeros, empty = functools.cache(np.zeros), functools.cache(np.empty)
+    zeros: Any = functools.cache(np.zeros)
+    empty: Any = functools.cache(np.empty)
     width = x.shape[1] * math.prod(row.kernel) + groups * outs * count
     for samples, ranges in _blocks(len(x), width, row, x.itemsize):
         y[samples] = bias
