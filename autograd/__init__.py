@@ -57,7 +57,6 @@ from .elementwise import (
 )
 from .graph import enable_grad, no_grad
 from .indexing import getitem, scatter, setitem
-from .linalg import affine, matmul
 from .methods import (
     all,
     allclose,
@@ -97,6 +96,7 @@ from .pooling import (
     window_sum,
 )
 from .primitive import Primitive, linear, override, primitive, registry
+from .products import affine, matmul
 from .reductions import cumsum, log_softmax, logsumexp, max, mean, min, prod, softmax, std, sum, var
 from .shaping import (
     broadcast_to,

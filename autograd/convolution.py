@@ -1,7 +1,7 @@
 """Convolution of any number of spatial axes, its transpose, and its weight's gradient.
 
 With the windows of the input as columns a convolution is a matrix product, Y = W im2col(X), and the two
-laws of matrix calculus (see `linalg.matmul`) give everything else:
+laws of matrix calculus (see `products.matmul`) give everything else:
 
     conv              Y  = W cols           cols = im2col(X)
     conv_transpose    X  = col2im(W^T Y)    Law 1 for the columns, then the transpose of im2col
@@ -95,7 +95,8 @@ def _by_rows(x: Any, w: Any, bias: Any, y: Any, geo: Geometry, groups: int) -> N
     )
     zeros: Any = functools.cache(np.zeros)
     empty: Any = functools.cache(np.empty)
-    width = x.shape[1] * math.prod(row.kernel) + groups * outs * count
+    together = count if outs < 64 else 1
+    width = x.shape[1] * math.prod(row.kernel) + groups * outs * together
     for samples, ranges in _blocks(len(x), width, row, x.itemsize):
         y[samples] = bias
         for rows in ranges:

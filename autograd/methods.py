@@ -10,8 +10,8 @@ import numpy as np
 
 from . import elementwise as el
 from .indexing import getitem, setitem
-from .linalg import matmul
 from .primitive import Primitive, implements
+from .products import matmul
 from .reductions import cumsum, log_softmax, max, mean, min, prod, softmax, std, sum, var
 from .shaping import matrix_transpose, ravel, reshape, squeeze, swapaxes, transpose
 from .tensor import Tensor, wrap
