@@ -63,7 +63,8 @@ class Node:
 
     `order` falls with time, `edges` holds one `(parent, rule, kept)` per input that requires a gradient
     and becomes None once backward has used it, `value` is the result if that is a NumPy scalar, `hooks`
-    are functions from a cotangent to the one that takes its place.
+    are functions from a cotangent to the one that takes its place. A primitive with several outputs has a
+    node of kind `Several`, and one on top of it for each output.
     """
 
     __slots__ = ("order", "primitive", "edges", "kind", "value", "shape", "dtype", "grad", "hooks", "__weakref__")
@@ -93,6 +94,30 @@ class Node:
             hooks.pop(key, None)
 
         return remove
+
+
+class Several(tuple[Any, ...]):
+    """The cotangents of a primitive's several outputs, None where none has arrived."""
+
+    shape = dtype = None
+
+    def __add__(self, other: Any) -> Several:
+        return Several(b if a is None else a if b is None else a + b for a, b in zip(self, other, strict=True))
+
+
+class Output:
+    """One of a primitive's several outputs: as primitive and as rule of the node that stands for it."""
+
+    def __init__(self, name: str, position: int, count: int) -> None:
+        self.name, self.position, self.count = name, position, count
+        self.primitive, self.key = self, (self, 0)
+        self.arrays, self.variadic = ("outputs",), None
+
+    def function(self, g: Any) -> Several:
+        return Several(g if i == self.position else None for i in range(self.count))
+
+    def rewrap(self, node: Node, kept: Any) -> tuple[()]:
+        return ()
 
 
 def pull(

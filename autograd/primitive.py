@@ -5,6 +5,8 @@ A rule's first parameter is the cotangent `g`; its others are named after what i
     a parameter of the primitive    the array or option itself
     out                             the primitive's result
     a declared residual             what the primitive returned beside its result
+    a declared output               one of several results; `out` is the tuple of all, and so is then `g`, with
+                                    None for an output that is not used
     NAME_shape                      only the shape of the parameter NAME, whose array is then not kept
     position                        which of a variadic primitive's arrays the rule serves
 
@@ -21,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Node, mode, modes
+from .compiled import SEQUENCES, compiled, shape_of
+from .graph import Node, Output, Several, mode, modes
 from .tensor import Tensor, as_data, functions, wrap
 
 _primitives: dict[str, Primitive] = {}
@@ -43,7 +46,6 @@ class _Registry(Mapping[str, "Primitive"]):
 
 
 registry = _Registry()
-_sequences = frozenset((list, tuple))
 
 
 class Rule:
@@ -59,7 +61,7 @@ class Rule:
         self.function, self.wants = function, wants
         self.key = (primitive, position)
         self.kept = f"({''.join(primitive.source(want, position) + ',' for want in wants)})"
-        self.pick = eval(f"lambda {primitive.header}: {self.kept}", {"shape_of": _shape_of})
+        self.pick = eval(f"lambda {primitive.header}: {self.kept}", {"shape_of": shape_of})
 
     def __repr__(self) -> str:
         return f"the rule of {self.primitive.name} for array {self.position}"
@@ -88,9 +90,13 @@ class Rule:
         arrays, variadic = self.primitive.arrays, self.primitive.variadic
         parents = {rule.position: parent for parent, rule, _ in node.edges}
 
+        several = self.primitive.several
+
         def lift(want: str, value: Any) -> Any:
             if want == "out":
-                return wrap(value, node)
+                return self.primitive.wrapped(value, node)
+            if want in several:
+                return self.primitive.wrapped_output(value, node, several.index(want))
             if want == variadic:
                 return tuple(wrap(v, parents[i]) if i in parents else v for i, v in enumerate(value))
             position = arrays.index(want) if want in arrays else None
@@ -99,8 +105,9 @@ class Rule:
         return [lift(want, value) for want, value in zip(self.wants, kept, strict=True)]
 
 
-def _shape_of(value: Any) -> Any:
-    return tuple(np.shape(v) for v in value) if isinstance(value, tuple) else np.shape(value)
+def _scalar(out: Any) -> Any:
+    """A result, as a NumPy scalar if it is 0-d."""
+    return out[()] if out.__class__ is np.ndarray and not out.ndim else out
 
 
 class Primitive:
@@ -110,10 +117,18 @@ class Primitive:
     one form that the function and the rules see. On plain arrays both just compute.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str, residuals: tuple[str, ...], arrays: tuple[str, ...]):
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        arrays: tuple[str, ...] = (),
+        residuals: Iterable[str] = (),
+        outputs: Iterable[str] = (),
+    ):
         if name in _primitives:
             raise ValueError(f"a primitive named {name!r} is registered already")
-        self.name, self.function, self.residuals, self.arrays = name, function, residuals, arrays
+        self.name, self.function, self.arrays = name, function, arrays
+        self.residuals, self.several = tuple(residuals), tuple(outputs)
         self.variadic: str | None = None
         self.options: tuple[str, ...] = ()
         if not arrays:
@@ -122,7 +137,7 @@ class Primitive:
             self.variadic = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
             self.options = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
         star = ["*" + self.variadic] if self.variadic else ["*"] if self.options else []
-        self.header = ", ".join(["out", *residuals, *self.arrays, *star, *self.options])
+        self.header = ", ".join(["out", *self.residuals, *self.arrays, *star, *self.options])
         self.rules: dict[int, Rule] = {}
         self.kinds: dict[str, str] = {}  # argument -> "elementwise", "linear" or "general"
         self.samples: Callable[[Any], Any] | None = None
@@ -179,6 +194,8 @@ class Primitive:
             return want
         if want == "position" and self.variadic:
             return str(position)
+        if want in self.several:
+            return f"out[{self.several.index(want)}]"
         base = want.removesuffix("_shape")
         if base != want and base in (self.variadic, *self.arrays):
             return f"shape_of({base})"
@@ -205,18 +222,19 @@ class Primitive:
                 if arg._node is not None:
                     parents.append((position, arg._node))
                 arg = arg._data
-            elif arg.__class__ in _sequences:
+            elif arg.__class__ in SEQUENCES:
                 arg = as_data(arg)
             values.append(arg)
         results = self.function(*values, **options)
-        if not self.residuals:
-            results = (results,)
-        if results[0].__class__ is np.ndarray and not results[0].ndim:
-            results = (results[0][()], *results[1:])
+        if self.several:
+            count = len(self.several)
+            results = (tuple(map(_scalar, results[:count])), *results[count:])
+        else:
+            results = (_scalar(results[0]), *results[1:]) if self.residuals else (_scalar(results),)
         if not lifted:
             return results
         if not parents or not modes.recording:
-            return wrap(results[0]), *results[1:]
+            return self.wrapped(results[0], None), *results[1:]
         edges = []
         for position, parent in parents:
             rule = self.rule(position)
@@ -224,7 +242,22 @@ class Primitive:
             if substitute is not None:
                 rule = rule.widened(substitute)
             edges.append((parent, rule, rule.pick(*results, *values, **options)))
-        return wrap(results[0], Node(self, tuple(edges), results[0])), *results[1:]
+        node = Node(self, tuple(edges), Several() if self.several else results[0])
+        if self.several:
+            node.value = None
+        return self.wrapped(results[0], node), *results[1:]
+
+    def wrapped(self, out: Any, node: Node | None) -> Any:
+        """The result as a Tensor of its node, or several as Tensors of nodes on top of theirs."""
+        if not self.several:
+            return wrap(out, node)
+        if node is None:
+            return tuple(map(wrap, out))
+        return tuple(self.wrapped_output(o, node, i) for i, o in enumerate(out))
+
+    def wrapped_output(self, out: Any, node: Node, position: int) -> Tensor:
+        output = Output(self.several[position], position, len(self.several))
+        return wrap(out, Node(output, ((node, output, ()),), out))
 
     def _apply(self, *args: Any, **options: Any) -> Any:
         return self.outputs(*args, **options)[0]
@@ -232,78 +265,22 @@ class Primitive:
     @cached_property
     def apply(self) -> Callable[..., Any]:
         """The primitive, on arguments in the one form that its function and its rules see."""
-        return self._apply if self.variadic else _compiled(self)
-
-
-def _compiled(primitive: Primitive) -> Callable[..., Any]:
-    """`apply` for a fixed number of arrays: `outputs` written out for this primitive, without its loops.
-
-    For one with the array x, the option axis and the rule `lambda g, out, axis: ...` it reads
-
-        def apply(x, *, axis):
-            if modes.special: return slow(x, axis=axis)
-            lifted, n0 = False, None
-            if isinstance(x, Tensor): lifted, n0, x = True, x._node, x._data
-            elif x.__class__ in sequences: x = as_data(x)
-            out = function(x, axis=axis)
-            if out.__class__ is ndarray and not out.ndim: out = out[()]
-            if not lifted: return out
-            edges = ()
-            if n0 is not None: edges += ((n0, rules[0], (out, axis,)),)
-            result = new(Tensor)                                 # wrap(out, ...), without a call
-            result._data = out
-            result._node = Node(primitive, edges, out) if edges else None
-            return result
-    """
-    arrays, options, rules = primitive.arrays, primitive.options, primitive.rules
-    call = ", ".join([*arrays, *(f"{o}={o}" for o in options)])
-    nodes = [f"n{i}" for i in range(len(arrays))]
-    lines = [
-        f"def apply({', '.join([*arrays, *(['*', *options] if options else [])])}):",
-        f"    if modes.special: return slow({call})",
-        f"    lifted, {', '.join(nodes)} = False, {', '.join('None' for _ in nodes)}",
-    ]
-    for node, x in zip(nodes, arrays, strict=True):
-        lines.append(f"    if isinstance({x}, Tensor): lifted, {node}, {x} = True, {x}._node, {x}._data")
-        lines.append(f"    elif {x}.__class__ in sequences: {x} = as_data({x})")
-    lines += [
-        f"    {', '.join(['out', *primitive.residuals])} = function({call})",
-        "    if out.__class__ is ndarray and not out.ndim: out = out[()]",
-        "    if not lifted: return out",
-        "    edges = ()",
-    ]
-    for i, node in enumerate(nodes):
-        edge = f"({node}, rules[{i}], {rules[i].kept})" if i in rules else f"no_rule({i})"
-        lines.append(f"    if {node} is not None: edges += ({edge},)")
-    lines += [
-        "    result = new(Tensor)",
-        "    result._data = out",
-        "    result._node = Node(primitive, edges, out) if edges else None",
-        "    return result",
-    ]
-    scope: dict[str, Any] = {
-        **{
-            "modes": modes,
-            "Tensor": Tensor,
-            "new": Tensor.__new__,
-            "Node": Node,
-            "as_data": as_data,
-            "sequences": _sequences,
-        },
-        **{"primitive": primitive, "function": primitive.function, "slow": primitive._apply, "rules": dict(rules)},
-        **{"ndarray": np.ndarray, "no_rule": primitive.rule, "shape_of": _shape_of},
-    }
-    exec("\n".join(lines), scope)
-    return scope["apply"]
+        return self._apply if self.variadic or self.several else compiled(self)
 
 
 def primitive(
-    function: Callable[..., Any] | None = None, /, *, name: str | None = None, residuals: Iterable[str] = ()
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    residuals: Iterable[str] = (),
+    outputs: Iterable[str] = (),
 ) -> Any:
     """Decorator: make a function on arrays a primitive, to be given its rules by `.vjp(argument)`.
 
     Positional parameters are arrays, keyword-only ones options. With `residuals` the function returns
-    `(out, *residuals)`; rules may ask for them by name, as constants of the graph.
+    `(out, *residuals)`; rules may ask for them by name, as constants of the graph. With `outputs` it returns
+    several results (and then the residuals).
 
     >>> @primitive
     ... def twice(x):
@@ -317,8 +294,8 @@ def primitive(
     Tensor([2., 2.])
     """
     if function is None:
-        return lambda f: primitive(f, name=name, residuals=residuals)
-    return Primitive(function, name or function.__name__, tuple(residuals), ())
+        return lambda f: primitive(f, name=name, residuals=residuals, outputs=outputs)
+    return Primitive(function, name or function.__name__, (), residuals, outputs)
 
 
 def linear(*arguments: str) -> Callable[[Callable[..., Any]], Primitive]:
@@ -354,7 +331,7 @@ def elementwise(
     >>> cube(Tensor(2.0))
     Tensor(8.)
     """
-    made = Primitive(function, name or function.__name__, (), tuple(rules))
+    made = Primitive(function, name or function.__name__, tuple(rules))
     for argument, rule in rules.items():
         made.vjp(argument, "elementwise")(rule)
     domains = domain if isinstance(domain[0], tuple) else (domain,) * len(rules)

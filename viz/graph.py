@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.graph import Node, pull
+from ..autograd.graph import Node, Several, pull
 from ..autograd.tensor import seed
 from . import scene
 from .drawing import Box, Drawing, Link, graphviz
@@ -158,6 +158,8 @@ def _role(rule: Any) -> str:
 
 def _cells(node: Node, names: list[str], value: Any, gradient: Any) -> list[str]:
     cells = [_shortened(_printable(" = ".join(names)))] if names else []
+    if node.kind is Several:
+        return [*cells, ", ".join(node.primitive.several)]
     if node.value is not None:
         cells.append(f"data {_numbers(node.value)}")
     else:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Primitive
+from ..shaping import concatenate, reshape
 from ..tensor import Tensor, wrap
 from .gradcheck import GradcheckError, estimate, gradients_of, worst
 from .strategies import arguments, hypothesis
@@ -70,6 +71,18 @@ def _check(case: _Case) -> None:
             raise case.failure(f"{type(error).__name__}: {error}", during=check) from error
 
 
+def _in_a_row(out: Any) -> Any:
+    return concatenate([reshape(o, -1) for o in out]) if isinstance(out, tuple) else out
+
+
+def _as(out: Any, row: Any) -> Any:
+    """Entries in a row in the shapes of several outputs again."""
+    if not isinstance(out, tuple):
+        return row
+    parts = np.split(row, np.cumsum([np.size(o) for o in out])[:-1])
+    return tuple(part.reshape(np.shape(o))[()] for part, o in zip(parts, out, strict=True))
+
+
 class _Case:
     """A primitive with arguments for it."""
 
@@ -101,8 +114,8 @@ class _Case:
         return self.primitive.kinds[str(names[min(i, len(names) - 1)])]
 
     def value(self, arrays: Any) -> Any:
-        """What the primitive gives for these arrays (or Tensors)."""
-        return self.primitive.apply(*arrays, **self.options)
+        """What the primitive gives for these arrays (or Tensors); of several outputs, all entries in a row."""
+        return _in_a_row(self.primitive.apply(*arrays, **self.options))
 
     def leaves(self, arrays: Any) -> list[Any]:
         return [wrap(x[()]).requires_grad_(i in self.asked) for i, x in enumerate(arrays)]
@@ -166,10 +179,10 @@ def _size(x: Any) -> Any:
 
 
 def _value(case: _Case) -> None:
-    expected = case.primitive.function(*case.arrays, **case.options)
+    results = case.primitive.function(*case.arrays, **case.options)
     if case.primitive.residuals:
-        expected = expected[0]
-    expected, out = np.asarray(expected), case.value([wrap(x[()]) for x in case.arrays])
+        results = results[: len(case.primitive.several)] or results[0]
+    expected, out = np.asarray(_in_a_row(results)), case.value([wrap(x[()]) for x in case.arrays])
     if not isinstance(out, Tensor):
         raise case.failure(f"gives {type(out).__name__} for Tensors")
     if isinstance(case.value(case.arrays), Tensor):
@@ -180,7 +193,7 @@ def _value(case: _Case) -> None:
         if actual.dtype != expected.dtype:
             raise case.failure(f"value on {kind} is {actual.dtype}, of the function itself {expected.dtype}")
     if case.reference is not None:
-        expected = case.reference(*case.arrays, **case.options)
+        expected = _in_a_row(case.reference(*case.arrays, **case.options))
         case.compare("value", case.out, "by the reference", expected, _EXACT * _size(expected))
 
 
@@ -293,13 +306,14 @@ def _dtypes(case: _Case) -> None:
     single = [x.astype(np.float32 if i in case.asked else x.dtype)[()] for i, x in enumerate(case.arrays)]
     out, *residuals = case.primitive.outputs(*single, **case.options)
     dtype = case.out.dtype if "dtype" in case.options else np.dtype(np.float32)
-    if np.asarray(out).dtype != dtype:
-        raise case.failure(f"value is {np.asarray(out).dtype} for float32")
-    case.compare("value in float32", out, "in float64", case.out, 1e-4 * _size(case.out))
+    row = np.asarray(_in_a_row(out))
+    if row.dtype != dtype:
+        raise case.failure(f"value is {row.dtype} for float32")
+    case.compare("value in float32", row, "in float64", case.out, 1e-4 * _size(case.out))
     g = case.g.astype(np.float32).astype(dtype)[()]
     for i in case.asked:
         rule = case.primitive.rule(i)
-        pulled = rule.function(g, *rule.pick(out, *residuals, *single, **case.options))
+        pulled = rule.function(_as(out, g), *rule.pick(out, *residuals, *single, **case.options))
         if pulled.dtype != dtype:
             raise case.failure(f"the rule gives {pulled.dtype} for a cotangent in {dtype}", i)
     double = [x.astype(np.float64) if i in case.asked else x for i, x in enumerate(single)]

@@ -8,6 +8,7 @@ import pytest
 import pullback as pb
 from pullback import Tensor
 from pullback.autograd.primitive import _primitives, elementwise
+from pullback.testing import GradcheckError, check_primitive
 
 numbers = itertools.count()
 
@@ -62,6 +63,57 @@ def test_variadic_rules_are_told_their_position(name):
     x, y = leaf(1.0), leaf(2.0)
     weighted(x, 5.0, y, weights=(2.0, 3.0, 4.0)).backward()
     assert x.grad.item() == 2.0 and y.grad.item() == 4.0
+
+
+def quotient_and_product(name):
+    f = pb.primitive(lambda a, b: (a / b, a * b), name=name, outputs=["q", "p"])
+
+    def present(*terms):
+        return sum(term for term in terms if term is not None)
+
+    @f.vjp("a")
+    def _(g, b):
+        q, p = g
+        return present(None if q is None else q / b, None if p is None else p * b)
+
+    @f.vjp("b")
+    def _(g, a, b, q):
+        dq, dp = g
+        return present(None if dq is None else -dq * q / b, None if dp is None else dp * a)
+
+    f.strategy(lambda draw: ((draw.array(shape=(2,)), draw.array(shape=(2,), domain=(1.0, 2.0))), {}))
+    return f
+
+
+def test_several_outputs(name):
+    f = quotient_and_product(name)
+    a, b = leaf(6.0), leaf(2.0)
+    q, p = f(a, b)
+    assert (q.item(), p.item()) == (3.0, 12.0) and f(6.0, 2.0) == (3.0, 12.0)
+    (q * p).backward(create_graph=True)  # a^2
+    assert (a.grad.item(), b.grad.item()) == (12.0, 0.0)
+    g, a.grad, b.grad = a.grad, None, None
+    g.backward()
+    assert (a.grad.item(), b.grad.item()) == (2.0, 0.0)
+
+
+def test_an_output_that_is_not_used_has_no_cotangent(name):
+    f = quotient_and_product(name)
+    a, b = leaf(6.0), leaf(2.0)
+    f(a, b)[0].backward()
+    assert (a.grad.item(), b.grad.item()) == (0.5, -1.5)
+    with pytest.raises(RuntimeError, match="retain_graph"):
+        q, p = f(a, b)
+        q.backward()
+        p.backward()
+
+
+def test_several_outputs_are_property_tested(name):
+    f = quotient_and_product(name)
+    assert check_primitive(f)
+    f.vjp("b")(lambda g, a: g[1] * a if g[1] is not None else 0.0 * a)
+    with pytest.raises(GradcheckError):
+        check_primitive(f)
 
 
 def test_plain_arrays_give_plain_arrays(name):

@@ -1,0 +1,82 @@
+"""The code that runs when a primitive is called, written out for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .graph import Node, modes
+from .tensor import Tensor, as_data
+
+if TYPE_CHECKING:
+    from .primitive import Primitive
+
+SEQUENCES = frozenset((list, tuple))
+
+
+def shape_of(value: Any) -> Any:
+    return tuple(np.shape(v) for v in value) if isinstance(value, tuple) else np.shape(value)
+
+
+def compiled(primitive: Primitive) -> Callable[..., Any]:
+    """`apply` for a fixed number of arrays: `outputs` written out for this primitive, without its loops.
+
+    For one with the array x, the option axis and the rule `lambda g, out, axis: ...` it reads
+
+        def apply(x, *, axis):
+            if modes.special: return slow(x, axis=axis)
+            lifted, n0 = False, None
+            if isinstance(x, Tensor): lifted, n0, x = True, x._node, x._data
+            elif x.__class__ in sequences: x = as_data(x)
+            out = function(x, axis=axis)
+            if out.__class__ is ndarray and not out.ndim: out = out[()]
+            if not lifted: return out
+            edges = ()
+            if n0 is not None: edges += ((n0, rules[0], (out, axis,)),)
+            result = new(Tensor)                                 # wrap(out, ...), without a call
+            result._data = out
+            result._node = Node(primitive, edges, out) if edges else None
+            return result
+    """
+    arrays, options, rules = primitive.arrays, primitive.options, primitive.rules
+    call = ", ".join([*arrays, *(f"{o}={o}" for o in options)])
+    nodes = [f"n{i}" for i in range(len(arrays))]
+    lines = [
+        f"def apply({', '.join([*arrays, *(['*', *options] if options else [])])}):",
+        f"    if modes.special: return slow({call})",
+        f"    lifted, {', '.join(nodes)} = False, {', '.join('None' for _ in nodes)}",
+    ]
+    for node, x in zip(nodes, arrays, strict=True):
+        lines.append(f"    if isinstance({x}, Tensor): lifted, {node}, {x} = True, {x}._node, {x}._data")
+        lines.append(f"    elif {x}.__class__ in sequences: {x} = as_data({x})")
+    lines += [
+        f"    {', '.join(['out', *primitive.residuals])} = function({call})",
+        "    if out.__class__ is ndarray and not out.ndim: out = out[()]",
+        "    if not lifted: return out",
+        "    edges = ()",
+    ]
+    for i, node in enumerate(nodes):
+        edge = f"({node}, rules[{i}], {rules[i].kept})" if i in rules else f"no_rule({i})"
+        lines.append(f"    if {node} is not None: edges += ({edge},)")
+    lines += [
+        "    result = new(Tensor)",
+        "    result._data = out",
+        "    result._node = Node(primitive, edges, out) if edges else None",
+        "    return result",
+    ]
+    scope: dict[str, Any] = {
+        **{
+            "modes": modes,
+            "Tensor": Tensor,
+            "new": Tensor.__new__,
+            "Node": Node,
+            "as_data": as_data,
+            "sequences": SEQUENCES,
+        },
+        **{"primitive": primitive, "function": primitive.function, "slow": primitive._apply, "rules": dict(rules)},
+        **{"ndarray": np.ndarray, "no_rule": primitive.rule, "shape_of": shape_of},
+    }
+    exec("\n".join(lines), scope)
+    return scope["apply"]
