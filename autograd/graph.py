@@ -83,17 +83,22 @@ class Node:
     def __repr__(self) -> str:
         return f"Node({self.primitive.name if self.primitive else 'leaf'}, shape={self.shape}, dtype={self.dtype})"
 
-    def add_hook(self, hook: Callable[[Any], Any]) -> Callable[[], None]:
-        """Run `hook` on the cotangent that arrives here; returns a function that removes it."""
+    def add_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Run `hook` on the cotangent that arrives here."""
         if self.hooks is None:
             self.hooks = {}
-        hooks, key = self.hooks, next(_creation)
-        hooks[key] = hook
+        return RemovableHandle(self.hooks, hook)
 
-        def remove() -> None:
-            hooks.pop(key, None)
 
-        return remove
+class RemovableHandle:
+    """What registers a hook returns; `remove()` takes the hook away again."""
+
+    def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> None:
+        self._hooks, self._key = hooks, next(_creation)
+        hooks[self._key] = hook
+
+    def remove(self) -> None:
+        self._hooks.pop(self._key, None)
 
 
 class Several(tuple[Any, ...]):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .graph import Node, modes, pull
+from .graph import Node, RemovableHandle, modes, pull
 
 
 def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -61,10 +62,12 @@ class Tensor:
 
     @data.setter
     def data(self, values: Any) -> None:
-        self._data = as_data(values)
-        if self._node is not None:
-            old, self._node = self._node, Node(None, (), self._data)
+        values, old = as_data(values), self._node
+        if old is not None:
+            _differentiable(values.dtype)
+            self._node = Node(None, (), values)
             self._node.grad, self._node.hooks = old.grad, old.hooks
+        self._data = values
 
     @property
     def requires_grad(self) -> bool:
@@ -127,9 +130,9 @@ class Tensor:
         """The one value (or the one at `index`) as a Python number; ValueError if there are more."""
         return self._data.item(*index)
 
-    def register_hook(self, hook: Callable[[Tensor], Any]) -> Callable[[], None]:
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
         """Call `hook` with this tensor's gradient when backward reaches it; what it returns, unless None,
-        replaces the gradient. Returns a function that removes the hook."""
+        replaces the gradient. Returns a handle whose `remove()` takes the hook away."""
         if self._node is None:
             raise RuntimeError("register_hook: this tensor does not require a gradient")
 
@@ -210,6 +213,23 @@ class Tensor:
         if handler is None:
             raise TypeError(f"{func.__module__}.{func.__name__} has no rule on Tensors")
         return handler(*args, **kwargs)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The package, as the Python array API standard's namespace."""
+        return import_module(__package__.rpartition(".")[0])
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The values for another library to share, through DLPack; TypeError if a gradient would be lost."""
+        return self.__array__().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return np.asarray(self._data).__dlpack_device__()
+
+    def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
+        """The tensor itself: there is only the device "cpu"."""
+        if device != "cpu":
+            raise ValueError(f"to_device: there is no device {device!r}, only 'cpu'")
+        return self
 
     def __repr__(self) -> str:
         body = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")

@@ -7,7 +7,6 @@ costs what it costs on any object, and there is nothing to get out of step.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from ..autograd import Tensor
+from ..autograd.graph import RemovableHandle
 from .summary import Summary, summarize
 
 _nothing: Mapping[Any, Any] = MappingProxyType({})
-_hook_keys = itertools.count()
 
 
 class Parameter(Tensor):
@@ -44,17 +43,6 @@ class IncompatibleKeys(NamedTuple):
 
     missing_keys: list[str]
     unexpected_keys: list[str]
-
-
-class RemovableHandle:
-    """What registers a hook returns; `remove()` takes the hook away again."""
-
-    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
-        self._hooks, self._key = hooks, next(_hook_keys)
-        hooks[self._key] = hook
-
-    def remove(self) -> None:
-        self._hooks.pop(self._key, None)
 
 
 class Module:

@@ -108,12 +108,12 @@ def test_hooks_see_and_replace_the_gradient():
     x = leaf(3.0)
     y = x * 2.0
     seen = []
-    remove = y.register_hook(lambda g: seen.append(g.item()))
+    handle = y.register_hook(lambda g: seen.append(g.item()))
     y.register_hook(lambda g: g * 10.0)
     z = y * y
     z.backward(retain_graph=True)
     assert seen == [12.0] and x.grad.item() == 240.0
-    remove()
+    handle.remove()
     z.backward()
     assert seen == [12.0]
     with pytest.raises(ValueError, match=r"hook: returned shape \(2,\)"):
