@@ -97,7 +97,7 @@ def test_what_has_no_rule_is_refused_by_name():
     x = Tensor(A, requires_grad=True)
     with pytest.raises(TypeError, match=r"numpy.spacing has no rule on Tensors"):
         np.spacing(x)
-    with pytest.raises(TypeError, match=r"numpy.fft.fft has no rule|numpy.*fft has no rule"):
-        np.fft.fft(x)
+    with pytest.raises(TypeError, match=r"numpy.roots has no rule"):
+        np.roots(x)
     with pytest.raises(TypeError, match="would lose it"):
         np.asarray(x)
