@@ -10,8 +10,8 @@ import numpy as np
 
 from .elementwise import astype, positive
 from .primitive import implements
-from .shaping import stack
-from .tensor import Tensor, as_data, wrap
+from .shaping import moveaxis, stack
+from .tensor import Tensor, as_data, lift, wrap
 
 
 def asarray(obj: Any, dtype: Any = None, copy: bool | None = None) -> Tensor:
@@ -36,7 +36,9 @@ def _holds_tensors(obj: Any) -> bool:
     return isinstance(obj, (list, tuple)) and any(isinstance(part, Tensor) or _holds_tensors(part) for part in obj)
 
 
-def _creator(function: Any) -> Callable[..., Tensor]:
+def creator(function: Any) -> Callable[..., Tensor]:
+    """A function of NumPy that makes an array, as one that makes a Tensor."""
+
     @wraps(function, assigned=("__name__",), updated=())
     def create(*args: Any, requires_grad: bool = False, **kwargs: Any) -> Tensor:
         tensor = wrap(as_data(function(*args, **kwargs)))
@@ -47,12 +49,39 @@ def _creator(function: Any) -> Callable[..., Tensor]:
     return create
 
 
-_functions: Any = (np.zeros, np.ones, np.full, np.empty, np.eye, np.arange, np.linspace)
-zeros, ones, full, empty, eye, arange, linspace = map(_creator, _functions)
+_functions: Any = (np.zeros, np.ones, np.full, np.empty, np.eye, np.identity, np.tri, np.indices, np.fromfunction)
+zeros, ones, full, empty, eye, identity, tri, indices, fromfunction = map(creator, _functions)
+arange = creator(np.arange)
+
+
+def _between(function: Any, of_tensors: Callable[[Any, Any, Any, Any], Any]) -> Callable[..., Tensor]:
+    """Numbers between two: with Tensors for `start` or `stop` by a formula on them and the numbers from 0 to 1."""
+    make = creator(function)
+
+    @implements(function)
+    @wraps(make)
+    def create(start: Any, stop: Any, num: int = 50, endpoint: bool = True, **options: Any) -> Any:
+        if not isinstance(start, Tensor) and not isinstance(stop, Tensor):
+            return make(start, stop, num, endpoint, **options)
+        unknown = set(options) - {"axis", "base", "dtype"}
+        if unknown:
+            raise TypeError(f"{function.__name__}: {', '.join(sorted(unknown))} is not supported on Tensors")
+        start, stop = lift(start), lift(stop)
+        dtype = np.result_type(start.dtype, stop.dtype, np.float16)
+        steps = np.linspace(0, 1, num, endpoint, dtype=dtype).reshape((num,) + (1,) * max(start.ndim, stop.ndim))
+        out = moveaxis(of_tensors(start, stop, steps, options.get("base", 10.0)), 0, options.get("axis", 0))
+        return astype(out, options.get("dtype") or dtype)
+
+    return create
+
+
+linspace = _between(np.linspace, lambda start, stop, t, base: start * (1 - t) + stop * t)
+logspace = _between(np.logspace, lambda start, stop, t, base: base ** (start * (1 - t) + stop * t))
+geomspace = _between(np.geomspace, lambda start, stop, t, base: start * (stop / start) ** t)
 
 
 def _like(function: Any) -> Callable[..., Tensor]:
-    make = _creator(function)
+    make = creator(function)
 
     @implements(function)
     @wraps(make)
@@ -62,4 +91,15 @@ def _like(function: Any) -> Callable[..., Tensor]:
     return create
 
 
-zeros_like, ones_like, full_like = map(_like, (np.zeros_like, np.ones_like, np.full_like))
+_likes: Any = (np.zeros_like, np.ones_like, np.full_like, np.empty_like)
+zeros_like, ones_like, full_like, empty_like = map(_like, _likes)
+
+
+def array(object: Any, dtype: Any = None, *, copy: bool | None = True) -> Tensor:
+    """`asarray` that copies, unless `copy` is None (only where it must) or False (never: or ValueError)."""
+    return asarray(object, dtype, copy)
+
+
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A Tensor on the memory of another library's array, by the DLPack protocol; a copy if `copy`."""
+    return wrap(as_data(np.from_dlpack(x, device=device, copy=copy)))

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import memory
 from .primitive import elementwise, implements, linear, primitive
-from .tensor import Tensor, lift, wrap
+from .tensor import Tensor, as_data, lift, wrap
 
 _POSITIVE = (0.2, 3.0)
 _UNIT = (-0.8, 0.8)
@@ -20,6 +20,11 @@ _UNIT = (-0.8, 0.8)
 
 def _zero(g: Any) -> Any:
     return np.zeros_like(g)
+
+
+def _finite(x: Any) -> Any:
+    """x, and inf for 0: a divisor that gives 0 where 1 / x has a pole."""
+    return np.where(x == 0, np.inf, x)
 
 
 def _below(a: Any, b: Any) -> Any:
@@ -59,6 +64,7 @@ remainder = elementwise(
     a=lambda g: g,
     b=lambda g, a, b: -g * np.floor(a / b),
 )
+fmod = elementwise(np.fmod, domain=((0.1, 0.9), (1.0, 3.0)), a=lambda g: g, b=lambda g, a, b: -g * np.trunc(a / b))
 square = elementwise(np.square, x=lambda g, x: 2 * g * x)
 reciprocal = elementwise(np.reciprocal, domain=_POSITIVE, x=lambda g, out: -g * out * out)
 
@@ -70,9 +76,13 @@ log = elementwise(np.log, domain=_POSITIVE, x=lambda g, x: g / x)
 log2 = elementwise(np.log2, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(2)))
 log10 = elementwise(np.log10, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(10)))
 log1p = elementwise(np.log1p, domain=_POSITIVE, x=lambda g, x: g / (1 + x))
-sqrt = elementwise(np.sqrt, domain=_POSITIVE, x=lambda g, out: g / (2 * np.where(out == 0, np.inf, out)))
+sqrt = elementwise(np.sqrt, domain=_POSITIVE, x=lambda g, out: g / (2 * _finite(out)))
+cbrt = elementwise(np.cbrt, domain=_POSITIVE, x=lambda g, out: g / (3 * _finite(out * out)))
 logaddexp = elementwise(
     np.logaddexp, a=lambda g, a, out: g * np.exp(_gap(a, out)), b=lambda g, b, out: g * np.exp(_gap(b, out))
+)
+logaddexp2 = elementwise(
+    np.logaddexp2, a=lambda g, a, out: g * np.exp2(_gap(a, out)), b=lambda g, b, out: g * np.exp2(_gap(b, out))
 )
 
 
@@ -100,32 +110,118 @@ hypot = elementwise(
     a=lambda g, a, out: g * (a / np.where(out == 0, 1, out)),
     b=lambda g, b, out: g * (b / np.where(out == 0, 1, out)),
 )
+
+
+@primitive
+def sinc(x: Any, *, order: int) -> Any:
+    """sin(pi x) / (pi x), or its derivative of some order: the integral of cos(pi x t) for t from 0 to 1."""
+    y = np.pi * x
+    out, small = np.asarray(np.sinc(x)), np.abs(y) <= 2 * order
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for n in range(1, order + 1):
+            out = (np.sin(y + n * np.pi / 2) - n * out) / y
+    t, weight = np.polynomial.legendre.leggauss(8 + 2 * order)
+    t, weight = (t + 1) / 2, weight / 2
+    near = (np.cos(np.multiply.outer(y, t) + order * np.pi / 2) * t**order) @ weight
+    return (np.where(small, near, out) * np.pi**order).astype(out.dtype)
+
+
+sinc.vjp("x", "elementwise")(lambda g, x, order: g * sinc.apply(x, order=order + 1))
+
+
+@sinc.strategy
+def _(draw: Any) -> Any:
+    return (draw.array(),), {"order": draw.integer(0, 2)}
+
+
+sinc.public(implements(np.sinc)(lambda x: sinc.apply(lift(x), order=0)))
 sinh = elementwise(np.sinh, x=lambda g, x: g * np.cosh(x))
 cosh = elementwise(np.cosh, x=lambda g, x: g * np.sinh(x))
 tanh = elementwise(np.tanh, x=lambda g, out: g * (1 - out * out))
 arcsinh = elementwise(np.arcsinh, x=lambda g, x: g / np.sqrt(x * x + 1))
 arccosh = elementwise(np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / np.sqrt(x * x - 1))
 arctanh = elementwise(np.arctanh, domain=_UNIT, x=lambda g, x: g / (1 - x * x))
+acos, acosh, asin, asinh, atan, atan2, atanh = arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh
+pow = power
+deg2rad = elementwise(np.deg2rad, x=lambda g: np.deg2rad(g))
+rad2deg = elementwise(np.rad2deg, x=lambda g: np.rad2deg(g))
+radians, degrees = deg2rad, rad2deg
+implements(np.radians)(radians)
+implements(np.degrees)(degrees)
+
+
+# Complex numbers: a gradient is d/dx - i d/dy, so that holomorphic functions keep the rules of the reals
+conj = conjugate = elementwise(np.conjugate, name="conj", x=lambda g: np.conj(g))
+
+
+@linear("x")
+def real(x: Any) -> Any:
+    """The real part."""
+    return np.real(x)
+
+
+real.vjp("x")(lambda g: g)  # the engine casts a cotangent to its input's dtype
+
+
+@real.strategy
+def _(draw: Any) -> Any:
+    return (draw.array(),), {}
+
+
+real.public(implements(np.real)(lambda val: real.apply(lift(val))))
+
+
+@linear("x")
+def imag(x: Any) -> Any:
+    """The imaginary part; zeros, and no gradient, for real `x`."""
+    return np.imag(x)
+
+
+imag.vjp("x")(lambda g: g * -1j)
+
+
+@imag.strategy
+def _(draw: Any) -> Any:
+    return (draw.array() * (1 + 2j),), {}
+
+
+@imag.public
+@implements(np.imag)
+def _(val: Any) -> Any:
+    val = lift(val)
+    return imag.apply(val) if val.dtype.kind == "c" else np.zeros_like(val)
+
+
+@implements(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    """The angle of complex numbers to the positive real axis, in radians or, if `deg`, in degrees."""
+    out = arctan2(imag(z), real(z))
+    return rad2deg(out) if deg else out
 
 
 # Kinks
-def _where_larger(g: Any, a: Any, b: Any) -> Any:
-    return np.where(a == b, g / 2, np.where(a > b, g, 0))
+def _attained(g: Any, mine: Any, other: Any, out: Any) -> Any:
+    """The cotangent of the extremum of two where it is `mine`, half of it in a tie; a NaN attains a NaN."""
+    return np.where(_same(mine, out), np.where(_same(other, out), g / 2, g), 0)
 
 
-conj = conjugate = elementwise(np.conjugate, name="conj", x=lambda g: np.conj(g))
+def _same(x: Any, y: Any) -> Any:
+    return np.logical_or(x == y, np.logical_and(x != x, y != y))
+
+
 abs = absolute = elementwise(np.absolute, name="abs", kinks=(0.0,), x=lambda g, x: g * np.conj(np.sign(x)))
-maximum = elementwise(
-    np.maximum,
-    domain=((-3.0, 0.9), (1.1, 3.0)),
-    a=lambda g, a, b: _where_larger(g, a, b),
-    b=lambda g, a, b: _where_larger(g, b, a),
+fabs = elementwise(np.fabs, kinks=(0.0,), x=lambda g, x: g * np.sign(x))
+maximum, minimum, fmax, fmin = (
+    elementwise(
+        ufunc,
+        domain=((-3.0, 0.9), (1.1, 3.0)),
+        a=lambda g, a, b, out: _attained(g, a, b, out),
+        b=lambda g, a, b, out: _attained(g, b, a, out),
+    )
+    for ufunc in (np.maximum, np.minimum, np.fmax, np.fmin)
 )
-minimum = elementwise(
-    np.minimum,
-    domain=((-3.0, 0.9), (1.1, 3.0)),
-    a=lambda g, a, b: _where_larger(g, b, a),
-    b=lambda g, a, b: _where_larger(g, a, b),
+copysign = elementwise(
+    np.copysign, domain=(_POSITIVE, _POSITIVE), a=lambda g, a, b: g * np.sign(a) * np.copysign(1.0, b), b=_zero
 )
 
 
@@ -161,6 +257,15 @@ relu = elementwise(_relu, name="relu", kinks=(0.0,), x=lambda g, out: gate.apply
 
 # Steps: their derivative is 0 almost everywhere
 sign = elementwise(np.sign, kinks=(0.0,), x=_zero)
+
+
+@sign.public
+@implements(np.sign)
+def _(x: Any) -> Any:
+    x = lift(x)
+    return sign.apply(x) if x.dtype.kind != "c" else x / np.where(x == 0, 1, abs(x))
+
+
 floor = elementwise(np.floor, domain=(0.1, 0.9), x=_zero)
 ceil = elementwise(np.ceil, domain=(0.1, 0.9), x=_zero)
 trunc = elementwise(np.trunc, domain=(0.1, 0.9), x=_zero)
@@ -168,6 +273,77 @@ rint = elementwise(np.rint, domain=(0.6, 1.4), x=_zero)
 floor_divide = elementwise(
     operator.floordiv, name="floor_divide", ufunc=np.floor_divide, domain=((0.1, 0.9), (1.0, 3.0)), a=_zero, b=_zero
 )
+heaviside = elementwise(np.heaviside, kinks=(0.0,), x=_zero, at_zero=lambda g, x: np.where(x == 0, g, 0))
+nextafter = elementwise(np.nextafter, domain=_POSITIVE, x=lambda g: g, towards=_zero)
+fix = trunc
+implements(np.fix)(fix)
+
+
+@primitive
+def round(x: Any, *, decimals: int) -> Any:
+    """`x` to a number of decimals, halves to the even neighbour."""
+    return np.round(x, decimals)
+
+
+round.vjp("x", "elementwise")(_zero)
+
+
+@round.strategy
+def _(draw: Any) -> Any:
+    return (draw.array(domain=(0.6, 1.4)),), {"decimals": 0}
+
+
+@round.public
+@implements(np.round)
+def _(a: Any, decimals: int = 0) -> Any:
+    return round.apply(lift(a), decimals=decimals)
+
+
+around = round
+
+
+# An exponent and a fraction
+@primitive
+def ldexp(x: Any, exponent: Any) -> Any:
+    """x times 2 to an integer exponent."""
+    return np.ldexp(x, exponent)
+
+
+ldexp.vjp("x", "linear")(lambda g, exponent: np.ldexp(g, exponent))
+implements(np.ldexp)(ldexp)
+
+
+@ldexp.strategy
+def _(draw: Any) -> Any:
+    x = draw.array()
+    return (x, draw.integers(x.shape, -3, 3)), {}
+
+
+@implements(np.frexp)
+def frexp(x: Any) -> tuple[Any, Any]:
+    """The mantissa, of a size from 1/2 to 1, and the exponent, a constant, with x = mantissa * 2**exponent."""
+    exponent = np.frexp(as_data(x))[1]
+    return ldexp(x, -exponent), wrap(exponent) if isinstance(x, Tensor) else exponent
+
+
+@implements(np.modf)
+def modf(x: Any) -> tuple[Any, Any]:
+    """The fractional part and the integral part, both with the sign of x."""
+    return fmod(np.where(np.isinf(x), 0, x), 1), trunc(x)
+
+
+@implements(np.divmod)
+def divmod(a: Any, b: Any) -> tuple[Any, Any]:
+    """`floor_divide` and `remainder`."""
+    return floor_divide(a, b), remainder(a, b)
+
+
+@implements(np.float_power)
+def float_power(a: Any, b: Any) -> Any:
+    """`power` in at least double precision."""
+    a, b = lift(a), lift(b)
+    dtype = np.result_type(a.dtype, b.dtype, np.float64)
+    return power(a.astype(dtype), b.astype(dtype))
 
 
 def _stable_sigmoid(x: Any) -> Any:
@@ -228,3 +404,9 @@ def _(x: Any, dtype: Any, *, copy: bool = True) -> Any:
     if dtype.kind in "fc":
         return astype.apply(x, dtype=dtype)
     return wrap(x._data.astype(dtype)) if isinstance(x, Tensor) else x.astype(dtype)
+
+
+@implements(np.nan_to_num)
+def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """`x` with numbers for NaN and the infinities (None: the largest there are), which get no gradient."""
+    return where(np.isfinite(x), x, np.nan_to_num(as_data(x), True, nan, posinf, neginf))

@@ -8,6 +8,7 @@ there is no reference cycle, and a graph that is dropped is freed at once.
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -125,6 +126,36 @@ class Output:
         return ()
 
 
+class Deferred:
+    """A cotangent that is made when its node's turn comes, from its own term and those of all that are added to it.
+
+    `make(terms)` is their sum: many small parts of one large array cost no large array each.
+    """
+
+    def __init__(self, make: Callable[[list[Any]], Any], term: Any, like: Any, shape: tuple[int, ...]) -> None:
+        self.make, self.terms, self.rest = make, [term], None
+        self.shape, self.dtype = shape, like.dtype
+
+    def __add__(self, other: Any) -> Deferred:
+        if other.__class__ is Deferred and other.make is self.make:
+            if len(other.terms) > len(self.terms):
+                self, other = other, self
+            self.terms += other.terms
+            other = other.rest
+        if other is not None:
+            other = made(other)
+            self.rest = other if self.rest is None else self.rest + other
+        return self
+
+
+def made(g: Any) -> Any:
+    """A cotangent as it is, or made if it is `Deferred`."""
+    if g.__class__ is not Deferred:
+        return g
+    total = g.make(g.terms)
+    return total if g.rest is None else g.rest + total
+
+
 def pull(
     seeds: Iterable[tuple[Node, Any]],
     wanted: set[Node] | None,
@@ -134,7 +165,8 @@ def pull(
 ) -> dict[Node, Any]:
     """Pull cotangents from the seeds back to the `wanted` nodes (None: all leaves); the heart of backward.
 
-    Visits each node once, newest first, so that a node's cotangent is complete when its turn comes.
+    Visits each node once, newest first, so that a node's cotangent is complete when its turn comes, and none
+    that cannot lead to what is wanted.
     Cotangents are plain arrays, or Tensors with `create_graph`, when what the rules do with them and with
     what was kept is recorded in turn. Returns the cotangents by node.
     """
@@ -143,6 +175,7 @@ def pull(
     for node, g in seeds:
         pending[node] = pending[node] + g if node in pending else g
     heap = [(node.order, node) for node in pending if node.primitive is not None]
+    oldest = max((node.order for node in wanted), default=-math.inf) if wanted is not None else 0
     heapify(heap)
     overrides = modes.overrides
     plain = not (create_graph or overrides)
@@ -150,6 +183,8 @@ def pull(
         while heap:
             node = heappop(heap)[1]
             g = pending.pop(node)
+            if g.__class__ is Deferred:
+                g = made(g)
             if node.hooks is not None:
                 g = _hooked(node, g)
             if wanted is not None and node in wanted:
@@ -161,6 +196,8 @@ def pull(
                     "pass retain_graph=True to that one"
                 )
             for parent, rule, kept in edges:
+                if parent.order > oldest:
+                    continue  # it is older than all that is wanted, and cannot lead there
                 if not plain:
                     if rule.key in overrides:
                         rule, kept = overrides[rule.key].standing_in(rule, kept)
@@ -170,7 +207,7 @@ def pull(
                 if c.__class__ is not parent.kind or c.shape != parent.shape or c.dtype is not parent.dtype:
                     c = _fit(c, parent, rule)
                 if parent in pending:
-                    pending[parent] = pending[parent] + c
+                    pending[parent] = c + pending[parent] if c.__class__ is Deferred else pending[parent] + c
                 else:
                     pending[parent] = c
                     if parent.primitive is not None:
@@ -179,6 +216,7 @@ def pull(
                 node.edges = None
         for leaf, g in pending.items():
             if wanted is None or leaf in wanted:
+                g = made(g)
                 found[leaf] = g if leaf.hooks is None else _hooked(leaf, g)
     return found
 
@@ -192,6 +230,8 @@ def _hooked(node: Node, g: Any) -> Any:
 
 def _fit(c: Any, node: Node, rule: Any) -> Any:
     """A cotangent in its node's own shape and dtype: what broadcasting spread is summed, here and nowhere else."""
+    if c.__class__ is Deferred:
+        return c
     if c.shape != node.shape:
         given, lead = c.shape, c.ndim - len(node.shape)
         if lead > 0:

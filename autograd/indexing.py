@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .graph import Deferred
 from .primitive import linear
 from .tensor import Tensor, lift
 
@@ -40,26 +41,40 @@ def _(x: Any, index: Any) -> Any:
     return getitem.apply(lift(x), index=_plain(index))
 
 
-@linear("y")
-def scatter(y: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
-    """An array of zeros of `shape` with `y` added at `index`; what is named twice gets both."""
-    out = np.zeros(shape, y.dtype)
-    if _basic(index):
-        out[index] = y
-    else:
-        places = np.arange(out.size).reshape(shape)[index]
-        y = np.broadcast_to(y, places.shape)
-        out.reshape(-1)[:] = _sum_at(places.ravel(), y.ravel(), out.size)
+@linear("values")
+def scatter(*values: Any, indices: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
+    """An array of zeros of `shape` with each of the values added at its index; what is named twice gets both."""
+    out = np.zeros(shape, np.result_type(*values))
+    basic = [_basic(index) for index in indices]
+    for i, (y, index) in enumerate(zip(values, indices, strict=True)):
+        if basic[i]:
+            out[index] = out[index] + y if i else y
+    if not all(basic):
+        grid = np.arange(out.size).reshape(shape)
+        places = [grid[index] for index, plain in zip(indices, basic, strict=True) if not plain]
+        rest = [y for y, plain in zip(values, basic, strict=True) if not plain]
+        rest = [np.broadcast_to(y, at.shape).ravel() for y, at in zip(rest, places, strict=True)]
+        total = _sum_at(np.concatenate([at.ravel() for at in places]), np.concatenate(rest), out.size)
+        out.reshape(-1)[:] += total.astype(out.dtype)
     return out
 
 
-getitem.vjp("x")(lambda g, x_shape, index: scatter.apply(g, index=index, shape=x_shape))
-scatter.vjp("y")(lambda g, index: g[index])
+@getitem.vjp("x")
+def _(g: Any, x_shape: Any, index: Any) -> Any:
+    return Deferred(_scattered, (g, index, x_shape), g, x_shape)
+
+
+def _scattered(terms: list[Any]) -> Any:
+    values, indices, shapes = zip(*terms, strict=True)
+    return scatter.apply(*values, indices=indices, shape=shapes[0])
+
+
+scatter.vjp("values", "linear")(lambda g, position, indices: g[indices[position]])
 
 
 @scatter.public
 def _(y: Any, index: Any, shape: Any) -> Any:
-    return scatter.apply(lift(y), index=_plain(index), shape=tuple(shape))
+    return scatter.apply(lift(y), indices=(_plain(index),), shape=tuple(shape))
 
 
 def _sum_at(places: Any, values: Any, size: int) -> Any:
@@ -79,7 +94,8 @@ def _(draw: Any) -> Any:
 def _(draw: Any) -> Any:
     shape = draw.shape(min_dims=1, min_side=1)
     index = draw.index(shape)
-    return (draw.array(shape=np.empty(shape)[index].shape),), {"index": index, "shape": shape}
+    indices = (index,) if draw.flag() else (index, draw.index(shape), 0)
+    return [draw.array(shape=np.empty(shape)[i].shape) for i in indices], {"indices": indices, "shape": shape}
 
 
 @linear("x", "value")

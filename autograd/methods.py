@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from . import elementwise as el
+from .arranging import repeat
+from .diagonals import diagonal, trace
 from .indexing import getitem, setitem
 from .primitive import Primitive, implements
-from .products import matmul
-from .reductions import cumsum, log_softmax, max, mean, min, prod, softmax, std, sum, var
-from .shaping import matrix_transpose, ravel, reshape, squeeze, swapaxes, transpose
+from .products import dot, matmul
+from .reductions import cumprod, cumsum, log_softmax, max, mean, min, prod, softmax, sum
+from .shaping import copy, matrix_transpose, ravel, reshape, squeeze, swapaxes, transpose
+from .sorting import choose, compress, partition, sort, take
+from .statistics import std, var
 from .tensor import Tensor, wrap
 
 
@@ -24,12 +28,20 @@ def _lower(value: Any) -> Any:
     return value._data if isinstance(value, Tensor) else value
 
 
+def _raised(out: Any) -> Any:
+    """A result, or several, as Tensors."""
+    if isinstance(out, tuple):
+        parts = map(_raised, out)
+        return type(out)(*parts) if hasattr(out, "_fields") else tuple(parts)
+    return wrap(out) if isinstance(out, (np.ndarray, np.generic)) else out
+
+
 def constant(function: Any) -> Callable[..., Any]:
     """A function whose results are constants of the graph (comparisons, positions, shapes), on Tensors."""
 
     def on_tensors(*args: Any, **kwargs: Any) -> Any:
         out = function(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()})
-        return wrap(out) if isinstance(out, (np.ndarray, np.generic)) else out
+        return _raised(out)
 
     on_tensors.__name__ = function.__name__
     on_tensors.__doc__ = f"`numpy.{function.__name__}`, on Tensors too; what it gives is a constant of the graph."
@@ -45,7 +57,34 @@ all, any = constant(np.all), constant(np.any)
 argmax, argmin, argsort = map(constant, (np.argmax, np.argmin, np.argsort))
 count_nonzero, nonzero = constant(np.count_nonzero), constant(np.nonzero)
 array_equal, allclose, isclose = map(constant, (np.array_equal, np.allclose, np.isclose))
+logical_xor, bitwise_and, bitwise_or, bitwise_xor = map(
+    constant, (np.logical_xor, np.bitwise_and, np.bitwise_or, np.bitwise_xor)
+)
+bitwise_invert, bitwise_left_shift, bitwise_right_shift, bitwise_count = map(
+    constant, (np.bitwise_invert, np.bitwise_left_shift, np.bitwise_right_shift, np.bitwise_count)
+)
+invert, left_shift, right_shift = bitwise_invert, bitwise_left_shift, bitwise_right_shift
+gcd, lcm, signbit, spacing = map(constant, (np.gcd, np.lcm, np.signbit, np.spacing))
+isneginf, isposinf, iscomplex, isreal = map(constant, (np.isneginf, np.isposinf, np.iscomplex, np.isreal))
+iscomplexobj, isrealobj, array_equiv = map(constant, (np.iscomplexobj, np.isrealobj, np.array_equiv))
+argpartition, lexsort, searchsorted, digitize = map(
+    constant, (np.argpartition, np.lexsort, np.searchsorted, np.digitize)
+)
+nanargmax, nanargmin, flatnonzero, argwhere = map(constant, (np.nanargmax, np.nanargmin, np.flatnonzero, np.argwhere))
+histogram, histogram2d, histogramdd, histogram_bin_edges = map(
+    constant, (np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges)
+)
+unique, unique_all, unique_counts, unique_inverse, unique_values = map(
+    constant, (np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values)
+)
+isin, intersect1d, setdiff1d, setxor1d, union1d = map(
+    constant, (np.isin, np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d)
+)
 shape, ndim, size, result_type = map(constant, (np.shape, np.ndim, np.size, np.result_type))
+ix_, unravel_index, ravel_multi_index = map(constant, (np.ix_, np.unravel_index, np.ravel_multi_index))
+diag_indices_from, tril_indices_from, triu_indices_from = map(
+    constant, (np.diag_indices_from, np.tril_indices_from, np.triu_indices_from)
+)
 
 
 def _binary_operator(symbol: str, function: Callable[[Any, Any], Any]) -> None:
@@ -76,12 +115,39 @@ def _comparison(symbol: str) -> None:
     setattr(Tensor, f"__{symbol}__", method)
 
 
+def _constant_operator(symbol: str) -> None:
+    """An operator on integers and bools, which have no gradient."""
+    operation = getattr(operator, f"__{symbol}__")
+
+    def method(self: Tensor, other: Any) -> Any:
+        return wrap(operation(self._data, other._data if isinstance(other, Tensor) else other))
+
+    def reflected(self: Tensor, other: Any) -> Any:
+        return wrap(operation(other, self._data))
+
+    setattr(Tensor, f"__{symbol}__", method)
+    setattr(Tensor, f"__r{symbol}__", reflected)
+    setattr(Tensor, f"__i{symbol}__", lambda self, other: self._assign(method(self, other)))
+
+
+for _symbol in ("and", "or", "xor", "lshift", "rshift"):
+    _constant_operator(_symbol)
+
 for _symbol in ("lt", "le", "gt", "ge", "eq", "ne"):
     _comparison(_symbol)
 
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
     self._assign(setitem(self, index, value))
+
+
+def _in_place(function: Callable[..., Any]) -> Callable[..., None]:
+    """NumPy's method of this name changes its array, unlike the function."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> None:
+        self._assign(function(self, *args, **kwargs))
+
+    return method
 
 
 def _one_or_several(given: tuple[Any, ...]) -> Any:
@@ -106,21 +172,40 @@ _attributes: dict[str, Any] = {
     "var": var,
     "std": std,
     "cumsum": cumsum,
+    "cumprod": cumprod,
     "all": all,
     "any": any,
     "argmax": argmax,
     "argmin": argmin,
     "argsort": argsort,
+    "argpartition": argpartition,
+    "searchsorted": searchsorted,
     "nonzero": nonzero,
+    "choose": choose,
+    "compress": lambda x, condition, axis=None: compress(condition, x, axis),
+    "partition": _in_place(partition),
+    "sort": _in_place(sort),
+    "take": take,
+    "round": el.round,
+    "real": property(el.real.form),
+    "imag": property(el.imag.form),
+    "conjugate": el.conj,
+    "__divmod__": el.divmod,
+    "__rdivmod__": lambda self, other: el.divmod(other, self),
+    "__round__": lambda self, ndigits=0: el.round(self, ndigits or 0),
     "clip": el.clip,
     "astype": el.astype,
     "ravel": ravel,
     "flatten": ravel,
     "squeeze": squeeze,
     "swapaxes": swapaxes,
-    "reshape": lambda x, *shape: reshape(x, _one_or_several(shape)),
+    "reshape": lambda x, *shape, **options: reshape(x, _one_or_several(shape), **options),
     "transpose": lambda x, *axes: transpose(x, _one_or_several(axes) if axes else None),
-    "copy": el.positive,
+    "copy": copy,
+    "diagonal": diagonal,
+    "dot": dot,
+    "repeat": repeat,
+    "trace": trace,
     "exp": el.exp,
     "log": el.log,
     "sqrt": el.sqrt,

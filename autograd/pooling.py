@@ -203,7 +203,7 @@ def max_unpool(y: Any, indices: Any, *, spatial_shape: tuple[int, ...]) -> Any:
     >>> max_unpool(Tensor([[[3.0, 2.0]]]), [[[1, 2]]], 4)
     Tensor([[[0., 3., 2., 0.]]])
     """
-    return scatter.apply(_flat(y), index=_flat_index(indices), shape=(*y.shape[:2], math.prod(spatial_shape))).reshape(
+    return scatter(_flat(y), index=_flat_index(indices), shape=(*y.shape[:2], math.prod(spatial_shape))).reshape(
         *y.shape[:2], *spatial_shape
     )
 

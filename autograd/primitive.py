@@ -161,7 +161,8 @@ class Primitive:
 
     def public(self, form: Callable[..., Any]) -> Primitive:
         """Decorator: `form` is what users call; it ends in `apply` on arguments in the one canonical form."""
-        self._public, self.__doc__ = form, form.__doc__
+        form.__name__ = form.__qualname__ = self.name
+        self._public, self.__doc__ = form, form.__doc__ or self.__doc__
         self.__wrapped__ = form
         return self
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .elementwise import conj
 from .primitive import implements, primitive
-from .shaping import expand_dims, reshape, squeeze
+from .shaping import axes_of, expand_dims, moveaxis, reshape, roll, squeeze, transpose
 from .tensor import Tensor, lift
 
 
@@ -94,3 +95,104 @@ def _(x: Any, w: Any, b: Any) -> Any:
     except (ValueError, IndexError):
         shapes = f"x of shape {x.shape}, w {np.shape(w)}, b {np.shape(b)}"
         raise ValueError(f"affine: {shapes}; expected (..., in), (out, in), (out,)") from None
+
+
+@implements(np.tensordot)
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    """The sum of products over pairs of axes: (axes of a, axes of b), or how many, last of a and first of b.
+
+    >>> from pullback import Tensor
+    >>> tensordot(Tensor([[1.0, 2.0]]), Tensor([[3.0], [4.0]]), axes=([0, 1], [1, 0]))
+    Tensor(11.)
+    """
+    a, b = lift(a), lift(b)
+    if isinstance(axes, (int, np.integer)):
+        if not 0 <= axes <= min(a.ndim, b.ndim):
+            raise ValueError(f"tensordot: axes={axes} for shapes {a.shape} and {b.shape}")
+        axes = range(a.ndim - axes, a.ndim), range(axes)
+    left, right = (axes_of(pair, x.ndim, "tensordot") for pair, x in zip(axes, (a, b), strict=True))
+    if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
+        raise ValueError(f"tensordot: axes={axes} pair different lengths of shapes {a.shape} and {b.shape}")
+    rows = [i for i in range(a.ndim) if i not in left]
+    columns = [i for i in range(b.ndim) if i not in right]
+    n, k, m = (math.prod(x.shape[i] for i in some) for x, some in ((a, rows), (a, left), (b, columns)))
+    product = reshape(transpose(a, (*rows, *left)), (n, k)) @ reshape(transpose(b, (*right, *columns)), (k, m))
+    return reshape(product, (*(a.shape[i] for i in rows), *(b.shape[i] for i in columns)))
+
+
+@implements(np.dot)
+def dot(a: Any, b: Any) -> Any:
+    """The sum of products over the last axis of a and the last but one of b (the only one of a vector)."""
+    a, b = lift(a), lift(b)
+    return a * b if not a.ndim or not b.ndim else tensordot(a, b, (-1, -min(b.ndim, 2)))
+
+
+@implements(np.inner)
+def inner(a: Any, b: Any, /) -> Any:
+    """The sum of products over the last axis of both."""
+    a, b = lift(a), lift(b)
+    return a * b if not a.ndim or not b.ndim else tensordot(a, b, (-1, -1))
+
+
+@implements(np.outer)
+def outer(a: Any, b: Any) -> Any:
+    """The products of every entry of a with every entry of b, as a matrix."""
+    return reshape(a, (-1, 1)) * reshape(b, (1, -1))
+
+
+@implements(np.vdot)
+def vdot(a: Any, b: Any, /) -> Any:
+    """The sum of products of all entries, those of a conjugated."""
+    return reshape(_conjugate(a), -1) @ reshape(b, -1)
+
+
+def _conjugate(x: Any) -> Any:
+    x = lift(x)
+    return conj(x) if x.dtype.kind == "c" else x
+
+
+@implements(np.vecdot)
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    """The sum of products over one axis, the entries of x1 conjugated; the other axes broadcast."""
+    x1, x2 = (moveaxis(x, axis, -1) for x in (_conjugate(x1), x2))
+    return squeeze(expand_dims(x1, -2) @ expand_dims(x2, -1), (-2, -1))
+
+
+def matvec(x1: Any, x2: Any, /) -> Any:
+    """The products of matrices with vectors, broadcasting."""
+    return squeeze(x1 @ expand_dims(x2, -1), -1)
+
+
+def vecmat(x1: Any, x2: Any, /) -> Any:
+    """The products of vectors, conjugated, with matrices, broadcasting."""
+    return squeeze(expand_dims(_conjugate(x1), -2) @ x2, -2)
+
+
+for _function in (matvec, vecmat):
+    if hasattr(np, _function.__name__):  # from NumPy 2.2
+        implements(getattr(np, _function.__name__))(_function)
+
+
+@implements(np.kron)
+def kron(a: Any, b: Any) -> Any:
+    """The Kronecker product: every entry of a times all of b, as blocks.
+
+    >>> kron(np.array([1.0, 10.0]), np.array([1.0, 2.0]))
+    array([ 1.,  2., 10., 20.])
+    """
+    a, b = lift(a), lift(b)
+    ndim = max(a.ndim, b.ndim)
+    left, right = ((1,) * (ndim - x.ndim) + x.shape for x in (a, b))
+    blocks = reshape(a, sum(((n, 1) for n in left), ())) * reshape(b, sum(((1, n) for n in right), ()))
+    return reshape(blocks, tuple(n * m for n, m in zip(left, right, strict=True)))
+
+
+@implements(np.cross)
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """The cross product of vectors of length 3 along an axis of a and b; it lies along `axisc` of the result."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise ValueError(f"cross: vectors of length 3 are needed, not {a.shape[-1]} and {b.shape[-1]}")
+    return moveaxis(roll(a, -1, -1) * roll(b, 1, -1) - roll(a, 1, -1) * roll(b, -1, -1), -1, axisc)

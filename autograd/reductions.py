@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import sqrt, square
+from .elementwise import add as plus
+from .elementwise import maximum, minimum, multiply
 from .primitive import implements, linear, primitive
-from .shaping import axes_of, broadcast_to, expand_dims, inverse
-from .tensor import lift
+from .shaping import axes_of, broadcast_to, concatenate, expand_dims, inverse
+from .tensor import as_data, lift
 
 
 def _spread(g: Any, shape: tuple[int, ...], axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -36,17 +37,39 @@ def _nonempty(draw: Any) -> Any:
     return _sample(draw, shape=draw.shape(min_side=1), distinct=True)
 
 
-def _reduction(made: Any, *numpy_functions: Any) -> Any:
-    """Give a primitive with options `axis` and `keepdims` NumPy's form."""
-    name = made.name
+def _named(form: Any, made: Any) -> Any:
+    form.__name__ = form.__qualname__ = made.name  # which an unexpected argument's TypeError names
+    form.__doc__ = made.__doc__
+    return form
 
-    def form(x: Any, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+
+def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: Any = None) -> Any:
+    """Give a primitive with options `axis` and `keepdims` NumPy's form.
+
+    `combine` is the operation of two numbers that is repeated, and `neutral` what it leaves alone.
+    """
+
+    def form(
+        x: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        *,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Any:
         x = lift(x)
+        if where is not True:
+            start = initial if neutral is None else neutral
+            if start is None:
+                raise ValueError(f"{made.name}: where= needs initial=, since there is no {made.name} of nothing")
+            x = np.where(where, x, start)
         if dtype is not None:
             x = x.astype(dtype)
-        return made.apply(x, axis=axes_of(axis, x.ndim, name), keepdims=bool(keepdims))
+        out = made.apply(x, axis=axes_of(axis, x.ndim, made.name), keepdims=bool(keepdims))
+        return out if initial is None else combine(out, initial)
 
-    form.__name__, form.__doc__ = name, made.__doc__
+    _named(form, made)
     implements(*numpy_functions)(form)
     return made.public(form)
 
@@ -67,7 +90,7 @@ def sum(x: Any, *, axis: Any, keepdims: Any) -> Any:
 
 sum.vjp("x")(lambda g, x_shape, axis, keepdims: _spread(g, x_shape, axis, keepdims))
 sum.strategy(_sample)
-_reduction(sum, np.sum)
+_reduction(sum, np.sum, combine=plus, neutral=0)
 _ufunc_reduce(np.add, sum)
 
 
@@ -83,7 +106,21 @@ def _(g: Any, x_shape: Any, axis: Any, keepdims: Any) -> Any:
 
 
 mean.strategy(_nonempty)
-_reduction(mean, np.mean)
+
+
+@mean.public
+@implements(np.mean)
+def _(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Any:
+    if where is not True:
+        total = sum(x, axis, dtype, keepdims=keepdims, where=where)
+        return total / count_where(where, np.shape(x), axis, keepdims).astype(total.dtype)
+    x = lift(x) if dtype is None else lift(x).astype(dtype)
+    return mean.apply(x, axis=axes_of(axis, x.ndim, "mean"), keepdims=bool(keepdims))
+
+
+def count_where(where: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
+    """How many entries of an array of `shape` are left in a reduction by the mask `where`."""
+    return np.sum(np.broadcast_to(as_data(where), shape), axis=axis, keepdims=keepdims)
 
 
 def _others(x: Any) -> Any:
@@ -117,34 +154,47 @@ def _(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 prod.strategy(_sample)
-_reduction(prod, np.prod)
+_reduction(prod, np.prod, combine=multiply, neutral=1)
 _ufunc_reduce(np.multiply, prod)
 
 
 def _share(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
-    """The cotangent of an extremum, in equal shares to all entries that attain it."""
-    hit = x == _kept(out, axis, keepdims)
+    """The cotangent of an extremum, in equal shares to all entries that attain it; a NaN attains a NaN."""
+    best = _kept(out, axis, keepdims)
+    hit = np.logical_or(x == best, np.logical_and(x != x, best != best))
     share = _kept(g, axis, keepdims) / np.sum(hit, axis=axis, dtype=g.dtype, keepdims=True)
     return np.where(hit, share, 0)
 
 
-@primitive
-def max(x: Any, *, axis: Any, keepdims: Any) -> Any:
-    """The largest entry over `axis` (None: over all axes); entries that tie share the cotangent."""
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+def _extremum(name: str, ufunc: np.ufunc, doc: str) -> Any:
+    @primitive(name=name)
+    def extremum(x: Any, *, axis: Any, keepdims: Any) -> Any:
+        return ufunc.reduce(x, axis=axis, keepdims=keepdims)
+
+    extremum.__doc__ = doc + " over `axis` (None: over all axes); entries that tie share the cotangent."
+    extremum.vjp("x")(_share)
+    extremum.strategy(_nonempty)
+    return extremum
 
 
-@primitive
-def min(x: Any, *, axis: Any, keepdims: Any) -> Any:
-    """The smallest entry over `axis` (None: over all axes); entries that tie share the cotangent."""
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+max = amax = _extremum("max", np.maximum, "The largest entry")
+min = amin = _extremum("min", np.minimum, "The smallest entry")
+nanmax = _extremum("nanmax", np.fmax, "The largest entry that is not NaN")
+nanmin = _extremum("nanmin", np.fmin, "The smallest entry that is not NaN")
+for _made, _numpy_functions, _ufunc, _combine in (
+    (max, (np.max, np.amax), np.maximum, maximum),
+    (min, (np.min, np.amin), np.minimum, minimum),
+    (nanmax, (np.nanmax,), np.fmax, maximum),
+    (nanmin, (np.nanmin,), np.fmin, minimum),
+):
+    _reduction(_made, *_numpy_functions, combine=_combine)
+    _ufunc_reduce(_ufunc, _made)
 
 
-for _extremum, _numpy_function, _ufunc in ((max, np.max, np.maximum), (min, np.min, np.minimum)):
-    _extremum.vjp("x")(_share)
-    _extremum.strategy(_nonempty)
-    _reduction(_extremum, _numpy_function)
-    _ufunc_reduce(_ufunc, _extremum)
+@implements(np.ptp)
+def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """The largest entry over `axis` less the smallest."""
+    return max(x, axis, keepdims=keepdims) - min(x, axis, keepdims=keepdims)
 
 
 def _exp_gap(x: Any, out: Any) -> Any:
@@ -160,9 +210,11 @@ def logsumexp(x: Any, *, axis: Any, keepdims: Any) -> Any:
     Tensor(1000.69314718)
     """
     top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
-    top = np.where(np.isfinite(top), top, 0).astype(top.dtype)
-    with np.errstate(divide="ignore"):
-        out = np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top
+    at_top = x == top
+    count = np.maximum(np.add.reduce(at_top, axis=axis, keepdims=True, dtype=top.dtype), 1)
+    with np.errstate(invalid="ignore"):  # inf - inf, at the top
+        below = np.add.reduce(np.where(at_top, 0, np.exp(x - top)), axis=axis, keepdims=True)
+    out = top + (np.log(count) + np.log1p(below / count))
     return out if keepdims else np.squeeze(out, axis=axis)
 
 
@@ -175,7 +227,7 @@ logsumexp.strategy(_sample)
 _reduction(logsumexp)
 
 
-def _along(made: Any, *numpy_functions: Any) -> Any:
+def _along(made: Any) -> Any:
     """Give a primitive with the option `axis`, one number, its form."""
 
     def form(x: Any, axis: int = -1) -> Any:
@@ -183,10 +235,8 @@ def _along(made: Any, *numpy_functions: Any) -> Any:
         (axis,) = axes_of(axis, x.ndim, made.name)
         return made.apply(x, axis=axis)
 
-    form.__name__, form.__doc__ = made.name, made.__doc__
-    implements(*numpy_functions)(form)
     made.strategy(_sample_along)
-    return made.public(form)
+    return made.public(_named(form, made))
 
 
 def _sample_along(draw: Any) -> Any:
@@ -248,26 +298,77 @@ def _(draw: Any) -> Any:
 
 @cumsum.public
 @implements(np.cumsum)
-def _(x: Any, axis: int | None = None, *, reverse: bool = False) -> Any:
-    x = lift(x)
-    if axis is None:
-        x, axis = x.reshape(-1), 0
-    (axis,) = axes_of(axis, x.ndim, "cumsum")
+def _(x: Any, axis: int | None = None, dtype: Any = None, *, reverse: bool = False) -> Any:
+    x, axis = _one_axis(x, axis, dtype, "cumsum")
     return cumsum.apply(x, axis=axis, reverse=reverse)
 
 
-@implements(np.var)
-def var(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False) -> Any:
-    """The variance over `axis` (None: over all axes): the mean square distance from the mean, with the
-    count less `correction` as its divisor."""
+def _one_axis(x: Any, axis: int | None, dtype: Any, name: str) -> tuple[Any, int]:
+    """The array in `dtype` (None: its own) with its axis; None is the axis of the flattened array."""
     x = lift(x)
-    axes = axes_of(axis, x.ndim, "var")
-    count = _count(x.shape, axes) - correction
-    total = sum.apply(square(x - mean.apply(x, axis=axes, keepdims=True)), axis=axes, keepdims=keepdims)
-    return total / (count if count > 0 else 0)
+    if dtype is not None:
+        x = x.astype(dtype)
+    if axis is None:
+        return x.reshape(-1), 0
+    return x, axes_of(axis, x.ndim, name)[0]
 
 
-@implements(np.std)
-def std(x: Any, axis: Any = None, *, correction: float = 0, keepdims: bool = False) -> Any:
-    """The standard deviation over `axis`: the square root of `var`; its gradient is 0 where all entries agree."""
-    return sqrt(var(x, axis, correction=correction, keepdims=keepdims))
+@primitive
+def cumprod(x: Any, *, axis: int) -> Any:
+    """Running products along `axis` (None: of the flattened array); zeros do no harm to the gradient.
+
+    >>> x = Tensor([2.0, 0.0, 3.0], requires_grad=True)
+    >>> cumprod(x).sum().backward()
+    >>> x.grad
+    Tensor([1., 8., 0.])
+    """
+    return np.multiply.accumulate(x, axis=axis)
+
+
+@cumprod.vjp("x")
+def _(g: Any, x: Any, out: Any, axis: int) -> Any:
+    """The k-th entry is what came before it, x_1 ... x_(k-1), times s_k = g_k + x_(k+1) s_(k+1)."""
+    g, x, out = (np.moveaxis(v, axis, 0) for v in (g, x, out))
+    before = np.concatenate([np.ones_like(out[:1]), out[:-1]])
+    return np.moveaxis(before * _recurrence(g, np.concatenate([x[1:], np.zeros_like(x[:1])])), 0, axis)
+
+
+def _recurrence(s: Any, a: Any) -> Any:
+    """The solution of s_k = s_k + a_k s_(k+1), whose last factor is 0, in doubling steps along the first axis."""
+    step = 1
+    while step < len(s):
+        s = np.concatenate([s[:-step] + a[:-step] * s[step:], s[-step:]])
+        a = np.concatenate([a[:-step] * a[step:], a[-step:]])
+        step *= 2
+    return s
+
+
+cumprod.strategy(_sample_along)
+
+
+@cumprod.public
+@implements(np.cumprod)
+def _(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    x, axis = _one_axis(x, axis, dtype, "cumprod")
+    return cumprod.apply(x, axis=axis)
+
+
+def _cumulative(running: Any, neutral: int, numpy_function: Any) -> Any:
+    def form(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+        x = lift(x)
+        if axis is None and x.ndim != 1:
+            raise ValueError(f"{form.__name__}: axis is needed for an array of {x.ndim} dimensions")
+        out = running(x, -1 if axis is None else axis, dtype)
+        if not include_initial:
+            return out
+        (axis,) = axes_of(-1 if axis is None else axis, x.ndim, form.__name__)
+        first = np.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), neutral, out.dtype)
+        return concatenate([first, out], axis=axis)
+
+    form.__name__ = form.__qualname__ = numpy_function.__name__
+    form.__doc__ = f"`{running.name}` in the Array API's form; with `include_initial` a {neutral} comes first."
+    return implements(numpy_function)(form)
+
+
+cumulative_sum = _cumulative(cumsum, 0, np.cumulative_sum)
+cumulative_prod = _cumulative(cumprod, 1, np.cumulative_prod)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .elementwise import astype
 from .primitive import implements, linear
-from .tensor import lift
+from .tensor import Tensor, lift
 
 
 def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
@@ -45,9 +46,15 @@ def _(draw: Any) -> Any:
 
 @reshape.public
 @implements(np.reshape)
-def _(x: Any, shape: Any) -> Any:
-    x = lift(x)
-    return reshape.apply(x, shape=(shape,) if isinstance(shape, (int, np.integer)) else tuple(shape))
+def _(a: Any, /, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Any:
+    a = lift(a)
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if order not in ("C", "F"):
+        raise ValueError(f"reshape: order={order!r}; Tensors have no memory layout to follow, give 'C' or 'F'")
+    if copy is False:  # or ValueError
+        np.reshape(a._data if isinstance(a, Tensor) else a, shape, order, copy=False)
+    out = transpose(reshape.apply(transpose(a), shape=shape[::-1])) if order == "F" else reshape.apply(a, shape=shape)
+    return astype(out, out.dtype) if copy else out
 
 
 @linear("x")
@@ -72,35 +79,49 @@ def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
 
 @transpose.public
 @implements(np.transpose, np.permute_dims)
-def _(x: Any, axes: Any = None) -> Any:
-    x = lift(x)
-    order = tuple(reversed(range(x.ndim))) if axes is None else axes_of(axes, x.ndim, "transpose")
-    if len(order) != x.ndim:
-        raise ValueError(f"transpose: axes {axes} given for an array of {x.ndim} dimensions")
-    return transpose.apply(x, axes=order)
+def _(a: Any, axes: Any = None) -> Any:
+    a = lift(a)
+    order = tuple(reversed(range(a.ndim))) if axes is None else axes_of(axes, a.ndim, "transpose")
+    if len(order) != a.ndim:
+        raise ValueError(f"transpose: axes {axes} given for an array of {a.ndim} dimensions")
+    return transpose.apply(a, axes=order)
+
+
+permute_dims = transpose
 
 
 @implements(np.swapaxes)
-def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     """The array with two axes exchanged."""
-    x = lift(x)
-    i, j = axes_of((axis1,), x.ndim, "swapaxes") + axes_of((axis2,), x.ndim, "swapaxes")
-    order = list(range(x.ndim))
+    a = lift(a)
+    i, j = axes_of((axis1,), a.ndim, "swapaxes") + axes_of((axis2,), a.ndim, "swapaxes")
+    order = list(range(a.ndim))
     order[i], order[j] = j, i
-    return transpose.apply(x, axes=tuple(order))
+    return transpose.apply(a, axes=tuple(order))
 
 
 @implements(np.moveaxis)
-def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """The array with the axes `source` at the places `destination`, the others in their order."""
-    x = lift(x)
-    come, go = axes_of(source, x.ndim, "moveaxis"), axes_of(destination, x.ndim, "moveaxis")
+    a = lift(a)
+    come, go = axes_of(source, a.ndim, "moveaxis"), axes_of(destination, a.ndim, "moveaxis")
     if len(come) != len(go):
         raise ValueError(f"moveaxis: {len(come)} source axes for {len(go)} destinations")
-    order = [a for a in range(x.ndim) if a not in come]
-    for place, a in sorted(zip(go, come, strict=True)):
-        order.insert(place, a)
-    return transpose.apply(x, axes=tuple(order))
+    order = [i for i in range(a.ndim) if i not in come]
+    for place, i in sorted(zip(go, come, strict=True)):
+        order.insert(place, i)
+    return transpose.apply(a, axes=tuple(order))
+
+
+@implements(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """The array with `axis` moved to before the axis `start`; `moveaxis` is easier to read."""
+    a = lift(a)
+    (axis,) = axes_of(axis, a.ndim, "rollaxis")
+    if not -a.ndim <= start <= a.ndim:
+        raise np.exceptions.AxisError(f"rollaxis: start={start} does not fit an array of {a.ndim} dimensions")
+    start += a.ndim * (start < 0)
+    return moveaxis(a, axis, start - (axis < start))
 
 
 @implements(np.matrix_transpose)
@@ -131,34 +152,51 @@ def _(draw: Any) -> Any:
 
 @broadcast_to.public
 @implements(np.broadcast_to)
-def _(x: Any, shape: Any) -> Any:
-    return broadcast_to.apply(x, shape=(shape,) if isinstance(shape, (int, np.integer)) else tuple(shape))
+def _(array: Any, shape: Any) -> Any:
+    return broadcast_to.apply(lift(array), shape=(shape,) if isinstance(shape, (int, np.integer)) else tuple(shape))
+
+
+broadcast_shapes = np.broadcast_shapes
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*args: Any) -> tuple[Any, ...]:
+    """The arrays, all stretched to the shape that NumPy's broadcasting gives them together."""
+    shape = np.broadcast_shapes(*map(np.shape, args))
+    return tuple(broadcast_to(a, shape) for a in args)
 
 
 @implements(np.expand_dims)
-def expand_dims(x: Any, axis: Any) -> Any:
+def expand_dims(a: Any, axis: Any) -> Any:
     """The array with axes of length 1 inserted, at the places `axis` of the result."""
-    x = lift(x)
+    a = lift(a)
     new = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
-    at = axes_of(new, x.ndim + len(new), "expand_dims")
-    old = iter(x.shape)
-    return reshape.apply(x, shape=tuple(1 if i in at else next(old) for i in range(x.ndim + len(new))))
+    at = axes_of(new, a.ndim + len(new), "expand_dims")
+    old = iter(a.shape)
+    return reshape.apply(a, shape=tuple(1 if i in at else next(old) for i in range(a.ndim + len(new))))
 
 
 @implements(np.squeeze)
-def squeeze(x: Any, axis: Any = None) -> Any:
+def squeeze(a: Any, axis: Any = None) -> Any:
     """The array without the axes `axis` (None: without all) of length 1; ValueError if one is longer."""
-    x = lift(x)
-    gone = tuple(i for i, n in enumerate(x.shape) if n == 1) if axis is None else axes_of(axis, x.ndim, "squeeze")
-    if any(x.shape[i] != 1 for i in gone):
-        raise ValueError(f"squeeze: axis {axis} of shape {x.shape} is not of length 1")
-    return reshape.apply(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in gone))
+    a = lift(a)
+    gone = tuple(i for i, n in enumerate(a.shape) if n == 1) if axis is None else axes_of(axis, a.ndim, "squeeze")
+    if any(a.shape[i] != 1 for i in gone):
+        raise ValueError(f"squeeze: axis {axis} of shape {a.shape} is not of length 1")
+    return reshape.apply(a, shape=tuple(n for i, n in enumerate(a.shape) if i not in gone))
 
 
 @implements(np.ravel)
-def ravel(x: Any) -> Any:
-    """The entries in row-major order, as one dimension."""
-    return reshape(x, -1)
+def ravel(a: Any, order: str = "C") -> Any:
+    """The entries as one dimension, in row-major order (`order="F"`: column-major)."""
+    return reshape(a, -1, order)
+
+
+@implements(np.copy)
+def copy(a: Any) -> Any:
+    """The same values in memory of their own."""
+    a = lift(a)
+    return astype(a, a.dtype)
 
 
 @linear("x")
@@ -181,6 +219,37 @@ def _(draw: Any) -> Any:
 def _(m: Any, axis: Any = None) -> Any:
     m = lift(m)
     return flip.apply(m, axis=axes_of(axis, m.ndim, "flip"))
+
+
+@linear("x")
+def roll(x: Any, *, shift: tuple[int, ...], axis: tuple[int, ...]) -> Any:
+    """The array with its entries moved on by `shift` along `axis` (None: in the flattened array), those that
+    leave at the end coming back at the start.
+
+    >>> roll(Tensor([1.0, 2.0, 3.0]), 1)
+    Tensor([3., 1., 2.])
+    """
+    return np.roll(x, shift, axis) if axis else x
+
+
+roll.vjp("x")(lambda g, shift, axis: roll.apply(g, shift=tuple(-n for n in shift), axis=axis))
+
+
+@roll.strategy
+def _(draw: Any) -> Any:
+    x = draw.array()
+    axis = draw.axes(x.ndim)
+    return (x,), {"shift": tuple(draw.integer(-4, 4) for _ in axis), "axis": axis}
+
+
+@roll.public
+@implements(np.roll)
+def _(a: Any, shift: Any, axis: Any = None) -> Any:
+    a = lift(a)
+    if axis is None:
+        return reshape(roll(reshape(a, -1), np.sum(shift), 0), a.shape)
+    pairs = [(int(n), axes_of(int(i), a.ndim, "roll")[0]) for n, i in np.broadcast(shift, axis)]
+    return roll.apply(a, shift=tuple(n for n, _ in pairs), axis=tuple(i for _, i in pairs))
 
 
 @linear("arrays")
@@ -209,8 +278,8 @@ def _(draw: Any) -> Any:
 
 @concatenate.public
 @implements(np.concatenate)
-def _(arrays: Any, axis: int | None = 0) -> Any:
-    arrays = [lift(a) for a in arrays]
+def _(arrays: Any, /, axis: int | None = 0, *, dtype: Any = None) -> Any:
+    arrays = [lift(a) if dtype is None else astype(lift(a), dtype) for a in arrays]
     if not arrays:
         raise ValueError("concatenate: at least one array is needed")
     if axis is None:
@@ -219,27 +288,13 @@ def _(arrays: Any, axis: int | None = 0) -> Any:
     return concatenate.apply(*arrays, axis=axis)
 
 
+concat = concatenate
+
+
 @implements(np.stack)
-def stack(arrays: Any, axis: int = 0) -> Any:
+def stack(arrays: Any, axis: int = 0, *, dtype: Any = None) -> Any:
     """Arrays of one shape joined along a new axis."""
     arrays = [lift(a) for a in arrays]
     if len({a.shape for a in arrays}) != 1:
         raise ValueError(f"stack: arrays of one shape are needed, not {[a.shape for a in arrays]}")
-    return concatenate([expand_dims(a, axis) for a in arrays], axis=axis)
-
-
-@linear("x")
-def pad(x: Any, *, widths: tuple[tuple[int, int], ...]) -> Any:
-    """Zeros (or another constant) put before and after the entries of each axis; see `numpy.pad`."""
-    return np.pad(x, widths) if widths else x
-
-
-@pad.vjp("x")
-def _(g: Any, x_shape: Any, widths: Any) -> Any:
-    return g[tuple(slice(before, before + n) for (before, _), n in zip(widths, x_shape, strict=True))]
-
-
-@pad.strategy
-def _(draw: Any) -> Any:
-    x = draw.array()
-    return (x,), {"widths": tuple((draw.integer(0, 2), draw.integer(0, 2)) for _ in x.shape)}
+    return concatenate([expand_dims(a, axis) for a in arrays], axis=axis, dtype=dtype)

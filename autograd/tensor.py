@@ -196,6 +196,8 @@ class Tensor:
         called = method == "__call__"
         name = f"numpy.{ufunc.__name__}" + ("" if called else "." + method)
         handler = functions.get(ufunc if called else (ufunc, method))
+        if handler is None and called:
+            handler = next(filter(None, (find(ufunc) for find in finders)), None)
         if handler is None:
             raise TypeError(f"{name} has no rule on Tensors")
         if not called:
@@ -284,6 +286,7 @@ class Tensor:
 
 
 functions: dict[Any, Callable[..., Any]] = {}  # NumPy's functions and ufuncs -> what runs them on Tensors
+finders: list[Callable[[Any], Any]] = []  # give what runs a ufunc of a library that is not imported here, or None
 
 
 def wrap(data: Any, node: Node | None = None) -> Tensor:

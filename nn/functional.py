@@ -8,7 +8,22 @@ from typing import Any
 import numpy as np
 
 from .. import autograd
-from ..autograd import abs, affine, expm1, matmul, mean, relu, reshape, sigmoid, square, sum, tanh, transpose, where
+from ..autograd import (
+    abs,
+    affine,
+    expm1,
+    matmul,
+    mean,
+    relu,
+    reshape,
+    sigmoid,
+    special,
+    square,
+    sum,
+    tanh,
+    transpose,
+    where,
+)
 from ..autograd.shaping import axes_of
 from . import init
 from .cross_entropy import check_reduction, cross_entropy, nll_loss
@@ -127,10 +142,12 @@ def elu(input: Any, alpha: float = 1.0) -> Any:
 def gelu(input: Any, approximate: str = "none") -> Any:
     """input * Phi(input) with the normal distribution function Phi (Hendrycks and Gimpel, 2016).
 
-    Only the approximation by tanh is here: ValueError unless `approximate` is "tanh".
+    Phi is SciPy's (ImportError without it) or, with `approximate="tanh"`, an approximation by tanh.
     """
+    if approximate == "none":
+        return input * special.ndtr(input)
     if approximate != "tanh":
-        raise ValueError(f"gelu: approximate={approximate!r} is not available, use approximate='tanh'")
+        raise ValueError(f"gelu: approximate={approximate!r} is neither 'none' nor 'tanh'")
     inner = math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))
     return 0.5 * input * (1 + tanh(inner))
 

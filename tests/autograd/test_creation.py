@@ -3,6 +3,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor
+from pullback.testing import gradcheck
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,13 @@ from pullback import Tensor
         ("zeros_like", (np.ones((2, 2), np.float32),)),
         ("ones_like", (np.zeros(3, int),)),
         ("full_like", (np.zeros(3), 2.5)),
+        ("identity", (3,)),
+        ("tri", (2, 3, 1)),
+        ("indices", ((2, 3),)),
+        ("fromfunction", (lambda i, j: i + j, (2, 3))),
+        ("logspace", (0.0, 2.0, 3)),
+        ("geomspace", (1.0, 8.0, 4)),
+        ("array", ([[1, 2], [3, 4]], np.float32)),
     ],
 )
 def test_creators_are_numpys(name, args):
@@ -79,3 +87,49 @@ def test_only_numbers():
         pb.asarray(["a"])
     with pytest.raises((TypeError, ValueError)):
         pb.asarray([[1.0], [1.0, 2.0]])
+
+
+def test_array_copies():
+    a = np.ones(3)
+    assert not np.shares_memory(pb.array(a).data, a) and np.shares_memory(pb.array(a, copy=None).data, a)
+    x = Tensor(2.0, requires_grad=True)
+    pb.array([x, x * 3]).sum().backward()
+    assert x.grad.item() == 4
+
+
+def test_empty_like():
+    x = Tensor(np.ones((2, 3), np.float32), requires_grad=True)
+    for out in (pb.empty_like(x), np.empty_like(x)):
+        assert isinstance(out, Tensor) and (out.shape, out.dtype) == ((2, 3), np.float32)
+
+
+def test_from_dlpack_shares_memory():
+    a = np.arange(6.0).reshape(2, 3)
+    assert np.shares_memory(pb.from_dlpack(a).data, a)
+    assert not np.shares_memory(pb.from_dlpack(a, copy=True).data, a)
+    torch = pytest.importorskip("torch")
+    t = torch.arange(3.0)
+    out = pb.from_dlpack(t)
+    t[0] = 7
+    np.testing.assert_array_equal(out.data, [7, 1, 2])
+
+
+@pytest.mark.parametrize("name", ["linspace", "logspace", "geomspace"])
+@pytest.mark.parametrize("options", [{}, {"num": 4}, {"num": 5, "endpoint": False}, {"num": 1}, {"num": 3, "axis": -1}])
+def test_between_tensors(name, options):
+    function = getattr(np, name)
+    for start, stop in ((1.0, 3.0), (np.array([1.0, 2.0]), 3.0), (np.array([[1.0], [2.0]]), np.array([3.0, 0.5]))):
+        a, b = Tensor(start, requires_grad=True), Tensor(stop, requires_grad=True)
+        for out in (function(a, b, **options), getattr(pb, name)(a, stop, **options)):
+            np.testing.assert_allclose(out.data, function(start, stop, **options), rtol=1e-13)
+        if options:
+            assert gradcheck(lambda a, b: function(a, b, **options), (a, b))
+    single = Tensor(1.0, dtype=np.float32)
+    assert function(single, 3 * single).dtype == np.float32 and function(single, 3.0, dtype=float).dtype == np.float64
+
+
+def test_between_integers_and_refusals():
+    np.testing.assert_array_equal(np.linspace(Tensor(0), 4, 5).data, np.arange(5.0))
+    np.testing.assert_allclose(np.logspace(Tensor(0.0), 3.0, 4, base=2.0).data, [1, 2, 4, 8])
+    with pytest.raises(TypeError, match="linspace: retstep is not supported on Tensors"):
+        np.linspace(Tensor(0.0), 1.0, retstep=True)

@@ -189,7 +189,9 @@ def test_repeated_argument():
     assert gradient(lambda x: pb.maximum(x, x), 3.0) == 1
 
 
-@pytest.mark.parametrize("name", sorted(n for n, p in pb.registry.items() if set(p.kinds.values()) == {"elementwise"}))
+@pytest.mark.parametrize(
+    "name", sorted(n for n, p in pb.registry.items() if set(p.kinds.values()) == {"elementwise"} and not p.options)
+)
 @pytest.mark.parametrize("shape", [(), (3,)])
 def test_float32_stays_float32(name, shape):
     made = pb.registry[name]
@@ -243,3 +245,48 @@ def test_numpy_on_the_left():
     x = leaf([1.0, 2.0])
     for out in (np.array([3.0, 4.0]) * x, np.float64(3) * x, np.multiply(np.array([3.0, 4.0]), x)):
         assert isinstance(out, Tensor) and out.requires_grad
+
+
+@pytest.mark.parametrize("f", [pb.maximum, pb.minimum, pb.fmax, pb.fmin], ids=lambda f: f.name)
+def test_extrema_beside_nan(f):
+    a, b = gradients(f, [NAN, 1.0, NAN], [1.0, NAN, NAN])
+    np.testing.assert_array_equal(a + b, [1, 1, 1])
+    assert a[0] == (0 if f in (pb.fmax, pb.fmin) else 1)
+
+
+def test_new_ufuncs_and_functions_have_numpys_values():
+    x = np.array([-1.75, -0.5, 0.25, 2.5])
+    unary = (np.cbrt, np.fabs, np.deg2rad, np.degrees, np.sinc, np.fix, np.round, np.real, np.imag, np.angle)
+    for f in (*unary, np.modf, np.frexp, np.nan_to_num, np.rint):
+        for out, expected in zip(f(Tensor(x)), f(x), strict=True):
+            np.testing.assert_allclose(out.data, expected, rtol=1e-14, atol=1e-16)
+    for f in (np.fmod, np.copysign, np.heaviside, np.logaddexp2, np.fmax, np.divmod, np.float_power, np.nextafter):
+        for out, expected in zip(f(Tensor(abs(x)), 1.5), f(abs(x), 1.5), strict=True):
+            np.testing.assert_allclose(out.data, expected, rtol=1e-14)
+
+
+def test_sinc_at_zero():
+    x = leaf(0.0)
+    pb.sinc(x).backward(create_graph=True)
+    first, x.grad = x.grad, None
+    first.backward()
+    assert first.item() == pytest.approx(0, abs=1e-15)
+    assert x.grad.item() == pytest.approx(-(math.pi**2) / 3)  # from the series 1 - (pi x)^2 / 6 + ...
+
+
+def test_complex_gradients_are_d_dx_less_i_d_dy():
+    z = np.array([3.0 + 4.0j])
+    for f, expected in (
+        (pb.real, 1),
+        (pb.imag, -1j),
+        (pb.abs, 0.6 - 0.8j),
+        (pb.angle, (-4 - 3j) / 25),
+        (lambda z: pb.real(z * z), 2 * z),
+    ):
+        x = Tensor(z, requires_grad=True)
+        f(x).sum().backward()
+        np.testing.assert_allclose(x.grad.data, expected)
+
+
+def test_nan_to_num_passes_on_what_is_finite():
+    np.testing.assert_array_equal(gradient(pb.nan_to_num, [1.0, NAN, np.inf]), [1, 0, 0])

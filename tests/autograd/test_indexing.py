@@ -155,3 +155,21 @@ def test_errors():
         Tensor(X)[5]
     with pytest.raises(ValueError, match="could not broadcast"):
         pb.setitem(Tensor(X), 0, Tensor([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_many_parts_of_one_array_are_put_together_once(create_graph, monkeypatch):
+    made = []
+    scatter = pb.registry["scatter"]
+    counting = scatter.apply
+    monkeypatch.setitem(scatter.__dict__, "apply", lambda *a, **k: made.append(len(a)) or counting(*a, **k))
+    x = Tensor(np.arange(50.0), requires_grad=True)
+    total = (x * x).sum() + x[[3, 3]].sum() + x[10:20].sum()
+    for i in range(50):
+        total = total + x[i] * x[i]
+    total.backward(create_graph=create_graph)
+    expected = 4 * x.data
+    expected[3] += 2
+    expected[10:20] += 1
+    np.testing.assert_allclose(x.grad.data, expected)
+    assert made == [102]

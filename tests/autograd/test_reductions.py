@@ -169,3 +169,50 @@ def test_ufunc_methods():
     np.testing.assert_allclose(np.multiply.reduce(Tensor(X), axis=(0, 1)).data, X.prod((0, 1)), rtol=1e-14)
     with pytest.raises(TypeError, match="numpy.subtract.reduce has no rule"):
         np.subtract.reduce(Tensor(X))
+
+
+def test_cumprod_with_zeros():
+    def by_hand(x):  # the derivative of the sum of the running products
+        n = len(x)
+        return [builtins_sum(np.prod(np.delete(x[: i + 1], k)) for i in range(k, n)) for k in range(n)]
+
+    for x in ([2.0, 0.0, 3.0, 4.0], [0.0, 0.0, 5.0], [1.5, -2.0, 3.0, 0.5, 4.0], [3.0], []):
+        np.testing.assert_allclose(pb.cumprod(Tensor(x)).data, np.cumprod(x))
+        np.testing.assert_allclose(gradient(pb.cumprod, np.array(x)), by_hand(np.array(x)))
+    assert gradgradcheck(pb.cumprod, Tensor([2.0, 0.0, 3.0, 0.0, -1.0], requires_grad=True))
+    np.testing.assert_array_equal(np.cumprod(Tensor(X), axis=1).data, np.cumprod(X, 1))
+
+
+builtins_sum = sum
+
+
+@pytest.mark.parametrize("name", ["cumulative_sum", "cumulative_prod"])
+def test_cumulative(name):
+    f = getattr(np, name)
+    for options in ({"axis": 1}, {"axis": -1, "include_initial": True}, {"axis": 0, "dtype": np.float32}):
+        out = f(Tensor(X), **options)
+        np.testing.assert_allclose(out.data, f(X, **options), rtol=1e-6)
+        assert out.dtype == f(X, **options).dtype
+    with pytest.raises(ValueError, match="axis is needed"):
+        f(Tensor(X))
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "max", "min"])
+def test_where_and_initial(name):
+    f, mask = getattr(np, name), X > -0.5
+    options = {"mean": {}, "max": {"initial": -1.0}, "min": {"initial": 1.0}}.get(name, {"initial": 2.0})
+    np.testing.assert_allclose(f(Tensor(X), 1, where=mask, **options).data, f(X, 1, where=mask, **options), rtol=1e-13)
+    np.testing.assert_allclose(f(Tensor(X), **options).data, f(X, **options), rtol=1e-13)
+    with pytest.raises(TypeError, match="'out'"):
+        f(Tensor(X), out=np.zeros(()))
+
+
+def test_where_of_an_extremum_needs_initial():
+    with pytest.raises(ValueError, match="max: where= needs initial="):
+        pb.max(Tensor(X), where=X > 0)
+    np.testing.assert_allclose(pb.ptp(Tensor(X), 0).data, np.ptp(X, 0))
+
+
+def test_logsumexp_keeps_small_terms():
+    assert pb.logsumexp(Tensor([0.0, -50.0])).item() == pytest.approx(np.exp(-50), rel=1e-14)
+    assert np.isnan(pb.logsumexp(Tensor([np.nan, 0.0])).item())

@@ -1,5 +1,7 @@
 """Every registered primitive keeps all that `check_primitive` checks; the value oracles are NumPy and SciPy."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -15,9 +17,10 @@ QUICK = settings(max_examples=15, derandomize=True, database=None)
 THOROUGH = settings(max_examples=500, database=None)
 
 
-def scattered(y, *, index, shape):
+def scattered(*values, indices, shape):
     out = np.zeros(shape)
-    np.add.at(out, index, y)
+    for y, index in zip(values, indices, strict=True):
+        np.add.at(out, index, y)
     return out
 
 
@@ -31,15 +34,47 @@ def running_sums(x, *, axis, reverse):
     return np.flip(np.cumsum(np.flip(x, axis), axis), axis) if reverse else np.cumsum(x, axis)
 
 
+def fourier(x, count, axis, inverse, norm):
+    """The first `count` entries of a Fourier transform, by its matrix."""
+    n = x.shape[axis]
+    matrix = np.exp((2j if inverse else -2j) * np.pi * np.outer(np.arange(count), np.arange(n)) / n)
+    scale = {"backward": n if inverse else 1, "forward": 1 if inverse else n, "ortho": np.sqrt(n)}[norm]
+    return np.moveaxis(np.tensordot(matrix / scale, x, (1, axis)), 0, axis)
+
+
+def mirrored_and_inverted(x, *, n, axis, norm):
+    mirror = np.conj(np.flip(np.take(x, range(1, (n + 1) // 2), axis), axis))
+    full = np.concatenate([x, mirror], axis)
+    for end in (0, n // 2) if n % 2 == 0 else (0,):
+        at = (slice(None),) * axis + (end,)
+        full[at] = full[at].real
+    return fourier(full, n, axis, True, norm).real
+
+
+def determinants(a):
+    return np.prod(np.linalg.eigvals(a), axis=-1).real
+
+
+def by_normal_equations(a):
+    t = np.swapaxes(a, -1, -2)
+    return np.linalg.inv(t @ a) @ t if a.shape[-2] >= a.shape[-1] else t @ np.linalg.inv(a @ t)
+
+
 UFUNCS = {made.name: f for f, made in functions.items() if isinstance(f, np.ufunc) and made in registry.values()}
 REFERENCES = UFUNCS | {
     "affine": lambda x, w, b: np.einsum("ni,oi->no", x, w) + b,
     "astype": lambda x, *, dtype: np.array(x, dtype),
     "broadcast_to": lambda x, *, shape: np.broadcast_to(x, shape),
+    "cofactor": lambda a: determinants(a)[..., None, None] * np.linalg.inv(np.swapaxes(a, -1, -2)),
     "concatenate": lambda *arrays, axis: np.concatenate(arrays, axis),
     "cumsum": running_sums,
+    "det": lambda a: determinants(a),
+    "dft": lambda x, *, axis, inverse, norm: fourier(x, x.shape[axis], axis, inverse, norm),
+    "einsum": lambda *operands, subscripts: np.einsum(subscripts, *operands),
+    "expm": lambda a: sum(np.linalg.matrix_power(a, k) / math.factorial(k) for k in range(30)),
     "flip": lambda x, *, axis: np.flip(x, axis),
     "getitem": lambda x, *, index: np.array(x)[index],
+    "inverse_real_dft": mirrored_and_inverted,
     "log_softmax": lambda x, *, axis: scipy_special.log_softmax(x, axis) if x.size else x,
     "logsumexp": lambda x, *, axis, keepdims: np.log(np.sum(np.exp(x), axis, keepdims=keepdims)),
     "matmul": lambda a, b: np.einsum("...ij,...jk->...ik", a, b),
@@ -47,14 +82,19 @@ REFERENCES = UFUNCS | {
     "mean": lambda x, *, axis, keepdims: np.mean(x, axis, keepdims=keepdims),
     "min": lambda x, *, axis, keepdims: np.min(x, axis, keepdims=keepdims),
     "pad": lambda x, *, widths: np.pad(x, widths) if x.ndim else x,
+    "pinv": lambda a, *, rcond: by_normal_equations(a),
     "prod": lambda x, *, axis, keepdims: np.prod(x, axis, keepdims=keepdims),
+    "real_dft": lambda x, *, axis, norm: fourier(x, x.shape[axis] // 2 + 1, axis, False, norm),
     "relu": lambda x: np.where(x > 0, x, 0),
     "reshape": lambda x, *, shape: np.reshape(x, shape),
+    "roll": lambda x, *, shift, axis: np.roll(x, shift, axis) if axis else x,
     "scatter": scattered,
     "setitem": with_value,
     "sigmoid": scipy_special.expit,
+    "slogdet": lambda a: (np.sign(determinants(a)), np.log(np.abs(determinants(a)))),
     "softmax": lambda x, *, axis: scipy_special.softmax(x, axis) if x.size else x,
     "softplus": lambda x: np.log(1 + np.exp(x)),
+    "solve": lambda a, b: np.linalg.inv(a) @ b,
     "sum": lambda x, *, axis, keepdims: np.sum(x, axis, keepdims=keepdims),
     "transpose": lambda x, *, axes: np.transpose(x, axes),
     "where": np.where,

@@ -47,9 +47,13 @@ def test_dim_and_axis() -> None:
     np.testing.assert_allclose(F.log_softmax(x, axis=0), np.log([[1 / 3, 3 / 5], [2 / 3, 2 / 5]]))
 
 
-def test_exact_gelu_says_what_to_do() -> None:
-    with pytest.raises(ValueError, match="approximate='tanh'"):
-        nn.GELU()(np.zeros(2))
+def test_exact_gelu() -> None:
+    erf = pytest.importorskip("scipy.special").erf
+    x = np.array([-3.0, 0.0, 0.5, 2.0])
+    np.testing.assert_allclose(F.gelu(Tensor(x)).numpy(), x * (1 + erf(x / np.sqrt(2))) / 2, rtol=1e-12)
+    assert nn.GELU()(Tensor(x.astype(np.float32))).dtype == np.float32
+    with pytest.raises(ValueError, match="approximate='wrong'"):
+        F.gelu(x, "wrong")
 
 
 def test_the_rule_of_relu_can_be_swapped_under_the_module() -> None:

@@ -1,0 +1,110 @@
+"""Convolution and correlation of sequences, covariance of variables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .arranging import atleast_1d, atleast_2d
+from .convolution import conv
+from .diagonals import diagonal
+from .elementwise import clip, conj, sqrt
+from .primitive import implements
+from .reductions import sum
+from .shaping import concatenate, flip, reshape
+from .tensor import lift
+
+_MODES = ("full", "same", "valid")
+
+
+def _full(name: str, a: Any, v: Any, mode: str) -> tuple[Any, int, int]:
+    """The full convolution of two sequences, with their lengths."""
+    a, v = atleast_1d(a, v)
+    if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
+        raise ValueError(f"{name}: two sequences are needed, not arrays of shapes {a.shape} and {v.shape}")
+    if mode not in _MODES:
+        raise ValueError(f"{name}: mode={mode!r}; expected one of {', '.join(_MODES)}")
+    long, short = (a, v) if a.size >= v.size else (v, a)
+    out = conv(reshape(long, (1, 1, -1)), reshape(flip(short), (1, 1, -1)), padding=short.size - 1)
+    return reshape(out, -1), a.size, v.size
+
+
+def _part(full: Any, n: int, m: int, mode: str, start: int) -> Any:
+    """What the mode keeps of a full convolution of sequences of lengths n and m."""
+    if mode == "full":
+        return full
+    if mode == "same":
+        return full[start : start + max(n, m)]
+    return full[min(n, m) - 1 : max(n, m)]
+
+
+@implements(np.convolve)
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    """The convolution of two sequences: all of it, as much as the longer one ("same"), or where both overlap
+    wholly ("valid").
+
+    >>> from pullback import Tensor
+    >>> convolve(Tensor([1.0, 2.0, 3.0]), Tensor([1.0, 10.0]))
+    Tensor([ 1., 12., 23., 30.])
+    """
+    full, n, m = _full("convolve", a, v, mode)
+    return _part(full, n, m, mode, (min(n, m) - 1) // 2)
+
+
+@implements(np.correlate)
+def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    """The correlation of two sequences: sums of a, moved on, times the conjugate of v; modes as for `convolve`."""
+    v = lift(v)
+    full, n, m = _full("correlate", a, flip(conj(v) if v.dtype.kind == "c" else v), mode)
+    return _part(full, n, m, mode, (m - 1) // 2 if n >= m else n // 2)
+
+
+@implements(np.cov)
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
+) -> Any:
+    """The covariances of variables, the rows of `m` (and `y`) or, unless `rowvar`, the columns.
+
+    Observations count `fweights` times and weigh `aweights` (constants). The divisor is their number less
+    `ddof` (None: 0 if `bias`, else 1).
+    """
+    x = _variables(m, rowvar)
+    if y is not None:
+        x = concatenate([x, _variables(y, rowvar)])
+    if dtype is not None:
+        x = x.astype(dtype)
+    ddof = (0 if bias else 1) if ddof is None else ddof
+    counts = np.ones(x.shape[1]) if fweights is None else np.asarray(fweights, float)
+    weights = counts if aweights is None else counts * np.asarray(aweights, float)
+    total = weights.sum()
+    divisor = total - ddof * (1 if aweights is None else (weights * np.asarray(aweights, float)).sum() / total)
+    weights = weights.astype(np.finfo(x.dtype).dtype if x.dtype.kind in "fc" else float)
+    x = x - sum(x * (weights / weights.dtype.type(total)), 1, keepdims=True)
+    return np.squeeze((x * weights) @ (conj(x) if x.dtype.kind == "c" else x).mT / float(max(divisor, 0)))
+
+
+def _variables(m: Any, rowvar: bool) -> Any:
+    m = lift(m)
+    if m.ndim > 2:
+        raise ValueError(f"cov: expected at most 2 dimensions, not shape {m.shape}")
+    return m.mT if m.ndim == 2 and not rowvar else atleast_2d(m)
+
+
+@implements(np.corrcoef)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+    """The correlation coefficients of variables: `cov` over the products of their standard deviations."""
+    c = cov(x, y, rowvar, dtype=dtype)
+    if not c.ndim:
+        return c / c
+    deviation = sqrt(np.real(diagonal(c)))
+    c = c / deviation[:, None] / deviation
+    return c if c.dtype.kind == "c" else clip(c, -1, 1)

@@ -1,0 +1,100 @@
+"""`pad` in NumPy's modes: zeros are a linear pair with cropping, the other modes go axis by axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .indexing import setitem
+from .primitive import implements, linear
+from .shaping import moveaxis
+from .tensor import Tensor, lift, wrap
+
+_OPTIONS = {
+    "constant": "constant_values",
+    "edge": None,
+    "wrap": None,
+    "reflect": "reflect_type",
+    "symmetric": "reflect_type",
+    "linear_ramp": "end_values",
+    "mean": "stat_length",
+}
+
+
+@linear("x")
+def pad(x: Any, *, widths: tuple[tuple[int, int], ...]) -> Any:
+    """Entries put before and after those of each axis; see `numpy.pad`.
+
+    `pad_width` is a number, a pair (before, after), one pair for each axis, or a dictionary from axes to these.
+    The modes are "constant" (with `constant_values`), "edge", "wrap", "reflect" and "symmetric" (with
+    `reflect_type`), "linear_ramp" (with `end_values`) and "mean" (with `stat_length`); ValueError for others.
+
+    >>> pad(Tensor([1.0, 2.0, 3.0]), (2, 1), mode="reflect")
+    Tensor([3., 2., 1., 2., 3., 2.])
+    """
+    return np.pad(x, widths) if widths else x
+
+
+pad.vjp("x")(lambda g, x_shape, widths: g[_inside(x_shape, widths)])
+
+
+def _inside(shape: Any, widths: Any) -> Any:
+    """Where the array itself is, in the padded one."""
+    return tuple(slice(before, before + n) for (before, _), n in zip(widths, shape, strict=True))
+
+
+@pad.strategy
+def _(draw: Any) -> Any:
+    x = draw.array()
+    return (x,), {"widths": tuple((draw.integer(0, 2), draw.integer(0, 2)) for _ in x.shape)}
+
+
+@pad.public
+@implements(np.pad)
+def _(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+    x = lift(array)
+    if mode not in _OPTIONS:
+        raise ValueError(f"pad: mode {mode!r} is not supported; there are {', '.join(_OPTIONS)}")
+    if set(options) - {_OPTIONS[mode]}:
+        raise ValueError(f"pad: mode {mode!r} has no option {', '.join(sorted(set(options) - {_OPTIONS[mode]}))}")
+    if not isinstance(x, Tensor) or x.dtype.kind not in "fc":
+        out = np.pad(x._data if isinstance(x, Tensor) else x, pad_width, mode, **options)  # type: ignore[call-overload]
+        return wrap(out) if isinstance(x, Tensor) else out
+    widths = _widths(pad_width, x.ndim)
+    if mode == "constant":
+        if not options:
+            return pad.apply(x, widths=widths)
+        return setitem(np.pad(np.zeros(x.shape, x.dtype), widths, **options), _inside(x.shape, widths), x)
+    for axis, width in enumerate(widths):
+        if any(width):
+            x = _pad_axis(x, axis, width, mode, {name: _along(axis, value, x) for name, value in options.items()})
+    return x
+
+
+def _widths(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
+    """Any form of `pad_width` as a pair for each axis."""
+    if isinstance(pad_width, dict):
+        by_axis = {range(ndim)[axis]: width for axis, width in pad_width.items()}
+        pad_width = [np.broadcast_to(by_axis.get(axis, 0), 2) for axis in range(ndim)]
+    widths = np.broadcast_to(pad_width if ndim else 0, (ndim, 2))
+    if widths.dtype.kind not in "iu" or (widths < 0).any():
+        raise ValueError(f"pad: pad_width={pad_width!r}; expected integers from 0")
+    return tuple((int(before), int(after)) for before, after in widths)
+
+
+def _along(axis: int, option: Any, x: Any) -> Any:
+    """The part of an option that is about one axis."""
+    return option if option is None or isinstance(option, str) else tuple(np.broadcast_to(option, (x.ndim, 2))[axis])
+
+
+def _pad_axis(x: Any, axis: int, width: tuple[int, int], mode: str, options: dict[str, Any]) -> Any:
+    """Padding of one axis: entries repeated, or else products with the matrix that the mode is."""
+    n = x.shape[axis]
+    pad_one: Any = np.pad
+    if mode in ("edge", "wrap", "reflect", "symmetric") and options.get("reflect_type", "even") == "even":
+        return x[(slice(None),) * axis + (pad_one(np.arange(n), width, mode),)]
+    constant = pad_one(np.zeros(n, x.dtype), width, mode, **options)
+    ends = {name: (pair, (0, 0)) if name == "end_values" else pair for name, pair in options.items()}
+    matrix = pad_one(np.eye(n, dtype=x.dtype), (width, (0, 0)), mode, **ends) - constant[:, None]
+    return moveaxis(moveaxis(x, axis, -1) @ matrix.T + constant, -1, axis)

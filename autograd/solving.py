@@ -1,0 +1,203 @@
+"""Primitives of linear algebra that make one thing of a matrix: a solution, a determinant, an inverse, exp.
+
+All take stacks of matrices, (..., m, n). Rules hold for complex matrices, too; `np.conj` in them is nothing for
+real ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .primitive import implements, primitive
+from .shaping import expand_dims, squeeze
+from .tensor import lift
+
+
+class SlogdetResult(NamedTuple):
+    sign: Any
+    logabsdet: Any
+
+
+def matrices(a: Any, name: str) -> Any:
+    """`a` as a Tensor or array; LinAlgError unless it is a matrix or a stack of matrices."""
+    a = lift(a)
+    if a.ndim < 2:
+        raise np.linalg.LinAlgError(f"{name}: expected a matrix or a stack of matrices, not shape {a.shape}")
+    return a
+
+
+def filled(g: Any, out: Any) -> Any:
+    """The cotangents of several outputs, with zeros for those that are not used."""
+    return [np.zeros_like(o) if c is None else c for c, o in zip(g, out, strict=True)]
+
+
+def adjoint(x: Any) -> Any:
+    return np.conj(x.mT)
+
+
+def on_diagonal(x: Any, entries: Any) -> Any:
+    """Square matrices with other entries on the diagonal."""
+    return np.where(np.eye(x.shape[-1], dtype=bool), entries, x)
+
+
+def regular(draw: Any, shape: tuple[int, ...]) -> Any:
+    """Well conditioned matrices with distinct eigenvalues and singular values, and no 0, where signs may turn."""
+    return draw.array(shape=shape, domain=(0.2, 1.0)) + np.eye(shape[-2], shape[-1]) * (4 + 4 * np.arange(shape[-1]))
+
+
+def regular_square(draw: Any) -> Any:
+    """Arguments for a primitive of square matrices."""
+    n = draw.integer(0, 3)
+    return (regular(draw, (*draw.shape(max_dims=1), n, n)),), {}
+
+
+@primitive
+def solve(a: Any, b: Any) -> Any:
+    """The solution x of a x = b, for square `a` of shape (..., n, n) and `b` (n,) or (..., n, k).
+
+    LinAlgError where a matrix is singular.
+
+    >>> solve(Tensor([[2.0, 0.0], [0.0, 4.0]]), Tensor([2.0, 2.0]))
+    Tensor([1. , 0.5])
+    """
+    return np.linalg.solve(a, b)
+
+
+solve.vjp("a")(lambda g, a, out: -np.linalg.solve(a.mT, g) @ out.mT)
+solve.vjp("b", "linear")(lambda g, a: np.linalg.solve(a.mT, g))
+
+
+@solve.strategy
+def _(draw: Any) -> Any:
+    n, k = draw.integer(0, 3), draw.integer(0, 3)
+    left, right = draw.broadcastable(2, max_dims=1)
+    return (regular(draw, (*left, n, n)), regular(draw, (*right, n, k))), {}
+
+
+@solve.public
+@implements(np.linalg.solve)
+def _(a: Any, b: Any) -> Any:
+    a, b = matrices(a, "solve"), lift(b)
+    if b.ndim == 1:
+        return squeeze(solve.apply(a, expand_dims(b, 1)), -1)
+    return solve.apply(a, b)
+
+
+@primitive
+def cofactor(a: Any) -> Any:
+    """The cofactors of square matrices, det(a) inv(a)^T, for singular ones as well."""
+    u, s, vh = np.linalg.svd(a)
+    others = np.prod(on_diagonal(np.broadcast_to(s[..., None, :], a.shape), 1), axis=-1)
+    sign = np.linalg.det(u) * np.linalg.det(vh)
+    return sign[..., None, None] * ((u.conj() * others[..., None, :]) @ vh.conj())
+
+
+@cofactor.vjp("a")
+def _(g: Any, a: Any, out: Any) -> Any:
+    inverse = np.linalg.inv(a).mT
+    return np.sum(g * out, axis=(-2, -1), keepdims=True) * inverse - inverse @ g.mT @ out
+
+
+cofactor.strategy(regular_square)
+
+
+@primitive
+def det(a: Any) -> Any:
+    """The determinants of square matrices; the gradient, the cofactors, is right for singular ones, too.
+
+    A second derivative at a singular matrix is a LinAlgError.
+
+    >>> a = Tensor([[1.0, 2.0], [2.0, 4.0]], requires_grad=True)
+    >>> det(a).backward()
+    >>> a.grad
+    Tensor([[ 4., -2.],
+            [-2.,  1.]])
+    """
+    return np.linalg.det(a)
+
+
+det.vjp("a")(lambda g, a: g[..., None, None] * cofactor(a))
+det.strategy(regular_square)
+implements(np.linalg.det)(det)
+
+
+@primitive(outputs=["sign", "logabsdet"])
+def slogdet(a: Any) -> Any:
+    """The signs (for complex matrices: phases) of the determinants, and the logarithms of their magnitudes.
+
+    0 and -inf for a singular matrix, where a gradient is a LinAlgError.
+    """
+    return np.linalg.slogdet(a)
+
+
+@slogdet.vjp("a")
+def _(g: Any, a: Any, out: Any) -> Any:
+    g_sign, g_log = filled(g, out)
+    turn = g_sign * out[0]
+    return ((turn - np.conj(turn)) / 2 + g_log)[..., None, None] * np.linalg.inv(a).mT
+
+
+slogdet.strategy(regular_square)
+
+
+@slogdet.public
+@implements(np.linalg.slogdet)
+def _(a: Any) -> Any:
+    return SlogdetResult(*slogdet.apply(matrices(a, "slogdet")))
+
+
+@primitive
+def pinv(a: Any, *, rcond: float | None) -> Any:
+    """The pseudo-inverses of matrices of any shape; singular values below `rcond` (default 1e-15) times the
+    largest count as 0. The gradient is that among matrices of the same rank.
+
+    >>> pinv(Tensor([[2.0], [0.0]]))
+    Tensor([[0.5, 0. ]])
+    """
+    return np.linalg.pinv(a, rcond)
+
+
+@pinv.vjp("a")
+def _(g: Any, a: Any, out: Any) -> Any:
+    left, right = g.mT @ out @ adjoint(out), adjoint(out) @ out @ g.mT
+    return np.conj(left - a @ (out @ left) + right - (right @ out) @ a) - out.mT @ g @ out.mT
+
+
+@pinv.strategy
+def _(draw: Any) -> Any:
+    return (regular(draw, (*draw.shape(max_dims=1), draw.integer(0, 3), draw.integer(0, 3))),), {"rcond": None}
+
+
+@pinv.public
+@implements(np.linalg.pinv)
+def _(a: Any, rcond: Any = None, *, rtol: Any = None) -> Any:
+    return pinv.apply(matrices(a, "pinv"), rcond=rtol if rcond is None else rcond)
+
+
+@primitive
+def expm(a: Any) -> Any:
+    """The exponentials of square matrices, sum(a^k / k!), by SciPy.
+
+    Higham, Functions of Matrices, 2008, for the rule: exp of [[a, d], [0, a]] has the derivative along d beside exp(a).
+    """
+    try:
+        import scipy.linalg
+    except ImportError as error:
+        raise ImportError("expm: SciPy computes it, pip install pullback[special]") from error
+    return scipy.linalg.expm(a)
+
+
+@expm.vjp("a")
+def _(g: Any, a: Any) -> Any:
+    n = a.shape[-1]
+    upper = np.concatenate([a.mT, g], axis=-1)
+    lower = np.concatenate([np.zeros_like(a), a.mT], axis=-1)
+    return expm(np.concatenate([upper, lower], axis=-2))[..., :n, n:]
+
+
+@expm.strategy
+def _(draw: Any) -> Any:
+    n = draw.integer(0, 3)
+    return (draw.array(shape=(*draw.shape(max_dims=1), n, n), domain=(-1.0, 1.0)),), {}

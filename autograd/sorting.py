@@ -1,0 +1,182 @@
+"""Choosing entries: sorting, taking by index or condition, and interpolation. All of it is `getitem` at places that
+are constants of the graph, so that `scatter` takes every gradient back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .elementwise import where
+from .indexing import getitem, scatter
+from .primitive import implements
+from .shaping import axes_of, broadcast_to, ravel, reshape, stack
+from .tensor import Tensor, as_data, lift
+
+
+def _flat_or(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
+    """The array with its axis; None is the axis of the flattened array."""
+    a = lift(a)
+    return (ravel(a), 0) if axis is None else (a, axes_of(axis, a.ndim, name)[0])
+
+
+def _along(a: Any, places: Any, axis: int) -> tuple[Any, ...]:
+    """The index that reads, for each of the places, the entry there along `axis`."""
+    index = list(np.indices(tuple(1 if i == axis else n for i, n in enumerate(a.shape)), sparse=True))
+    index[axis] = places
+    return tuple(index)
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """For each of the `indices` the entry of `arr` at that place along `axis` (None: of the flattened array).
+
+    >>> take_along_axis(Tensor([[5.0, 6.0], [7.0, 8.0]]), [[1], [0]], 1)
+    Tensor([[6.],
+            [7.]])
+    """
+    arr, axis = _flat_or(arr, axis, "take_along_axis")
+    indices = as_data(indices)
+    if indices.ndim != arr.ndim:
+        raise ValueError(f"take_along_axis: indices of shape {indices.shape} for an array of shape {arr.shape}")
+    return getitem(arr, _along(arr, indices, axis))
+
+
+@implements(np.put_along_axis)
+def put_along_axis(arr: Tensor, indices: Any, values: Any, axis: int | None) -> None:
+    """Write `values` into `arr`, in place, at the places that `take_along_axis` reads."""
+    if axis is None:
+        flat = ravel(arr)
+        flat[as_data(indices)] = values
+        arr[...] = reshape(flat, arr.shape)
+    else:
+        arr[_along(arr, as_data(indices), axes_of(axis, arr.ndim, "put_along_axis")[0])] = values
+
+
+@implements(np.sort)
+def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Any:
+    """The entries along `axis` (None: of the flattened array) in ascending order; each keeps its gradient.
+
+    >>> x = Tensor([3.0, 1.0, 2.0], requires_grad=True)
+    >>> sort(x).backward([1.0, 10.0, 100.0])
+    >>> x.grad
+    Tensor([100.,   1.,  10.])
+    """
+    a, axis = _flat_or(a, axis, "sort")
+    return take_along_axis(a, np.argsort(as_data(a), axis, kind, stable=stable), axis)
+
+
+@implements(np.partition)
+def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
+    """The entries along `axis` with the `kth` in its sorted place, the smaller before and the larger behind it."""
+    a, axis = _flat_or(a, axis, "partition")
+    return take_along_axis(a, np.argpartition(as_data(a), kth, axis, kind), axis)
+
+
+@implements(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """`sort`, as complex numbers."""
+    a = lift(a)
+    return sort(a.astype(np.result_type(a.dtype, np.complex64)))
+
+
+@implements(np.take)
+def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
+    """The entries of `a` at `indices` along `axis` (None: of the flattened array); what lies outside raises, or
+    wraps around or is clipped, by `mode`."""
+    a, axis = _flat_or(a, axis, "take")
+    indices = as_data(indices)
+    if mode == "wrap":
+        indices = indices % a.shape[axis]
+    elif mode == "clip":
+        indices = np.clip(indices, 0, a.shape[axis] - 1)
+    elif mode != "raise":
+        raise ValueError(f"take: mode {mode!r} is none of raise, wrap, clip")
+    return getitem(a, (slice(None),) * axis + (indices,))
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
+    """The slices of `a` along `axis` (None: the entries of the flattened array) where `condition` holds."""
+    return take(a, np.flatnonzero(as_data(condition)), axis)
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    """The entries of `arr` where `condition` holds, as one dimension."""
+    return compress(ravel(condition), arr)
+
+
+@implements(np.choose)
+def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
+    """For each entry of `a`, an integer, the entry there of that one of the `choices`; all broadcast together."""
+    a, choices = as_data(a), [lift(c) for c in choices]
+    shape = np.broadcast_shapes(a.shape, *(c.shape for c in choices))
+    together = stack([broadcast_to(c, shape) for c in choices])
+    which = np.broadcast_to(a, shape)[None]
+    places = take(np.arange(len(choices)), which, mode=mode)
+    return take_along_axis(together, places, 0)[0]
+
+
+@implements(np.select)
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """Entry by entry, from `choicelist` what stands with the first condition that holds, else `default`."""
+    if len(condlist) != len(choicelist) or not len(condlist):
+        raise ValueError(f"select: {len(condlist)} conditions for {len(choicelist)} choices")
+    out = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        out = where(as_data(condition), choice, out)
+    return out
+
+
+@implements(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    """Each function (or number) of `funclist` where its condition holds, the last one that holds; one function
+    more than conditions is for the rest.
+
+    >>> piecewise(Tensor([-2.0, 3.0]), [[True, False]], [abs, 0.0])
+    Tensor([2., 0.])
+    """
+    x = lift(x)
+    conditions = [np.broadcast_to(as_data(c), x.shape) for c in (condlist if np.ndim(condlist[0]) else [condlist])]
+    if len(funclist) == len(conditions) + 1:
+        conditions.append(~np.any(conditions, axis=0))
+    if len(funclist) != len(conditions):
+        raise ValueError(f"piecewise: {len(funclist)} functions for {len(conditions)} conditions")
+    out = np.zeros_like(x)
+    for condition, f in zip(conditions, funclist, strict=True):
+        out[condition] = f(x[condition], *args, **kw) if callable(f) else f
+    return out
+
+
+@implements(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each number from 0 on is in `x`, or the sum of its `weights`, which have gradients."""
+    x = as_data(x)
+    counts = np.bincount(x, minlength=minlength)
+    return counts if weights is None else scatter(weights, x, counts.shape)
+
+
+@implements(np.interp)
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None) -> Any:
+    """The function that is linear between the points (xp, fp), xp ascending, at `x`; gradients go to all three.
+
+    Before the first point it is `left`, behind the last `right` (None: as at that point); or it has a `period`.
+    """
+    x, xp, fp = lift(x), lift(xp), lift(fp)
+    if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
+        raise ValueError(f"interp: xp and fp of one length are needed, not shapes {xp.shape} and {fp.shape}")
+    if period is not None:
+        x, xp = x % period, xp % period
+        order = np.argsort(as_data(xp))
+        order = np.concatenate([order[-1:], order, order[:1]])
+        turn = np.zeros(order.shape)
+        turn[[0, -1]] = -period, period
+        xp, fp, left, right = xp[order] + turn, fp[order], None, None
+    last = xp.size - 1
+    low = np.clip(np.searchsorted(as_data(xp), as_data(x), side="right") - 1, 0, last)
+    high = np.minimum(low + 1, last)
+    gap = xp[high] - xp[low]
+    out = fp[low] + (x - xp[low]) / np.where(gap == 0, 1, gap) * (fp[high] - fp[low])
+    out = where(x < xp[0], fp[0] if left is None else left, out)
+    return out if right is None else where(x > xp[-1], right, out)

@@ -1,0 +1,183 @@
+"""Means and spreads, functions that leave NaN out, order statistics: compositions of reductions and `sort`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .elementwise import conj, real, sqrt, square
+from .primitive import implements
+from .reductions import count_where, cumprod, cumsum, mean, prod, sum
+from .shaping import axes_of, broadcast_to, expand_dims, reshape
+from .sorting import sort
+from .tensor import as_data, lift
+
+
+@implements(np.var)
+def var(
+    x: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    *,
+    ddof: float = 0,
+    keepdims: bool = False,
+    where: Any = True,
+    mean: Any = None,
+    correction: float | None = None,
+) -> Any:
+    """The variance over `axis` (None: over all axes): the mean square distance from the mean, with the
+    count less `correction` (or `ddof`) as its divisor."""
+    x = lift(x) if dtype is None else lift(x).astype(dtype)
+    if correction is not None:
+        if ddof:
+            raise ValueError(f"var: ddof={ddof} and correction={correction} are two names of one thing")
+        ddof = correction
+    if where is not True:
+        x = np.where(where, x, 0)
+    from_mean = x - (_mean(x, axis, keepdims=True, where=where) if mean is None else mean)
+    squares = real(from_mean * conj(from_mean)) if from_mean.dtype.kind == "c" else square(from_mean)
+    total = sum(squares, axis, keepdims=keepdims, where=where)
+    count = np.maximum(count_where(where, x.shape, axis, keepdims) - ddof, 0)
+    return total / np.asarray(count, total.dtype)[()]
+
+
+_mean = mean.form
+
+
+@implements(np.std)
+def std(x: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
+    """The standard deviation over `axis`: the square root of `var`, which names the options; its gradient is 0
+    where all entries agree."""
+    return sqrt(var(x, axis, dtype, **options))
+
+
+@implements(np.average)
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+    """The mean over `axis` with `weights` (None: equal ones), of the shape of `a` or one for each place along `axis`;
+    if `returned` with the sum of the weights."""
+    a = lift(a)
+    if weights is None:
+        weights = np.ones(a.shape, a.dtype)
+    weights = lift(weights)
+    if weights.shape != a.shape:
+        axes = axes_of(axis, a.ndim, "average")
+        if weights.shape != tuple(a.shape[i] for i in axes):
+            raise ValueError(f"average: weights of shape {weights.shape} for axis {axis} of shape {a.shape}")
+        weights = broadcast_to(expand_dims(weights, [i for i in range(a.ndim) if i not in axes]), a.shape)
+    scale = sum(weights, axis, keepdims=keepdims)
+    out = sum(a * weights, axis, keepdims=keepdims) / scale
+    return (out, broadcast_to(scale, out.shape)) if returned else out
+
+
+def _without_nan(function: Any, numpy_function: Any) -> Any:
+    def form(x: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
+        x = lift(x)
+        where = np.logical_and(~np.isnan(x), options.pop("where", True))
+        return function(x, axis, dtype, where=where, **options)
+
+    form.__name__ = form.__qualname__ = numpy_function.__name__
+    form.__doc__ = f"`{function.__name__}` of the entries that are not NaN."
+    return implements(numpy_function)(form)
+
+
+nansum, nanprod, nanmean = _without_nan(sum, np.nansum), _without_nan(prod, np.nanprod), _without_nan(mean, np.nanmean)
+nanvar, nanstd = _without_nan(var, np.nanvar), _without_nan(std, np.nanstd)
+
+
+@implements(np.nancumsum)
+def nancumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """`cumsum` with NaN taken as 0."""
+    return cumsum(np.where(np.isnan(x), 0, x), axis, dtype)
+
+
+@implements(np.nancumprod)
+def nancumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """`cumprod` with NaN taken as 1."""
+    return cumprod(np.where(np.isnan(x), 1, x), axis, dtype)
+
+
+# A quantile lies at place n q + alpha + q (1 - alpha - beta) - 1 of the n sorted entries (Hyndman and Fan, 1996):
+# method -> alpha, beta and, of the place's fraction and whole part, the weight of the next entry
+_METHODS: dict[str, Any] = {
+    "inverted_cdf": (0, 1, lambda f, j: f > 0),
+    "averaged_inverted_cdf": (0, 1, lambda f, j: np.where(f > 0, 1, 0.5)),
+    "closest_observation": (-0.5, 1.5, lambda f, j: np.logical_or(f > 0, j % 2 == 0)),
+    "interpolated_inverted_cdf": (0, 1, lambda f, j: f),
+    "hazen": (0.5, 0.5, lambda f, j: f),
+    "weibull": (0, 0, lambda f, j: f),
+    "linear": (1, 1, lambda f, j: f),
+    "median_unbiased": (1 / 3, 1 / 3, lambda f, j: f),
+    "normal_unbiased": (3 / 8, 3 / 8, lambda f, j: f),
+    "lower": (1, 1, lambda f, j: 0 * f),
+    "higher": (1, 1, lambda f, j: f > 0),
+    "midpoint": (1, 1, lambda f, j: np.where(f > 0, 0.5, 0)),
+    "nearest": (1, 1, lambda f, j: np.logical_or(f > 0.5, np.logical_and(f == 0.5, j % 2 == 1))),
+}
+
+
+def _in_rows(x: Any, axis: Any, name: str) -> tuple[Any, tuple[int, ...]]:
+    """The array with the axes of a reduction as one, the last, sorted; and the shape that keeps these axes."""
+    axes = axes_of(axis, x.ndim, name)
+    others = tuple(a for a in range(x.ndim) if a not in axes)
+    rows = reshape(np.transpose(x, (*others, *axes)), (*(x.shape[a] for a in others), -1))
+    return sort(rows), tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+
+
+def _shaped(out: Any, lead: tuple[int, ...], kept: tuple[int, ...], keepdims: bool) -> Any:
+    return reshape(out, (*lead, *kept)) if keepdims else out
+
+
+def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
+    name = numpy_function.__name__
+
+    def form(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Any:
+        a, q = lift(a), lift(q)
+        if method not in _METHODS:
+            raise ValueError(f"{name}: method {method!r} is none of {', '.join(_METHODS)}")
+        if not np.all(np.logical_and(q >= 0, q <= scale)):
+            raise ValueError(f"{name}: q must be from 0 to {scale}")
+        rows, kept = _in_rows(a, axis, name)
+        n = np.sum(~np.isnan(rows), axis=-1) if skip_nan else rows.shape[-1]
+        alpha, beta, weight = _METHODS[method]
+        lead = q.shape
+        place = (n + 1 - alpha - beta) * reshape(q / scale, (*lead, *(1,) * (rows.ndim - 1))) + (alpha - 1)
+        below = as_data(np.floor(place))
+        t = weight(place - below, below).astype(rows.dtype if rows.dtype.kind == "f" else np.float64)
+        places = np.indices(rows.shape[:-1], sparse=True)
+        low, high = (rows[(*places, np.clip(j, 0, as_data(n) - 1).astype(np.intp))] for j in (below, below + 1))
+        out = low + t * np.where(low == high, 0, high - low)
+        if not skip_nan:
+            out = np.where(np.isnan(rows[..., -1]), rows[..., -1], out)
+        return _shaped(out, lead, kept, keepdims)
+
+    form.__name__ = form.__qualname__ = name
+    form.__doc__ = (
+        f"`numpy.{name}` without its weights, by any of its methods: a gradient goes to the entries beside the place "
+        "in sorted order, and to q."
+    )
+    return implements(numpy_function)(form)
+
+
+quantile, percentile = _quantile(np.quantile, 1, False), _quantile(np.percentile, 100, False)
+nanquantile, nanpercentile = _quantile(np.nanquantile, 1, True), _quantile(np.nanpercentile, 100, True)
+
+
+@implements(np.median)
+def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """The middle entry over `axis` in sorted order, or the mean of the two in the middle; NaN if one is.
+
+    >>> from pullback import Tensor
+    >>> median(Tensor([3.0, 1.0, 8.0, 4.0]))
+    Tensor(3.5)
+    """
+    rows, kept = _in_rows(lift(a), axis, "median")
+    n = rows.shape[-1]
+    out = mean(rows[..., (n - 1) // 2 : n // 2 + 1], -1)
+    return _shaped(np.where(np.isnan(rows[..., -1]), rows[..., -1], out), (), kept, keepdims)
+
+
+@implements(np.nanmedian)
+def nanmedian(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """`median` of the entries that are not NaN."""
+    return nanquantile(a, 0.5, axis, keepdims=keepdims)

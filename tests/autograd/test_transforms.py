@@ -1,0 +1,107 @@
+"""Derivatives as functions: values, nesting, and what stays untouched."""
+
+import numpy as np
+import pytest
+
+import pullback as pb
+from pullback import Tensor
+
+
+def leaf(value):
+    return Tensor(value, requires_grad=True)
+
+
+def test_grad_of_numbers_arrays_and_tensors():
+    for x in (3.0, np.float64(3.0), np.array(3.0), Tensor(3.0)):
+        g = pb.grad(lambda x: x**2 + 2.0 * x)(x)
+        assert isinstance(g, Tensor) and g.item() == 8.0 and not g.requires_grad
+    g = pb.grad(lambda x: (x * x).sum())(np.array([1.0, 2.0], np.float32))
+    assert g.tolist() == [2.0, 4.0] and g.dtype == np.float32
+
+
+def test_argnums_and_keywords():
+    def f(x, y, *, k):
+        return k * x * y**2
+
+    assert pb.grad(f, 1)(2.0, 3.0, k=10.0).item() == 120.0
+    assert [g.item() for g in pb.grad(f, (0, 1))(2.0, 3.0, k=1.0)] == [9.0, 12.0]
+    assert [g.item() for g in pb.grad(f, (-1,))(2.0, 3.0, k=1.0)] == [12.0]
+    with pytest.raises(ValueError, match="argnums 2 given for a call with 2 arguments"):
+        pb.grad(f, 2)(2.0, 3.0, k=1.0)
+
+
+def test_value_and_grad():
+    value, g = pb.value_and_grad(lambda x: (x**2).sum())([1.0, 2.0])
+    assert value.item() == 5.0 and g.tolist() == [2.0, 4.0] and not value.requires_grad
+
+
+def test_every_order():
+    f = lambda x: x**4  # noqa: E731
+    for expected in (32.0, 48.0, 48.0, 24.0, 0.0):
+        f = pb.grad(f)
+        assert f(2.0).item() == expected
+
+
+def test_no_perturbation_confusion():
+    # d/dx [x * d/dy (x + y) at y = 1] = 1, and d/dx [x * d/dy (x * y) at y = x] = d/dx x^2 = 2 x
+    assert pb.grad(lambda x: x * pb.grad(lambda y: x + y)(1.0))(1.0).item() == 1.0
+    assert pb.grad(lambda x: x * pb.grad(lambda y: x * y)(x))(3.0).item() == 6.0
+
+
+def test_what_a_function_closes_over_is_not_lost():
+    assert pb.grad(lambda x: pb.grad(lambda y: x * y)(1.0))(3.0).item() == 1.0
+    w = leaf(5.0)
+    g = pb.grad(lambda x: w * x**2)(3.0)  # 2 w x
+    g.backward()
+    assert g.item() == 30.0 and w.grad.item() == 6.0
+
+
+def test_an_argument_that_does_not_matter_has_gradient_zero():
+    assert pb.grad(lambda x, y: Tensor(y), 0)(1.0, 3.0).item() == 0.0
+    assert pb.grad(lambda x: Tensor(1.0))(5.0).item() == 0.0
+
+
+def test_vjp_pulls_back_as_often_as_wanted():
+    value, pull_back = pb.vjp(lambda a, b: a @ b, np.eye(2), np.array([[1.0], [2.0]]))
+    assert value.tolist() == [[1.0], [2.0]]
+    for factor in (1.0, 10.0):
+        da, db = pull_back(factor * np.array([[1.0], [1.0]]))
+        assert da.tolist() == [[factor, 2 * factor]] * 2 and db.tolist() == [[factor], [factor]]
+
+
+def test_jacobian_and_hessian():
+    a = np.array([[1.0, 2.0], [3.0, 5.0]])
+    assert pb.jacobian(lambda x: a @ x)([1.0, 1.0]).tolist() == a.tolist()
+    assert pb.hessian(lambda x: x @ (a @ x))([1.0, 1.0]).tolist() == (a + a.T).tolist()
+    assert pb.jacobian(lambda x: x[:0])([1.0, 2.0]).shape == (0, 2)
+    j = pb.jacobian(lambda x: pb.reshape(x, (2, 1)) * x)([1.0, 2.0])
+    assert j.shape == (2, 2, 2) and j.tolist() == [[[2, 0], [2, 1]], [[2, 1], [0, 4]]]
+
+
+def test_differentiating_through_a_gradient_reaches_outer_tensors():
+    w = leaf(2.0)
+    pb.grad(lambda x: w * x**2)(leaf(3.0)).backward()  # 2 w x
+    assert w.grad.item() == 6.0
+
+
+def test_graphs_and_gradients_of_others_are_left_alone():
+    w = leaf(2.0)
+    h = w * w
+    assert pb.grad(lambda x: x * h)(3.0).item() == 4.0
+    assert w.grad is None
+    h.backward()
+    assert w.grad.item() == 4.0
+
+
+def test_inside_no_grad():
+    with pb.no_grad():
+        assert pb.grad(lambda x: x * x)(3.0).item() == 6.0
+
+
+def test_errors():
+    with pytest.raises(TypeError, match="expected a Tensor as the result, not a float"):
+        pb.grad(lambda x: 1.0)(2.0)
+    with pytest.raises(TypeError, match="only float and complex"):
+        pb.grad(lambda x: x * 1.0)(2)
+    with pytest.raises(RuntimeError, match=r"shape \(2,\) needs a gradient"):
+        pb.grad(lambda x: x * x)([1.0, 2.0])
