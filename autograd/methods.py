@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from . import elementwise as el
 from .arranging import repeat
 from .diagonals import diagonal, trace
+from .graph import modes
 from .indexing import getitem, setitem
 from .primitive import Primitive, implements
 from .products import dot, matmul
@@ -36,10 +38,20 @@ def _raised(out: Any) -> Any:
     return wrap(out) if isinstance(out, (np.ndarray, np.generic)) else out
 
 
-def constant(function: Any) -> Callable[..., Any]:
-    """A function whose results are constants of the graph (comparisons, positions, shapes), on Tensors."""
+def constant(function: Any, *carried: str) -> Callable[..., Any]:
+    """A function whose results are constants of the graph (comparisons, positions, shapes), on Tensors.
+
+    The arguments `carried` have entries that go into the result: TypeError if one of them requires a gradient.
+    """
 
     def on_tensors(*args: Any, **kwargs: Any) -> Any:
+        if carried and modes.recording:
+            given = inspect.signature(function).bind(*args, **kwargs).arguments
+            lost = [name for name in carried if getattr(given.get(name), "requires_grad", False)]
+            if lost:
+                raise TypeError(
+                    f"{function.__name__}: {lost[0]} requires a gradient, which has no rule here; detach() it"
+                )
         out = function(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()})
         return _raised(out)
 
@@ -71,14 +83,16 @@ argpartition, lexsort, searchsorted, digitize = map(
     constant, (np.argpartition, np.lexsort, np.searchsorted, np.digitize)
 )
 nanargmax, nanargmin, flatnonzero, argwhere = map(constant, (np.nanargmax, np.nanargmin, np.flatnonzero, np.argwhere))
-histogram, histogram2d, histogramdd, histogram_bin_edges = map(
-    constant, (np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges)
+histogram, histogram2d, histogramdd = (
+    constant(function, "weights") for function in (np.histogram, np.histogram2d, np.histogramdd)
 )
-unique, unique_all, unique_counts, unique_inverse, unique_values = map(
-    constant, (np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values)
+histogram_bin_edges, isin = constant(np.histogram_bin_edges), constant(np.isin)
+unique, unique_all, unique_counts, unique_inverse, unique_values = (
+    constant(function, "ar", "x")
+    for function in (np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values)
 )
-isin, intersect1d, setdiff1d, setxor1d, union1d = map(
-    constant, (np.isin, np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d)
+intersect1d, setdiff1d, setxor1d, union1d = (
+    constant(function, "ar1", "ar2") for function in (np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d)
 )
 shape, ndim, size, result_type = map(constant, (np.shape, np.ndim, np.size, np.result_type))
 ix_, unravel_index, ravel_multi_index = map(constant, (np.ix_, np.unravel_index, np.ravel_multi_index))

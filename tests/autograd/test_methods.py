@@ -101,3 +101,19 @@ def test_what_has_no_rule_is_refused_by_name():
         np.roots(x)
     with pytest.raises(TypeError, match="would lose it"):
         np.asarray(x)
+
+
+def test_entries_that_would_lose_their_gradient_are_refused():
+    x = Tensor([3.0, 1.0, 3.0], requires_grad=True)
+    for call in (
+        lambda: np.unique(x),
+        lambda: pb.unique_values(x),
+        lambda: np.union1d([1.0], x),
+        lambda: np.histogram([1.0, 2.0, 3.0], 2, weights=x),
+    ):
+        with pytest.raises(TypeError, match="requires a gradient, which has no rule here"):
+            call()
+    assert np.unique(x.detach()).tolist() == [1.0, 3.0]
+    assert np.histogram(x, 2)[0].tolist() == [1, 2]
+    with pb.no_grad():
+        assert pb.unique_values(x).tolist() == [1.0, 3.0]
