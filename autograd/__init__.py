@@ -142,6 +142,7 @@ from .elementwise import (
     trunc,
     where,
 )
+from .forward import jvp
 from .graph import enable_grad, no_grad
 from .indexing import getitem, scatter, setitem
 from .methods import (
@@ -484,6 +485,7 @@ __all__ = [
     "isrealobj",
     "ix_",
     "jacobian",
+    "jvp",
     "kron",
     "lcm",
     "ldexp",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .levels import raw
 from .primitive import implements
 from .shaping import (
     axes_of,
@@ -213,7 +214,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     if isinstance(repeats, (int, np.integer)):
         spread = broadcast_to(expand_dims(a, axis + 1), (*before, n, int(repeats), *after))
         return reshape(spread, (*before, n * int(repeats), *after))
-    return _taken(a, np.repeat(np.arange(n), repeats._data if isinstance(repeats, Tensor) else repeats), axis)
+    return _taken(a, np.repeat(np.arange(n), raw(repeats) if isinstance(repeats, Tensor) else repeats), axis)
 
 
 def _taken(x: Any, places: Any, axis: int) -> Any:
@@ -310,7 +311,7 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     trim = trim.lower()
     if trim not in ("f", "b", "fb", "bf"):
         raise ValueError(f"trim_zeros: trim={trim!r}; expected 'f', 'b' or 'fb'")
-    places = np.nonzero(x._data if isinstance(x, Tensor) else x)
+    places = np.nonzero(raw(x) if isinstance(x, Tensor) else x)
     cuts = [
         slice(p.min() if "f" in trim else None, p.max() + 1 if "b" in trim else None) if p.size else slice(0)
         for p in places

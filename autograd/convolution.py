@@ -191,6 +191,8 @@ def conv_weight(x: Any, y: Any, *, geo: Geometry, groups: int) -> Any:
 conv.vjp("x", "linear")(lambda g, w, geo, groups: conv_transpose.apply(g, w, geo=geo, groups=groups))
 conv.vjp("w", "linear")(lambda g, x, geo, groups: conv_weight.apply(x, g, geo=geo, groups=groups))
 conv.vjp("b")(lambda g: np.sum(g, axis=(0, *range(2, g.ndim))))
+conv.jvp("x")(lambda t, w, geo, groups: conv.apply(t, w, None, geo=geo, groups=groups))
+conv.jvp("w")(lambda t, x, geo, groups: conv.apply(x, t, None, geo=geo, groups=groups))
 
 conv_transpose.vjp("y", "linear")(lambda g, w, geo, groups: conv.apply(g, w, None, geo=geo, groups=groups))
 conv_transpose.vjp("w", "linear")(lambda g, y, geo, groups: conv_weight.apply(g, y, geo=geo, groups=groups))

@@ -80,13 +80,20 @@ logspace = _between(np.logspace, lambda start, stop, t, base: base ** (start * (
 geomspace = _between(np.geomspace, lambda start, stop, t, base: start * (stop / start) ** t)
 
 
+def _prototype(x: Any) -> Any:
+    """An array of the shape and dtype of x."""
+    if not isinstance(x, Tensor):
+        return x
+    return x._data if isinstance(x._data, np.ndarray) else np.broadcast_to(x.dtype.type(), x.shape)
+
+
 def _like(function: Any) -> Callable[..., Tensor]:
     make = creator(function)
 
     @implements(function)
     @wraps(make)
     def create(x: Any, *args: Any, **kwargs: Any) -> Tensor:
-        return make(x._data if isinstance(x, Tensor) else x, *args, **kwargs)
+        return make(_prototype(x), *args, **kwargs)
 
     return create
 

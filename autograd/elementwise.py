@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import memory
+from .levels import raw
 from .primitive import elementwise, implements, linear, primitive
 from .tensor import Tensor, as_data, lift, wrap
 
@@ -362,8 +363,8 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     return np.where(condition, a, b)
 
 
-where.vjp("a", "linear")(lambda g, condition: np.where(condition, g, 0))
-where.vjp("b", "linear")(lambda g, condition: np.where(condition, 0, g))
+where.vjp("a", "elementwise")(lambda g, condition: np.where(condition, g, 0))
+where.vjp("b", "elementwise")(lambda g, condition: np.where(condition, 0, g))
 
 
 @where.strategy
@@ -403,7 +404,7 @@ def _(x: Any, dtype: Any, *, copy: bool = True) -> Any:
     x, dtype = lift(x), np.dtype(dtype)
     if dtype.kind in "fc":
         return astype.apply(x, dtype=dtype)
-    return wrap(x._data.astype(dtype)) if isinstance(x, Tensor) else x.astype(dtype)
+    return wrap(raw(x).astype(dtype)) if isinstance(x, Tensor) else x.astype(dtype)
 
 
 @implements(np.nan_to_num)

@@ -21,10 +21,14 @@ _creation = itertools.count(0, -1)  # newest first: a heap of nodes pops in reve
 
 
 class _Modes(threading.local):
-    """What is switched on in this thread; `special` is False while operations just compute and record."""
+    """What is switched on in this thread; `special` is False while operations just compute and record.
+
+    `depth` counts the transforms around that put values of their own in place of arrays (see levels.py).
+    """
 
     special = False
     recording = True
+    depth = 0
     overrides: dict[Any, Any] = {}
 
 
@@ -40,7 +44,7 @@ def mode(**settings: Any) -> Iterator[None]:
         yield
     finally:
         modes.__dict__.update(before)
-        modes.special = not modes.recording or bool(modes.overrides)
+        modes.special = not modes.recording or bool(modes.overrides) or modes.depth > 0
 
 
 def no_grad() -> Any:
@@ -69,6 +73,7 @@ class Node:
     """
 
     __slots__ = ("order", "primitive", "edges", "kind", "value", "shape", "dtype", "grad", "hooks", "__weakref__")
+    level = 0
 
     def __init__(self, primitive: Any, edges: Any, out: Any) -> None:
         self.order = next(_creation)
@@ -89,6 +94,21 @@ class Node:
         if self.hooks is None:
             self.hooks = {}
         return RemovableHandle(self.hooks, hook)
+
+    @classmethod
+    def at(cls, level: int, primitive: Any, edges: Any, out: Any) -> Node:
+        """A node of the graph at some level (see levels.py)."""
+        if not level:
+            return cls(primitive, edges, out)
+        node = RaisedNode(primitive, edges, out)
+        node.level = level
+        return node
+
+
+class RaisedNode(Node):
+    """A node above level 0: what was kept for its rules may be Tensors of lower levels."""
+
+    __slots__ = ("level",)
 
 
 class RemovableHandle:
@@ -122,7 +142,7 @@ class Output:
     def function(self, g: Any) -> Several:
         return Several(g if i == self.position else None for i in range(self.count))
 
-    def rewrap(self, node: Node, kept: Any) -> tuple[()]:
+    def rewrap(self, node: Node, kept: Any, parents: Any) -> tuple[()]:
         return ()
 
 
@@ -195,6 +215,7 @@ def pull(
                     f"backward: the graph behind {node!r} was freed by an earlier backward; "
                     "pass retain_graph=True to that one"
                 )
+            parents = {rule.position: parent for parent, rule, _ in edges} if create_graph else None
             for parent, rule, kept in edges:
                 if parent.order > oldest:
                     continue  # it is older than all that is wanted, and cannot lead there
@@ -202,7 +223,7 @@ def pull(
                     if rule.key in overrides:
                         rule, kept = overrides[rule.key].standing_in(rule, kept)
                     if create_graph:
-                        kept = rule.rewrap(node, kept)
+                        kept = rule.rewrap(node, kept, parents)
                 c = rule.function(g, *kept)
                 if c.__class__ is not parent.kind or c.shape != parent.shape or c.dtype is not parent.dtype:
                     c = _fit(c, parent, rule)

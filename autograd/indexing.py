@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .graph import Deferred
+from .levels import raw
 from .primitive import linear
 from .tensor import Tensor, lift
 
@@ -16,7 +17,7 @@ def _plain(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(_plain(part) for part in index)
     if isinstance(index, Tensor):
-        return index._data
+        return raw(index)
     return np.asarray(index, dtype=None if len(index) else np.intp) if isinstance(index, list) else index
 
 
@@ -41,7 +42,7 @@ def _(x: Any, index: Any) -> Any:
     return getitem.apply(lift(x), index=_plain(index))
 
 
-@linear("values")
+@linear("values", jointly=True)
 def scatter(*values: Any, indices: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     """An array of zeros of `shape` with each of the values added at its index; what is named twice gets both."""
     out = np.zeros(shape, np.result_type(*values))
@@ -98,7 +99,7 @@ def _(draw: Any) -> Any:
     return [draw.array(shape=np.empty(shape)[i].shape) for i in indices], {"indices": indices, "shape": shape}
 
 
-@linear("x", "value")
+@linear("x", "value", jointly=True)
 def setitem(x: Any, value: Any, *, index: Any) -> Any:
     """A copy of `x` with `value` at `index`; where an entry is named twice, the last value counts."""
     out = np.array(x)

@@ -14,20 +14,21 @@ from .arranging import repeat
 from .diagonals import diagonal, trace
 from .graph import modes
 from .indexing import getitem, setitem
+from .levels import raw
 from .primitive import Primitive, implements
 from .products import dot, matmul
 from .reductions import cumprod, cumsum, log_softmax, max, mean, min, prod, softmax, sum
 from .shaping import copy, matrix_transpose, ravel, reshape, squeeze, swapaxes, transpose
 from .sorting import choose, compress, partition, sort, take
 from .statistics import std, var
-from .tensor import Tensor, wrap
+from .tensor import Tensor, carried, wrap
 
 
 def _lower(value: Any) -> Any:
     """A value without Tensors in it."""
     if isinstance(value, (list, tuple)):
         return type(value)(_lower(v) for v in value)
-    return value._data if isinstance(value, Tensor) else value
+    return raw(value) if isinstance(value, Tensor) else value
 
 
 def _raised(out: Any) -> Any:
@@ -38,16 +39,16 @@ def _raised(out: Any) -> Any:
     return wrap(out) if isinstance(out, (np.ndarray, np.generic)) else out
 
 
-def constant(function: Any, *carried: str) -> Callable[..., Any]:
+def constant(function: Any, *names: str) -> Callable[..., Any]:
     """A function whose results are constants of the graph (comparisons, positions, shapes), on Tensors.
 
-    The arguments `carried` have entries that go into the result: TypeError if one of them requires a gradient.
+    The arguments of these names have entries that go into the result: TypeError if one of them requires a gradient.
     """
 
     def on_tensors(*args: Any, **kwargs: Any) -> Any:
-        if carried and modes.recording:
+        if names and modes.recording:
             given = inspect.signature(function).bind(*args, **kwargs).arguments
-            lost = [name for name in carried if getattr(given.get(name), "requires_grad", False)]
+            lost = [name for name in names if carried(given.get(name))]
             if lost:
                 raise TypeError(
                     f"{function.__name__}: {lost[0]} requires a gradient, which has no rule here; detach() it"
@@ -124,7 +125,7 @@ def _comparison(symbol: str) -> None:
     compare = getattr(operator, symbol)
 
     def method(self: Tensor, other: Any) -> Any:
-        return wrap(compare(self._data, other._data if isinstance(other, Tensor) else other))
+        return wrap(compare(raw(self), raw(other) if isinstance(other, Tensor) else other))
 
     setattr(Tensor, f"__{symbol}__", method)
 
@@ -134,10 +135,10 @@ def _constant_operator(symbol: str) -> None:
     operation = getattr(operator, f"__{symbol}__")
 
     def method(self: Tensor, other: Any) -> Any:
-        return wrap(operation(self._data, other._data if isinstance(other, Tensor) else other))
+        return wrap(operation(raw(self), raw(other) if isinstance(other, Tensor) else other))
 
     def reflected(self: Tensor, other: Any) -> Any:
-        return wrap(operation(other, self._data))
+        return wrap(operation(other, raw(self)))
 
     setattr(Tensor, f"__{symbol}__", method)
     setattr(Tensor, f"__r{symbol}__", reflected)
@@ -173,7 +174,7 @@ _attributes: dict[str, Any] = {
     "__pos__": el.positive,
     "__abs__": el.abs,
     "conj": el.conj,
-    "__invert__": lambda x: wrap(~x._data),
+    "__invert__": lambda x: wrap(~raw(x)),
     "__getitem__": getitem,
     "__setitem__": _setitem,
     "T": property(transpose.form),
@@ -228,7 +229,7 @@ _attributes: dict[str, Any] = {
     "relu": el.relu,
     "softmax": softmax,
     "log_softmax": log_softmax,
-    "tolist": lambda x: x._data.tolist(),
+    "tolist": lambda x: raw(x).tolist(),
 }
 
 

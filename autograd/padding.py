@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .indexing import setitem
+from .levels import raw
 from .primitive import implements, linear
 from .shaping import moveaxis
 from .tensor import Tensor, lift, wrap
@@ -59,7 +60,7 @@ def _(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any
     if set(options) - {_OPTIONS[mode]}:
         raise ValueError(f"pad: mode {mode!r} has no option {', '.join(sorted(set(options) - {_OPTIONS[mode]}))}")
     if not isinstance(x, Tensor) or x.dtype.kind not in "fc":
-        out = np.pad(x._data if isinstance(x, Tensor) else x, pad_width, mode, **options)  # type: ignore[call-overload]
+        out = np.pad(raw(x) if isinstance(x, Tensor) else x, pad_width, mode, **options)  # type: ignore[call-overload]
         return wrap(out) if isinstance(x, Tensor) else out
     widths = _widths(pad_width, x.ndim)
     if mode == "constant":

@@ -25,6 +25,7 @@ import numpy as np
 
 from .compiled import SEQUENCES, compiled, shape_of
 from .graph import Node, Output, Several, mode, modes
+from .levels import Traced, level_of, tracer
 from .tensor import Tensor, as_data, functions, wrap
 
 _primitives: dict[str, Primitive] = {}
@@ -54,13 +55,19 @@ class Rule:
     `pick(out, *residuals, *arrays, **options)` returns what the rule's function wants, in its order.
     """
 
-    __slots__ = ("primitive", "position", "function", "wants", "kept", "pick", "key")
+    __slots__ = ("primitive", "position", "function", "given", "wants", "kept", "pick", "key")
 
     def __init__(self, primitive: Primitive, position: int, function: Callable[..., Any], wants: tuple[str, ...]):
         self.primitive, self.position = primitive, position
-        self.function, self.wants = function, wants
+        self.given = function, wants
+        if "position" in wants and primitive.variadic:
+            at, wants = wants.index("position"), tuple(want for want in wants if want != "position")
+            self.function = lambda g, *kept: function(g, *kept[:at], position, *kept[at:])
+        else:
+            self.function = function
+        self.wants = wants
         self.key = (primitive, position)
-        self.kept = f"({''.join(primitive.source(want, position) + ',' for want in wants)})"
+        self.kept = f"({''.join(primitive.source(want) + ',' for want in wants)})"
         self.pick = eval(f"lambda {primitive.header}: {self.kept}", {"shape_of": shape_of})
 
     def __repr__(self) -> str:
@@ -85,12 +92,12 @@ class Rule:
         function, count = self.function, len(self.wants)
         return Rule(self.primitive, self.position, lambda g, *kept: function(g, *kept[:count]), self.wants + extra)
 
-    def rewrap(self, node: Node, kept: tuple[Any, ...]) -> list[Any]:
-        """What was kept, as Tensors of the graph again: for rules that are to be differentiated themselves."""
-        arrays, variadic = self.primitive.arrays, self.primitive.variadic
-        parents = {rule.position: parent for parent, rule, _ in node.edges}
+    def rewrap(self, node: Node, kept: tuple[Any, ...], parents: dict[int, Node]) -> list[Any]:
+        """What was kept, as Tensors of the graph again: for rules that are to be differentiated themselves.
 
-        several = self.primitive.several
+        `parents` are the node's, by the position of the array that they are for.
+        """
+        arrays, variadic, several = self.primitive.arrays, self.primitive.variadic, self.primitive.several
 
         def lift(want: str, value: Any) -> Any:
             if want == "out":
@@ -139,7 +146,8 @@ class Primitive:
         star = ["*" + self.variadic] if self.variadic else ["*"] if self.options else []
         self.header = ", ".join(["out", *self.residuals, *self.arrays, *star, *self.options])
         self.rules: dict[int, Rule] = {}
-        self.kinds: dict[str, str] = {}  # argument -> "elementwise", "linear" or "general"
+        self.forward: dict[int, Rule] = {}
+        self.kinds: dict[str, str] = {}  # argument -> "elementwise", "linear", "jointly linear" or "general"
         self.samples: Callable[[Any], Any] | None = None
         self._public: Callable[..., Any] | None = None
         self.__name__, self.__doc__ = name, function.__doc__
@@ -168,17 +176,32 @@ class Primitive:
 
     def vjp(self, argument: str, kind: str = "general") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorator: the rule that pulls a cotangent back to `argument`, an array parameter."""
-        names = (*self.arrays, self.variadic)
-        if argument not in names:
-            raise TypeError(f"{self.name}: no array parameter named {argument!r}; it has {', '.join(map(str, names))}")
+        position = self.position(argument)
 
         def register(rule: Callable[..., Any]) -> Callable[..., Any]:
             self.kinds.setdefault(argument, kind)
-            self.rules[names.index(argument)] = self.make_rule(argument, rule)
+            self.rules[position] = self.make_rule(argument, rule)
             self.__dict__.pop("apply", None)
             return rule
 
         return register
+
+    def jvp(self, argument: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorator: the rule that pushes a tangent of `argument` forward, where its kind does not give it or a
+        faster one is known. It asks for what it needs by name, as the rules of `vjp` do."""
+
+        def register(rule: Callable[..., Any]) -> Callable[..., Any]:
+            self.forward[self.position(argument)] = self.make_rule(argument, rule)
+            return rule
+
+        return register
+
+    def position(self, argument: str) -> int:
+        """The position of the array parameter of that name."""
+        names = (*self.arrays, self.variadic)
+        if argument not in names:
+            raise TypeError(f"{self.name}: no array parameter named {argument!r}; it has {', '.join(map(str, names))}")
+        return names.index(argument)
 
     def strategy(self, samples: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Decorator: how the property tests draw `(arrays, options)` for `apply`; see `testing.strategies.Draw`."""
@@ -187,14 +210,12 @@ class Primitive:
 
     def make_rule(self, argument: str, function: Callable[..., Any]) -> Rule:
         wants = tuple(inspect.signature(function).parameters)[1:]
-        return Rule(self, (*self.arrays, self.variadic).index(argument), function, wants)
+        return Rule(self, self.position(argument), function, wants)
 
-    def source(self, want: str, position: int) -> str:
+    def source(self, want: str) -> str:
         """The expression, in terms of `header`, for what a rule asks for by the name `want`."""
         if want in ("out", self.variadic, *self.residuals, *self.arrays, *self.options):
             return want
-        if want == "position" and self.variadic:
-            return str(position)
         if want in self.several:
             return f"out[{self.several.index(want)}]"
         base = want.removesuffix("_shape")
@@ -209,41 +230,58 @@ class Primitive:
             last = self.rules.get(len(self.arrays)) if self.variadic else None
             if last is None:
                 raise TypeError(f"{self.name}: no gradient with respect to {self.arrays[position]!r}; detach() it")
-            rule = self.rules[position] = Rule(self, position, last.function, last.wants)
+            rule = self.rules[position] = Rule(self, position, *last.given)
         return rule
+
+    def kind(self, position: int) -> str:
+        """What kind of map this is in the array at `position`."""
+        name = self.arrays[position] if position < len(self.arrays) else str(self.variadic)
+        return self.kinds.get(name, "general")
 
     def outputs(self, *args: Any, **options: Any) -> tuple[Any, ...]:
         """The result, as `apply` gives it, and the residuals."""
+        level = max(map(level_of, args)) if modes.depth else 0
+        if level % 2:
+            return tracer(args, level).outputs(self, args, options)
         parents: list[tuple[int, Node]] = []
         values: list[Any] = []
-        lifted = False
+        lifted = below = False
         for position, arg in enumerate(args):
             if isinstance(arg, Tensor):
                 lifted = True
-                if arg._node is not None:
-                    parents.append((position, arg._node))
-                arg = arg._data
+                node = arg._node
+                if node is None:
+                    arg = arg if isinstance(arg._data, Traced) else arg._data
+                elif node.level == level:
+                    parents.append((position, node))
+                    arg = arg._data
+                below = below or isinstance(arg, Tensor)
             elif arg.__class__ in SEQUENCES:
                 arg = as_data(arg)
             values.append(arg)
-        results = self.function(*values, **options)
-        if self.several:
-            count = len(self.several)
-            results = (tuple(map(_scalar, results[:count])), *results[count:])
+        if below:
+            results = self.outputs(*values, **options)
         else:
-            results = (_scalar(results[0]), *results[1:]) if self.residuals else (_scalar(results),)
+            results = self.function(*values, **options)
+            if self.several:
+                count = len(self.several)
+                results = (tuple(map(_scalar, results[:count])), *results[count:])
+            else:
+                results = (_scalar(results[0]), *results[1:]) if self.residuals else (_scalar(results),)
         if not lifted:
             return results
         if not parents or not modes.recording:
             return self.wrapped(results[0], None), *results[1:]
-        edges = []
+        edges, picked = [], {}
         for position, parent in parents:
             rule = self.rule(position)
             substitute = modes.overrides.get(rule.key)
             if substitute is not None:
                 rule = rule.widened(substitute)
-            edges.append((parent, rule, rule.pick(*results, *values, **options)))
-        node = Node(self, tuple(edges), Several() if self.several else results[0])
+            if rule.kept not in picked:
+                picked[rule.kept] = rule.pick(*results, *values, **options)
+            edges.append((parent, rule, picked[rule.kept]))
+        node = Node.at(level, self, tuple(edges), Several() if self.several else results[0])
         if self.several:
             node.value = None
         return self.wrapped(results[0], node), *results[1:]
@@ -251,14 +289,14 @@ class Primitive:
     def wrapped(self, out: Any, node: Node | None) -> Any:
         """The result as a Tensor of its node, or several as Tensors of nodes on top of theirs."""
         if not self.several:
-            return wrap(out, node)
+            return out if node is None and isinstance(out, Tensor) else wrap(out, node)
         if node is None:
-            return tuple(map(wrap, out))
+            return tuple(o if isinstance(o, Tensor) else wrap(o) for o in out)
         return tuple(self.wrapped_output(o, node, i) for i, o in enumerate(out))
 
     def wrapped_output(self, out: Any, node: Node, position: int) -> Tensor:
         output = Output(self.several[position], position, len(self.several))
-        return wrap(out, Node(output, ((node, output, ()),), out))
+        return wrap(out, Node.at(node.level, output, ((node, output, ()),), out))
 
     def _apply(self, *args: Any, **options: Any) -> Any:
         return self.outputs(*args, **options)[0]
@@ -299,16 +337,17 @@ def primitive(
     return Primitive(function, name or function.__name__, (), residuals, outputs)
 
 
-def linear(*arguments: str) -> Callable[[Callable[..., Any]], Primitive]:
+def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., Any]], Primitive]:
     """Decorator: a primitive that is linear in each of the named arguments (the others held fixed).
 
+    With `jointly` it is linear in all of them together: a sum of one linear map of each.
     The rule for a linear argument is its transpose: another linear map, of which this one is the
     transpose in turn. The property tests check <A x, y> = <x, A^T y> to rounding.
     """
 
     def decorate(function: Callable[..., Any]) -> Primitive:
         made = primitive(function)
-        made.kinds.update(dict.fromkeys(arguments, "linear"))
+        made.kinds.update(dict.fromkeys(arguments, "jointly linear" if jointly else "linear"))
         return made
 
     return decorate

@@ -77,6 +77,8 @@ def affine(x: Any, w: Any, b: Any) -> Any:
 affine.vjp("x")(lambda g, w: g @ w)  # Law 2
 affine.vjp("w")(lambda g, x: g.T @ x)  # Law 1, of w^T, transposed
 affine.vjp("b")(lambda g: g)
+affine.jvp("x")(lambda t, w: t @ w.T)
+affine.jvp("w")(lambda t, x: x @ t.T)
 
 
 @affine.strategy

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from typing import Any
 
 import numpy as np
 
 from .elementwise import astype
-from .primitive import implements, linear
+from .levels import raw
+from .primitive import implements, linear, primitive
 from .tensor import Tensor, lift
 
 
@@ -52,7 +53,7 @@ def _(a: Any, /, shape: Any, order: Any = "C", *, copy: bool | None = None) -> A
     if order not in ("C", "F"):
         raise ValueError(f"reshape: order={order!r}; Tensors have no memory layout to follow, give 'C' or 'F'")
     if copy is False:  # or ValueError
-        np.reshape(a._data if isinstance(a, Tensor) else a, shape, order, copy=False)
+        np.reshape(raw(a) if isinstance(a, Tensor) else a, shape, order, copy=False)
     out = transpose(reshape.apply(transpose(a), shape=shape[::-1])) if order == "F" else reshape.apply(a, shape=shape)
     return astype(out, out.dtype) if copy else out
 
@@ -252,20 +253,20 @@ def _(a: Any, shift: Any, axis: Any = None) -> Any:
     return roll.apply(a, shift=tuple(n for n, _ in pairs), axis=tuple(i for _, i in pairs))
 
 
-@linear("arrays")
+@primitive(residuals=("starts",))
 def concatenate(*arrays: Any, axis: int) -> Any:
     """Arrays joined along an existing axis (None: flattened first); their other lengths agree.
 
     >>> concatenate([Tensor([1.0]), Tensor([2.0, 3.0])])
     Tensor([1., 2., 3.])
     """
-    return np.concatenate(arrays, axis=axis)
+    starts = list(itertools.accumulate((array.shape[axis] for array in arrays), initial=0))
+    return np.concatenate(arrays, axis=axis), starts
 
 
-@concatenate.vjp("arrays", "linear")
-def _(g: Any, position: int, arrays_shape: Any, axis: int) -> Any:
-    start = math.fsum(shape[axis] for shape in arrays_shape[:position])
-    return g[(slice(None),) * axis + (slice(int(start), int(start) + arrays_shape[position][axis]),)]
+@concatenate.vjp("arrays", "jointly linear")
+def _(g: Any, position: int, starts: list[int], axis: int) -> Any:
+    return g[(slice(None),) * axis + (slice(starts[position], starts[position + 1]),)]
 
 
 @concatenate.strategy

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .graph import Node, RemovableHandle, modes, pull
+from .levels import Traced, detached, raw
 
 
 def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     """A numeric array of `data`; a 0-d one as a NumPy scalar, whose arithmetic is several times faster."""
     if isinstance(data, Tensor):
-        data = data._data
+        data = raw(data)
     array = np.array(data, dtype=dtype, copy=copy)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"Tensor: dtype {array.dtype} is not numeric (bool, integer, float or complex)")
@@ -58,7 +59,7 @@ class Tensor:
     @property
     def data(self) -> Any:
         """The values: a NumPy array, or a NumPy scalar where `ndim` is 0."""
-        return self._data
+        return raw(self)
 
     @data.setter
     def data(self, values: Any) -> None:
@@ -80,7 +81,9 @@ class Tensor:
             self._node = None
         elif self._node is None:
             _differentiable(self._data.dtype)
-            self._node = Node(None, (), self._data)
+            if isinstance(self._data, Traced):
+                self._data = wrap(self._data)
+            self._node = Node.at(2 * modes.depth, None, (), self._data)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` and return the tensor itself."""
@@ -120,15 +123,15 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same values (shared memory) without the graph."""
-        return wrap(self._data)
+        return wrap(detached(self))
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values as a NumPy array (shared memory), whether or not a gradient is required."""
-        return np.asarray(self._data)
+        return np.asarray(raw(self))
 
     def item(self, *index: int) -> Any:
         """The one value (or the one at `index`) as a Python number; ValueError if there are more."""
-        return self._data.item(*index)
+        return raw(self).item(*index)
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
         """Call `hook` with this tensor's gradient when backward reaches it; what it returns, unless None,
@@ -185,12 +188,12 @@ class Tensor:
     __array_priority__ = 1000.0
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        if self._node is not None and modes.recording:
+        if carried(self) and modes.recording:
             raise TypeError(
                 "a Tensor that requires a gradient would lose it in a NumPy array: "
                 "use .detach() or .numpy() for its values, or stack() for a list of Tensors"
             )
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(raw(self), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         called = method == "__call__"
@@ -225,7 +228,7 @@ class Tensor:
         return self.__array__().__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return np.asarray(self._data).__dlpack_device__()
+        return np.asarray(raw(self)).__dlpack_device__()
 
     def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
         """The tensor itself: there is only the device "cpu"."""
@@ -234,38 +237,38 @@ class Tensor:
         return self
 
     def __repr__(self) -> str:
-        body = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
+        body = np.array2string(np.asarray(raw(self)), separator=", ", prefix="Tensor(")
         dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
         return f"Tensor({body}{dtype}{', requires_grad=True' if self._node else ''})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._data if self.ndim == 0 else str(self), spec)
+        return format(raw(self) if self.ndim == 0 else str(self), spec)
 
     def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("len() of a 0-d Tensor")
-        return len(self._data)
+        return self.shape[0]
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(raw(self))
 
     def __int__(self) -> int:
-        return int(self._data)
+        return int(raw(self))
 
     def __float__(self) -> float:
-        return float(self._data)
+        return float(raw(self))
 
     def __complex__(self) -> complex:
-        return complex(self._data)
+        return complex(raw(self))
 
     def __index__(self) -> int:
-        return np.asarray(self._data).__index__()
+        return np.asarray(raw(self)).__index__()
 
     def __contains__(self, value: Any) -> bool:
-        return bool(np.any(self._data == (value._data if isinstance(value, Tensor) else value)))
+        return bool(np.any(raw(self) == (raw(value) if isinstance(value, Tensor) else value)))
 
     __hash__ = object.__hash__
 
@@ -282,11 +285,33 @@ class Tensor:
     def __reduce__(self) -> Any:
         if not self.is_leaf:
             raise TypeError("only a leaf can be pickled or deep-copied: the graph stays here (detach() it first)")
-        return _rebuild, (type(self), self._data, self.requires_grad, self.grad)
+        return _rebuild, (type(self), raw(self), self.requires_grad, self.grad)
 
 
 functions: dict[Any, Callable[..., Any]] = {}  # NumPy's functions and ufuncs -> what runs them on Tensors
 finders: list[Callable[[Any], Any]] = []  # give what runs a ufunc of a library that is not imported here, or None
+
+
+def plain(x: Tensor) -> Any:
+    """The array of a Tensor of which no transform or graph knows, or else the Tensor itself."""
+    return x if carried(x) else x._data
+
+
+def leaf(value: Any, level: int) -> Tensor:
+    """A Tensor of a value (an array or a Tensor of a lower level) from which the graph of some level starts."""
+    return wrap(value, Node.at(level, None, (), value))
+
+
+def lowered(x: Tensor, level: int) -> Tensor:
+    """A Tensor without the graphs above some level."""
+    while x._node is not None and x._node.level > level:
+        x = x._data if isinstance(x._data, Tensor) else wrap(x._data)
+    return x
+
+
+def carried(x: Any) -> bool:
+    """Whether a derivative may be asked of what is computed from a value."""
+    return isinstance(x, Tensor) and (x._node is not None or isinstance(x._data, Traced))
 
 
 def wrap(data: Any, node: Node | None = None) -> Tensor:
@@ -312,7 +337,7 @@ def backward(
     retain = create_graph if retain_graph is None else retain_graph
     taken = {id(g) for _, g in seeds}
     for node, g in pull(seeds, None, retain_graph=retain, create_graph=create_graph).items():
-        if create_graph:
+        if isinstance(g, Tensor):
             node.grad = wrap(g._data, g._node) if node.grad is None else node.grad + g
             continue
         if node.grad is not None:
@@ -332,11 +357,12 @@ def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tu
     if gradient is None:
         if output.size != 1:
             raise RuntimeError(f"backward: an output of shape {output.shape} needs a gradient of that shape")
-        one = output.dtype.type(1) if output._node.value is not None else np.ones_like(output._data)
+        one = np.ones(output.shape, output.dtype) if output._node.value is None else output.dtype.type(1)
         return output._node, wrap(one) if create_graph else one
     given = gradient if isinstance(gradient, Tensor) else wrap(as_data(gradient))
     if given.shape != output.shape:
         raise ValueError(f"backward: gradient of shape {given.shape} given for an output of shape {output.shape}")
     if given.dtype != output.dtype:
         given = given.astype(output.dtype)
-    return output._node, given if create_graph else given._data
+    traced = create_graph or output._node.level or isinstance(given._data, Traced)
+    return output._node, given if traced else given._data

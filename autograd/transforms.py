@@ -14,9 +14,9 @@ import numpy as np
 
 from .creation import asarray
 from .elementwise import positive
-from .graph import enable_grad, pull
+from .graph import enable_grad, modes, pull
 from .shaping import reshape, stack
-from .tensor import Tensor, seed, wrap
+from .tensor import Tensor, leaf, lowered, plain, seed, wrap
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
@@ -122,13 +122,23 @@ def _traced(f: Callable[..., Any], argnums: Any, args: Any, kwargs: Any) -> tupl
     given = [asarray(args[i]) for i in numbers]
     arguments = list(args)
     with enable_grad():
-        inputs = [positive(x) if x.requires_grad else Tensor(x, requires_grad=True) for x in given]
+        inputs = [_fresh(x) for x in given]
         for i, x in zip(numbers, inputs, strict=True):
             arguments[i] = x
         value = f(*arguments, **kwargs)
     if not isinstance(value, Tensor):
         raise TypeError(f"{getattr(f, '__name__', f)}: expected a Tensor as the result, not a {type(value).__name__}")
     return value, _PullBack(value, inputs, _goes_on(value, inputs), single)
+
+
+def _fresh(x: Tensor) -> Tensor:
+    """The same value from a node of its own, at the level of this depth."""
+    level = 2 * modes.depth
+    if x._node is not None and x._node.level == level:
+        return positive(x)
+    if x.dtype.kind not in "fc":
+        raise TypeError(f"only float and complex tensors have gradients, not {x.dtype}")
+    return leaf(plain(x), level)
 
 
 def _goes_on(value: Tensor, inputs: list[Tensor]) -> bool:
@@ -148,4 +158,4 @@ def _goes_on(value: Tensor, inputs: list[Tensor]) -> bool:
 
 def _plain(value: Tensor, pull_back: _PullBack) -> Tensor:
     """The value: with its graph if that goes on beyond the arguments."""
-    return value if pull_back.create_graph else value.detach()
+    return value if pull_back.create_graph else lowered(value, 2 * modes.depth - 1)

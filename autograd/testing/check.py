@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..forward import jvp
 from ..primitive import Primitive
 from ..shaping import concatenate, reshape
 from ..tensor import Tensor, wrap
+from ..transforms import vjp
 from .gradcheck import GradcheckError, estimate, gradients_of, worst
 from .strategies import arguments, hypothesis
 
@@ -33,9 +35,9 @@ def check_primitive(
     Without `arrays`, examples are drawn by its `.strategy` with Hypothesis (under its `settings`) and a failing
     one is shrunk. The value is compared with `reference` (default: the primitive's own function), first
     derivatives with central differences and with the complex step where the function allows it, second
-    derivatives with differences of the first; linear arguments by <A x, y> = <x, A^T y> and elementwise
-    ones in forward mode to rounding; then layouts, float32, a repeated argument, and that nothing is changed,
-    shared or random.
+    derivatives with differences of the first; forward mode by <J v, g> = <v, J^T g> to rounding, which for a
+    linear argument is the identity of a map and its transpose, and forward over reverse; then layouts, float32,
+    a repeated argument, and that nothing is changed, shared or random.
 
     >>> from pullback import multiply
     >>> import numpy as np
@@ -119,6 +121,11 @@ class _Case:
 
     def leaves(self, arrays: Any) -> list[Any]:
         return [wrap(x[()]).requires_grad_(i in self.asked) for i, x in enumerate(arrays)]
+
+    def given(self, arrays: list[Any], values: Any, positions: Any = None) -> list[Any]:
+        """The arrays with values in place of those at some positions (those that are asked)."""
+        places = dict(zip(self.asked if positions is None else positions, values, strict=True))
+        return [places.get(i, x) for i, x in enumerate(arrays)]
 
     def gradients(self, arrays: Any, g: Any) -> list[Any]:
         """The gradients with respect to the asked arrays, by an ordinary backward pass."""
@@ -249,27 +256,38 @@ def _linear_in_the_cotangent(case: _Case) -> None:
     case.same("gradient of a zero cotangent", case.gradients(case.arrays, 0 * case.g), "it must be", zeros)
 
 
-def _adjoint(case: _Case) -> None:
-    """<A x, y> = <x, A^T y> for arguments that are linear (up to a constant that the others give)."""
-    for i, grad in zip(case.asked, case.gradients(case.arrays, case.g), strict=True):
-        if case.kind(i) == "linear":
-            others = [np.zeros_like(x) if j == i else x for j, x in enumerate(case.arrays)]
-            left, right = (case.out - case.value(others)) * case.g, case.arrays[i] * grad
-            size = np.abs(case.out * case.g).sum() + np.abs(left).sum() + np.abs(right).sum()
-            case.compare("<x, A^T y>", right.sum(), "<A x, y>", left.sum(), _EXACT * size, i)
+def _forward(case: _Case) -> None:
+    """<J v, g> = <v, J^T g> for each argument and for all at once (for a linear one J is the primitive itself, and
+    J^T its transpose), and forward over reverse agrees with reverse over reverse."""
 
+    def pushed(asked: list[int], f: Callable[[list[Any]], Any]) -> Any:
+        def moved(*inputs: Any) -> Any:
+            return f(case.given([x[()] for x in case.arrays], inputs, asked))
 
-def _elementwise(case: _Case) -> None:
-    """The rule of an elementwise argument, applied to a tangent, is the derivative in its direction."""
-    arrays = [x[()] for x in case.arrays]
-    out, *residuals = case.primitive.outputs(*arrays, **case.options)
-    for i in case.asked:
-        if case.kind(i) == "elementwise":
-            rule = case.primitive.rule(i)
-            tangent = rule.function(case.g[()], *rule.pick(out, *residuals, *arrays, **case.options))
-            tangent = np.broadcast_to(tangent, case.g.shape)
-            for beside in case.differences(case.value, i, case.g):
-                case.compare("rule as forward mode", tangent, *beside, i)
+        value, tangent = jvp(moved, [case.arrays[i] for i in asked], [case.v[i] for i in asked])
+        return value.numpy(), tangent.numpy()
+
+    grads = dict(zip(case.asked, case.gradients(case.arrays, case.g), strict=True))
+    for asked in dict.fromkeys([*((i,) for i in case.asked), tuple(case.asked)]):
+        value, tangent = pushed(list(asked), case.value)
+        case.compare("value in forward mode", value, "without", case.out, _EXACT * _size(case.out))
+        pulled = sum(np.sum(case.v[i] * grads[i]) for i in asked)
+        size = sum(np.sum(np.abs(case.v[i] * grads[i])) for i in asked) + np.sum(np.abs(tangent * case.g))
+        case.compare("<J v, g>", np.sum(tangent * case.g), "<v, J^T g>", pulled, _EXACT * size, asked[0])
+
+    def pulled_back(arrays: list[Any]) -> Any:
+        grads = vjp(lambda *asked: case.value(case.given(arrays, asked)), *(arrays[i] for i in case.asked))[1](case.g)
+        return concatenate([reshape(x, -1) for x in grads])
+
+    leaves = case.leaves(case.arrays)
+    inputs = [leaves[i] for i in case.asked]
+    v = [case.v[i] for i in case.asked]
+    first = gradients_of([case.value(leaves)], [case.g], inputs, create_graph=True)
+    second = gradients_of(first, v, inputs, create_graph=False)
+    terms = np.concatenate([np.ravel(x.numpy() * t) for x, t in zip(second, v, strict=True)])
+    along = pushed(case.asked, pulled_back)[1] * np.concatenate([np.ravel(t) for t in v])
+    size = sum(np.sum(np.abs(x)) for x in (terms, along, *(g.numpy() for g in first)))
+    case.compare("forward over reverse", np.sum(along), "reverse over reverse", np.sum(terms), _EXACT * size)
 
 
 def _layouts(case: _Case) -> None:
@@ -366,8 +384,7 @@ _CHECKS = (
     _first_order,
     _second_order,
     _linear_in_the_cotangent,
-    _adjoint,
-    _elementwise,
+    _forward,
     _layouts,
     _dtypes,
     _repeated_argument,

@@ -229,7 +229,7 @@ def test_wrong_rule_of_a_matrix_product(planted, a, b):
 
 def test_a_map_declared_linear_that_is_not(planted):
     made = product(planted, lambda g, a, b: 2 * a * (g @ b.mT), right_b_of_square, lambda a, b: (a * a) @ b)
-    fails(made, "<x, A^T y>")
+    fails(made, "<J v, g>")
 
 
 def right_b_of_square(g, a):

@@ -1,0 +1,139 @@
+"""Forward mode: values that carry a tangent, pushed through each operation as its rule's kind says.
+
+elementwise      the derivative is a diagonal: the rule of the VJP, applied to the tangent
+linear           the primitive itself, applied to the tangent
+jointly linear   the same, with the tangents (or zeros) of all the arguments at once
+general          the VJP's rule is a linear function of the cotangent: transposed, by one backward pass through it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .creation import asarray
+from .elementwise import astype
+from .graph import Several, enable_grad, made, pull
+from .levels import Traced, deeper, level_of
+from .primitive import Primitive
+from .tensor import Tensor, leaf, lowered, plain, wrap
+
+
+class Dual(Traced):
+    """A value and its tangent."""
+
+    __slots__ = ("tangent",)
+
+    def __init__(self, level: int, value: Any, tangent: Any) -> None:
+        super().__init__(level, value)
+        self.tangent = tangent
+
+    def detached(self) -> Any:
+        return self.value if not isinstance(self.value, Tensor) else self.value.detach()._data
+
+    def outputs(self, primitive: Primitive, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        level = self.level
+        values, tangents = list(args), {}
+        for i, x in enumerate(args):
+            if level_of(x) == level:
+                values[i], tangents[i] = x._data.value, x._data.tangent
+        out, *residuals = primitive.outputs(*values, **options)
+        terms = _terms(primitive, tangents, (out, *residuals), values, options)
+        if not primitive.several:
+            return dual(level, out, _total([term for (term,) in terms], out)), *residuals
+        pushed = (_total([term[i] for term in terms], o) for i, o in enumerate(out))
+        return tuple(dual(level, o, t) for o, t in zip(out, pushed, strict=True)), *residuals
+
+
+def dual(level: int, value: Any, tangent: Any) -> Tensor:
+    """A Tensor of a value with its tangent; None is none."""
+    if tangent is None:
+        return value if isinstance(value, Tensor) else wrap(value)
+    return wrap(Dual(level, value, tangent))
+
+
+def _terms(
+    primitive: Primitive, tangents: dict[int, Any], results: tuple[Any, ...], values: list[Any], options: dict[str, Any]
+) -> list[tuple[Any, ...]]:
+    """What each tangent adds to those of the outputs."""
+    terms = []
+    together = {}
+    for i, tangent in tangents.items():
+        rule, kind = primitive.forward.get(i), primitive.kind(i)
+        if rule is None and kind == "elementwise":
+            rule = primitive.rule(i)
+        if rule is not None:
+            terms.append((rule.function(tangent, *rule.pick(*results, *values, **options)),))
+        elif kind == "linear":
+            terms.append((primitive.outputs(*values[:i], tangent, *values[i + 1 :], **options)[0],))
+        elif kind == "jointly linear":
+            together[i] = tangent
+        else:
+            rule = primitive.rule(i)
+            terms.append(transposed(rule, rule.pick(*results, *values, **options), results[0], values[i], tangent))
+    if together:
+        args = [
+            x if primitive.kind(i) != "jointly linear" else together[i] if i in together else np.zeros_like(x)
+            for i, x in enumerate(values)
+        ]
+        terms.append((primitive.outputs(*args, **options)[0],))
+    return terms
+
+
+def _total(terms: Sequence[Any], out: Any) -> Any:
+    """The sum of tangents of an output, in its shape and dtype; None if there is none."""
+    given = [term for term in terms if term is not None]
+    if not given or out.dtype.kind not in "fc":
+        return None
+    total = given[0]
+    for term in given[1:]:
+        total = total + term
+    if total.shape != out.shape:
+        total = np.broadcast_to(total, out.shape)
+    if total.dtype != out.dtype:
+        if out.dtype.kind != "c":
+            total = np.real(total)
+        total = total.astype(out.dtype)
+    return total
+
+
+def transposed(rule: Any, kept: tuple[Any, ...], out: Any, x: Any, tangent: Any) -> tuple[Any, ...]:
+    """What a tangent of `x` adds to those of the outputs, by the transpose of the rule, a linear map of cotangents."""
+    with deeper() as level, enable_grad():
+        cotangents = [leaf(np.zeros_like(o)[()], level + 1) for o in (out if isinstance(out, tuple) else (out,))]
+        back = made(rule.function(Several(cotangents) if isinstance(out, tuple) else cotangents[0], *kept))
+        nodes: list[Any] = [g._node for g in cotangents]
+        if level_of(back) <= level:
+            return (None,) * len(nodes)
+        start = back._node, np.broadcast_to(tangent, back.shape).astype(back.dtype)[()]
+        found = pull([start], set(nodes), retain_graph=False, create_graph=False)
+    return tuple(found.get(node) for node in nodes)
+
+
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """The value of `f(*primals)` and its derivative in the direction of `tangents`, in one pass forward.
+
+    No graph is kept: memory does not grow with the depth of `f`. Each tangent has the shape of its primal.
+    TypeError where a primal is not float or complex or `f` gives no Tensor, ValueError where shapes differ.
+
+    >>> jvp(lambda x, y: x * y, (2.0, 5.0), (1.0, 0.0))
+    (Tensor(10.), Tensor(5.))
+    """
+    if len(primals) != len(tangents):
+        raise ValueError(f"jvp: {len(primals)} primals and {len(tangents)} tangents")
+    with deeper() as level:
+        inputs = []
+        for i, (x, t) in enumerate(zip(map(asarray, primals), map(asarray, tangents), strict=True)):
+            if x.dtype.kind not in "fc":
+                raise TypeError(f"jvp: only float and complex tensors have tangents, primal {i} is {x.dtype}")
+            if x.shape != t.shape:
+                raise ValueError(f"jvp: tangent {i} has shape {t.shape}, its primal {x.shape}")
+            inputs.append(dual(level, plain(x), plain(astype(t, x.dtype))))
+        out = f(*inputs)
+        if not isinstance(out, Tensor):
+            raise TypeError(f"jvp: expected a Tensor as the result, not a {type(out).__name__}")
+        out = lowered(out, level)
+        value, tangent = (out._data.value, out._data.tangent) if level_of(out) == level else (out, np.zeros_like(out))
+    return asarray(value), asarray(tangent)

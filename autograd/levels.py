@@ -1,0 +1,97 @@
+"""The tower of transforms: which of the values that meet in an operation was put there by the innermost transform.
+
+A Tensor's `_data` is an array, or a `Traced` value that a transform such as `jvp` put in its place; if the Tensor has
+a node above level 0, it is an array or a Tensor of a lower level. At depth d (inside d such transforms) a transform's
+values have level 2 d - 1 and the graphs that are recorded there level 2 d. An operation is done by the highest level
+among its arguments, which in turn asks for operations on what its own values hold, of lower levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .graph import mode, modes
+
+
+class Traced:
+    """What a transform puts in place of an array: it does the operations in which it is the highest."""
+
+    __slots__ = ("level", "value")
+
+    def __init__(self, level: int, value: Any) -> None:
+        self.level, self.value = level, value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def dtype(self) -> Any:
+        return self.value.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return self.value.size
+
+    @property
+    def _data(self) -> Any:
+        return self.value
+
+    def outputs(self, primitive: Any, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        """What `primitive.outputs` gives for arguments of which this is the highest."""
+        raise NotImplementedError
+
+    def detached(self) -> Any:
+        """What remains of this when all derivatives stop here."""
+        raise NotImplementedError
+
+    def outside(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError(f"a {type(self).__name__} value was used outside of the transform in which it stands")
+
+    __array_ufunc__ = __array_function__ = __array__ = outside
+
+
+@contextmanager
+def deeper() -> Iterator[int]:
+    """Inside a transform that puts values of its own in place of arrays; gives their level."""
+    with mode(depth=modes.depth + 1):
+        yield 2 * modes.depth - 1
+
+
+def level_of(x: Any) -> int:
+    """The level of the transform or graph that an argument of an operation belongs to."""
+    node = getattr(x, "_node", None)
+    if node is not None:
+        return node.level
+    return getattr(getattr(x, "_data", None), "level", 0)
+
+
+def tracer(args: Iterable[Any], level: int) -> Traced:
+    """A value of that level among arguments."""
+    return next(x._data for x in args if level_of(x) == level)
+
+
+def raw(x: Any) -> Any:
+    """The array at the bottom of a Tensor: the values without what any transform knows of them."""
+    data = x._data
+    while not isinstance(data, (np.ndarray, np.generic)):
+        data = data._data
+    return data
+
+
+def detached(x: Any) -> Any:
+    """A Tensor's `_data` without the graphs and the tangents that belong to it."""
+    data = x._data
+    while not isinstance(data, (np.ndarray, np.generic)):
+        if isinstance(data, Traced):
+            return data.detached()
+        data = data._data
+    return data
