@@ -24,6 +24,12 @@ from .shaping import (
 )
 from .tensor import Tensor, lift
 
+__all__ = [
+    "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "block", "column_stack", "delete", "dsplit",
+    "dstack", "fliplr", "flipud", "hsplit", "hstack", "insert", "meshgrid", "repeat", "resize", "rot90", "split",
+    "tile", "trim_zeros", "unstack", "vsplit", "vstack",
+]  # fmt: skip
+
 
 def _each(function: Callable[[Any], Any]) -> Callable[..., Any]:
     """A function of one array as one of several, which gives a tuple for several."""

@@ -11,6 +11,8 @@ from .reductions import sum
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, ravel
 from .tensor import lift
 
+__all__ = ["diff", "ediff1d", "gradient", "trapezoid", "unwrap"]
+
 
 def _part(x: Any, axis: int, start: int | None = None, stop: int | None = None) -> Any:
     return x[(slice(None),) * axis + (slice(start, stop),)]

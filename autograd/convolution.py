@@ -42,6 +42,8 @@ from .windows import (
     windows,
 )
 
+__all__ = ["conv", "conv_matrix", "conv_transpose", "conv_weight"]
+
 
 def _blocks(samples: int, width: int, geo: Geometry, itemsize: int) -> Iterator[tuple[slice, list[slice]]]:
     """Ranges of samples, and of rows of windows, of which `width` numbers a window together fit a block."""

@@ -15,6 +15,8 @@ from .reductions import sum
 from .shaping import concatenate, flip, reshape
 from .tensor import lift
 
+__all__ = ["convolve", "corrcoef", "correlate", "cov"]
+
 _MODES = ("full", "same", "valid")
 
 

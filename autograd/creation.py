@@ -13,6 +13,11 @@ from .primitive import implements
 from .shaping import moveaxis, stack
 from .tensor import Tensor, as_data, lift, wrap
 
+__all__ = [
+    "arange", "array", "asarray", "empty", "empty_like", "eye", "from_dlpack", "fromfunction", "full", "full_like",
+    "geomspace", "identity", "indices", "linspace", "logspace", "ones", "ones_like", "tri", "zeros", "zeros_like",
+]  # fmt: skip
+
 
 def asarray(obj: Any, dtype: Any = None, copy: bool | None = None) -> Tensor:
     """A Tensor of `obj`: an array's memory is shared unless `copy` (False: or ValueError), a Tensor keeps

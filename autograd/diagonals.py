@@ -13,6 +13,8 @@ from .reductions import sum
 from .shaping import axes_of, moveaxis, ravel, reshape
 from .tensor import Tensor, lift
 
+__all__ = ["diag", "diagflat", "diagonal", "fill_diagonal", "trace", "tril", "triu"]
+
 
 @implements(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:

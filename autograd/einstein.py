@@ -15,6 +15,8 @@ from .reductions import sum
 from .shaping import squeeze
 from .tensor import lift
 
+__all__ = ["einsum"]
+
 
 @primitive
 def einsum(*operands: Any, subscripts: str) -> Any:

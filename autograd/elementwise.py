@@ -15,6 +15,17 @@ from .levels import raw
 from .primitive import elementwise, implements, linear, primitive
 from .tensor import Tensor, as_data, lift, wrap
 
+__all__ = [
+    "abs", "absolute", "acos", "acosh", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+    "arctanh", "around", "asin", "asinh", "astype", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "conj",
+    "conjugate", "copysign", "cos", "cosh", "deg2rad", "degrees", "divide", "divmod", "exp", "exp2", "expm1", "fabs",
+    "fix", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "heaviside", "hypot", "imag",
+    "ldexp", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "maximum", "minimum", "modf", "multiply",
+    "nan_to_num", "negative", "nextafter", "positive", "pow", "power", "rad2deg", "radians", "real", "reciprocal",
+    "relu", "remainder", "rint", "round", "sigmoid", "sign", "sin", "sinc", "sinh", "softplus", "sqrt", "square",
+    "subtract", "tan", "tanh", "trunc", "where",
+]  # fmt: skip
+
 _POSITIVE = (0.2, 3.0)
 _UNIT = (-0.8, 0.8)
 

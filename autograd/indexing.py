@@ -11,6 +11,8 @@ from .levels import raw
 from .primitive import linear
 from .tensor import Tensor, lift
 
+__all__ = ["getitem", "scatter", "setitem"]
+
 
 def _plain(index: Any) -> Any:
     """An index without Tensors in it, integer lists as arrays."""

@@ -23,6 +23,19 @@ from .sorting import choose, compress, partition, sort, take
 from .statistics import std, var
 from .tensor import Tensor, carried, wrap
 
+__all__ = [
+    "all", "allclose", "any", "argmax", "argmin", "argpartition", "argsort", "argwhere", "array_equal", "array_equiv",
+    "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "count_nonzero", "diag_indices_from", "digitize", "equal", "flatnonzero", "gcd", "greater",
+    "greater_equal", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "intersect1d", "invert",
+    "isclose", "iscomplex", "iscomplexobj", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal",
+    "isrealobj", "ix_", "lcm", "left_shift", "less", "less_equal", "lexsort", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "nanargmax", "nanargmin", "ndim", "nonzero", "not_equal", "ravel_multi_index",
+    "right_shift", "searchsorted", "setdiff1d", "setxor1d", "shape", "signbit", "size", "spacing",
+    "tril_indices_from", "triu_indices_from", "union1d", "unique", "unique_all", "unique_counts", "unique_inverse",
+    "unique_values", "unravel_index",
+]  # fmt: skip
+
 
 def _lower(value: Any) -> Any:
     """A value without Tensors in it."""
@@ -95,7 +108,7 @@ unique, unique_all, unique_counts, unique_inverse, unique_values = (
 intersect1d, setdiff1d, setxor1d, union1d = (
     constant(function, "ar1", "ar2") for function in (np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d)
 )
-shape, ndim, size, result_type = map(constant, (np.shape, np.ndim, np.size, np.result_type))
+shape, ndim, size = map(constant, (np.shape, np.ndim, np.size))
 ix_, unravel_index, ravel_multi_index = map(constant, (np.ix_, np.unravel_index, np.ravel_multi_index))
 diag_indices_from, tril_indices_from, triu_indices_from = map(
     constant, (np.diag_indices_from, np.tril_indices_from, np.triu_indices_from)

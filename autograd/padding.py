@@ -12,6 +12,8 @@ from .primitive import implements, linear
 from .shaping import moveaxis
 from .tensor import Tensor, lift, wrap
 
+__all__ = ["pad"]
+
 _OPTIONS = {
     "constant": "constant_values",
     "edge": None,

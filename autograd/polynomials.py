@@ -13,6 +13,8 @@ from .primitive import implements
 from .shaping import concatenate, flip, reshape
 from .tensor import lift
 
+__all__ = ["poly", "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval", "vander"]
+
 
 @implements(np.polyval)
 def polyval(p: Any, x: Any) -> Any:

@@ -19,6 +19,10 @@ from .primitive import linear, primitive
 from .tensor import Tensor, lift, wrap
 from .windows import Geometry, draw_geometry, geometry, sample_blocks, taps
 
+__all__ = [
+    "avg_pool", "flat_take", "max_pool", "max_unpool", "window_place", "window_select", "window_spread", "window_sum",
+]  # fmt: skip
+
 
 def _number(offset: tuple[int, ...], geo: Geometry) -> int:
     return int(np.ravel_multi_index(offset, geo.kernel))

@@ -12,6 +12,10 @@ from .primitive import implements, primitive
 from .shaping import axes_of, expand_dims, moveaxis, reshape, roll, squeeze, transpose
 from .tensor import Tensor, lift
 
+__all__ = [
+    "affine", "cross", "dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat",
+]  # fmt: skip
+
 
 @primitive
 def matmul(a: Any, b: Any) -> Any:

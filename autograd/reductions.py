@@ -13,6 +13,11 @@ from .primitive import implements, linear, primitive
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, inverse
 from .tensor import as_data, lift
 
+__all__ = [
+    "amax", "amin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "log_softmax", "logsumexp", "max", "mean",
+    "min", "nanmax", "nanmin", "prod", "ptp", "softmax", "sum",
+]  # fmt: skip
+
 
 def _spread(g: Any, shape: tuple[int, ...], axis: tuple[int, ...], keepdims: bool) -> Any:
     """The transpose of a sum: every summand gets the cotangent of its sum."""

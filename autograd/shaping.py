@@ -12,6 +12,12 @@ from .levels import raw
 from .primitive import implements, linear, primitive
 from .tensor import Tensor, lift
 
+__all__ = [
+    "broadcast_arrays", "broadcast_shapes", "broadcast_to", "concat", "concatenate", "copy", "expand_dims", "flip",
+    "matrix_transpose", "moveaxis", "permute_dims", "ravel", "reshape", "roll", "rollaxis", "squeeze", "stack",
+    "swapaxes", "transpose",
+]  # fmt: skip
+
 
 def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     """NumPy's `axis` argument (None, a number or several) as a tuple of different non-negative numbers."""

@@ -13,6 +13,11 @@ from .primitive import implements
 from .shaping import axes_of, broadcast_to, ravel, reshape, stack
 from .tensor import Tensor, as_data, lift
 
+__all__ = [
+    "bincount", "choose", "compress", "extract", "interp", "partition", "piecewise", "put_along_axis", "select", "sort",
+    "sort_complex", "take", "take_along_axis",
+]  # fmt: skip
+
 
 def _flat_or(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
     """The array with its axis; None is the axis of the flattened array."""

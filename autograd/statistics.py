@@ -13,6 +13,11 @@ from .shaping import axes_of, broadcast_to, expand_dims, reshape
 from .sorting import sort
 from .tensor import as_data, lift
 
+__all__ = [
+    "average", "median", "nancumprod", "nancumsum", "nanmean", "nanmedian", "nanpercentile", "nanprod", "nanquantile",
+    "nanstd", "nansum", "nanvar", "percentile", "quantile", "std", "var",
+]  # fmt: skip
+
 
 @implements(np.var)
 def var(

@@ -18,6 +18,8 @@ from .graph import enable_grad, modes, pull
 from .shaping import reshape, stack
 from .tensor import Tensor, leaf, lowered, plain, seed, wrap
 
+__all__ = ["grad", "hessian", "jacobian", "value_and_grad", "vjp"]
+
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """The function that gives the gradient of `f`, whose result has one element, in the arguments `argnums`.

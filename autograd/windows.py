@@ -16,6 +16,8 @@ import numpy as np
 from .primitive import linear
 from .tensor import lift
 
+__all__ = ["col2im", "im2col"]
+
 BLOCK = 1 << 20  # bytes to work on at a time: about what a core's second-level cache holds
 
 Pairs = tuple[tuple[int, int], ...]
