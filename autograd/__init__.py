@@ -20,6 +20,8 @@ from .graph import enable_grad as enable_grad
 from .graph import no_grad as no_grad
 from .indexing import *
 from .inspection import *
+from .inspection import __array_api_version__ as __array_api_version__
+from .inspection import __array_namespace_info__ as __array_namespace_info__
 from .methods import *
 from .padding import *
 from .polynomials import *

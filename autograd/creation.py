@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import astype, positive
+from .elementwise import astype
 from .primitive import implements
 from .shaping import moveaxis, stack
-from .tensor import Tensor, as_data, lift, wrap
+from .tensor import Tensor, as_data, lift, on_cpu, wrap
 
 __all__ = [
     "arange", "array", "asarray", "empty", "empty_like", "eye", "from_dlpack", "fromfunction", "full", "full_like",
@@ -19,7 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def asarray(obj: Any, dtype: Any = None, copy: bool | None = None) -> Tensor:
+def asarray(obj: Any, dtype: Any = None, copy: bool | None = None, *, device: str | None = None) -> Tensor:
     """A Tensor of `obj`: an array's memory is shared unless `copy` (False: or ValueError), a Tensor keeps
     its graph, and so do the Tensors in a nested list or tuple.
 
@@ -27,6 +27,7 @@ def asarray(obj: Any, dtype: Any = None, copy: bool | None = None) -> Tensor:
     >>> asarray([x, 3.0])
     Tensor([2., 3.], requires_grad=True)
     """
+    on_cpu(device)
     if _holds_tensors(obj):
         obj = stack([asarray(part) for part in obj])
     if not isinstance(obj, Tensor):
@@ -34,7 +35,7 @@ def asarray(obj: Any, dtype: Any = None, copy: bool | None = None) -> Tensor:
     out = obj if dtype is None or obj.dtype == dtype else astype(obj, dtype)
     if copy is False and out is not obj:
         raise ValueError(f"asarray: cannot convert {obj.dtype} to {np.dtype(dtype)} without a copy")
-    return positive(out) if copy and out is obj else out
+    return astype(out, out.dtype) if copy and out is obj else out
 
 
 def _holds_tensors(obj: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .elementwise import astype
 from .primitive import implements, primitive
 from .shaping import matrix_transpose
 from .solving import adjoint, filled, matrices, on_diagonal, regular, regular_square
@@ -127,7 +128,7 @@ def _(a: Any, UPLO: str = "L") -> Any:
 
 @primitive(outputs=["eigenvalues", "eigenvectors"], residuals=["largest"])
 def eig(a: Any) -> Any:
-    """The eigenvalues and eigenvectors, as columns, of square matrices; complex where an eigenvalue is.
+    """The eigenvalues and eigenvectors, as columns, of square matrices; always complex.
 
     Eigenvectors have length 1 and a real largest entry. The gradient asks that there be n of them, independent.
     """
@@ -152,7 +153,8 @@ eig.strategy(regular_square)
 @eig.public
 @implements(np.linalg.eig)
 def _(a: Any) -> Any:
-    return EigResult(*eig.apply(matrices(a, "eig")))
+    out = eig.apply(matrices(a, "eig"))
+    return EigResult(*(astype(x, np.result_type(x.dtype, np.complex64)) for x in out))
 
 
 @primitive(outputs=["Q", "R"])

@@ -13,7 +13,7 @@ import numpy as np
 from . import memory
 from .levels import raw
 from .primitive import elementwise, implements, linear, primitive
-from .tensor import Tensor, as_data, lift, wrap
+from .tensor import Tensor, as_data, lift, on_cpu, wrap
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
@@ -83,7 +83,17 @@ reciprocal = elementwise(np.reciprocal, domain=_POSITIVE, x=lambda g, out: -g * 
 # Exponentials and logarithms
 exp = elementwise(np.exp, x=lambda g, out: g * out)
 exp2 = elementwise(np.exp2, x=lambda g, out: g * out * float(np.log(2)))
-expm1 = elementwise(np.expm1, x=lambda g, out: g * (out + 1))
+
+
+def _expm1(x: Any) -> Any:
+    with np.errstate(invalid="ignore", over="ignore"):
+        out = np.expm1(x)
+        if out.dtype.kind != "c":
+            return out
+        return np.where(np.logical_and(np.isfinite(x), x != 0), out, np.exp(x) - 1)  # else NaN where one part is not
+
+
+expm1 = elementwise(_expm1, name="expm1", ufunc=np.expm1, x=lambda g, out: g * (out + 1))
 log = elementwise(np.log, domain=_POSITIVE, x=lambda g, x: g / x)
 log2 = elementwise(np.log2, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(2)))
 log10 = elementwise(np.log10, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(10)))
@@ -275,7 +285,9 @@ sign = elementwise(np.sign, kinks=(0.0,), x=_zero)
 @implements(np.sign)
 def _(x: Any) -> Any:
     x = lift(x)
-    return sign.apply(x) if x.dtype.kind != "c" else x / np.where(x == 0, 1, abs(x))
+    if x.dtype.kind != "c":
+        return sign.apply(x)
+    return np.where(x == 0, 0, x / np.where(x == 0, 1, abs(x)))
 
 
 floor = elementwise(np.floor, domain=(0.1, 0.9), x=_zero)
@@ -384,7 +396,12 @@ def _(draw: Any) -> Any:
     return (draw.mask(a.shape), a, b), {}
 
 
-implements(np.where)(where)
+@where.public
+@implements(np.where)
+def _(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    if x is None and y is None:
+        return np.nonzero(condition)
+    return where.apply(condition, x, y)
 
 
 @implements(np.clip)
@@ -411,8 +428,11 @@ def _(draw: Any) -> Any:
 
 @astype.public
 @implements(np.astype)
-def _(x: Any, dtype: Any, *, copy: bool = True) -> Any:
+def _(x: Any, dtype: Any, *, copy: bool = True, device: str | None = None) -> Any:
+    on_cpu(device)
     x, dtype = lift(x), np.dtype(dtype)
+    if not copy and x.dtype == dtype:
+        return x
     if dtype.kind in "fc":
         return astype.apply(x, dtype=dtype)
     return wrap(raw(x).astype(dtype)) if isinstance(x, Tensor) else x.astype(dtype)

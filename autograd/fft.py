@@ -223,4 +223,12 @@ def ifftshift(x: Any, axes: Any = None) -> Any:
     return _shift(x, axes, -1, "ifftshift")
 
 
-fftfreq, rfftfreq = creator(np.fft.fftfreq), creator(np.fft.rfftfreq)
+def _frequencies(function: Any) -> Any:
+    def make(n: int, d: float = 1.0, device: str | None = None, *, dtype: Any = None) -> Any:
+        return function(n, d, device).astype(dtype)
+
+    make.__name__ = function.__name__
+    return creator(make)
+
+
+fftfreq, rfftfreq = _frequencies(np.fft.fftfreq), _frequencies(np.fft.rfftfreq)

@@ -1,4 +1,4 @@
-"""The Python array API standard's names that are no operations: constants, data types, and what the namespace can do."""
+"""What the Python array API standard names beside operations: constants, data types, what the namespace can do."""
 
 from __future__ import annotations
 
@@ -55,14 +55,17 @@ def finfo(type: Any, /) -> FloatInfo:
     1.1920928955078125e-07
     """
     info = np.finfo(_dtype(type))
-    limits = info.eps, info.max, info.min, info.smallest_normal
-    return FloatInfo(info.bits, *map(float, limits), info.dtype)
+    eps, high, low, normal = map(float, (info.eps, info.max, info.min, info.smallest_normal))
+    return FloatInfo(info.bits, eps, high, low, normal, info.dtype)
 
 
 def iinfo(type: Any, /) -> IntegerInfo:
     """The limits of an integer dtype, given as dtype or by an array that has it."""
     info = np.iinfo(_dtype(type))
     return IntegerInfo(info.bits, info.max, info.min, info.dtype)
+
+
+_numpy_info: Any = np.__array_namespace_info__()
 
 
 class __array_namespace_info__:
@@ -84,8 +87,8 @@ class __array_namespace_info__:
 
     def default_dtypes(self, *, device: str | None = None) -> dict[str, np.dtype[Any]]:
         """The dtype that results where none is given, by kind."""
-        return np.__array_namespace_info__().default_dtypes(device=device)
+        return _numpy_info.default_dtypes(device=device)
 
     def dtypes(self, *, device: str | None = None, kind: Any = None) -> dict[str, np.dtype[Any]]:
         """The dtypes by name, of one `kind` ("real floating", as for `isdtype`), of several or (None) of all."""
-        return np.__array_namespace_info__().dtypes(device=device, kind=kind)
+        return _numpy_info.dtypes(device=device, kind=kind)

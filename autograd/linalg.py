@@ -224,7 +224,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, An
 
 @implements(np.linalg.eigvals)
 def eigvals(a: Any) -> Any:
-    """The eigenvalues of square matrices; complex where one is."""
+    """The eigenvalues of square matrices; always complex."""
     return eig(a)[0]
 
 

@@ -19,12 +19,12 @@ from .primitive import Primitive, implements
 from .products import dot, matmul
 from .reductions import cumprod, cumsum, log_softmax, max, mean, min, prod, softmax, sum
 from .shaping import copy, matrix_transpose, ravel, reshape, squeeze, swapaxes, transpose
-from .sorting import choose, compress, partition, sort, take
+from .sorting import argsort, choose, compress, partition, sort, take
 from .statistics import std, var
 from .tensor import Tensor, carried, wrap
 
 __all__ = [
-    "all", "allclose", "any", "argmax", "argmin", "argpartition", "argsort", "argwhere", "array_equal", "array_equiv",
+    "all", "allclose", "any", "argmax", "argmin", "argpartition", "argwhere", "array_equal", "array_equiv",
     "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",
     "bitwise_xor", "count_nonzero", "diag_indices_from", "digitize", "equal", "flatnonzero", "gcd", "greater",
     "greater_equal", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "intersect1d", "invert",
@@ -69,6 +69,7 @@ def constant(function: Any, *names: str) -> Callable[..., Any]:
         out = function(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()})
         return _raised(out)
 
+    on_tensors.__wrapped__ = function  # type: ignore[attr-defined]  # for its signature
     on_tensors.__name__ = function.__name__
     on_tensors.__doc__ = f"`numpy.{function.__name__}`, on Tensors too; what it gives is a constant of the graph."
     implements(function)(on_tensors)
@@ -80,7 +81,7 @@ equal, not_equal = constant(np.equal), constant(np.not_equal)
 logical_and, logical_or, logical_not = map(constant, (np.logical_and, np.logical_or, np.logical_not))
 isfinite, isinf, isnan = map(constant, (np.isfinite, np.isinf, np.isnan))
 all, any = constant(np.all), constant(np.any)
-argmax, argmin, argsort = map(constant, (np.argmax, np.argmin, np.argsort))
+argmax, argmin = constant(np.argmax), constant(np.argmin)
 count_nonzero, nonzero = constant(np.count_nonzero), constant(np.nonzero)
 array_equal, allclose, isclose = map(constant, (np.array_equal, np.allclose, np.isclose))
 logical_xor, bitwise_and, bitwise_or, bitwise_xor = map(

@@ -72,6 +72,8 @@ def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: A
         if dtype is not None:
             x = x.astype(dtype)
         out = made.apply(x, axis=axes_of(axis, x.ndim, made.name), keepdims=bool(keepdims))
+        if dtype is not None and out.dtype != dtype:  # small integers, which NumPy adds up in larger ones
+            out = out.astype(dtype)
         return out if initial is None else combine(out, initial)
 
     _named(form, made)

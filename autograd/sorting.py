@@ -11,11 +11,11 @@ from .elementwise import where
 from .indexing import getitem, scatter
 from .primitive import implements
 from .shaping import axes_of, broadcast_to, ravel, reshape, stack
-from .tensor import Tensor, as_data, lift
+from .tensor import Tensor, as_data, lift, wrap
 
 __all__ = [
-    "bincount", "choose", "compress", "extract", "interp", "partition", "piecewise", "put_along_axis", "select", "sort",
-    "sort_complex", "take", "take_along_axis",
+    "argsort", "bincount", "choose", "compress", "extract", "interp", "partition", "piecewise", "put_along_axis",
+    "select", "sort", "sort_complex", "take", "take_along_axis",
 ]  # fmt: skip
 
 
@@ -58,9 +58,33 @@ def put_along_axis(arr: Tensor, indices: Any, values: Any, axis: int | None) -> 
         arr[_along(arr, as_data(indices), axes_of(axis, arr.ndim, "put_along_axis")[0])] = values
 
 
+def _order(a: Any, axis: int, kind: Any, stable: bool | None, descending: bool) -> Any:
+    if kind is None and stable is None:
+        stable = True
+    if not descending:
+        return np.argsort(a, axis, kind, stable=stable)
+    return a.shape[axis] - 1 - np.flip(np.argsort(np.flip(a, axis), axis, kind, stable=stable), axis)
+
+
+@implements(np.argsort)
+def argsort(
+    a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None, descending: bool = False
+) -> Any:
+    """The places of the entries along `axis` (None: of the flattened array) in sorted order, a constant.
+
+    Entries that are equal stay in their order, unless `stable` is False or NumPy's `kind` says otherwise.
+    """
+    a, axis = _flat_or(a, axis, "argsort")
+    order = _order(as_data(a), axis, kind, stable, descending)
+    return wrap(order) if isinstance(a, Tensor) else order
+
+
 @implements(np.sort)
-def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Any:
-    """The entries along `axis` (None: of the flattened array) in ascending order; each keeps its gradient.
+def sort(
+    a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None, descending: bool = False
+) -> Any:
+    """The entries along `axis` (None: of the flattened array) in ascending order, or in `descending`; each keeps its
+    gradient. Entries that are equal stay in their order, unless `stable` is False.
 
     >>> x = Tensor([3.0, 1.0, 2.0], requires_grad=True)
     >>> sort(x).backward([1.0, 10.0, 100.0])
@@ -68,7 +92,7 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None
     Tensor([100.,   1.,  10.])
     """
     a, axis = _flat_or(a, axis, "sort")
-    return take_along_axis(a, np.argsort(as_data(a), axis, kind, stable=stable), axis)
+    return take_along_axis(a, _order(as_data(a), axis, kind, stable, descending), axis)
 
 
 @implements(np.partition)

@@ -51,10 +51,19 @@ _mean = mean.form
 
 
 @implements(np.std)
-def std(x: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
-    """The standard deviation over `axis`: the square root of `var`, which names the options; its gradient is 0
-    where all entries agree."""
-    return sqrt(var(x, axis, dtype, **options))
+def std(
+    x: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    *,
+    ddof: float = 0,
+    keepdims: bool = False,
+    where: Any = True,
+    mean: Any = None,
+    correction: float | None = None,
+) -> Any:
+    """The standard deviation over `axis`: the square root of `var`; its gradient is 0 where all entries agree."""
+    return sqrt(var(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction))
 
 
 @implements(np.average)
@@ -126,7 +135,7 @@ def _in_rows(x: Any, axis: Any, name: str) -> tuple[Any, tuple[int, ...]]:
     axes = axes_of(axis, x.ndim, name)
     others = tuple(a for a in range(x.ndim) if a not in axes)
     rows = reshape(np.transpose(x, (*others, *axes)), (*(x.shape[a] for a in others), -1))
-    return sort(rows), tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    return sort(rows, stable=False), tuple(1 if a in axes else n for a, n in enumerate(x.shape))
 
 
 def _shaped(out: Any, lead: tuple[int, ...], kept: tuple[int, ...], keepdims: bool) -> Any:

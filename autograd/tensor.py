@@ -33,6 +33,12 @@ def lift(x: Any) -> Any:
     return x if isinstance(x, (Tensor, np.ndarray, np.generic)) else as_data(x)
 
 
+def on_cpu(device: Any) -> None:
+    """ValueError for a device other than the one there is."""
+    if device not in (None, "cpu"):
+        raise ValueError(f"there is no device {device!r}, only 'cpu'")
+
+
 class Tensor:
     """An array that records what is computed from it, so that gradients can be asked of it.
 
@@ -220,20 +226,23 @@ class Tensor:
         return handler(*args, **kwargs)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        """The package, as the Python array API standard's namespace."""
+        """The package, as the Python array API standard's namespace; ValueError for a revision that it is not."""
+        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12", "2025.12"):
+            raise ValueError(f"there is no revision {api_version!r} of the array API here; the newest is 2025.12")
         return import_module(__package__.rpartition(".")[0])
 
-    def __dlpack__(self, **options: Any) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
         """The values for another library to share, through DLPack; TypeError if a gradient would be lost."""
-        return self.__array__().__dlpack__(**options)
+        return self.__array__().__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return np.asarray(raw(self)).__dlpack_device__()
 
     def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
         """The tensor itself: there is only the device "cpu"."""
-        if device != "cpu":
-            raise ValueError(f"to_device: there is no device {device!r}, only 'cpu'")
+        on_cpu(device)
         return self
 
     def __repr__(self) -> str:
@@ -255,14 +264,19 @@ class Tensor:
     def __bool__(self) -> bool:
         return bool(raw(self))
 
+    def _number(self) -> Any:
+        if self.ndim:
+            raise TypeError(f"only a 0-d Tensor is a number, not one of shape {self.shape}; see item()")
+        return raw(self).item()
+
     def __int__(self) -> int:
-        return int(raw(self))
+        return int(self._number())
 
     def __float__(self) -> float:
-        return float(raw(self))
+        return float(self._number())
 
     def __complex__(self) -> complex:
-        return complex(raw(self))
+        return complex(self._number())
 
     def __index__(self) -> int:
         return np.asarray(raw(self)).__index__()
