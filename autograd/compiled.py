@@ -13,7 +13,8 @@ from .tensor import Tensor, as_data
 if TYPE_CHECKING:
     from .primitive import Primitive
 
-SEQUENCES = frozenset((list, tuple))
+_SCALARS = (t for t in np.sctypeDict.values() if issubclass(t, (np.number, np.bool)))
+PLAIN = frozenset((np.ndarray, bool, int, float, complex, type(None), *_SCALARS))  # what functions take as it is
 
 
 def shape_of(value: Any) -> Any:
@@ -29,7 +30,7 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
             if modes.special: return slow(x, axis=axis)
             lifted, n0 = False, None
             if isinstance(x, Tensor): lifted, n0, x = True, x._node, x._data
-            elif x.__class__ in sequences: x = as_data(x)
+            elif x.__class__ not in plain: x = as_data(x)
             out = function(x, axis=axis)
             if out.__class__ is ndarray and not out.ndim: out = out[()]
             if not lifted: return out
@@ -50,7 +51,7 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
     ]
     for node, x in zip(nodes, arrays, strict=True):
         lines.append(f"    if isinstance({x}, Tensor): lifted, {node}, {x} = True, {x}._node, {x}._data")
-        lines.append(f"    elif {x}.__class__ in sequences: {x} = as_data({x})")
+        lines.append(f"    elif {x}.__class__ not in plain: {x} = as_data({x})")
     lines += [
         f"    {', '.join(['out', *primitive.residuals])} = function({call})",
         "    if out.__class__ is ndarray and not out.ndim: out = out[()]",
@@ -73,7 +74,7 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
             "new": Tensor.__new__,
             "Node": Node,
             "as_data": as_data,
-            "sequences": SEQUENCES,
+            "plain": PLAIN,
         },
         **{"primitive": primitive, "function": primitive.function, "slow": primitive._apply, "rules": dict(rules)},
         **{"ndarray": np.ndarray, "no_rule": primitive.rule, "shape_of": shape_of},

@@ -139,7 +139,8 @@ def _comparison(symbol: str) -> None:
     compare = getattr(operator, symbol)
 
     def method(self: Tensor, other: Any) -> Any:
-        return wrap(compare(raw(self), raw(other) if isinstance(other, Tensor) else other))
+        out = compare(raw(self), raw(other) if isinstance(other, Tensor) else other)
+        return NotImplemented if out.__class__ is bool else wrap(out)  # bool: NumPy does not know the other
 
     setattr(Tensor, f"__{symbol}__", method)
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from .compiled import SEQUENCES, compiled, shape_of
+from .compiled import PLAIN, compiled, shape_of
 from .graph import Node, Output, Several, mode, modes
 from .levels import Traced, level_of, tracer
 from .tensor import Tensor, as_data, functions, wrap
@@ -256,7 +256,7 @@ class Primitive:
                     parents.append((position, node))
                     arg = arg._data
                 below = below or isinstance(arg, Tensor)
-            elif arg.__class__ in SEQUENCES:
+            elif arg.__class__ not in PLAIN:
                 arg = as_data(arg)
             values.append(arg)
         if below:
