@@ -42,6 +42,11 @@ def _nonempty(draw: Any) -> Any:
     return _sample(draw, shape=draw.shape(min_side=1), distinct=True)
 
 
+def _in_dtype(out: Any, dtype: Any) -> Any:
+    """A result in the dtype asked for (None: its own): small integers are added up in larger ones."""
+    return out if dtype is None or out.dtype == dtype else out.astype(dtype)
+
+
 def _named(form: Any, made: Any) -> Any:
     form.__name__ = form.__qualname__ = made.name  # which an unexpected argument's TypeError names
     form.__doc__ = made.__doc__
@@ -71,9 +76,7 @@ def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: A
             x = np.where(where, x, start)
         if dtype is not None:
             x = x.astype(dtype)
-        out = made.apply(x, axis=axes_of(axis, x.ndim, made.name), keepdims=bool(keepdims))
-        if dtype is not None and out.dtype != dtype:  # small integers, which NumPy adds up in larger ones
-            out = out.astype(dtype)
+        out = _in_dtype(made.apply(x, axis=axes_of(axis, x.ndim, made.name), keepdims=bool(keepdims)), dtype)
         return out if initial is None else combine(out, initial)
 
     _named(form, made)
@@ -307,7 +310,7 @@ def _(draw: Any) -> Any:
 @implements(np.cumsum)
 def _(x: Any, axis: int | None = None, dtype: Any = None, *, reverse: bool = False) -> Any:
     x, axis = _one_axis(x, axis, dtype, "cumsum")
-    return cumsum.apply(x, axis=axis, reverse=reverse)
+    return _in_dtype(cumsum.apply(x, axis=axis, reverse=reverse), dtype)
 
 
 def _one_axis(x: Any, axis: int | None, dtype: Any, name: str) -> tuple[Any, int]:
@@ -357,7 +360,7 @@ cumprod.strategy(_sample_along)
 @implements(np.cumprod)
 def _(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     x, axis = _one_axis(x, axis, dtype, "cumprod")
-    return cumprod.apply(x, axis=axis)
+    return _in_dtype(cumprod.apply(x, axis=axis), dtype)
 
 
 def _cumulative(running: Any, neutral: int, numpy_function: Any) -> Any:

@@ -152,7 +152,9 @@ def test_sums_of_small_integers_in_the_dtype_asked_for():
     assert pb.sum(x).item() == 300 and pb.sum(x).dtype == np.uint64
     out = pb.sum(x, dtype=pb.uint8)
     assert out.item() == 300 % 256 and out.dtype == pb.uint8
-    assert pb.prod(x, dtype=pb.uint8).dtype == pb.uint8
+    for f in (pb.prod, pb.cumsum, pb.cumprod, pb.cumulative_sum, pb.cumulative_prod):
+        assert f(x, dtype=pb.uint8).dtype == pb.uint8
+    assert pb.cumsum(x, dtype=pb.uint8).tolist() == [200, 300 % 256]
 
 
 def test_complex_values_that_numpy_leaves_out():
