@@ -6,7 +6,7 @@ What a family gives to users is what its `__all__` lists.
 import inspect
 import typing
 
-from . import fft, special
+from . import fft, scimath, special
 from .arranging import *
 from .calculus import *
 from .convolution import *
@@ -22,6 +22,7 @@ from .indexing import *
 from .inspection import *
 from .inspection import __array_api_version__ as __array_api_version__
 from .inspection import __array_namespace_info__ as __array_namespace_info__
+from .integrals import *
 from .methods import *
 from .padding import *
 from .polynomials import *
@@ -39,6 +40,7 @@ from .statistics import *
 from .tensor import Tensor as Tensor
 from .transforms import *
 from .windows import *
+from .writing import *
 
 if not typing.TYPE_CHECKING:  # checkers follow the imports; at run time the families are names here, too
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not inspect.ismodule(value)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .indexing import plain_index
 from .levels import raw
 from .primitive import implements
 from .shaping import (
@@ -17,17 +18,20 @@ from .shaping import (
     concatenate,
     expand_dims,
     flip,
+    moveaxis,
     ravel,
     reshape,
+    stack,
     swapaxes,
     transpose,
 )
 from .tensor import Tensor, lift
 
 __all__ = [
-    "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "block", "column_stack", "delete", "dsplit",
-    "dstack", "fliplr", "flipud", "hsplit", "hstack", "insert", "meshgrid", "repeat", "resize", "rot90", "split",
-    "tile", "trim_zeros", "unstack", "vsplit", "vstack",
+    "append", "apply_along_axis", "apply_over_axes", "array_split", "atleast_1d", "atleast_2d", "atleast_3d",
+    "block", "column_stack", "delete", "dsplit", "dstack", "fliplr", "flipud", "hsplit", "hstack", "insert",
+    "meshgrid", "repeat", "resize", "rot90", "sliding_window_view", "split", "tile", "trim_zeros", "unstack",
+    "vsplit", "vstack",
 ]  # fmt: skip
 
 
@@ -242,7 +246,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     """The array without the entries `obj` (an index, a slice, several, or a mask) along `axis` (None: flattened)."""
     arr, axis = _along(arr, axis, "delete")
-    return _taken(arr, np.delete(np.arange(arr.shape[axis]), obj), axis)
+    return _taken(arr, np.delete(np.arange(arr.shape[axis]), plain_index(obj)), axis)
 
 
 @implements(np.insert)
@@ -253,7 +257,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     Tensor([1., 8., 9., 2., 3.])
     """
     arr, axis = _along(arr, axis, "insert")
-    values = lift(values)
+    obj, values = plain_index(obj), lift(values)
     values = reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape)
     n = arr.shape[axis]
     one = not isinstance(obj, slice) and np.ndim(obj) == 0
@@ -308,6 +312,56 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     if indexing == "xy" and n > 1:
         grids = tuple(swapaxes(x, 0, 1) for x in grids)
     return grids if sparse else broadcast_arrays(*grids)
+
+
+@implements(np.apply_along_axis)
+def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """The results of a function of vectors on every one along `axis`, which lie there in the result; one after the
+    other, so slow beside a function that takes `axis`."""
+    arr = lift(arr)
+    (axis,) = axes_of(axis, arr.ndim, "apply_along_axis")
+    rows = moveaxis(arr, axis, -1)
+    lead = rows.shape[:-1]
+    if not math.prod(lead):
+        raise ValueError(f"apply_along_axis: no vectors along axis {axis} of shape {arr.shape}")
+    out = stack([lift(func1d(rows[i], *args, **kwargs)) for i in np.ndindex(lead)])
+    out = reshape(out, lead + out.shape[1:])
+    new = out.ndim - len(lead)
+    return moveaxis(out, range(len(lead), out.ndim), range(axis, axis + new))
+
+
+@implements(np.apply_over_axes)
+def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+    """What `func(a, axis)` gives for one axis after the other, these kept as axes of length 1."""
+    a = lift(a)
+    for axis in np.atleast_1d(axes):
+        (axis,) = axes_of(int(axis), a.ndim, "apply_over_axes")
+        out = func(a, axis)
+        a = out if out.ndim == a.ndim else expand_dims(out, axis)
+    return a
+
+
+@implements(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:
+    """The windows of a shape that slide along `axis` (None: along all), their axes behind those of the array.
+
+    >>> sliding_window_view(Tensor([1.0, 2.0, 3.0]), 2)
+    Tensor([[1., 2.],
+            [2., 3.]])
+    """
+    x = lift(x)
+    sizes = (window_shape,) if isinstance(window_shape, (int, np.integer)) else tuple(window_shape)
+    axes = [
+        axes_of(a, x.ndim, "sliding_window_view")[0] for a in (range(x.ndim) if axis is None else np.atleast_1d(axis))
+    ]
+    if len(axes) != len(sizes):
+        raise ValueError(f"sliding_window_view: a window of shape {sizes} for {len(axes)} axes")
+    for a, size in zip(axes, sizes, strict=True):
+        count = x.shape[a] - size + 1
+        if size < 0 or count < 1:
+            raise ValueError(f"sliding_window_view: a window of {size} along axis {a} of length {x.shape[a]}")
+        x = moveaxis(_taken(x, np.arange(count)[:, None] + np.arange(size), a), a + 1, -1)
+    return x
 
 
 @implements(np.trim_zeros)

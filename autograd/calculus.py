@@ -42,8 +42,9 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 @implements(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """The differences of neighbours in the flattened array, between `to_begin` and `to_end`."""
-    parts = [None if part is None else ravel(part) for part in (to_begin, to_end)]
-    parts.insert(1, diff(ravel(ary)))
+    differences = diff(ravel(ary))
+    parts = [None if part is None else ravel(part).astype(differences.dtype) for part in (to_begin, to_end)]
+    parts.insert(1, differences)
     return concatenate([part for part in parts if part is not None])
 
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from .elementwise import astype
 from .primitive import implements
-from .shaping import moveaxis, stack
+from .shaping import broadcast_to, moveaxis, stack
 from .tensor import Tensor, as_data, lift, on_cpu, wrap
 
 __all__ = [
-    "arange", "array", "asarray", "empty", "empty_like", "eye", "from_dlpack", "fromfunction", "full", "full_like",
-    "geomspace", "identity", "indices", "linspace", "logspace", "ones", "ones_like", "tri", "zeros", "zeros_like",
+    "arange", "array", "asarray", "bartlett", "blackman", "empty", "empty_like", "eye", "from_dlpack",
+    "fromfunction", "full", "full_like", "geomspace", "hamming", "hanning", "identity", "indices", "kaiser",
+    "linspace", "logspace", "ones", "ones_like", "tri", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -58,6 +59,9 @@ def creator(function: Any) -> Callable[..., Tensor]:
 _functions: Any = (np.zeros, np.ones, np.full, np.empty, np.eye, np.identity, np.tri, np.indices, np.fromfunction)
 zeros, ones, full, empty, eye, identity, tri, indices, fromfunction = map(creator, _functions)
 arange = creator(np.arange)
+bartlett, blackman, hamming, hanning, kaiser = map(
+    creator, (np.bartlett, np.blackman, np.hamming, np.hanning, np.kaiser)
+)
 
 
 def _between(function: Any, of_tensors: Callable[[Any, Any, Any, Any], Any]) -> Callable[..., Tensor]:
@@ -69,14 +73,16 @@ def _between(function: Any, of_tensors: Callable[[Any, Any, Any, Any], Any]) -> 
     def create(start: Any, stop: Any, num: int = 50, endpoint: bool = True, **options: Any) -> Any:
         if not isinstance(start, Tensor) and not isinstance(stop, Tensor):
             return make(start, stop, num, endpoint, **options)
-        unknown = set(options) - {"axis", "base", "dtype"}
+        unknown = set(options) - {"axis", "base", "dtype", "retstep"}
         if unknown:
             raise TypeError(f"{function.__name__}: {', '.join(sorted(unknown))} is not supported on Tensors")
+        weak = [end if isinstance(end, (int, float, complex)) else lift(end).dtype for end in (start, stop)]
+        dtype = np.result_type(*weak, np.float16)
         start, stop = lift(start), lift(stop)
-        dtype = np.result_type(start.dtype, stop.dtype, np.float16)
         steps = np.linspace(0, 1, num, endpoint, dtype=dtype).reshape((num,) + (1,) * max(start.ndim, stop.ndim))
         out = moveaxis(of_tensors(start, stop, steps, options.get("base", 10.0)), 0, options.get("axis", 0))
-        return astype(out, options.get("dtype") or dtype)
+        out = astype(out, options.get("dtype") or dtype)
+        return (out, astype((stop - start) / (num - bool(endpoint)), dtype)) if options.get("retstep") else out
 
     return create
 
@@ -106,6 +112,22 @@ def _like(function: Any) -> Callable[..., Tensor]:
 
 _likes: Any = (np.zeros_like, np.ones_like, np.full_like, np.empty_like)
 zeros_like, ones_like, full_like, empty_like = map(_like, _likes)
+
+
+def _filling(make: Any) -> Callable[..., Tensor]:
+    """A function that fills an array, so that a Tensor that fills it keeps its graph."""
+
+    @wraps(make)
+    def create(like: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Tensor:
+        if not isinstance(fill_value, Tensor):
+            return make(like, fill_value, *args, **kwargs)
+        zero = make(like, fill_value.dtype.type(), *args, **kwargs)
+        return broadcast_to(astype(fill_value, zero.dtype), zero.shape)
+
+    return create
+
+
+full, full_like = _filling(full), implements(np.full_like)(_filling(full_like))
 
 
 def array(object: Any, dtype: Any = None, *, copy: bool | None = True) -> Tensor:

@@ -16,14 +16,14 @@ from .primitive import elementwise, implements, linear, primitive
 from .tensor import Tensor, as_data, lift, on_cpu, wrap
 
 __all__ = [
-    "abs", "absolute", "acos", "acosh", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
-    "arctanh", "around", "asin", "asinh", "astype", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "conj",
-    "conjugate", "copysign", "cos", "cosh", "deg2rad", "degrees", "divide", "divmod", "exp", "exp2", "expm1", "fabs",
-    "fix", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "heaviside", "hypot", "imag",
-    "ldexp", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "maximum", "minimum", "modf", "multiply",
-    "nan_to_num", "negative", "nextafter", "positive", "pow", "power", "rad2deg", "radians", "real", "reciprocal",
-    "relu", "remainder", "rint", "round", "sigmoid", "sign", "sin", "sinc", "sinh", "softplus", "sqrt", "square",
-    "subtract", "tan", "tanh", "trunc", "where",
+    "abs", "absolute", "acos", "acosh", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
+    "arctan2", "arctanh", "around", "asin", "asinh", "astype", "atan", "atan2", "atanh", "cbrt", "ceil", "clip",
+    "conj", "conjugate", "copysign", "cos", "cosh", "deg2rad", "degrees", "divide", "divmod", "exp", "exp2",
+    "expm1", "fabs", "fix", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "heaviside",
+    "hypot", "imag", "ldexp", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "maximum", "minimum",
+    "mod", "modf", "multiply", "nan_to_num", "negative", "nextafter", "positive", "pow", "power", "rad2deg",
+    "radians", "real", "real_if_close", "reciprocal", "relu", "remainder", "rint", "round", "sigmoid", "sign",
+    "sin", "sinh", "softplus", "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "trunc", "where",
 ]  # fmt: skip
 
 _POSITIVE = (0.2, 3.0)
@@ -132,31 +132,6 @@ hypot = elementwise(
     a=lambda g, a, out: g * (a / np.where(out == 0, 1, out)),
     b=lambda g, b, out: g * (b / np.where(out == 0, 1, out)),
 )
-
-
-@primitive
-def sinc(x: Any, *, order: int) -> Any:
-    """sin(pi x) / (pi x), or its derivative of some order: the integral of cos(pi x t) for t from 0 to 1."""
-    y = np.pi * x
-    out, small = np.asarray(np.sinc(x)), np.abs(y) <= 2 * order
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for n in range(1, order + 1):
-            out = (np.sin(y + n * np.pi / 2) - n * out) / y
-    t, weight = np.polynomial.legendre.leggauss(8 + 2 * order)
-    t, weight = (t + 1) / 2, weight / 2
-    near = (np.cos(np.multiply.outer(y, t) + order * np.pi / 2) * t**order) @ weight
-    return (np.where(small, near, out) * np.pi**order).astype(out.dtype)
-
-
-sinc.vjp("x", "elementwise")(lambda g, x, order: g * sinc.apply(x, order=order + 1))
-
-
-@sinc.strategy
-def _(draw: Any) -> Any:
-    return (draw.array(),), {"order": draw.integer(0, 2)}
-
-
-sinc.public(implements(np.sinc)(lambda x: sinc.apply(lift(x), order=0)))
 sinh = elementwise(np.sinh, x=lambda g, x: g * np.cosh(x))
 cosh = elementwise(np.cosh, x=lambda g, x: g * np.sinh(x))
 tanh = elementwise(np.tanh, x=lambda g, out: g * (1 - out * out))
@@ -164,7 +139,7 @@ arcsinh = elementwise(np.arcsinh, x=lambda g, x: g / np.sqrt(x * x + 1))
 arccosh = elementwise(np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / np.sqrt(x * x - 1))
 arctanh = elementwise(np.arctanh, domain=_UNIT, x=lambda g, x: g / (1 - x * x))
 acos, acosh, asin, asinh, atan, atan2, atanh = arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh
-pow = power
+pow, mod, true_divide = power, remainder, divide
 deg2rad = elementwise(np.deg2rad, x=lambda g: np.deg2rad(g))
 rad2deg = elementwise(np.rad2deg, x=lambda g: np.rad2deg(g))
 radians, degrees = deg2rad, rad2deg
@@ -318,12 +293,23 @@ def _(draw: Any) -> Any:
 
 
 @round.public
-@implements(np.round)
+@implements(np.round, np.around)
 def _(a: Any, decimals: int = 0) -> Any:
     return round.apply(lift(a), decimals=decimals)
 
 
 around = round
+
+
+@implements(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """The real part of complex numbers whose imaginary parts are all within `tol` (times the machine epsilon, if
+    over 1) of 0; else they themselves."""
+    a = lift(a)
+    if a.dtype.kind != "c":
+        return a
+    bound = tol * np.finfo(a.dtype).eps if tol > 1 else tol
+    return real(a) if np.all(np.abs(imag(a)) < bound) else a
 
 
 # An exponent and a fraction
@@ -404,12 +390,16 @@ def _(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     return where.apply(condition, x, y)
 
 
-@implements(np.clip)
 def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
     """`x` limited to [min, max], either of which may be None; gradients follow `maximum` and `minimum`."""
     if min is not None:
         x = maximum(x, min)
     return x if max is None else minimum(x, max)
+
+
+@implements(np.clip)
+def _(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    return clip(a, a_min if min is None else min, a_max if max is None else max)
 
 
 @linear("x")

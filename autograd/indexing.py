@@ -14,10 +14,10 @@ from .tensor import Tensor, lift
 __all__ = ["getitem", "scatter", "setitem"]
 
 
-def _plain(index: Any) -> Any:
+def plain_index(index: Any) -> Any:
     """An index without Tensors in it, integer lists as arrays."""
     if isinstance(index, tuple):
-        return tuple(_plain(part) for part in index)
+        return tuple(plain_index(part) for part in index)
     if isinstance(index, Tensor):
         return raw(index)
     return np.asarray(index, dtype=None if len(index) else np.intp) if isinstance(index, list) else index
@@ -41,7 +41,7 @@ def getitem(x: Any, *, index: Any) -> Any:
 
 @getitem.public
 def _(x: Any, index: Any) -> Any:
-    return getitem.apply(lift(x), index=_plain(index))
+    return getitem.apply(lift(x), index=plain_index(index))
 
 
 @linear("values", jointly=True)
@@ -77,7 +77,7 @@ scatter.vjp("values", "linear")(lambda g, position, indices: g[indices[position]
 
 @scatter.public
 def _(y: Any, index: Any, shape: Any) -> Any:
-    return scatter.apply(lift(y), indices=(_plain(index),), shape=tuple(shape))
+    return scatter.apply(lift(y), indices=(plain_index(index),), shape=tuple(shape))
 
 
 def _sum_at(places: Any, values: Any, size: int) -> Any:
@@ -132,4 +132,4 @@ def _(draw: Any) -> Any:
 
 @setitem.public
 def _(x: Any, index: Any, value: Any) -> Any:
-    return setitem.apply(lift(x), value, index=_plain(index))
+    return setitem.apply(lift(x), value, index=plain_index(index))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import operator
 from collections.abc import Callable
@@ -19,21 +20,24 @@ from .primitive import Primitive, implements
 from .products import dot, matmul
 from .reductions import cumprod, cumsum, log_softmax, max, mean, min, prod, softmax, sum
 from .shaping import copy, matrix_transpose, ravel, reshape, squeeze, swapaxes, transpose
-from .sorting import argsort, choose, compress, partition, sort, take
+from .sorting import argsort, choose, partition, sort, take
 from .statistics import std, var
 from .tensor import Tensor, carried, wrap
 
 __all__ = [
-    "all", "allclose", "any", "argmax", "argmin", "argpartition", "argwhere", "array_equal", "array_equiv",
-    "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",
-    "bitwise_xor", "count_nonzero", "diag_indices_from", "digitize", "equal", "flatnonzero", "gcd", "greater",
-    "greater_equal", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "intersect1d", "invert",
-    "isclose", "iscomplex", "iscomplexobj", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal",
-    "isrealobj", "ix_", "lcm", "left_shift", "less", "less_equal", "lexsort", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "nanargmax", "nanargmin", "ndim", "nonzero", "not_equal", "ravel_multi_index",
-    "right_shift", "searchsorted", "setdiff1d", "setxor1d", "shape", "signbit", "size", "spacing",
-    "tril_indices_from", "triu_indices_from", "union1d", "unique", "unique_all", "unique_counts", "unique_inverse",
-    "unique_values", "unravel_index",
+    "all", "allclose", "any", "argmax", "argmin", "argpartition", "argwhere", "array2string", "array_equal",
+    "array_equiv", "array_repr", "array_str", "bitwise_and", "bitwise_count", "bitwise_invert",
+    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "common_type",
+    "count_nonzero", "diag_indices", "diag_indices_from", "digitize", "einsum_path", "equal", "flatnonzero", "gcd",
+    "greater", "greater_equal", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "intersect1d",
+    "invert", "isclose", "iscomplex", "iscomplexobj", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf",
+    "isreal", "isrealobj", "isscalar", "iterable", "ix_", "lcm", "left_shift", "less", "less_equal", "lexsort",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "mask_indices", "may_share_memory",
+    "min_scalar_type", "nanargmax", "nanargmin", "ndim", "nonzero", "not_equal", "packbits", "ravel_multi_index",
+    "right_shift", "save", "savetxt", "savez", "savez_compressed", "searchsorted", "setdiff1d", "setxor1d", "shape",
+    "shares_memory", "signbit", "size", "spacing", "tril_indices", "tril_indices_from", "triu_indices",
+    "triu_indices_from", "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values",
+    "unpackbits", "unravel_index",
 ]  # fmt: skip
 
 
@@ -52,6 +56,18 @@ def _raised(out: Any) -> Any:
     return wrap(out) if isinstance(out, (np.ndarray, np.generic)) else out
 
 
+def computed(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """What a function gives for the values of Tensors, without their graph."""
+    return _raised(function(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()}))
+
+
+constants: set[Any] = set()
+
+
+def _carried(value: Any) -> bool:
+    return carried(value) or isinstance(value, (list, tuple)) and builtins.any(map(_carried, value))
+
+
 def constant(function: Any, *names: str) -> Callable[..., Any]:
     """A function whose results are constants of the graph (comparisons, positions, shapes), on Tensors.
 
@@ -61,14 +77,14 @@ def constant(function: Any, *names: str) -> Callable[..., Any]:
     def on_tensors(*args: Any, **kwargs: Any) -> Any:
         if names and modes.recording:
             given = inspect.signature(function).bind(*args, **kwargs).arguments
-            lost = [name for name in names if carried(given.get(name))]
+            lost = [name for name in names if _carried(given.get(name))]
             if lost:
                 raise TypeError(
                     f"{function.__name__}: {lost[0]} requires a gradient, which has no rule here; detach() it"
                 )
-        out = function(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()})
-        return _raised(out)
+        return computed(function, *args, **kwargs)
 
+    constants.add(on_tensors)
     on_tensors.__wrapped__ = function  # type: ignore[attr-defined]  # for its signature
     on_tensors.__name__ = function.__name__
     on_tensors.__doc__ = f"`numpy.{function.__name__}`, on Tensors too; what it gives is a constant of the graph."
@@ -110,10 +126,24 @@ intersect1d, setdiff1d, setxor1d, union1d = (
     constant(function, "ar1", "ar2") for function in (np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d)
 )
 shape, ndim, size = map(constant, (np.shape, np.ndim, np.size))
-ix_, unravel_index, ravel_multi_index = map(constant, (np.ix_, np.unravel_index, np.ravel_multi_index))
+ix_ = constant(np.ix_, "args")
+unravel_index, ravel_multi_index = constant(np.unravel_index), constant(np.ravel_multi_index)
 diag_indices_from, tril_indices_from, triu_indices_from = map(
     constant, (np.diag_indices_from, np.tril_indices_from, np.triu_indices_from)
 )
+
+
+diag_indices, mask_indices, tril_indices, triu_indices = map(
+    constant, (np.diag_indices, np.mask_indices, np.tril_indices, np.triu_indices)
+)
+packbits, unpackbits, einsum_path = constant(np.packbits), constant(np.unpackbits), constant(np.einsum_path)
+common_type, min_scalar_type, isscalar, iterable = map(
+    constant, (np.common_type, np.min_scalar_type, np.isscalar, np.iterable)
+)
+shares_memory, may_share_memory = constant(np.shares_memory), constant(np.may_share_memory)
+array2string, array_repr, array_str = map(constant, (np.array2string, np.array_repr, np.array_str))
+save, savetxt, savez, savez_compressed = map(constant, (np.save, np.savetxt, np.savez, np.savez_compressed))
+bitwise_not = bitwise_invert
 
 
 def _binary_operator(symbol: str, function: Callable[[Any, Any], Any]) -> None:
@@ -180,6 +210,33 @@ def _in_place(function: Callable[..., Any]) -> Callable[..., None]:
     return method
 
 
+def _with_options(name: str, function: Any) -> Callable[..., Any]:
+    """A method that takes `out=`, and more arguments by position than the function."""
+    numpy_function = getattr(np, name)
+    function = function.form if isinstance(function, Primitive) else function
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return (numpy_function if len(args) > 1 or "out" in kwargs else function)(self, *args, **kwargs)
+
+    method.__name__, method.__doc__ = name, function.__doc__
+    return method
+
+
+def _of_values(name: str) -> Callable[..., Any]:
+    """NumPy's method on the values."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return getattr(raw(self), name)(*args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+def _value(name: str) -> property:
+    """NumPy's attribute of the values."""
+    return property(lambda self: getattr(raw(self), name))
+
+
 def _one_or_several(given: tuple[Any, ...]) -> Any:
     return given[0] if len(given) == 1 else given
 
@@ -212,7 +269,7 @@ _attributes: dict[str, Any] = {
     "searchsorted": searchsorted,
     "nonzero": nonzero,
     "choose": choose,
-    "compress": lambda x, condition, axis=None: compress(condition, x, axis),
+    "compress": lambda x, condition, axis=None, out=None: np.compress(condition, x, axis, out),
     "partition": _in_place(partition),
     "sort": _in_place(sort),
     "take": take,
@@ -244,8 +301,25 @@ _attributes: dict[str, Any] = {
     "relu": el.relu,
     "softmax": softmax,
     "log_softmax": log_softmax,
-    "tolist": lambda x: raw(x).tolist(),
+    **{name: _of_values(name) for name in ("tolist", "tobytes", "tofile", "dump", "dumps")},
+    **{name: _value(name) for name in ("strides", "itemsize", "nbytes", "flags")},
 }
+
+_WITH_OUT = (
+    *("all", "any", "argmax", "argmin", "choose", "clip", "cumprod", "cumsum", "dot", "max", "mean"),
+    *("min", "prod", "round", "std", "sum", "take", "trace", "var"),
+)
+_attributes |= {name: _with_options(name, _attributes[name]) for name in _WITH_OUT}
+
+_OF_MEMORY = ("base", "byteswap", "ctypes", "getfield", "resize", "setfield", "setflags", "view")
+
+
+def _missing(self: Tensor, name: str) -> Any:
+    reason = "; it is about an array's memory, see .numpy()" if name in _OF_MEMORY else ""
+    raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{reason}", name=name, obj=self)
+
+
+_attributes["__getattr__"] = _missing
 
 
 for _name, _attribute in _attributes.items():

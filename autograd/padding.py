@@ -9,7 +9,9 @@ import numpy as np
 from .indexing import setitem
 from .levels import raw
 from .primitive import implements, linear
-from .shaping import moveaxis
+from .reductions import max, mean, min
+from .shaping import broadcast_to, concatenate, moveaxis
+from .statistics import median
 from .tensor import Tensor, lift, wrap
 
 __all__ = ["pad"]
@@ -22,7 +24,11 @@ _OPTIONS = {
     "symmetric": "reflect_type",
     "linear_ramp": "end_values",
     "mean": "stat_length",
+    "maximum": "stat_length",
+    "minimum": "stat_length",
+    "median": "stat_length",
 }
+_STATISTICS: dict[str, Any] = {"mean": mean, "maximum": max, "minimum": min, "median": median}
 
 
 @linear("x")
@@ -31,7 +37,8 @@ def pad(x: Any, *, widths: tuple[tuple[int, int], ...]) -> Any:
 
     `pad_width` is a number, a pair (before, after), one pair for each axis, or a dictionary from axes to these.
     The modes are "constant" (with `constant_values`), "edge", "wrap", "reflect" and "symmetric" (with
-    `reflect_type`), "linear_ramp" (with `end_values`) and "mean" (with `stat_length`); ValueError for others.
+    `reflect_type`), "linear_ramp" (with `end_values`), "mean", "maximum", "minimum" and "median" (with `stat_length`);
+    ValueError for others.
 
     >>> pad(Tensor([1.0, 2.0, 3.0]), (2, 1), mode="reflect")
     Tensor([3., 2., 1., 2., 3., 2.])
@@ -97,6 +104,13 @@ def _pad_axis(x: Any, axis: int, width: tuple[int, int], mode: str, options: dic
     pad_one: Any = np.pad
     if mode in ("edge", "wrap", "reflect", "symmetric") and options.get("reflect_type", "even") == "even":
         return x[(slice(None),) * axis + (pad_one(np.arange(n), width, mode),)]
+    if mode in _STATISTICS:
+        lengths = options.get("stat_length") or (None, None)
+        before, after = (n if length is None else length for length in lengths)
+        lead, reduce = (slice(None),) * axis, _STATISTICS[mode]
+        ends = [reduce(x[(*lead, part)], axis, keepdims=True) for part in (slice(before), slice(-after, None))]
+        shapes = [(*x.shape[:axis], count, *x.shape[axis + 1 :]) for count in width]
+        return concatenate([broadcast_to(ends[0], shapes[0]), x, broadcast_to(ends[1], shapes[1])], axis=axis)
     constant = pad_one(np.zeros(n, x.dtype), width, mode, **options)
     ends = {name: (pair, (0, 0)) if name == "end_values" else pair for name, pair in options.items()}
     matrix = pad_one(np.eye(n, dtype=x.dtype), (width, (0, 0)), mode, **ends) - constant[:, None]

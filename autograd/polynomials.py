@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from .arranging import atleast_1d, trim_zeros
 from .correlation import convolve
+from .elementwise import sqrt
+from .linalg import eigvals, inv, lstsq
 from .padding import pad
 from .primitive import implements
-from .shaping import concatenate, flip, reshape
-from .tensor import lift
+from .reductions import sum
+from .shaping import concatenate, copy, flip, reshape, stack
+from .tensor import as_data, lift
 
-__all__ = ["poly", "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval", "vander"]
+__all__ = [
+    "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots",
+    "vander",
+]  # fmt: skip
 
 
 @implements(np.polyval)
@@ -97,11 +104,83 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 
 @implements(np.poly)
 def poly(seq_of_zeros: Any) -> Any:
-    """The polynomial with the given roots and 1 in front."""
+    """The polynomial with the given roots (a matrix: with its eigenvalues) and 1 in front."""
     roots = lift(seq_of_zeros)
+    if roots.ndim == 2 and roots.shape[0] == roots.shape[1]:
+        roots = eigvals(roots)
     if roots.ndim != 1:
-        raise ValueError(f"poly: expected a vector of roots, not shape {roots.shape}")
+        raise ValueError(f"poly: expected a vector of roots or a square matrix, not shape {roots.shape}")
     p = np.ones_like(roots, shape=1)
     for root in roots:
         p = convolve(p, reshape(root, (1,)) * np.array([0, -1], roots.dtype) + np.array([1, 0], roots.dtype))
     return p
+
+
+@implements(np.polydiv)
+def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
+    """The quotient and the remainder of two polynomials, the latter without the zeros in front of it.
+
+    >>> polydiv(np.array([3.0, 5.0, 2.0]), np.array([2.0, 1.0]))
+    (array([1.5 , 1.75]), array([0.25]))
+    """
+    u, v = atleast_1d(u, v)
+    dtype = np.result_type(u.dtype, v.dtype, np.float16)
+    r, v = copy(u.astype(dtype)), v.astype(dtype)
+    quotient = []
+    for k in range(u.size - v.size + 1):
+        quotient.append(r[k] / v[0])
+        r[k : k + v.size] = r[k : k + v.size] - quotient[-1] * v
+    while r.size > 1 and np.allclose(r[0], 0, rtol=1e-14):
+        r = r[1:]
+    return stack(quotient) if quotient else np.zeros_like(r, shape=1), r
+
+
+@implements(np.roots)
+def roots(p: Any) -> Any:
+    """The roots of a polynomial: the eigenvalues of its companion matrix, complex where one is."""
+    p = atleast_1d(p)
+    if p.ndim != 1:
+        raise ValueError(f"roots: expected a vector of coefficients, not shape {p.shape}")
+    places = np.flatnonzero(p)
+    if not places.size:
+        return np.zeros_like(p, shape=0)
+    zeros = np.zeros_like(p, shape=p.size - 1 - int(as_data(places)[-1]))
+    p = trim_zeros(p)
+    if p.size == 1:
+        return zeros
+    below = np.eye(p.size - 2, p.size - 1, dtype=p.dtype)
+    found = eigvals(concatenate([reshape(-p[1:] / p[0], (1, -1)), below]))
+    return concatenate([found, zeros.astype(found.dtype)])
+
+
+@implements(np.polyfit)
+def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
+    """The polynomial of degree `deg` with the least sum of squares of its distances, times `w`, from the points (x, y).
+
+    `y` is a vector, or a matrix of several, column by column. With `full` also what `lstsq` gives, and `rcond`; with
+    `cov` the covariance of the coefficients, unscaled if it is "unscaled".
+    """
+    x, y = lift(x) + 0.0, lift(y) + 0.0
+    if x.ndim != 1 or y.ndim not in (1, 2) or len(x) != len(y):
+        raise TypeError(f"polyfit: expected a vector and as many values, not shapes {x.shape} and {y.shape}")
+    rcond = len(x) * np.finfo(x.dtype).eps if rcond is None else rcond
+    powers = vander(x, int(deg) + 1)
+    if w is not None:
+        column = reshape(w, (-1, 1))
+        powers, y = powers * column, y * (column if y.ndim == 2 else w)
+    scale = sqrt(sum(powers * powers, 0))
+    powers = powers / scale
+    c, residuals, rank, s = lstsq(powers, y, rcond)
+    if rank < powers.shape[1] and not full:
+        warnings.warn("polyfit may be poorly conditioned", np.exceptions.RankWarning, stacklevel=2)
+    c = c / (scale if y.ndim == 1 else reshape(scale, (-1, 1)))
+    if full:
+        return c, residuals, rank, s, rcond
+    if not cov:
+        return c
+    base = inv(powers.T @ powers) / (reshape(scale, (-1, 1)) * scale)
+    if cov != "unscaled":
+        if len(x) <= powers.shape[1]:
+            raise ValueError(f"polyfit: {len(x)} points are too few to scale the covariance; cov='unscaled' does not")
+        base = (base if y.ndim == 1 else base[:, :, None]) * (residuals / (len(x) - powers.shape[1]))
+    return c, base if y.ndim == 1 or base.ndim == 3 else base[:, :, None]

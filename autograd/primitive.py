@@ -150,6 +150,7 @@ class Primitive:
         self.kinds: dict[str, str] = {}  # argument -> "elementwise", "linear", "jointly linear" or "general"
         self.samples: Callable[[Any], Any] | None = None
         self._public: Callable[..., Any] | None = None
+        self.ufunc: np.ufunc | None = None
         self.__name__, self.__doc__ = name, function.__doc__
         _primitives[name] = self
 
@@ -160,6 +161,8 @@ class Primitive:
         return f"registry[{self.name!r}]"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs and self.ufunc is not None:
+            return self.ufunc(*args, **kwargs)  # NumPy's own call, for its options
         return self.form(*args, **kwargs)
 
     @property
@@ -377,7 +380,8 @@ def elementwise(
     domains = domain if isinstance(domain[0], tuple) else (domain,) * len(rules)
     made.strategy(lambda draw: (draw.entries(domains, kinks), {}))
     if isinstance(ufunc or function, np.ufunc):
-        functions[ufunc or function] = made
+        made.ufunc = ufunc or function
+        functions[made.ufunc] = made
     return made
 
 

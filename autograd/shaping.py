@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from .elementwise import astype
 from .levels import raw
 from .primitive import implements, linear, primitive
-from .tensor import Tensor, lift
+from .tensor import Tensor, as_data, lift
 
 __all__ = [
     "broadcast_arrays", "broadcast_shapes", "broadcast_to", "concat", "concatenate", "copy", "expand_dims", "flip",
@@ -26,7 +27,7 @@ def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     if axis.__class__ is int and -ndim <= axis < ndim:
         return (axis % ndim,)
     given = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
-    axes = tuple(a + ndim if a < 0 else a for a in given)
+    axes = tuple(a + ndim if a < 0 else a for a in map(operator.index, given))
     if any(not 0 <= a < ndim for a in axes) or len(set(axes)) != len(axes):
         raise np.exceptions.AxisError(f"{name}: axis {axis} does not fit an array of {ndim} dimensions")
     return axes
@@ -56,8 +57,10 @@ def _(draw: Any) -> Any:
 def _(a: Any, /, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Any:
     a = lift(a)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if order == "A":
+        order = "F" if as_data(a).flags.fnc else "C"
     if order not in ("C", "F"):
-        raise ValueError(f"reshape: order={order!r}; Tensors have no memory layout to follow, give 'C' or 'F'")
+        raise ValueError(f"reshape: order={order!r}; expected 'C', 'F' or 'A'")
     if copy is False:  # or ValueError
         np.reshape(raw(a) if isinstance(a, Tensor) else a, shape, order, copy=False)
     out = transpose(reshape.apply(transpose(a), shape=shape[::-1])) if order == "F" else reshape.apply(a, shape=shape)
@@ -195,13 +198,18 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    """The entries as one dimension, in row-major order (`order="F"`: column-major)."""
+    """The entries as one dimension, in row-major order; `order` "F" is column-major, "A" that if the values lie so
+    in memory, "K" as they lie in memory."""
+    a = lift(a)
+    if order == "K":
+        steps = np.abs(as_data(a).strides)
+        return reshape(transpose(a, tuple(int(i) for i in np.argsort(-steps, kind="stable"))), -1)
     return reshape(a, -1, order)
 
 
 @implements(np.copy)
-def copy(a: Any) -> Any:
-    """The same values in memory of their own."""
+def copy(a: Any, order: str = "K") -> Any:
+    """The same values in memory of their own; `order` is there for NumPy's sake."""
     a = lift(a)
     return astype(a, a.dtype)
 

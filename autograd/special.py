@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .elementwise import log, sigmoid, where
+from .integrals import i0 as i0
 from .primitive import Primitive, elementwise, primitive, registry
 from .reductions import log_softmax as log_softmax
 from .reductions import logsumexp as logsumexp
@@ -185,7 +186,6 @@ j0 = _table("j0", x=lambda g, x: -g * j1(x))
 j1 = _table("j1", x=lambda g, x: g * ((j0(x) - jv(2, x)) / 2))
 y0 = _table("y0", _POSITIVE, x=lambda g, x: -g * y1(x))
 y1 = _table("y1", _POSITIVE, x=lambda g, x: g * ((y0(x) - yv(2, x)) / 2))
-i0 = _table("i0", x=lambda g, x: g * i1(x))
 i1 = _table("i1", x=lambda g, x: g * ((i0(x) + iv(2, x)) / 2))
 i0e = _table("i0e", x=lambda g, x, out: g * (i1e(x) - np.sign(x) * out))
 i1e = _table("i1e", x=lambda g, x, out: g * ((i0e(x) + ive(2, x)) / 2 - np.sign(x) * out))

@@ -74,14 +74,20 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
     if weights is None:
         weights = np.ones(a.shape, a.dtype)
     weights = lift(weights)
-    if weights.shape != a.shape:
-        axes = axes_of(axis, a.ndim, "average")
-        if weights.shape != tuple(a.shape[i] for i in axes):
-            raise ValueError(f"average: weights of shape {weights.shape} for axis {axis} of shape {a.shape}")
-        weights = broadcast_to(expand_dims(weights, [i for i in range(a.ndim) if i not in axes]), a.shape)
+    weights = _weights_of(a, axis, weights, "average")
     scale = sum(weights, axis, keepdims=keepdims)
     out = sum(a * weights, axis, keepdims=keepdims) / scale
     return (out, broadcast_to(scale, out.shape)) if returned else out
+
+
+def _weights_of(a: Any, axis: Any, weights: Any, name: str) -> Any:
+    """Weights for each entry of `a`, of weights in its shape or for each place along `axis`."""
+    if weights.shape == a.shape:
+        return weights
+    axes = axes_of(axis, a.ndim, name)
+    if weights.shape != tuple(a.shape[i] for i in axes):
+        raise ValueError(f"{name}: weights of shape {weights.shape} for axis {axis} of shape {a.shape}")
+    return broadcast_to(expand_dims(weights, [i for i in range(a.ndim) if i not in axes]), a.shape)
 
 
 def _without_nan(function: Any, numpy_function: Any) -> Any:
@@ -131,11 +137,11 @@ _METHODS: dict[str, Any] = {
 
 
 def _in_rows(x: Any, axis: Any, name: str) -> tuple[Any, tuple[int, ...]]:
-    """The array with the axes of a reduction as one, the last, sorted; and the shape that keeps these axes."""
+    """The array with the axes of a reduction as one, the last; and the shape that keeps these axes."""
     axes = axes_of(axis, x.ndim, name)
     others = tuple(a for a in range(x.ndim) if a not in axes)
     rows = reshape(np.transpose(x, (*others, *axes)), (*(x.shape[a] for a in others), -1))
-    return sort(rows, stable=False), tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    return rows, tuple(1 if a in axes else n for a, n in enumerate(x.shape))
 
 
 def _shaped(out: Any, lead: tuple[int, ...], kept: tuple[int, ...], keepdims: bool) -> Any:
@@ -145,13 +151,24 @@ def _shaped(out: Any, lead: tuple[int, ...], kept: tuple[int, ...], keepdims: bo
 def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
     name = numpy_function.__name__
 
-    def form(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Any:
+    def form(
+        a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None
+    ) -> Any:
         a, q = lift(a), lift(q)
         if method not in _METHODS:
             raise ValueError(f"{name}: method {method!r} is none of {', '.join(_METHODS)}")
         if not np.all(np.logical_and(q >= 0, q <= scale)):
             raise ValueError(f"{name}: q must be from 0 to {scale}")
-        rows, kept = _in_rows(a, axis, name)
+        unsorted, kept = _in_rows(a, axis, name)
+        rows = sort(unsorted, stable=False)
+        if weights is not None:
+            if method != "inverted_cdf":
+                raise ValueError(f"{name}: weights go with method 'inverted_cdf', not {method!r}")
+            weights = _in_rows(_weights_of(a, axis, as_data(weights), name), axis, name)[0]
+            ranks = np.where(np.isnan(as_data(unsorted)), np.nan, np.argsort(np.argsort(as_data(unsorted))))
+            place = numpy_function(ranks, as_data(q), -1, method=method, weights=weights)
+            out = rows[(*np.indices(rows.shape[:-1], sparse=True), np.nan_to_num(place, nan=-1).astype(np.intp))]
+            return _shaped(out, q.shape, kept, keepdims)
         n = np.sum(~np.isnan(rows), axis=-1) if skip_nan else rows.shape[-1]
         alpha, beta, weight = _METHODS[method]
         lead = q.shape
@@ -167,8 +184,8 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
 
     form.__name__ = form.__qualname__ = name
     form.__doc__ = (
-        f"`numpy.{name}` without its weights, by any of its methods: a gradient goes to the entries beside the place "
-        "in sorted order, and to q."
+        f"`numpy.{name}`, by any of its methods: a gradient goes to the entries beside the place in sorted order, and "
+        'to q. With `weights`, as with NumPy, only by "inverted_cdf", which picks an entry: they have no gradient.'
     )
     return implements(numpy_function)(form)
 
@@ -186,6 +203,7 @@ def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     Tensor(3.5)
     """
     rows, kept = _in_rows(lift(a), axis, "median")
+    rows = sort(rows, stable=False)
     n = rows.shape[-1]
     out = mean(rows[..., (n - 1) // 2 : n // 2 + 1], -1)
     return _shaped(np.where(np.isnan(rows[..., -1]), rows[..., -1], out), (), kept, keepdims)

@@ -202,28 +202,16 @@ class Tensor:
         return np.array(raw(self), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        called = method == "__call__"
-        name = f"numpy.{ufunc.__name__}" + ("" if called else "." + method)
-        handler = functions.get(ufunc if called else (ufunc, method))
-        if handler is None and called:
-            handler = next(filter(None, (find(ufunc) for find in finders)), None)
-        if handler is None:
-            raise TypeError(f"{name} has no rule on Tensors")
-        if not called:
-            return handler(*inputs, **kwargs)
-        (out,) = kwargs.pop("out", (None,))
-        if kwargs:
-            raise TypeError(f"{name}: {', '.join(kwargs)} is not supported on Tensors")
-        if out is not None and not isinstance(out, Tensor):
-            raise TypeError(f"{name}: out is a NumPy array, which cannot record the result; make it a Tensor")
-        result = handler(*inputs)
-        return result if out is None else out._assign(result)
+        if not kwargs and method == "__call__" and ufunc in functions:
+            return functions[ufunc](*inputs)
+        from .calls import call_ufunc
+
+        return call_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        handler = functions.get(func)
-        if handler is None:
-            raise TypeError(f"{func.__module__}.{func.__name__} has no rule on Tensors")
-        return handler(*args, **kwargs)
+        from .calls import call_function
+
+        return call_function(func, args, kwargs)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """The package, as the Python array API standard's namespace; ValueError for a revision that it is not."""
@@ -304,6 +292,11 @@ class Tensor:
 
 functions: dict[Any, Callable[..., Any]] = {}  # NumPy's functions and ufuncs -> what runs them on Tensors
 finders: list[Callable[[Any], Any]] = []  # give what runs a ufunc of a library that is not imported here, or None
+
+
+def find(ufunc: Any) -> Any:
+    """What runs a ufunc on Tensors, or None."""
+    return functions.get(ufunc) or next(filter(None, (finder(ufunc) for finder in finders)), None)
 
 
 def plain(x: Tensor) -> Any:

@@ -293,7 +293,7 @@ def test_views_and_copies():
         (lambda x: np.diagonal(x, 0, 1, 1), "diagonal: axis"),
         (lambda x: np.tril(x[0, 0]), "tril: expected at least 1"),
         (lambda x: np.fill_diagonal(x[0], 1.0), "fill_diagonal: expected a matrix"),
-        (lambda x: np.reshape(x, -1, order="A"), "reshape: order='A'"),
+        (lambda x: np.reshape(x, -1, order="K"), "reshape: order='K'"),
         (lambda x: np.trim_zeros(x, "x"), "trim_zeros: trim='x'"),
         (lambda x: np.rollaxis(x, 0, 4), "rollaxis: start"),
         (lambda x: np.delete(x, 7, 0), "out of bounds"),

@@ -52,11 +52,13 @@ def test_like_a_tensor(name):
     assert getattr(pb, name)(Tensor(2.0)).shape == ()
 
 
-def test_a_fill_value_does_not_lose_its_gradient_silently():
-    with pytest.raises(TypeError, match="would lose it"):
-        pb.full((2,), Tensor(1.0, requires_grad=True))
-    with pytest.raises(TypeError, match="would lose it|has no rule on Tensors"):
-        pb.full_like(np.zeros(2), Tensor(1.0, requires_grad=True))
+def test_a_fill_value_keeps_its_gradient():
+    x = Tensor(1.5, requires_grad=True)
+    (pb.full((2, 3), x).sum() + np.full_like(Tensor(np.zeros(4, np.float32)), x).sum()).backward()
+    assert x.grad.item() == 10 and pb.full((2, 3), x).tolist() == [[1.5] * 3] * 2
+    assert pb.full_like(np.zeros(2, np.float32), x).dtype == np.float32
+    with pytest.raises(TypeError, match="cannot record the result"):
+        np.full_like(np.zeros(2), x)
 
 
 def test_asarray_of_nested_tensors_keeps_their_graph():
@@ -131,5 +133,8 @@ def test_between_tensors(name, options):
 def test_between_integers_and_refusals():
     np.testing.assert_array_equal(np.linspace(Tensor(0), 4, 5).data, np.arange(5.0))
     np.testing.assert_allclose(np.logspace(Tensor(0.0), 3.0, 4, base=2.0).data, [1, 2, 4, 8])
-    with pytest.raises(TypeError, match="linspace: retstep is not supported on Tensors"):
-        np.linspace(Tensor(0.0), 1.0, retstep=True)
+    numbers, step = np.linspace(Tensor(1.0), 3.0, 4, endpoint=False, retstep=True)
+    np.testing.assert_allclose(numbers.data, [1, 1.5, 2, 2.5])
+    assert step.item() == 0.5
+    with pytest.raises(TypeError, match="linspace.*device"):
+        np.linspace(Tensor(0.0), 1.0, device="gpu")

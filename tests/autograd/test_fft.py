@@ -136,6 +136,8 @@ def test_errors(call, message):
         call(Tensor(np.ones((2, 3))))
 
 
-def test_refused_options():
-    with pytest.raises(TypeError, match="fft.*out"):
-        np.fft.fft(Tensor([1.0, 2.0]), out=np.zeros(2, complex))
+def test_out():
+    out = np.zeros(2, complex)
+    assert np.fft.fft(Tensor([1.0, 2.0]), out=out) is out and out.tolist() == [3, -1]
+    with pytest.raises(TypeError, match="fft: out is a NumPy array"):
+        np.fft.fft(Tensor([1.0, 2.0], requires_grad=True), out=out)

@@ -98,7 +98,7 @@ def test_errors():
     for call, message in (
         (lambda: np.polyder(x, -1), "polyder: m=-1; use polyint"),
         (lambda: np.polyint(x, -1), "polyint: m=-1; use polyder"),
-        (lambda: np.poly(x[None]), r"poly: expected a vector of roots, not shape \(1, 2\)"),
+        (lambda: np.poly(x[None]), r"poly: expected a vector of roots or a square matrix, not shape \(1, 2\)"),
     ):
         with pytest.raises(ValueError, match=message):
             call()

@@ -167,8 +167,7 @@ def test_ufunc_methods():
     np.testing.assert_array_equal(np.add.reduce(Tensor(X)).data, X.sum(0))
     np.testing.assert_array_equal(np.maximum.reduce(Tensor(X), axis=1, keepdims=True).data, X.max(1, keepdims=True))
     np.testing.assert_allclose(np.multiply.reduce(Tensor(X), axis=(0, 1)).data, X.prod((0, 1)), rtol=1e-14)
-    with pytest.raises(TypeError, match="numpy.subtract.reduce has no rule"):
-        np.subtract.reduce(Tensor(X))
+    np.testing.assert_array_equal(np.subtract.reduce(Tensor(X)).data, np.subtract.reduce(X))
 
 
 def test_cumprod_with_zeros():
@@ -203,8 +202,8 @@ def test_where_and_initial(name):
     options = {"mean": {}, "max": {"initial": -1.0}, "min": {"initial": 1.0}}.get(name, {"initial": 2.0})
     np.testing.assert_allclose(f(Tensor(X), 1, where=mask, **options).data, f(X, 1, where=mask, **options), rtol=1e-13)
     np.testing.assert_allclose(f(Tensor(X), **options).data, f(X, **options), rtol=1e-13)
-    with pytest.raises(TypeError, match="'out'"):
-        f(Tensor(X), out=np.zeros(()))
+    with pytest.raises(TypeError, match=f"numpy.{name}: out is a NumPy array"):
+        f(Tensor(X, requires_grad=True), out=np.zeros(()))
 
 
 def test_where_of_an_extremum_needs_initial():

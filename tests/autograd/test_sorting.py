@@ -86,7 +86,7 @@ def test_take_outside(mode):
         pb.take(leaf(X), [7], 1)
     with pytest.raises(ValueError, match="mode 'wrong'"):
         pb.take(leaf(X), [7], 1, mode="wrong")
-    with pytest.raises(TypeError, match=r"take\(\).*'out'"):
+    with pytest.raises(TypeError, match="take: out is a NumPy array"):
         np.take(leaf(X), [1], out=np.zeros(1))
 
 

@@ -86,12 +86,12 @@ def test_numpy_functions_reach_the_registry():
 
 def test_what_no_rule_covers_raises_and_names_it():
     x = leaf([[1.0, 2.0], [3.0, 4.0]])
-    with pytest.raises(TypeError, match=r"numpy.*\.polyfit"):
-        np.polyfit(x, x, 1)
+    with pytest.raises(TypeError, match=r"numpy.isnat has no rule"):
+        np.isnat(x)
     with pytest.raises(TypeError, match=r"numpy.abs \(vectorized\) has no rule"):
         np.frompyfunc(abs, 1, 1)(x)
-    with pytest.raises(TypeError, match="numpy.add.at has no rule"):
-        np.add.at(x, 0, 1)
+    with pytest.raises(TypeError, match="vectorized.*reduce has no rule"):
+        np.frompyfunc(max, 2, 1).reduce(x)
 
 
 def test_a_gradient_is_never_lost_in_an_array():

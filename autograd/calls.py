@@ -1,0 +1,297 @@
+"""NumPy's own calls on Tensors: ufuncs and functions with all their options, as calls of what implements them.
+
+What implements a function takes the options that mean something to it. The others are seen to here, for all of
+them: `out=` (a Tensor becomes the result, in place; an array takes values that have no gradient), `where=` and `dtype=`
+of ufuncs, `axis=`, `axes=` and `keepdims=` of those on vectors and matrices, what has NumPy's default; the rest is
+refused by name.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache, reduce
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from .graph import modes
+from .indexing import plain_index, scatter, setitem
+from .levels import raw
+from .methods import computed, constants
+from .primitive import Primitive, implements
+from .shaping import axes_of, broadcast_to, expand_dims, moveaxis, ravel, reshape, stack
+from .tensor import Tensor, as_data, carried, find, functions, lift
+
+
+def named(function: Any) -> str:
+    module = getattr(function, "__module__", None) or "numpy"
+    return f"{module}.{function.__name__}"
+
+
+def refuse(name: str, options: Any) -> None:
+    """TypeError if there are any options."""
+    if options:
+        raise TypeError(f"{name}: {', '.join(options)} is not supported on Tensors")
+
+
+def unsupported(name: str) -> TypeError:
+    return TypeError(f"{name} has no rule on Tensors")
+
+
+# Functions
+
+
+def call_function(function: Any, args: Any, kwargs: Any) -> Any:
+    """`function(*args, **kwargs)` of NumPy's, on Tensors."""
+    handler = functions.get(function)
+    if handler is None:
+        raise unsupported(named(function))
+    leading, same, translate = _translation(function, handler)
+    if len(args) <= leading and kwargs.keys() <= same:
+        return handler(*args, **kwargs)
+    args, kwargs, out = translate(args, kwargs)
+    result = handler(*args, **kwargs)
+    return result if out is None else into(out, result, named(function))
+
+
+@cache
+def _translation(function: Any, handler: Any) -> tuple[int, frozenset[str], Callable[..., Any]]:
+    """How NumPy's arguments become those of what implements its function.
+
+    Gives how many positional arguments, and which keywords, mean the same to both, and a function for other calls.
+    """
+    name, signature = named(function), inspect.signature(function)
+    theirs = signature.parameters
+    ours = inspect.signature(handler.form if isinstance(handler, Primitive) else handler).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in ours.values())
+    by_place = [p.name for p in ours.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    by_name = {p.name for p in ours.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {"out"}
+
+    def required(p: Any) -> bool:
+        return p.kind is p.POSITIONAL_ONLY or (p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD)
+
+    leading = 0
+    for p in theirs.values():
+        if p.kind is p.VAR_POSITIONAL:
+            leading = 1 << 16
+        if p.name == "out" or not (required(p) or takes_all or by_place[leading : leading + 1] == [p.name]):
+            break
+        leading += 1
+    same = frozenset(p.name for p in theirs.values() if p.name != "out" and (takes_all or p.name in by_name))
+    same -= {p.name for p in theirs.values() if required(p)}
+
+    def translate(args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any], Any]:
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(f"{name}: {error}") from None
+        positional: list[Any] = []
+        keywords: dict[str, Any] = {}
+        for key, value in given.items():
+            p = theirs[key]
+            if p.kind is p.VAR_POSITIONAL:
+                positional += value
+            elif p.kind is p.VAR_KEYWORD:
+                keywords |= value
+            elif required(p):
+                positional.append(value)
+            elif takes_all and key != "out" or key in by_name:
+                keywords[key] = value
+            elif key != "out" and not _same(value, p.default):
+                refuse(name, [f"{key}={value!r}"])
+        if not takes_all:
+            refuse(name, keywords.keys() - by_name)
+        return positional, keywords, given.get("out")
+
+    return leading, same, translate
+
+
+def _same(value: Any, default: Any) -> bool:
+    return value is default or (isinstance(value, (str, int, float)) and value == default)
+
+
+def check_out(name: str, out: Any) -> None:
+    if not isinstance(out, (Tensor, np.ndarray)):
+        raise TypeError(f"{name}: out must be a Tensor or an array, not {type(out).__name__}")
+
+
+def into(out: Any, result: Any, name: str, where: Any = True, casting: Any = "same_kind") -> Any:
+    """`out`, a Tensor or an array, changed in place to the result, or only where the mask says so."""
+    out, result = out[0] if isinstance(out, tuple) and len(out) == 1 else out, lift(result)
+    check_out(name, out)
+    if not np.can_cast(result.dtype, out.dtype, casting):
+        raise TypeError(f"{name}: cannot cast the result from {result.dtype} to out, {out.dtype}, by {casting!r}")
+    if not isinstance(out, Tensor):
+        if carried(result) and modes.recording:
+            raise TypeError(f"{name}: out is a NumPy array, which cannot record the result; make it a Tensor")
+        if where is True and out.shape != result.shape:
+            raise ValueError(f"{name}: result of shape {result.shape} does not fit out of shape {out.shape}")
+        out[... if where is True else where] = as_data(result)
+        return out
+    if result.dtype != out.dtype:
+        result = lift(result).astype(out.dtype)
+    return out._assign(result if where is True else setitem(out, where, result))
+
+
+# Ufuncs
+
+
+def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, options: dict[str, Any]) -> Any:
+    """`ufunc(*inputs, **options)`, or one of its methods, on Tensors."""
+    handler = find(ufunc)
+    name = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else "." + method)
+    if handler is None:
+        raise unsupported(name)
+    outs = options.pop("out", None)
+    for out in outs or ():
+        if out is not None:
+            check_out(name, out)
+    if handler in constants and method not in ("__call__", "at"):
+        result = computed(getattr(ufunc, method), *inputs, **options)
+        return result if outs is None else into(outs, result, name)
+    if method == "at":
+        return _at(handler, name, functions.get((ufunc, "at")), *inputs)
+    if method == "outer":
+        a, b = map(lift, inputs)
+        inputs, method = (reshape(a, (*a.shape, *(1,) * b.ndim)), b), "__call__"
+    if method == "__call__":
+        return _call(ufunc, handler, name, inputs, outs, **options)
+    special = functions.get((ufunc, method))
+    if special is not None:
+        result = special(*inputs, **options)
+    elif ufunc.nin != 2 or ufunc.nout != 1 or ufunc.signature:
+        raise unsupported(name)
+    else:
+        result = _METHODS[method](handler, ufunc, name, *inputs, **options)
+    return result if outs is None else into(outs, result, name)
+
+
+def _call(
+    ufunc: np.ufunc,
+    handler: Any,
+    name: str,
+    inputs: Any,
+    outs: Any = None,
+    *,
+    where: Any = True,
+    dtype: Any = None,
+    casting: Any = "same_kind",
+    axis: Any = None,
+    axes: Any = None,
+    keepdims: bool = False,
+    **others: Any,
+) -> Any:
+    refuse(name, [f"{k}={v!r}" for k, v in others.items() if (k, v) not in (("order", "K"), ("subok", True))])
+    if dtype is not None:
+        given = tuple(type(x) if type(x) in (int, float, complex) else lift(x).dtype for x in inputs)
+        types = ufunc.resolve_dtypes(
+            (*given, *(None,) * ufunc.nout),
+            signature=(*(None,) * ufunc.nin, *(np.dtype(dtype),) * ufunc.nout),
+            casting=casting,
+        )
+        inputs = tuple(lift(x).astype(d) for x, d in zip(inputs, types, strict=False))
+    if axis is not None:
+        axes = [axis, axis, axis if keepdims else ()]
+    elif keepdims:
+        axes = [-1, -1, -1]
+    if where is not True:
+        if outs is None:
+            raise TypeError(f"{name}: where= needs out=, whose entries stay where the mask is False")
+        shape = next(out.shape for out in outs if out is not None)
+        where = np.broadcast_to(as_data(where), shape)
+        inputs = tuple(broadcast_to(x, shape)[where] if np.ndim(x) else x for x in inputs)
+    if axes is None:
+        results = handler(*inputs)
+    else:
+        *ins, to = [(a,) if isinstance(a, (int, np.integer)) else tuple(a) for a in axes]
+        results = handler(*(moveaxis(x, a, range(-len(a), 0)) for x, a in zip(inputs, ins, strict=True)))
+        results = moveaxis(expand_dims(results, -1) if keepdims else results, range(-len(to), 0), to)
+    if outs is None:
+        return results
+    results = tuple(map(lift, results if isinstance(results, tuple) else (results,)))
+    kept = []
+    for out, result in zip(outs, results, strict=True):
+        if out is not None and where is True and out.shape != result.shape:
+            result = broadcast_to(result, out.shape)
+        kept.append(result if out is None else into(out, result, name, where, casting))
+    return kept[0] if len(kept) == 1 else tuple(kept)
+
+
+# Their methods: by repetition of the operation, where no function of the families does better
+
+
+def _rows(x: Any, axis: Any, dtype: Any, name: str) -> tuple[Any, tuple[int, ...]]:
+    """The array with the axes as one, the first; and the axes."""
+    x = lift(x) if dtype is None else lift(x).astype(dtype)
+    axes = axes_of(axis, x.ndim, name)
+    others = tuple(n for a, n in enumerate(x.shape) if a not in axes)
+    return reshape(moveaxis(x, axes, range(len(axes))), (-1, *others)), axes
+
+
+def _reduce(
+    handler: Any,
+    ufunc: np.ufunc,
+    name: str,
+    x: Any,
+    axis: Any = 0,
+    dtype: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    if where is not True:
+        refuse(name, ["where="])
+    rows, axes = _rows(x, axis, dtype, name)
+    start = initial if initial is not None or len(rows) else ufunc.identity
+    terms = [*([] if start is None else [broadcast_to(start, rows.shape[1:])]), *rows]
+    if not terms:
+        raise ValueError(f"{name}: there is none of nothing; give initial=")
+    out = reduce(handler, terms)
+    return expand_dims(out, axes) if keepdims else out
+
+
+def _accumulate(handler: Any, ufunc: np.ufunc, name: str, x: Any, axis: int = 0, dtype: Any = None) -> Any:
+    rows, axes = _rows(x, axis, dtype, name)
+    return stack(list(accumulate(rows, handler)), axis=axes[0]) if len(rows) else lift(x)
+
+
+def _reduceat(handler: Any, ufunc: np.ufunc, name: str, x: Any, indices: Any, axis: int = 0, dtype: Any = None) -> Any:
+    rows, axes = _rows(x, axis, dtype, name)
+    starts = [int(i) for i in as_data(indices)]
+    ends = [*starts[1:], len(rows)]
+    parts = [rows[i:j] if i < j else rows[i : i + 1] for i, j in zip(starts, ends, strict=True)]
+    return stack([call_ufunc(ufunc, "reduce", (part,), {}) for part in parts], axis=axes[0])
+
+
+_METHODS: dict[str, Any] = {"reduce": _reduce, "accumulate": _accumulate, "reduceat": _reduceat}
+
+
+def _at(handler: Any, name: str, special: Any, x: Any, indices: Any, *values: Any) -> None:
+    """Apply a ufunc to the entries at `indices` in place, as often as each is named."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}: a NumPy array cannot record Tensors; make it a Tensor")
+    index = plain_index(indices)
+    if special is not None:
+        x._assign(special(x, index, *values))
+        return
+    at = np.arange(x.size).reshape(x.shape)[index]
+    values = tuple(ravel(broadcast_to(v, at.shape)) for v in values)
+    places, flat = at.ravel(), ravel(x)
+    order = np.argsort(places, kind="stable")
+    turn = np.empty_like(order)
+    turn[order] = np.arange(order.size) - np.searchsorted(places[order], places[order])
+    for k in range(turn.max(initial=-1) + 1):
+        now = np.flatnonzero(turn == k)
+        flat = setitem(flat, places[now], handler(flat[places[now]], *(v[now] for v in values)))
+    x._assign(reshape(flat, x.shape))
+
+
+implements((np.add, "at"))(lambda x, index, b: x + scatter(_spread(x, index, b), index, x.shape))
+implements((np.subtract, "at"))(lambda x, index, b: x - scatter(_spread(x, index, b), index, x.shape))
+
+
+def _spread(x: Any, index: Any, values: Any) -> Any:
+    """The values in the shape of the entries that they are for."""
+    return broadcast_to(lift(values), raw(x)[index].shape).astype(x.dtype)

@@ -1,0 +1,57 @@
+"""Functions that are the integral of an exponential over a range, and so are their derivatives of every order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .primitive import implements, primitive
+from .tensor import lift
+
+__all__ = ["i0", "sinc"]
+
+
+@primitive
+def sinc(x: Any, *, order: int) -> Any:
+    """sin(pi x) / (pi x), or its derivative of some order: the integral of cos(pi x t) for t from 0 to 1."""
+    y = np.pi * x
+    out, small = np.asarray(np.sinc(x)), np.abs(y) <= 2 * order
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for n in range(1, order + 1):
+            out = (np.sin(y + n * np.pi / 2) - n * out) / y
+    t, weight = np.polynomial.legendre.leggauss(8 + 2 * order)
+    t, weight = (t + 1) / 2, weight / 2
+    near = (np.cos(np.multiply.outer(y, t) + order * np.pi / 2) * t**order) @ weight
+    return (np.where(small, near, out) * np.pi**order).astype(out.dtype)
+
+
+@primitive
+def i0(x: Any, *, order: int) -> Any:
+    """The modified Bessel function of order 0, or its derivative of some order: the mean of cos(t)^n exp(x cos t).
+
+    >>> from pullback import Tensor
+    >>> x = Tensor(1.0, requires_grad=True)
+    >>> i0(x).backward()
+    >>> x.grad
+    Tensor(0.5651591)
+    """
+    if not order:
+        return np.i0(x)
+    top = np.max(np.abs(x), initial=1)
+    cosine = np.cos((np.arange(count := 32 + int(6 * top**0.5) + order) + 0.5) * (np.pi / count))
+    return (np.exp(np.multiply.outer(x, cosine)) @ (cosine**order / count)).astype(np.result_type(x))
+
+
+sinc.vjp("x", "elementwise")(lambda g, x, order: g * sinc.apply(x, order=order + 1))
+i0.vjp("x", "elementwise")(lambda g, x, order: g * i0.apply(x, order=order + 1))
+
+
+@sinc.strategy
+@i0.strategy
+def _(draw: Any) -> Any:
+    return (draw.array(),), {"order": draw.integer(0, 2)}
+
+
+sinc.public(implements(np.sinc)(lambda x: sinc.apply(lift(x), order=0)))
+i0.public(implements(np.i0)(lambda x: i0.apply(lift(x), order=0)))
