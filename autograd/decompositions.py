@@ -85,7 +85,7 @@ def _of_lower(s: Any) -> Any:
 def _(draw: Any) -> Any:
     n = draw.integer(0, 3)
     x = regular(draw, (*draw.shape(max_dims=1), n, n))
-    return (x @ x.mT,), {}
+    return (x @ adjoint(x),), {}
 
 
 @cholesky.public
@@ -114,7 +114,7 @@ def _(g: Any, out: Any) -> Any:
     return _of_lower(np.conj(v) @ inner @ v.mT)
 
 
-eigh.strategy(regular_square)
+eigh.strategy(lambda draw: regular_square(draw, np.float64))  # of complex ones the phases are arbitrary
 
 
 @eigh.public
@@ -185,10 +185,10 @@ def _columns(x: Any, k: int) -> Any:
     return x[..., :k], x[..., k:]
 
 
-def _nearlyregular_square(draw: Any) -> Any:
+def _nearlyregular_square(draw: Any, dtype: Any = None) -> Any:
     """Matrices whose full factorization is determined up to signs."""
     n = draw.integer(0, 3)
-    return regular(draw, (*draw.shape(max_dims=1), *draw.one_of([(n, n), (n, n + 1), (n + 1, n)])))
+    return regular(draw, (*draw.shape(max_dims=1), *draw.one_of([(n, n), (n, n + 1), (n + 1, n)])), dtype)
 
 
 @qr.strategy
@@ -238,7 +238,7 @@ def _(g: Any, out: Any) -> Any:
 
 @svd.strategy
 def _(draw: Any) -> Any:
-    return (_nearlyregular_square(draw),), {"full_matrices": draw.flag()}
+    return (_nearlyregular_square(draw, np.float64),), {"full_matrices": draw.flag()}  # of complex ones, see eigh
 
 
 @svd.public

@@ -232,10 +232,10 @@ def _relu(x: Any) -> Any:
 def gate(g: Any, x: Any) -> Any:
     """g times the sign of x, in x's shape: what passes a relu of the result x."""
     if getattr(g, "nbytes", 0) < memory.LARGE:
-        return g * np.sign(x)
+        return g * np.sign(x.real)
     out = memory.empty(g.shape, g.dtype)
     for part in memory.parts(g.shape):
-        np.sign(x[part], out=out[part])
+        np.sign(x[part].real, out=out[part])
         out[part] *= g[part]
     return out
 
@@ -252,19 +252,23 @@ def _(draw: Any) -> Any:
 
 relu = elementwise(_relu, name="relu", kinks=(0.0,), x=lambda g, out: gate.apply(g, out))
 
+
+@primitive
+def sign(x: Any) -> Any:
+    """-1, 0 or 1; of complex numbers x / abs(x), whose derivative is that of its angle."""
+    return np.sign(x)
+
+
+@sign.vjp("x")
+def _(g: Any, x: Any, out: Any) -> Any:
+    turn = g * out
+    return (turn - np.conj(turn)) / 2 * np.conj(out) / np.where(x == 0, 1, abs(x))
+
+
+sign.strategy(lambda draw: ((draw.array(kinks=(0.0,)),), {}))
+sign.public(implements(np.sign)(lambda x: sign.apply(lift(x))))
+
 # Steps: their derivative is 0 almost everywhere
-sign = elementwise(np.sign, kinks=(0.0,), x=_zero)
-
-
-@sign.public
-@implements(np.sign)
-def _(x: Any) -> Any:
-    x = lift(x)
-    if x.dtype.kind != "c":
-        return sign.apply(x)
-    return np.where(x == 0, 0, x / np.where(x == 0, 1, abs(x)))
-
-
 floor = elementwise(np.floor, domain=(0.1, 0.9), x=_zero)
 ceil = elementwise(np.ceil, domain=(0.1, 0.9), x=_zero)
 trunc = elementwise(np.trunc, domain=(0.1, 0.9), x=_zero)
@@ -357,7 +361,7 @@ def float_power(a: Any, b: Any) -> Any:
 
 
 def _stable_sigmoid(x: Any) -> Any:
-    z = np.exp(-np.abs(x))
+    z = np.exp(-np.fabs(x))
     return np.where(x >= 0, 1, z) / (1 + z)
 
 
@@ -413,7 +417,8 @@ astype.vjp("x")(lambda g: g)  # the engine casts a cotangent to its input's dtyp
 
 @astype.strategy
 def _(draw: Any) -> Any:
-    return (draw.array(),), {"dtype": np.dtype(np.float64)}
+    x = draw.array()
+    return (x,), {"dtype": np.result_type(x, draw.one_of([np.float64, np.complex128]))}
 
 
 @astype.public

@@ -127,7 +127,8 @@ def _(g: Any, x_shape: Any, index: Any) -> Any:
 def _(draw: Any) -> Any:
     shape = draw.shape(min_dims=1, min_side=1)
     index = draw.index(shape)
-    return (draw.array(shape=shape), draw.array(shape=np.empty(shape)[index].shape)), {"index": index}
+    x, value = draw.array(shape=shape), draw.array(shape=np.empty(shape)[index].shape)
+    return (x, value if np.iscomplexobj(x) else value.real), {"index": index}
 
 
 @setitem.public

@@ -41,7 +41,7 @@ def max_pool(x: Any, *, geo: Geometry) -> Any:
     Tensor([[[3., 2.]]])
     """
     shape = (*x.shape[:2], *geo.out)
-    out = np.full(shape, -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min, x.dtype)
+    out = np.full(shape, -np.inf if x.dtype.kind in "fc" else np.iinfo(x.dtype).min, x.dtype)
     choice = np.empty(shape, np.min_scalar_type(math.prod(geo.kernel)))
     choice[:] = _first_inside(geo)
     for samples in sample_blocks(len(x), x[:1].nbytes):

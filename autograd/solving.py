@@ -42,15 +42,16 @@ def on_diagonal(x: Any, entries: Any) -> Any:
     return np.where(np.eye(x.shape[-1], dtype=bool), entries, x)
 
 
-def regular(draw: Any, shape: tuple[int, ...]) -> Any:
+def regular(draw: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
     """Well conditioned matrices with distinct eigenvalues and singular values, and no 0, where signs may turn."""
-    return draw.array(shape=shape, domain=(0.2, 1.0)) + np.eye(shape[-2], shape[-1]) * (4 + 4 * np.arange(shape[-1]))
+    x = draw.array(shape=shape, domain=(0.2, 1.0), dtype=dtype)
+    return x + np.eye(shape[-2], shape[-1]) * (4 + 4 * np.arange(shape[-1]))
 
 
-def regular_square(draw: Any) -> Any:
+def regular_square(draw: Any, dtype: Any = None) -> Any:
     """Arguments for a primitive of square matrices."""
     n = draw.integer(0, 3)
-    return (regular(draw, (*draw.shape(max_dims=1), n, n)),), {}
+    return (regular(draw, (*draw.shape(max_dims=1), n, n), dtype),), {}
 
 
 @primitive
@@ -96,8 +97,9 @@ def cofactor(a: Any) -> Any:
 
 @cofactor.vjp("a")
 def _(g: Any, a: Any, out: Any) -> Any:
-    inverse = np.linalg.inv(a).mT
-    return np.sum(g * out, axis=(-2, -1), keepdims=True) * inverse - inverse @ g.mT @ out
+    turned = g.mT @ out
+    trace = np.linalg.trace(turned)[..., None, None]
+    return np.linalg.inv(a).mT @ (on_diagonal(np.zeros_like(turned), trace) - turned)
 
 
 cofactor.strategy(regular_square)

@@ -191,3 +191,9 @@ i0e = _table("i0e", x=lambda g, x, out: g * (i1e(x) - np.sign(x) * out))
 i1e = _table("i1e", x=lambda g, x, out: g * ((i0e(x) + ive(2, x)) / 2 - np.sign(x) * out))
 k0 = _table("k0", _POSITIVE, x=lambda g, x: -g * k1(x))
 k1 = _table("k1", _POSITIVE, x=lambda g, x: -g * ((k0(x) + kv(2, x)) / 2))
+
+# Tested on real numbers alone: no zeta of complex ones is there for the gradients, or single precision is not kept
+for _made in (gamma, loggamma, rgamma, psi):
+    _made.strategy(lambda draw: (draw.entries((_POSITIVE,), dtype=np.float64), {}))
+for _made in (xlogy, xlog1py):
+    _made.strategy(lambda draw: (draw.entries((_POSITIVE, _POSITIVE), dtype=np.float64), {}))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..graph import pull
 from ..tensor import Tensor, seed, wrap
-from .numerical import derivatives, step_sizes
+from .numerical import derivatives, joined, parts, step_sizes, units
 
 
 class GradcheckError(AssertionError):
@@ -17,14 +17,14 @@ class GradcheckError(AssertionError):
 
 
 def estimate(f: Callable[[Any], Any], x: Any, method: str = "central", eps: float | None = None) -> tuple[Any, Any]:
-    """The numerical Jacobian of `f` at the array `x`, and how far each of its entries may be off.
+    """The numerical Jacobian of `f` at the real array `x`, and how far each of its entries may be off.
 
     A second Jacobian, at twice the steps, shows the truncation error; rounding adds that of a number of the
     size of f(x), with three digits to spare.
     """
     out = f(x)
     steps = step_sizes(x, method, eps)
-    pair: Any = np.empty((2, *out.shape, *x.shape))
+    pair: Any = np.empty((2, *out.shape, *x.shape), np.result_type(out, np.float64))
     for i in range(2):
         for at, column in derivatives(f, x, method, steps * (i + 1)):
             pair[(i, ..., *at)] = column
@@ -56,8 +56,9 @@ def gradcheck(
 ) -> bool:
     """Check the gradients of `f` at `inputs` against finite differences; True, or GradcheckError with a report.
 
-    `f` takes the inputs, one Tensor or a tuple, and gives one Tensor or a tuple; every float64 input that
-    requires a gradient is checked, entry by entry of the whole Jacobian. An entry may be off by `atol` plus
+    `f` takes the inputs, one Tensor or a tuple, and gives one Tensor or a tuple; every float64 or complex128 input
+    that requires a gradient is checked, entry by entry of the whole Jacobian: that of the real and imaginary parts,
+    which a last index counts, where input or output is complex. An entry may be off by `atol` plus
     `rtol` of its size; by default `atol` is what the differences themselves may be off, estimated with a
     second step. `eps` and `method` as in `numerical_grad`. TypeError for other dtypes, ValueError where no
     input requires a gradient.
@@ -72,17 +73,18 @@ def gradcheck(
     outputs = _tuple(f(*leaves))
     for k, out in enumerate(outputs):
         rows = _rows(out, [leaves[i]._node for i in asked])
+        split = parts if out.dtype.kind == "c" else np.asarray
         for i, row in zip(asked, rows, strict=True):
 
-            def output(values: Any, k: int = k, i: int = i) -> Any:
-                moved = [wrap(values[()]) if j == i else wrap(x._data) for j, x in enumerate(inputs)]
-                return _tuple(f(*_leaves(moved, asked)))[k].numpy()
+            def output(values: Any, k: int = k, i: int = i, split: Any = split) -> Any:
+                moved = [wrap(joined(values, x)[()] if j == i else x._data) for j, x in enumerate(inputs)]
+                return split(_tuple(f(*_leaves(moved, asked)))[k].numpy())
 
-            numerical, doubt = estimate(output, inputs[i].numpy(), method, eps)
+            numerical, doubt = estimate(output, parts(inputs[i].numpy()), method, eps)
             tolerance = rtol * np.abs(numerical) + (doubt if atol is None else atol)
             at = worst(row, numerical, tolerance)
             if at is not None:
-                j = len(at) - inputs[i].ndim
+                j = parts(out.numpy()).ndim
                 raise GradcheckError(
                     f"gradcheck: wrong gradient of output {k} (shape {out.shape}) with respect to input {i} "
                     f"(shape {inputs[i].shape}); worst is d output[{_index(at[:j])}] / d input[{_index(at[j:])}]:\n"
@@ -118,7 +120,7 @@ def gradgradcheck(
     outputs = _tuple(f(*_leaves(inputs, asked)))
     if gradients is None:
         rng = np.random.default_rng(0)
-        gradients = tuple(wrap(rng.uniform(0.5, 1.5, out.shape)[()]) for out in outputs)
+        gradients = tuple(wrap(joined(rng.uniform(0.5, 1.5, parts(out.numpy()).shape), out)[()]) for out in outputs)
     weights = tuple(Tensor(g, requires_grad=True) for g in _tuple(gradients))
     if len(weights) != len(outputs):
         raise ValueError(f"gradgradcheck: {len(weights)} gradients given for {len(outputs)} outputs")
@@ -143,16 +145,18 @@ def gradients_of(outputs: Any, gradients: Any, inputs: Any, *, create_graph: boo
 
 
 def _rows(out: Tensor, nodes: list[Any]) -> list[Any]:
-    """The Jacobian of `out` with respect to each node, a backward pass for every entry of `out`."""
-    jacobians = [np.zeros((out.size, *node.shape)) for node in nodes]
+    """The Jacobian of `out` with respect to each node, a backward pass for every entry (or part of one) of `out`.
+
+    A gradient is d/dx - i d/dy: the parts of its conjugate are the row. The cotangent -i asks for the imaginary part.
+    """
+    steps = units(out.numpy())
+    jacobians = [np.zeros((len(steps), *parts(np.zeros(node.shape, node.dtype)).shape)) for node in nodes]
     if out.requires_grad:
-        for i in range(out.size):
-            unit = np.zeros(out.size, out.dtype)
-            unit[i] = 1
-            found = pull([seed(out, unit.reshape(out.shape))], set(nodes), retain_graph=True, create_graph=False)
+        for i, g in enumerate(np.conj(steps)):
+            found = pull([seed(out, g)], set(nodes), retain_graph=True, create_graph=False)
             for node, jacobian in zip(nodes, jacobians, strict=True):
-                jacobian[i] = found.get(node, 0)
-    return [jacobian.reshape(out.shape + node.shape) for node, jacobian in zip(nodes, jacobians, strict=True)]
+                jacobian[i] = parts(np.conj(found[node])) if node in found else 0
+    return [jacobian.reshape(parts(out.numpy()).shape + jacobian.shape[1:]) for jacobian in jacobians]
 
 
 def _leaves(inputs: Any, asked: list[int]) -> tuple[Tensor, ...]:
@@ -172,8 +176,8 @@ def _checked(inputs: Any, name: str) -> tuple[Tensor, ...]:
     for i, x in enumerate(inputs):
         if not isinstance(x, Tensor):
             raise TypeError(f"{name}: input {i} is {type(x).__name__}, not a Tensor")
-        if x.requires_grad and x.dtype != np.float64:
-            raise TypeError(f"{name}: input {i} is {x.dtype}; finite differences need float64")
+        if x.requires_grad and x.dtype not in (np.float64, np.complex128):
+            raise TypeError(f"{name}: input {i} is {x.dtype}; finite differences need float64 or complex128")
     if not any(x.requires_grad for x in inputs):
         raise ValueError(f"{name}: none of the {len(inputs)} inputs requires a gradient")
     return inputs
@@ -182,14 +186,15 @@ def _checked(inputs: Any, name: str) -> tuple[Tensor, ...]:
 def check_adjoint(f: Callable[[Any], Any], transpose: Callable[[Any], Any], x: Any, y: Any) -> bool:
     """Check <f(x), y> = <x, transpose(y)> to rounding: `transpose` is the adjoint of the linear map `f`.
 
-    `x` has the shape that f takes, `y` the one it gives; arrays or Tensors. True, or GradcheckError.
+    `x` has the shape that f takes, `y` the one it gives; arrays or Tensors. Of complex numbers nothing is conjugated,
+    and the real parts are compared. True, or GradcheckError.
 
     >>> import numpy as np
     >>> check_adjoint(np.cumsum, lambda y: np.cumsum(y[::-1])[::-1], np.array([1.0, 2.0]), np.array([3.0, 5.0]))
     True
     """
     forward, back = _inner(f(x), y, "f(x)", "y"), _inner(x, transpose(y), "x", "transpose(y)")
-    left, right = forward.sum(), back.sum()
+    left, right = forward.sum().real, back.sum().real
     eps = np.finfo(np.result_type(forward, np.float32)).eps
     tolerance = 1e3 * eps * max(np.abs(forward).sum(), np.abs(back).sum())
     if not abs(left - right) <= tolerance:

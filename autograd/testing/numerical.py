@@ -2,11 +2,13 @@
 
 A step is `eps` times the scale of the entry it is taken in: its magnitude, or the array's mean magnitude if
 that is larger (1 in an array of zeros). The default `eps` balances truncation against rounding: the machine
-epsilon to the power 1/2 (one-sided), 1/3 (central), 3/2 (complex).
+epsilon to the power 1/2 (one-sided), 1/3 (central), 3/2 (complex). A complex entry moves along the real and along
+the imaginary axis.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,18 +54,32 @@ def derivatives(f: Callable[[Any], Any], x: Any, method: str, steps: Any) -> Ite
         yield at, quotient(f, x, at, steps[at].item())
 
 
-def _plain(f: Callable[[Any], Any], x: Any) -> tuple[Callable[[Any], Any], Any]:
-    """`f` and `x` on arrays: a function of Tensors is called with Tensors."""
+def parts(x: Any) -> Any:
+    """Complex numbers as their real and imaginary parts, along a last axis; real ones as they are."""
+    return np.stack([x.real, x.imag], axis=-1) if x.dtype.kind == "c" else x
+
+
+def joined(values: Any, like: Any) -> Any:
+    """What `parts` made of an array like `like`, in one again."""
+    return values[..., 0] + 1j * values[..., 1] if like.dtype.kind == "c" else values
+
+
+def units(x: Any) -> Any:
+    """One after the other, all the unit steps that an array like `x` can take: 1 at an entry, or i if it is complex."""
+    shape = parts(x).shape
+    count = math.prod(shape)
+    return joined(np.eye(count).reshape(count, *shape), x)
+
+
+def _plain(f: Callable[[Any], Any], x: Any, method: str) -> tuple[Callable[[Any], Any], Any, Any]:
+    """`f` of an array of the parts of `x` (called with Tensors if `x` is one), `x` as an array, and its parts."""
+    given = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
+    given = given if given.dtype.kind in "fc" else given.astype(np.float64)
+    if method == "complex" and given.dtype.kind == "c":
+        raise TypeError(f"numerical_grad: the complex step is for real x, not {given.dtype}; central differences do")
     if isinstance(x, Tensor):
-        return lambda values: f(wrap(values[()])).numpy(), _floating(x.numpy())
-    return lambda values: np.asarray(f(values)), _floating(x)
-
-
-def _floating(x: Any) -> Any:
-    x = np.asarray(x)
-    if x.dtype.kind == "c":
-        raise TypeError(f"numerical_grad: x is {x.dtype}; take the derivative by its real and imaginary part")
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
+        return lambda values: f(wrap(joined(values, given)[()])).numpy(), given, parts(given)
+    return lambda values: np.asarray(f(joined(values, given))), given, parts(given)
 
 
 def numerical_jacobian(
@@ -71,16 +87,20 @@ def numerical_jacobian(
 ) -> np.ndarray[Any, Any]:
     """The Jacobian of `f` at `x` by finite differences, of shape `f(x).shape + x.shape`.
 
-    Arguments as in `numerical_grad`.
+    For complex `x` there is one more axis, of length 2: the derivatives by the real and by the imaginary part; for a
+    holomorphic `f` the second is i times the first. Arguments as in `numerical_grad`.
 
     >>> import numpy as np
     >>> numerical_jacobian(lambda x: x * x, np.array([1.0, 2.0])).round(6)
     array([[2., 0.],
            [0., 4.]])
     """
-    f, x = _plain(f, x)
-    jacobian: Any = np.empty((*f(x).shape, *x.shape), x.dtype)
-    for at, column in derivatives(f, x, method, step_sizes(x, method, eps)):
+    f, _, values = _plain(f, x, method)
+    out, dtype = f(values), values.dtype
+    jacobian: Any = np.empty(
+        (*out.shape, *values.shape), np.result_type(dtype, np.complex64) if out.dtype.kind == "c" else dtype
+    )
+    for at, column in derivatives(f, values, method, step_sizes(values, method, eps)):
         jacobian[(..., *at)] = column
     return jacobian
 
@@ -90,6 +110,7 @@ def numerical_grad(
 ) -> np.ndarray[Any, Any]:
     """The gradient of `f` at `x` by finite differences, an array of the shape of `x`.
 
+    That of a complex `f` is its real part's; for complex x = a + ib it is d/da - i d/db, f' if `f` is holomorphic.
     `f` is called with what `x` is: Tensors if it is a Tensor, else NumPy arrays. A result of more than one
     entry is weighted by `gradient`, of its shape (ValueError without). `method` is "central", "forward",
     "backward" or "complex"; `eps` is the step relative to the size of x. The complex step, Im f(x + ih) / h,
@@ -101,14 +122,14 @@ def numerical_grad(
     >>> numerical_grad(lambda x: np.sum(x**3), np.array([1.0, 2.0]), method="complex")
     array([ 3., 12.])
     """
-    f, x = _plain(f, x)
-    shape = f(x).shape
+    f, x, values = _plain(f, x, method)
+    shape = f(values).shape
     if gradient is None and np.prod(shape) != 1:
         raise ValueError(f"numerical_grad: f gives shape {shape}; weight it by a gradient of that shape")
     weights = np.ones(shape) if gradient is None else np.asarray(gradient)
     if weights.shape != shape:
         raise ValueError(f"numerical_grad: gradient of shape {weights.shape} given for f of shape {shape}")
-    out = np.empty(x.shape, x.dtype)
-    for at, column in derivatives(f, x, method, step_sizes(x, method, eps)):
-        out[at] = np.sum(weights * column)
-    return out
+    out: Any = np.empty_like(values)
+    for at, column in derivatives(f, values, method, step_sizes(values, method, eps)):
+        out[at] = np.sum(weights * column).real
+    return np.conj(joined(out, x))

@@ -25,13 +25,16 @@ def hypothesis() -> Any:
     return hypothesis
 
 
-def arguments(primitive: Any) -> Any:
-    """A strategy for `(arrays, options)` to apply `primitive` to, made from its `.strategy`; ValueError without one."""
+def arguments(primitive: Any, complex: bool = False) -> Any:
+    """A strategy for `(arrays, options)` to apply `primitive` to, made from its `.strategy`; ValueError without one.
+
+    With `complex` some of the arrays are complex, their entries turned from the real ones that are drawn.
+    """
     if primitive.samples is None:
         raise ValueError(f"{primitive.name}: no strategy for its arguments; add one with @{primitive.name}.strategy")
 
     def sample(draw: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        arrays, options = primitive.samples(Draw(draw))
+        arrays, options = primitive.samples(Draw(draw, complex))
         return tuple(arrays), options
 
     return hypothesis().strategies.composite(sample)()
@@ -58,9 +61,9 @@ class Draw:
     ...     return (x,), {"axis": draw.axes(x.ndim), "keepdims": draw.flag()}
     """
 
-    def __init__(self, draw: Callable[[Any], Any]) -> None:
+    def __init__(self, draw: Callable[[Any], Any], complex: bool = False) -> None:
         library = hypothesis()
-        self._draw, self._st, self._numpy = draw, library.strategies, library.extra.numpy
+        self._draw, self._st, self._numpy, self._complex = draw, library.strategies, library.extra.numpy, complex
 
     def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 3) -> Shape:
         """A shape; where a side may be 0, one is in an eighth of the cases."""
@@ -83,18 +86,31 @@ class Draw:
         domain: tuple[float, float] = (-3.0, 3.0),
         distinct: bool = False,
         kinks: Sequence[float] = (),
-        dtype: Any = np.float64,
+        dtype: Any = None,
     ) -> Any:
-        """An array of `shape` (None: any) with entries from `domain`, not near `kinks`; `distinct`: all different."""
+        """An array of `shape` (None: any) with entries from `domain`, not near `kinks`; `distinct`: all different.
+
+        Its `dtype` (None) is float64 or, where complex numbers are asked for, perhaps complex128: then every
+        entry is turned by less than an eighth of a circle.
+        """
         shape = self.shape() if shape is None else shape
         grid = _grid(domain, kinks, 2 * math.prod(shape) if distinct else 1)
-        entries = self._st.sampled_from(grid)
-        return self._draw(self._numpy.arrays(dtype, shape, elements=entries, fill=self._st.nothing(), unique=distinct))
+        x = self._entries(grid, shape, dtype or np.float64, unique=distinct)
+        turned = dtype is None and self._complex and self.one_of([False, True, True])
+        return x * np.exp(1j * self._entries([0.5, -0.25, -0.7], shape, np.float64)) if turned else x
 
-    def entries(self, domains: Sequence[tuple[float, float]], kinks: Sequence[float] = ()) -> tuple[Any, ...]:
+    def _entries(self, choices: Sequence[float], shape: Shape, dtype: Any, unique: bool = False) -> Any:
+        elements = self._st.sampled_from(choices)
+        return self._draw(self._numpy.arrays(dtype, shape, elements=elements, fill=self._st.nothing(), unique=unique))
+
+    def entries(
+        self, domains: Sequence[tuple[float, float]], kinks: Sequence[float] = (), dtype: Any = None
+    ) -> tuple[Any, ...]:
         """Arrays that broadcast together, one for each of `domains`."""
         shapes = self.broadcastable(len(domains))
-        return tuple(self.array(shape, domain, kinks=kinks) for shape, domain in zip(shapes, domains, strict=True))
+        return tuple(
+            self.array(shape, domain, kinks=kinks, dtype=dtype) for shape, domain in zip(shapes, domains, strict=True)
+        )
 
     def axis(self, ndim: int) -> int:
         """One of `ndim` axes, as a non-negative number."""

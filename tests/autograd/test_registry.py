@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, given, settings
 
 import pullback.nn  # noqa: F401 - has primitives of its own
 from pullback import registry
 from pullback.autograd.tensor import functions
-from pullback.testing import check_primitive
+from pullback.autograd.testing.check import refuses
+from pullback.testing import check_primitive, strategies
 
 scipy_special = pytest.importorskip("scipy.special")
 
@@ -18,7 +19,7 @@ THOROUGH = settings(max_examples=500, database=None)
 
 
 def scattered(*values, indices, shape):
-    out = np.zeros(shape)
+    out = np.zeros(shape, np.result_type(*values))
     for y, index in zip(values, indices, strict=True):
         np.add.at(out, index, y)
     return out
@@ -52,11 +53,12 @@ def mirrored_and_inverted(x, *, n, axis, norm):
 
 
 def determinants(a):
-    return np.prod(np.linalg.eigvals(a), axis=-1).real
+    out = np.prod(np.linalg.eigvals(a), axis=-1)
+    return out if a.dtype.kind == "c" else out.real
 
 
 def by_normal_equations(a):
-    t = np.swapaxes(a, -1, -2)
+    t = np.conj(np.swapaxes(a, -1, -2))
     return np.linalg.inv(t @ a) @ t if a.shape[-2] >= a.shape[-1] else t @ np.linalg.inv(a @ t)
 
 
@@ -105,6 +107,25 @@ REFERENCES = UFUNCS | {
 @pytest.mark.filterwarnings("ignore:divide by zero")
 def test_primitive(name):
     assert check_primitive(registry[name], reference=REFERENCES.get(name), settings=QUICK)
+
+
+# What NumPy and SciPy have for real numbers alone
+REAL = """
+arctan2 beta betaln cbrt ceil copysign deg2rad entr erfcinv erfinv expn fabs floor floor_divide fmod gammainc gammaincc
+gammaln heaviside hypot i0 i0e i1 i1e iv ive j0 j1 jv k0 k1 kl_div kv kve ldexp log_expit logaddexp logaddexp2 logit
+ndtri nextafter rad2deg rel_entr remainder sigmoid softplus trunc unwrap y0 y1 yv zeta
+"""
+
+
+@pytest.mark.parametrize("name", registry)
+def test_which_primitives_take_complex_numbers(name):
+    @settings(QUICK, suppress_health_check=list(HealthCheck))
+    @given(strategies.arguments(registry[name], complex=True))
+    def on_complex(drawn):
+        if any(np.iscomplexobj(x) for x in drawn[0]):
+            assert refuses(registry[name], *drawn) == (name in REAL.split())
+
+    on_complex()
 
 
 @pytest.mark.thorough

@@ -103,6 +103,9 @@ CUBIC_FAULTS = {
     "dtype": lambda g, x: (3 * x**2 * g).astype(np.float64),
     "one entry": lambda g, x: np.where(np.arange(x.size).reshape(x.shape) == 5, 0, 3 * x**2 * g),
     "negative x": lambda g, x: 3 * x * np.abs(x) * g,
+    "conjugated": lambda g, x: 3 * np.conj(x) ** 2 * g,
+    "cotangent conjugated": lambda g, x: 3 * x**2 * np.conj(g),
+    "real part alone": lambda g, x: np.real(3 * x**2 * g),
 }
 
 

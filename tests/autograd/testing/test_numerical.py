@@ -84,5 +84,39 @@ def test_errors_name_what_is_wrong():
         numerical_grad(np.sin, X)
     with pytest.raises(ValueError, match=r"gradient of shape \(3,\) given for f of shape \(2, 2\)"):
         numerical_grad(np.sin, X, gradient=np.ones(3))
-    with pytest.raises(TypeError, match="x is complex128"):
-        numerical_grad(np.sum, X + 1j)
+    with pytest.raises(TypeError, match="the complex step is for real x, not complex128"):
+        numerical_grad(np.sum, X + 1j, method="complex")
+
+
+Z = X + 1j * X.T
+COMPLEX = {  # f, its derivatives by the real and by the imaginary part, and the gradient of Re f
+    "holomorphic": (np.exp, np.exp(Z), 1j * np.exp(Z), np.exp(Z)),
+    "conj": (np.conj, np.ones_like(Z), -1j * np.ones_like(Z), np.ones_like(Z)),
+    "real": (np.real, np.ones(Z.shape), np.zeros(Z.shape), np.ones_like(Z)),
+    "imag": (np.imag, np.zeros(Z.shape), np.ones(Z.shape), -1j * np.ones_like(Z)),
+    "abs": (np.abs, Z.real / np.abs(Z), Z.imag / np.abs(Z), np.conj(Z) / np.abs(Z)),
+    "to one": (lambda z: z * np.conj(z), 2 * Z.real + 0j, 2 * Z.imag + 0j, 2 * np.conj(Z)),
+}
+
+
+@pytest.mark.parametrize("method", ["central", "forward", "backward"])
+@pytest.mark.parametrize("name", COMPLEX)
+def test_complex_numbers(name, method):
+    f, by_real, by_imag, gradient = COMPLEX[name]
+    jacobian = numerical_jacobian(f, Z, method=method)
+    assert jacobian.shape == (2, 2, 2, 2, 2) and jacobian.dtype == by_real.dtype
+    diagonal = np.einsum("ijijd->dij", jacobian)
+    np.testing.assert_allclose(diagonal, [by_real, by_imag], atol=1e-5)
+    assert np.count_nonzero(np.abs(jacobian) > 1e-6) == np.count_nonzero(diagonal)
+    grad = numerical_grad(f, Z, method=method, gradient=np.ones((2, 2)))
+    np.testing.assert_allclose(grad, gradient, atol=1e-5)
+    turned = numerical_grad(f, Z, method=method, gradient=np.full((2, 2), -1j))
+    np.testing.assert_allclose(turned, np.imag(by_real) - 1j * np.imag(by_imag), atol=1e-5)
+
+
+def test_complex_results_of_real_numbers():
+    jacobian = numerical_jacobian(lambda x: np.exp(1j * x), X[0])
+    np.testing.assert_allclose(jacobian, np.diag(1j * np.exp(1j * X[0])), atol=1e-8)
+    grad = numerical_grad(lambda x: np.exp(1j * x), X[0], gradient=np.array([1, 1j]))
+    np.testing.assert_allclose(grad, [-np.sin(X[0, 0]), -np.cos(X[0, 1])], atol=1e-8)
+    assert numerical_grad(lambda z: np.sum(z * z), Z.astype(np.complex64)).dtype == np.complex64
