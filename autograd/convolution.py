@@ -138,7 +138,7 @@ def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
     matrix = _by_group(w, groups)
     outs = matrix.shape[1]
     bias = 0 if b is None else b.reshape(groups, outs, 1)
-    y = memory.empty((len(x), groups, outs, math.prod(geo.out)), np.result_type(x, w))
+    y = memory.empty((len(x), groups, outs, math.prod(geo.out)), np.result_type(x, w, 0 if b is None else b))
     if geo.stride[0] == 1 and geo.kernel[0] > 1 and w.shape[1] * math.prod(geo.kernel[1:]) >= 32:
         _by_rows(x, w, bias, y, geo, groups)
     else:

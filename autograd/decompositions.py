@@ -1,8 +1,9 @@
 """Factorizations of matrices, or stacks of them, real or complex, as primitives.
 
-A function of eigen- or singular vectors has a gradient only if it does not depend on their arbitrary
-part, sign or phase. Where values repeat, what the vectors give within their common space counts as 0: gradients
-are finite, and right for functions of the values and of the projection on that space; second ones are not.
+A function of eigen- or singular vectors has a gradient only if it does not depend on their arbitrary sign, phase (of
+complex ones) or basis (of a complement): where it does, it is a LinAlgError. Where values repeat, what the vectors give
+within their common space counts as 0: gradients are finite, and right for functions of the values and of the projection
+on that space; second ones are not.
 Sources: Giles, Collected matrix derivative results, 2008; Townsend, Differentiating the SVD, 2016; Walter and
 Lehmann, On evaluating higher-order derivatives of the QR decomposition, 2012; Wan and Zhang, 2019 (complex SVD).
 """
@@ -17,6 +18,8 @@ from .elementwise import astype
 from .primitive import implements, primitive
 from .shaping import matrix_transpose
 from .solving import adjoint, filled, matrices, on_diagonal, regular, regular_square
+from .sorting import take_along_axis
+from .tensor import as_data
 
 
 class EighResult(NamedTuple):
@@ -55,6 +58,13 @@ def _reciprocal_gaps(w: Any) -> Any:
     """1 / (w_j - w_i) at (i, j), and 0 where the two are equal."""
     size = np.sum(np.abs(w), axis=-1, keepdims=True)
     return _reciprocal(w[..., None, :] - w[..., :, None], size[..., None])
+
+
+def _settled(name: str, part: str, turn: Any, *cotangents: Any) -> None:
+    """LinAlgError if the derivative `turn` along what is arbitrary is more than rounding beside the cotangents."""
+    turn, size = as_data(turn), sum(np.sum(np.abs(as_data(g))) for g in cotangents)
+    if np.max(np.abs(turn), initial=0) > np.finfo(turn.dtype).eps ** 0.5 * size:
+        raise np.linalg.LinAlgError(f"{name}: the result depends on {part}, which is arbitrary, and so has no gradient")
 
 
 @primitive
@@ -110,7 +120,9 @@ def eigh(a: Any) -> Any:
 @eigh.vjp("a")
 def _(g: Any, out: Any) -> Any:
     (gw, gv), (w, v) = filled(g, out), out
-    inner = on_diagonal(_reciprocal_gaps(w) * (v.mT @ gv), gw[..., None, :])
+    along = v.mT @ gv
+    _settled("eigh", "the phases of complex eigenvectors", np.imag(np.linalg.diagonal(along)), gv)
+    inner = on_diagonal(_reciprocal_gaps(w) * along, gw[..., None, :])
     return _of_lower(np.conj(v) @ inner @ v.mT)
 
 
@@ -171,6 +183,8 @@ def qr(a: Any, *, mode: Any) -> Any:
 def _(g: Any, out: Any) -> Any:
     (gq, gr), (q, r) = filled(g, out), out
     k = min(q.shape[-2], r.shape[-1])
+    turn = q[..., k:].mT @ gq[..., k:]
+    _settled("qr", "the basis of the columns' complement", turn - adjoint(turn), gq)
     q, rest, gq, g_rest = q[..., :k], np.conj(q[..., k:]), gq[..., :k], gq[..., k:]
     (r, beyond), (gr, g_beyond) = _columns(r[..., :k, :], k), _columns(gr[..., :k, :], k)
     back = np.conj(q)
@@ -193,7 +207,8 @@ def _nearlyregular_square(draw: Any, dtype: Any = None) -> Any:
 
 @qr.strategy
 def _(draw: Any) -> Any:
-    return (_nearlyregular_square(draw),), {"mode": draw.one_of(["reduced", "complete"])}
+    mode = draw.one_of(["reduced", "complete"])
+    return (_nearlyregular_square(draw, None if mode == "reduced" else np.float64),), {"mode": mode}
 
 
 @qr.public
@@ -210,7 +225,7 @@ def svd(a: Any, *, full_matrices: bool) -> Any:
     """U, S and Vh with (U * S) @ Vh = a: orthonormal columns, singular values descending, orthonormal rows.
 
     With `full_matrices` U and Vh are square, and what is beyond the min(m, n) singular values is an arbitrary
-    basis. Without `compute_uv` only S is given.
+    basis. Without `compute_uv` only S is given. `hermitian` matrices go through `eigh`.
 
     >>> svd(Tensor([[0.0, 2.0], [3.0, 0.0]])).S
     Tensor([3., 2.])
@@ -222,10 +237,14 @@ def svd(a: Any, *, full_matrices: bool) -> Any:
 def _(g: Any, out: Any) -> Any:
     (gu, gs, gvh), (u, s, vh) = filled(g, out), out
     k = s.shape[-1]
+    for turn, of in ((u[..., k:].mT @ gu[..., k:], gu), (gvh[..., k:, :] @ vh[..., k:, :].mT, gvh)):
+        _settled("svd", "the basis of what is beyond the singular values", turn - adjoint(turn), of)
     u_back, vh_back = np.conj(u[..., :k]), np.conj(vh[..., :k, :])
     gu = gu[..., :k] - np.conj(u[..., k:]) @ (adjoint(gu[..., k:]) @ u_back)
     gvh = gvh[..., :k, :] - (vh_back @ adjoint(gvh[..., k:, :])) @ np.conj(vh[..., k:, :])
     p, q = u[..., :k].mT @ gu, gvh @ vh[..., :k, :].mT
+    phase = np.imag(np.linalg.diagonal(p) - np.linalg.diagonal(q))
+    _settled("svd", "the phases of complex singular vectors", phase, gu, gvh)
     p_turn, q_turn = p - adjoint(p), q - adjoint(q)
     row, column, total = s[..., None, :], s[..., :, None], s[..., None, :] + s[..., :, None]
     gaps = _reciprocal_gaps(s) / np.where(total == 0, 1, total)
@@ -243,8 +262,14 @@ def _(draw: Any) -> Any:
 
 @svd.public
 @implements(np.linalg.svd)
-def _(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+def _(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     a = matrices(a, "svd")
+    if hermitian:
+        w, u = eigh(a)
+        order = np.argsort(np.abs(as_data(w)))[..., ::-1]
+        w, u = take_along_axis(w, order, -1), take_along_axis(u, order[..., None, :], -1)
+        s = np.abs(w)
+        return SVDResult(u, s, adjoint(u * np.sign(w)[..., None, :])) if compute_uv else s
     if not compute_uv:
         return svd.apply(a, full_matrices=False)[1]
     return SVDResult(*svd.apply(a, full_matrices=full_matrices))

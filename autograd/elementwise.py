@@ -64,7 +64,7 @@ power = elementwise(
     ufunc=np.power,
     domain=(_POSITIVE, (-3.0, 3.0)),
     a=lambda g, a, b: g * (b * a ** _below(a, b)),
-    b=lambda g, a, out: g * (out * np.log(np.where(a == 0, 1, a))),
+    b=lambda g, a, out: g * (out * np.log(np.where(a == 0, 1, a).astype(out.dtype))),
 )
 negative = elementwise(operator.neg, name="negative", ufunc=np.negative, x=lambda g: -g)
 positive = elementwise(operator.pos, name="positive", ufunc=np.positive, x=lambda g: g)
@@ -98,7 +98,7 @@ log = elementwise(np.log, domain=_POSITIVE, x=lambda g, x: g / x)
 log2 = elementwise(np.log2, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(2)))
 log10 = elementwise(np.log10, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(10)))
 log1p = elementwise(np.log1p, domain=_POSITIVE, x=lambda g, x: g / (1 + x))
-sqrt = elementwise(np.sqrt, domain=_POSITIVE, x=lambda g, out: g / (2 * _finite(out)))
+sqrt = elementwise(np.sqrt, domain=_POSITIVE, x=lambda g, out: g / _finite(2 * out))
 cbrt = elementwise(np.cbrt, domain=_POSITIVE, x=lambda g, out: g / (3 * _finite(out * out)))
 logaddexp = elementwise(
     np.logaddexp, a=lambda g, a, out: g * np.exp(_gap(a, out)), b=lambda g, b, out: g * np.exp(_gap(b, out))
@@ -123,8 +123,8 @@ arctan = elementwise(np.arctan, x=lambda g, x: g / (1 + x * x))
 arctan2 = elementwise(
     np.arctan2,
     domain=_POSITIVE,
-    y=lambda g, y, x: g * x / (x * x + y * y),
-    x=lambda g, y, x: -g * y / (x * x + y * y),
+    y=lambda g, y, x: g * x / _finite(x * x + y * y),
+    x=lambda g, y, x: -g * y / _finite(x * x + y * y),
 )
 hypot = elementwise(
     np.hypot,
@@ -136,7 +136,7 @@ sinh = elementwise(np.sinh, x=lambda g, x: g * np.cosh(x))
 cosh = elementwise(np.cosh, x=lambda g, x: g * np.sinh(x))
 tanh = elementwise(np.tanh, x=lambda g, out: g * (1 - out * out))
 arcsinh = elementwise(np.arcsinh, x=lambda g, x: g / np.sqrt(x * x + 1))
-arccosh = elementwise(np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / np.sqrt(x * x - 1))
+arccosh = elementwise(np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
 arctanh = elementwise(np.arctanh, domain=_UNIT, x=lambda g, x: g / (1 - x * x))
 acos, acosh, asin, asinh, atan, atan2, atanh = arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh
 pow, mod, true_divide = power, remainder, divide

@@ -24,12 +24,13 @@ from .decompositions import (
     qr,
     svd,
 )
+from .matrix_functions import expm, logm, sqrtm
 from .methods import constant
 from .primitive import implements
 from .products import matmul, tensordot, vecdot
 from .shaping import axes_of, expand_dims, matrix_transpose, moveaxis, ravel, reshape
-from .solving import SlogdetResult, det, expm, matrices, pinv, slogdet, solve
-from .tensor import lift
+from .solving import SlogdetResult, det, matrices, pinv, slogdet, solve
+from .tensor import as_data, lift
 
 __all__ = [
     "EigResult",
@@ -49,6 +50,7 @@ __all__ = [
     "eigvalsh",
     "expm",
     "inv",
+    "logm",
     "lstsq",
     "matmul",
     "matrix_norm",
@@ -62,6 +64,7 @@ __all__ = [
     "qr",
     "slogdet",
     "solve",
+    "sqrtm",
     "svd",
     "svdvals",
     "tensordot",
@@ -202,7 +205,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, An
     """The shortest x that minimizes |b - a x|; x, the squared residuals, the rank and the singular values of `a`.
 
     `a` is (m, n), `b` (m,) or (m, k). Singular values below `rcond` (default: max(m, n) times the machine
-    epsilon) times the largest count as 0; the residuals are empty unless the rank is n < m.
+    epsilon; -1: that epsilon) times the largest count as 0; the residuals are empty unless the rank is n < m.
 
     >>> lstsq(np.array([[1.0], [1.0]]), np.array([1.0, 3.0]))[0]
     array([2.])
@@ -210,9 +213,10 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, An
     a, b = _inexact(a), _inexact(b)
     if a.ndim != 2 or b.ndim not in (1, 2):
         raise LinAlgError(f"lstsq: expected a matrix and a vector or matrix, not shapes {a.shape} and {b.shape}")
-    m, n = a.shape
+    (m, n), eps = a.shape, float(np.finfo(a.dtype).eps)
     if rcond is None:
-        rcond = float(np.finfo(a.dtype).eps) * max(m, n)
+        rcond = eps * max(m, n)
+    rcond = eps if rcond < 0 else rcond
     x, s = pinv(a, rcond) @ b, svdvals(a)
     rank = int(np.count_nonzero(s > rcond * s[:1]))
     squares = ravel(red.sum(_squares(b - a @ x), 0))
@@ -337,10 +341,16 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 def cond(x: Any, p: Any = None) -> Any:
     """The condition numbers of matrices in the norm `p`: the norm times that of the inverse.
 
-    None is 2, for which matrices need not be square. LinAlgError for a singular matrix in another norm.
+    None is 2, for which matrices need not be square. That of a singular matrix is inf, with the gradient 0 (in the norm
+    -2 it is 0). LinAlgError for empty matrices.
     """
     x = matrices(_inexact(x), "cond")
+    if not x.size:
+        raise LinAlgError(f"cond: not defined for empty matrices, of shape {x.shape}")
     if p in (None, 2, -2):
         s = svdvals(x)
-        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
-    return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
+        above, below = (s[..., -1], s[..., 0]) if p == -2 else (s[..., 0], s[..., -1])
+        return el.where(below == 0, np.inf, above / el.where(below == 0, 1, below))
+    singular = np.linalg.slogdet(as_data(x))[0] == 0
+    x = el.where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
+    return el.where(singular, np.inf, matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p))

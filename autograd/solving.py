@@ -1,4 +1,4 @@
-"""Primitives of linear algebra that make one thing of a matrix: a solution, a determinant, an inverse, exp.
+"""Primitives of linear algebra that make one thing of a matrix: a solution, a determinant, an inverse.
 
 All take stacks of matrices, (..., m, n). Rules hold for complex matrices, too; `np.conj` in them is nothing for
 real ones.
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .diagonals import tril
 from .primitive import implements, primitive
 from .shaping import expand_dims, squeeze
 from .tensor import lift
@@ -26,6 +27,14 @@ def matrices(a: Any, name: str) -> Any:
     if a.ndim < 2:
         raise np.linalg.LinAlgError(f"{name}: expected a matrix or a stack of matrices, not shape {a.shape}")
     return a
+
+
+def square(a: Any, name: str) -> Any:
+    """`a` as float or complex square matrices; LinAlgError if it is something else."""
+    a = matrices(a, name)
+    if a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError(f"{name}: expected square matrices, not shape {a.shape}")
+    return a if a.dtype.kind in "fc" else a.astype(np.float64)
 
 
 def filled(g: Any, out: Any) -> Any:
@@ -174,32 +183,8 @@ def _(draw: Any) -> Any:
 
 @pinv.public
 @implements(np.linalg.pinv)
-def _(a: Any, rcond: Any = None, *, rtol: Any = None) -> Any:
-    return pinv.apply(matrices(a, "pinv"), rcond=rtol if rcond is None else rcond)
-
-
-@primitive
-def expm(a: Any) -> Any:
-    """The exponentials of square matrices, sum(a^k / k!), by SciPy.
-
-    Higham, Functions of Matrices, 2008, for the rule: exp of [[a, d], [0, a]] has the derivative along d beside exp(a).
-    """
-    try:
-        import scipy.linalg
-    except ImportError as error:
-        raise ImportError("expm: SciPy computes it, pip install pullback[special]") from error
-    return scipy.linalg.expm(a)
-
-
-@expm.vjp("a")
-def _(g: Any, a: Any) -> Any:
-    n = a.shape[-1]
-    upper = np.concatenate([a.mT, g], axis=-1)
-    lower = np.concatenate([np.zeros_like(a), a.mT], axis=-1)
-    return expm(np.concatenate([upper, lower], axis=-2))[..., :n, n:]
-
-
-@expm.strategy
-def _(draw: Any) -> Any:
-    n = draw.integer(0, 3)
-    return (draw.array(shape=(*draw.shape(max_dims=1), n, n), domain=(-1.0, 1.0)),), {}
+def _(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    a = matrices(a, "pinv")
+    if hermitian:  # the lower triangle is read, as by eigh
+        a = tril(a) + adjoint(tril(a, -1))
+    return pinv.apply(a, rcond=rtol if rcond is None else rcond)

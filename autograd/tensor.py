@@ -164,10 +164,18 @@ class Tensor:
         is freed as it is used unless `retain_graph`; `create_graph` records the pass itself, so that the
         gradients can be differentiated again. RuntimeError where no graph was recorded or it was freed.
 
+        The gradient at a complex z = x + iy is d/dx - i d/dy, as in JAX, so that holomorphic functions keep the rules
+        of the reals (d z**2 / dz is 2 z); its conjugate is the direction of steepest ascent. Of a complex result the
+        real part is meant: `gradient` g weighs it by Re(g * result), in which nothing is conjugated.
+
         >>> x = Tensor(3.0, requires_grad=True)
         >>> (x ** 2).backward(create_graph=True)
         >>> x.grad
         Tensor(6., requires_grad=True)
+        >>> z = Tensor(3 + 4j, requires_grad=True)
+        >>> abs(z).backward()
+        >>> z.grad
+        Tensor(0.6-0.8j, dtype=complex128)
         """
         backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
 

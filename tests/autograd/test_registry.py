@@ -62,6 +62,11 @@ def by_normal_equations(a):
     return np.linalg.inv(t @ a) @ t if a.shape[-2] >= a.shape[-1] else t @ np.linalg.inv(a @ t)
 
 
+def by_eigenvalues(f, a):
+    w, v = np.linalg.eig(a)
+    return (v * f(w)[..., None, :]) @ np.linalg.inv(v)
+
+
 UFUNCS = {made.name: f for f, made in functions.items() if isinstance(f, np.ufunc) and made in registry.values()}
 REFERENCES = UFUNCS | {
     "affine": lambda x, w, b: np.einsum("ni,oi->no", x, w) + b,
@@ -79,6 +84,7 @@ REFERENCES = UFUNCS | {
     "inverse_real_dft": mirrored_and_inverted,
     "log_softmax": lambda x, *, axis: scipy_special.log_softmax(x, axis) if x.size else x,
     "logsumexp": lambda x, *, axis, keepdims: np.log(np.sum(np.exp(x), axis, keepdims=keepdims)),
+    "logm": lambda a: by_eigenvalues(np.log, a),
     "matmul": lambda a, b: np.einsum("...ij,...jk->...ik", a, b),
     "max": lambda x, *, axis, keepdims: np.max(x, axis, keepdims=keepdims),
     "mean": lambda x, *, axis, keepdims: np.mean(x, axis, keepdims=keepdims),
@@ -95,6 +101,7 @@ REFERENCES = UFUNCS | {
     "sigmoid": scipy_special.expit,
     "slogdet": lambda a: (np.sign(determinants(a)), np.log(np.abs(determinants(a)))),
     "softmax": lambda x, *, axis: scipy_special.softmax(x, axis) if x.size else x,
+    "sqrtm": lambda a: by_eigenvalues(np.sqrt, a),
     "softplus": lambda x: np.log(1 + np.exp(x)),
     "solve": lambda a, b: np.linalg.inv(a) @ b,
     "sum": lambda x, *, axis, keepdims: np.sum(x, axis, keepdims=keepdims),
