@@ -172,11 +172,19 @@ fftn, ifftn = _over_axes("fftn", fft), _over_axes("ifftn", ifft)
 fft2, ifft2 = _over_axes("fft2", fft, (-2, -1)), _over_axes("ifft2", ifft, (-2, -1))
 
 
+def _last_apart(a: Any, s: Any, axes: Any, name: str) -> Any:
+    """The transforms over all but the last axis, and the one over the last."""
+    given = _axes(a, s, axes, name)
+    if not given:
+        raise ValueError(f"{name}: at least one axis is needed")
+    return given[:-1], *given[-1]
+
+
 @implements(np.fft.rfftn)
 def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
     """`rfft` along the last of several axes (None: all), `fft` along the others."""
     a = lift(a)
-    *others, (n, last) = _axes(a, s, axes, "rfftn")
+    others, n, last = _last_apart(a, s, axes, "rfftn")
     a = rfft(a, n, last, norm)
     for n, axis in reversed(others):
         a = fft(a, n, axis, norm)
@@ -187,7 +195,7 @@ def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> A
 def irfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
     """The inverse of `rfftn`; the last length of `s` says whether there is an odd number of entries."""
     a = lift(a)
-    *others, (n, last) = _axes(a, s, axes, "irfftn")
+    others, n, last = _last_apart(a, s, axes, "irfftn")
     for m, axis in others:
         a = ifft(a, m, axis, norm)
     return irfft(a, None if s is None else n, last, norm)

@@ -106,6 +106,9 @@ def outer(x1: Any, x2: Any, /) -> Any:
 @implements(np.linalg.cross)
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """The cross product of vectors of length 3 along `axis`."""
+    lengths = np.shape(x1)[axis], np.shape(x2)[axis]
+    if lengths != (3, 3):
+        raise ValueError(f"cross: vectors of length 3 are needed, not {lengths[0]} and {lengths[1]}")
     return products.cross(x1, x2, axis=axis)
 
 

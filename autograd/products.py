@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .elementwise import conj
+from .padding import pad
 from .primitive import implements, primitive
 from .shaping import axes_of, expand_dims, moveaxis, reshape, roll, squeeze, transpose
 from .tensor import Tensor, lift
@@ -195,10 +196,17 @@ def kron(a: Any, b: Any) -> Any:
 
 @implements(np.cross)
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
-    """The cross product of vectors of length 3 along an axis of a and b; it lies along `axisc` of the result."""
+    """The cross product of vectors of length 3 along an axis of a and b; it lies along `axisc` of the result.
+
+    Vectors of length 2 have a third entry 0; of two such ones the third entry of the product alone is given.
+    """
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)
-    if a.shape[-1] != 3 or b.shape[-1] != 3:
-        raise ValueError(f"cross: vectors of length 3 are needed, not {a.shape[-1]} and {b.shape[-1]}")
+    lengths = a.shape[-1], b.shape[-1]
+    if not {*lengths} <= {2, 3}:
+        raise ValueError(f"cross: vectors of length 2 or 3 are needed, not {lengths[0]} and {lengths[1]}")
+    if lengths == (2, 2):
+        return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    a, b = (x if x.shape[-1] == 3 else pad(x, [(0, 0)] * (x.ndim - 1) + [(0, 1)]) for x in (a, b))
     return moveaxis(roll(a, -1, -1) * roll(b, 1, -1) - roll(a, 1, -1) * roll(b, -1, -1), -1, axisc)

@@ -129,6 +129,8 @@ def test_frequencies():
         (lambda x: np.fft.fft(x, norm="unitary"), "fft: norm='unitary'; expected 'backward', 'ortho' or 'forward'"),
         (lambda x: np.fft.fft(x, axis=2), "fft: axis 2"),
         (lambda x: np.fft.fftn(x, (2,), (0, 1)), "fftn: s=.* have different lengths"),
+        (lambda x: np.fft.rfftn(x, axes=()), "rfftn: at least one axis is needed"),
+        (lambda x: np.fft.irfft2(x, (), ()), "irfftn: at least one axis is needed"),
     ],
 )
 def test_errors(call, message):

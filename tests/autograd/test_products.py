@@ -119,6 +119,8 @@ FUNCTIONS = [
     *((np.cross, a, {}) for a in tuples(((3,), (3,)), ((2, 3), (3,)), ((4, 1, 3), (2, 3)))),
     *((np.cross, a, {"axis": 0}) for a in tuples(((3, 2), (3, 2)))),
     *((np.cross, a, {"axisa": 0, "axisb": 1, "axisc": 0}) for a in tuples(((3, 2), (2, 3)))),
+    *((np.cross, a, {}) for a in tuples(((2,), (2,)), ((2,), (4, 3)), ((4, 1, 3), (5, 2)), ((4, 2), (1, 2)))),
+    *((np.cross, a, {"axisa": 0, "axisb": 1, "axisc": 0}) for a in tuples(((2, 4), (4, 3)))),
     *((np.vecdot, a, {}) for a in tuples(((3,), (3,)), ((4, 1, 3), (2, 3)))),
     *((np.tensordot, a, {"axes": 2}) for a in tuples(((2, 3, 4), (3, 4, 5)))),
     *((np.tensordot, a, {"axes": 0}) for a in tuples(((2, 3), (4,)))),
@@ -129,6 +131,7 @@ FUNCTIONS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Arrays of 2-dimensional vectors")
 @pytest.mark.parametrize("function, arrays, options", FUNCTIONS)
 def test_products(function, arrays, options):
     """Values are NumPy's; products are linear in each argument, so gradients are weights of units."""
@@ -183,7 +186,8 @@ def test_the_first_vector_is_conjugated(name):
         (lambda x: np.tensordot(x, x, 3), r"tensordot: axes=3 for shapes \(2, 3\)"),
         (lambda x: np.tensordot(x, x, 1), "tensordot: .* pair different lengths"),
         (lambda x: np.tensordot(x, x, ([0, 0], [0, 0])), "tensordot: axis"),
-        (lambda x: np.cross(x.T, x.T), "cross: vectors of length 3 are needed, not 2 and 2"),
+        (lambda x: np.cross(x[:, :1], x), "cross: vectors of length 2 or 3 are needed, not 1 and 3"),
+        (lambda x: np.linalg.cross(x.T, x.T), "cross: vectors of length 3 are needed, not 2 and 2"),
     ],
 )
 def test_errors_of_products(call, message):
