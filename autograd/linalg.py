@@ -260,12 +260,17 @@ def _power(x: Any, p: float) -> Any:
     return el.where(at_zero, 0 if p > 0 else np.inf, el.where(at_zero, 1, x) ** p)
 
 
+def _largest(sizes: Any, axes: Any, keepdims: bool = False) -> Any:
+    """The largest of numbers that are not negative, 0 if there are none."""
+    return red.max(sizes, axes, keepdims=keepdims, initial=0)
+
+
 def _of_vectors(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if ord is None or ord == 2:
         return el.sqrt(red.sum(_squares(x), axes, keepdims=keepdims))
     size = el.abs(x)
     if ord == np.inf:
-        return red.max(size, axes, keepdims=keepdims)
+        return _largest(size, axes, keepdims)
     if ord == -np.inf:
         return red.min(size, axes, keepdims=keepdims)
     if ord == 0:
@@ -283,11 +288,11 @@ def _values(x: Any) -> Any:
 
 _MATRIX_NORMS: dict[Any, Any] = {  # what is reduced along the last axis, and how
     "nuc": (_values, red.sum),
-    2: (_values, red.max),
+    2: (_values, _largest),
     -2: (_values, red.min),
-    1: (lambda x: red.sum(el.abs(x), -2), red.max),
+    1: (lambda x: red.sum(el.abs(x), -2), _largest),
     -1: (lambda x: red.sum(el.abs(x), -2), red.min),
-    np.inf: (lambda x: red.sum(el.abs(x), -1), red.max),
+    np.inf: (lambda x: red.sum(el.abs(x), -1), _largest),
     -np.inf: (lambda x: red.sum(el.abs(x), -1), red.min),
 }
 
@@ -348,7 +353,7 @@ def cond(x: Any, p: Any = None) -> Any:
     -2 it is 0). LinAlgError for empty matrices.
     """
     x = matrices(_inexact(x), "cond")
-    if not x.size:
+    if 0 in x.shape[-2:]:
         raise LinAlgError(f"cond: not defined for empty matrices, of shape {x.shape}")
     if p in (None, 2, -2):
         s = svdvals(x)

@@ -76,7 +76,11 @@ def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: A
             x = np.where(where, x, start)
         if dtype is not None:
             x = x.astype(dtype)
-        out = _in_dtype(made.apply(x, axis=axes_of(axis, x.ndim, made.name), keepdims=bool(keepdims)), dtype)
+        axes = axes_of(axis, x.ndim, made.name)
+        nothing = initial is not None and not _count(x.shape, axes)
+        out = _in_dtype((sum if nothing else made).apply(x, axis=axes, keepdims=bool(keepdims)), dtype)
+        if nothing:
+            return out + initial
         return out if initial is None else combine(out, initial)
 
     _named(form, made)

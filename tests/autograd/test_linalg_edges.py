@@ -201,6 +201,17 @@ def test_empty_matrices_and_batches(name, shape, dtype):
     assert out.dtype in (np.float32, np.complex64)
 
 
+@pytest.mark.parametrize("ord", [None, "fro", "nuc", 1, 2, inf])
+@pytest.mark.parametrize("shape", [(0, 2), (2, 0), (0, 0), (3, 0, 2)])
+def test_norms_of_nothing_are_0(ord, shape):
+    x = leaf(np.zeros(shape))
+    out = linalg.norm(x, ord, axis=(-2, -1))
+    np.testing.assert_array_equal(out.numpy(), np.linalg.norm(x.data, ord, axis=(-2, -1)))
+    out.backward(np.ones(out.shape))
+    assert x.grad.shape == shape
+    assert linalg.vector_norm(x, ord=inf).item() == linalg.vector_norm(x).item() == 0
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 @pytest.mark.parametrize("complex", [False, True])
 def test_gradient_of_det_by_rank(n, complex):

@@ -206,6 +206,15 @@ def test_where_and_initial(name):
         f(Tensor(X, requires_grad=True), out=np.zeros(()))
 
 
+@pytest.mark.parametrize("f", [np.sum, np.prod, np.max, np.min])
+def test_initial_is_what_there_is_of_nothing(f):
+    x = np.zeros((2, 0, 3), np.float32)
+    for options in ({"axis": 1}, {"axis": (0, 1), "keepdims": True}, {}):
+        out, expected = f(Tensor(x), initial=2.5, **options), f(x, initial=2.5, **options)
+        np.testing.assert_array_equal(out.numpy(), expected)
+        assert out.dtype == np.float32 and out.shape == np.shape(expected)
+
+
 def test_where_of_an_extremum_needs_initial():
     with pytest.raises(ValueError, match="max: where= needs initial="):
         pb.max(Tensor(X), where=X > 0)
