@@ -69,6 +69,8 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
 def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     """The function that gives the derivatives of all entries of f's result: of shape (*result, *argument).
 
+    For a complex argument they are the gradients of the entries' real parts, f' where `f` is holomorphic.
+
     >>> jacobian(lambda x: x**2)([1.0, 2.0])
     Tensor([[2., 0.],
             [0., 4.]])
@@ -80,6 +82,8 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
         shape = np.shape(asarray(args[argnums]).data)
         units = np.eye(value.size, dtype=value.dtype).reshape(value.size, *value.shape)
         rows = [pull_back(unit) for unit in units]
+        if rows and value.dtype.kind == "c" != rows[0].dtype.kind:
+            rows = [row + 1j * pull_back(-1j * unit) for row, unit in zip(rows, units, strict=True)]
         return reshape(stack(rows), (*value.shape, *shape)) if rows else Tensor(np.zeros((*value.shape, *shape)))
 
     return derivatives

@@ -254,6 +254,24 @@ def test_transforms():
     assert "Re(g * result)" in inspect.getdoc(Tensor.backward)
 
 
+def test_jacobians():
+    turn = pb.jacobian(lambda x: pb.exp(1j * x))(X)
+    np.testing.assert_allclose(turn.numpy(), np.diag(1j * np.exp(1j * X)), atol=1e-15)
+    assert pb.jacobian(lambda x: pb.exp(1j * x))(X.astype(np.float32)).dtype == np.complex64
+    np.testing.assert_allclose(pb.jacobian(pb.exp)(Z).numpy(), np.diag(np.exp(Z)))
+    np.testing.assert_allclose(pb.jacobian(pb.abs)(Z).numpy(), np.diag(np.conj(Z) / np.abs(Z)))
+
+
+def test_forward_mode_of_what_is_not_holomorphic():
+    """The derivative along t is that of x + h t for real h, whatever the cotangents' convention."""
+    t, h = noise(4), 1e-6
+    for f in (pb.abs, pb.conj, pb.real, pb.imag, pb.angle, pb.sign, lambda z: z * pb.conj(z), pb.std, pb.exp):
+        value, tangent = pb.jvp(f, (Z,), (t,))
+        expected = (f(Z + h * t) - f(Z - h * t)) / (2 * h)
+        np.testing.assert_allclose(tangent.numpy(), expected, rtol=1e-8, atol=1e-9)
+        assert tangent.dtype == value.dtype
+
+
 def test_checks_catch_what_is_conjugated():
     for rule in (lambda g, b: g * np.conj(b), lambda g, b: np.conj(g) * b, lambda g, b: np.real(g * b)):
         with override(multiply, "a", rule), pytest.raises(GradcheckError):
