@@ -1,7 +1,7 @@
 """SciPy's special functions, a table of rules; SciPy itself is imported when one of them is first computed.
 
-`scipy.special.erf(t)` on a Tensor and `special.erf(t)` are the same. Orders and shape parameters (v, n, the a and b
-of incomplete integrals) have no gradient.
+`scipy.special.erf(t)` on a Tensor and `special.erf(t)` are the same. The orders of zeta, expn, ive and kve have no
+gradient.
 """
 
 # mypy: disable-error-code="has-type"
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from . import orders
 from .elementwise import log, sigmoid, where
 from .integrals import i0 as i0
 from .primitive import Primitive, elementwise, primitive, registry
@@ -80,9 +81,21 @@ def _of_order(name: str, **rule: Callable[..., Any]) -> Primitive:
     return function.public(form)
 
 
-def _gamma_density(v: Any, x: Any) -> Any:
-    v = v + np.zeros_like(x)  # in its dtype
-    return np.exp(xlogy(v - 1, x) - x - gammaln(v))
+def _gamma_density(a: Any, x: Any) -> Any:
+    a = a + np.zeros_like(x)  # in its dtype
+    return np.exp(xlogy(a - 1, x) - x - gammaln(a))
+
+
+def _gammainc_by_a(a: Any, x: Any) -> Any:
+    """gammainc is the sum of exp(-x) x**(a + k) / gamma(a + k + 1)."""
+    a, top = a + np.zeros_like(x), orders.largest(x)
+
+    def term(k: Any) -> Any:
+        n = a + k
+        factor = np.log(np.where(x == 0, 1, x)) - psi(n + 1)
+        return np.exp(xlogy(n, x) - x - gammaln(n + 1)) * factor
+
+    return orders.summed(term, int(top + 12 * top**0.5) + 40, np.ndim(a), a.dtype)
 
 
 # The error function and the normal distribution
@@ -121,8 +134,18 @@ betaln = _table(
     a=lambda g, a, b: g * (psi(a) - psi(a + b)),
     b=lambda g, a, b: g * (psi(b) - psi(a + b)),
 )
-gammainc = _of_order("gammainc", x=lambda g, x, v: g * _gamma_density(v, x))
-gammaincc = _of_order("gammaincc", x=lambda g, x, v: -g * _gamma_density(v, x))
+gammainc = _table(
+    "gammainc",
+    _POSITIVE,
+    a=lambda g, a, x: g * _gammainc_by_a(a, x),
+    x=lambda g, a, x: g * _gamma_density(a, x),
+)
+gammaincc = _table(
+    "gammaincc",
+    _POSITIVE,
+    a=lambda g, a, x: -g * _gammainc_by_a(a, x),
+    x=lambda g, a, x: -g * _gamma_density(a, x),
+)
 
 
 def polygamma(n: Any, x: Any) -> Any:
@@ -176,10 +199,76 @@ def _log_ratio(x: Any, y: Any) -> Any:
 
 
 # Bessel functions: the derivative of one is made of those of the neighbouring orders
-jv = _of_order("jv", x=lambda g, x, v: g * ((jv(v - 1, x) - jv(v + 1, x)) / 2))
-yv = _of_order("yv", x=lambda g, x, v: g * ((yv(v - 1, x) - yv(v + 1, x)) / 2))
-iv = _of_order("iv", x=lambda g, x, v: g * ((iv(v - 1, x) + iv(v + 1, x)) / 2))
-kv = _of_order("kv", x=lambda g, x, v: -g * ((kv(v - 1, x) + kv(v + 1, x)) / 2))
+def _ascending(sign: int, v: Any, x: Any) -> Any:
+    """The derivative by v of the sum of sign**k (x / 2)**(v + 2 k) / (k! gamma(v + k + 1)): jv, or with sign 1 iv."""
+    top = orders.largest(x)
+
+    def term(k: Any) -> Any:
+        power = np.exp((v + 2 * k) * np.log(x / 2) - gammaln(k + 1) - gammaln(v + k + 1))
+        return sign**k * power * (np.log(x / 2) - psi(v + k + 1))
+
+    return orders.summed(term, int(top + 12 * top**0.5) + 40, v.ndim, v.dtype)
+
+
+def _by_order(sign: int, holds: Callable[[Any, Any], Any], integral: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """The rule by the order v of jv or iv: by the series where it `holds` its digits, else by the integral."""
+
+    def rule(g: Any, v: Any, x: Any) -> Any:
+        v, x = v + np.zeros_like(np.real(x)), x + np.zeros_like(v)
+        near = holds(as_data(v), np.abs(as_data(x)))
+        series = _ascending(sign, np.where(near, v, 1), np.where(near, x, 1))
+        return g * np.where(near, series, integral(v, x))
+
+    return rule
+
+
+_PI = math.pi
+jv = _table(
+    "jv",
+    _POSITIVE,
+    v=_by_order(
+        -1,
+        lambda v, x: np.logical_and(v >= 0, x * x < 4 * (v + 1)),
+        orders.of_bessel(
+            lambda v, x, t: -t * np.sin(v * t - x * np.sin(t)),
+            lambda v, x, t: np.exp(-x * np.sinh(t) - v * t) * (t * np.sin(_PI * v) / _PI - np.cos(_PI * v)),
+        ),
+    ),
+    x=lambda g, v, x: g * ((jv(v - 1, x) - jv(v + 1, x)) / 2),
+)
+_yv_by_order = orders.of_bessel(
+    lambda v, x, t: -t * np.cos(x * np.sin(t) - v * t),
+    lambda v, x, t: (
+        np.exp(-x * np.sinh(t))
+        * (np.exp(-v * t) * (t * np.cos(_PI * v) / _PI + np.sin(_PI * v)) - np.exp(v * t) * t / _PI)
+    ),
+)
+yv = _table(
+    "yv",
+    _POSITIVE,
+    v=lambda g, v, x: g * _yv_by_order(v, x),
+    x=lambda g, v, x: g * ((yv(v - 1, x) - yv(v + 1, x)) / 2),
+)
+iv = _table(
+    "iv",
+    _POSITIVE,
+    v=_by_order(
+        1,
+        lambda v, x: v >= 0,
+        orders.of_bessel(
+            lambda v, x, t: -t * np.sin(v * t) * np.exp(x * np.cos(t)),
+            lambda v, x, t: np.exp(-x * np.cosh(t) - v * t) * (t * np.sin(_PI * v) / _PI - np.cos(_PI * v)),
+        ),
+    ),
+    x=lambda g, v, x: g * ((iv(v - 1, x) + iv(v + 1, x)) / 2),
+)
+_kv_by_order = orders.of_bessel(lambda v, x, t: 0 * t, lambda v, x, t: t * np.sinh(v * t) * np.exp(-x * np.cosh(t)))
+kv = _table(
+    "kv",
+    _POSITIVE,
+    v=lambda g, v, x: g * _kv_by_order(v, x),
+    x=lambda g, v, x: -g * ((kv(v - 1, x) + kv(v + 1, x)) / 2),
+)
 ive = _of_order("ive", x=lambda g, x, v, out: g * ((ive(v - 1, x) + ive(v + 1, x)) / 2 - np.sign(x) * out))
 kve = _of_order("kve", x=lambda g, x, v, out: g * (out - (kve(v - 1, x) + kve(v + 1, x)) / 2))
 j0 = _table("j0", x=lambda g, x: -g * j1(x))
@@ -195,5 +284,7 @@ k1 = _table("k1", _POSITIVE, x=lambda g, x: -g * ((k0(x) + kv(2, x)) / 2))
 # Tested on real numbers alone: no zeta of complex ones is there for the gradients, or single precision is not kept
 for _made in (gamma, loggamma, rgamma, psi):
     _made.strategy(lambda draw: (draw.entries((_POSITIVE,), dtype=np.float64), {}))
+for _made in (jv, yv, iv, kv):  # their orders are real
+    _made.strategy(lambda draw: ((lambda v, x: (np.abs(v), x))(*draw.entries((_POSITIVE, _POSITIVE))), {}))
 for _made in (xlogy, xlog1py):
     _made.strategy(lambda draw: (draw.entries((_POSITIVE, _POSITIVE), dtype=np.float64), {}))

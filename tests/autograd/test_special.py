@@ -48,8 +48,35 @@ def test_slopes_at_zero():
 
 
 def test_an_order_has_no_gradient():
-    with pytest.raises(TypeError, match="jv: no gradient with respect to the order"):
-        special.jv(Tensor(1.0, requires_grad=True), 2.0)
+    with pytest.raises(TypeError, match="kve: no gradient with respect to the order"):
+        special.kve(Tensor(1.0, requires_grad=True), 2.0)
+
+
+def slope(f, v, step=1e-3):
+    """The derivative of f at v, by central differences of the sixth order."""
+    one, half, quarter = ((f(v + h) - f(v - h)) / (2 * h) for h in (step, step / 2, step / 4))
+    return (64 * quarter - 20 * half + one) / 45
+
+
+@pytest.mark.parametrize("x", [0.01, 0.5, 3.0, 20.0, 150.0])
+@pytest.mark.parametrize("v", [-1.3, 0.0, 0.7, 2.0, 12.5, 30.0])
+@pytest.mark.parametrize("name", ["jv", "yv", "iv", "kv"])
+def test_derivatives_of_bessel_functions_by_their_order(name, v, x):
+    order = Tensor(v, requires_grad=True)
+    getattr(special, name)(order, x).backward()
+    f = getattr(scipy_special, name)
+    size = max(abs(f(v, x)), abs(f(v + 0.5, x))) if x > v else abs(f(v, x))
+    assert order.grad.item() == pytest.approx(slope(lambda v: f(v, x), v), rel=1e-8, abs=1e-8 * size)
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-3, 0.5, 8.0, 60.0, 900.0])
+@pytest.mark.parametrize("a", [0.05, 1.0, 7.5, 60.0])
+def test_derivatives_of_incomplete_gamma_functions_by_their_parameter(a, x):
+    for name, sign in (("gammainc", 1), ("gammaincc", -1)):
+        shape = Tensor(a, requires_grad=True)
+        getattr(special, name)(shape, x).backward()
+        expected = slope(lambda a: scipy_special.gammainc(a, x), a, a / 100)
+        assert sign * shape.grad.item() == pytest.approx(expected, rel=1e-8, abs=1e-12)
 
 
 def test_what_has_no_rule_is_named():
