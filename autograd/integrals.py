@@ -47,10 +47,8 @@ sinc.vjp("x", "elementwise")(lambda g, x, order: g * sinc.apply(x, order=order +
 i0.vjp("x", "elementwise")(lambda g, x, order: g * i0.apply(x, order=order + 1))
 
 
-@sinc.strategy
-@i0.strategy
-def _(draw: Any) -> Any:
-    return (draw.array(),), {"order": draw.integer(0, 2)}
+sinc.strategy(lambda draw: ((draw.array(),), {"order": draw.integer(0, 2)}))
+i0.strategy(lambda draw: ((draw.array(dtype=np.float64),), {"order": draw.integer(0, 2)}))
 
 
 sinc.public(implements(np.sinc)(lambda x: sinc.apply(lift(x), order=0)))
