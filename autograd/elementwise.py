@@ -39,11 +39,17 @@ def _finite(x: Any) -> Any:
     return np.where(x == 0, np.inf, x)
 
 
-def _below(a: Any, b: Any) -> Any:
-    """b - 1, the exponent of the derivative of a ** b; 1 for 0 ** 0, whose derivative is then 0."""
-    if b.__class__ is int or b.__class__ is float:
-        return b - 1 if b else 1
-    return np.where(np.logical_and(a == 0, b == 0), 1, b - 1)
+def _slope(a: Any, b: Any) -> Any:
+    """The derivative of a ** b in a; 0 where that has a pole though a ** b has none."""
+    if (b.__class__ is int or b.__class__ is float) and not 0 <= b < 1:
+        return b * a ** (b - 1)
+    pole = np.logical_and(a == 0, np.logical_and(np.real(b) >= 0, np.real(b) < 1))
+    return np.where(pole, 0, b * np.where(pole, 1, a) ** (b - 1))
+
+
+def _base(a: Any, b: Any) -> Any:
+    """a, and 1 where it is 0 and a ** b is no pole: what the logarithm in the derivative in b is taken of."""
+    return np.where(np.logical_and(a == 0, np.real(b) >= 0), 1, a)
 
 
 # Arithmetic. Python's operators are NumPy's ufuncs on arrays, and much faster on NumPy scalars.
@@ -63,8 +69,8 @@ power = elementwise(
     name="power",
     ufunc=np.power,
     domain=(_POSITIVE, (-3.0, 3.0)),
-    a=lambda g, a, b: g * (b * a ** _below(a, b)),
-    b=lambda g, a, out: g * (out * np.log(np.where(a == 0, 1, a).astype(out.dtype))),
+    a=lambda g, a, b: g * _slope(a, b),
+    b=lambda g, a, b, out: g * (out * np.log(_base(a, b).astype(out.dtype))),
 )
 negative = elementwise(operator.neg, name="negative", ufunc=np.negative, x=lambda g: -g)
 positive = elementwise(operator.pos, name="positive", ufunc=np.positive, x=lambda g: g)
@@ -74,9 +80,14 @@ remainder = elementwise(
     ufunc=np.remainder,
     domain=((0.1, 0.9), (1.0, 3.0)),
     a=lambda g: g,
-    b=lambda g, a, b: -g * np.floor(a / b),
+    b=lambda g, a, b: -g * np.floor_divide(a, b),
 )
-fmod = elementwise(np.fmod, domain=((0.1, 0.9), (1.0, 3.0)), a=lambda g: g, b=lambda g, a, b: -g * np.trunc(a / b))
+fmod = elementwise(
+    np.fmod,
+    domain=((0.1, 0.9), (1.0, 3.0)),
+    a=lambda g: g,
+    b=lambda g, a, b, out: -g * np.rint((a - out) / b),
+)
 square = elementwise(np.square, x=lambda g, x: 2 * g * x)
 reciprocal = elementwise(np.reciprocal, domain=_POSITIVE, x=lambda g, out: -g * out * out)
 
@@ -101,30 +112,33 @@ log1p = elementwise(np.log1p, domain=_POSITIVE, x=lambda g, x: g / (1 + x))
 sqrt = elementwise(np.sqrt, domain=_POSITIVE, x=lambda g, out: g / _finite(2 * out))
 cbrt = elementwise(np.cbrt, domain=_POSITIVE, x=lambda g, out: g / (3 * _finite(out * out)))
 logaddexp = elementwise(
-    np.logaddexp, a=lambda g, a, out: g * np.exp(_gap(a, out)), b=lambda g, b, out: g * np.exp(_gap(b, out))
+    np.logaddexp, a=lambda g, a, b: g * sigmoid(_gap(a, b)), b=lambda g, a, b: g * sigmoid(_gap(b, a))
 )
 logaddexp2 = elementwise(
-    np.logaddexp2, a=lambda g, a, out: g * np.exp2(_gap(a, out)), b=lambda g, b, out: g * np.exp2(_gap(b, out))
+    np.logaddexp2,
+    a=lambda g, a, b: g * sigmoid(_gap(a, b) * float(np.log(2))),
+    b=lambda g, a, b: g * sigmoid(_gap(b, a) * float(np.log(2))),
 )
 
 
-def _gap(x: Any, out: Any) -> Any:
-    """x - out, and -inf where both are -inf."""
-    return np.where(out == -np.inf, -np.inf, x) - np.where(out == -np.inf, 0, out)
+def _gap(x: Any, y: Any) -> Any:
+    """x - y; where both are the same infinity 0, or -inf for -inf."""
+    same = np.logical_and(x == y, np.isinf(x))
+    return np.where(same, np.minimum(x, 0), x) - np.where(same, 0, y)
 
 
 # Trigonometric and hyperbolic functions
 sin = elementwise(np.sin, x=lambda g, x: g * np.cos(x))
 cos = elementwise(np.cos, x=lambda g, x: -g * np.sin(x))
 tan = elementwise(np.tan, domain=(-1.2, 1.2), x=lambda g, out: g * (1 + out * out))
-arcsin = elementwise(np.arcsin, domain=_UNIT, x=lambda g, x: g / np.sqrt(1 - x * x))
-arccos = elementwise(np.arccos, domain=_UNIT, x=lambda g, x: -g / np.sqrt(1 - x * x))
+arcsin = elementwise(np.arcsin, domain=_UNIT, x=lambda g, x: g / _finite(np.sqrt(1 - x * x)))
+arccos = elementwise(np.arccos, domain=_UNIT, x=lambda g, x: -g / _finite(np.sqrt(1 - x * x)))
 arctan = elementwise(np.arctan, x=lambda g, x: g / (1 + x * x))
 arctan2 = elementwise(
     np.arctan2,
     domain=_POSITIVE,
-    y=lambda g, y, x: g * x / _finite(x * x + y * y),
-    x=lambda g, y, x: -g * y / _finite(x * x + y * y),
+    y=lambda g, y, x: g * _per_square(x, y),
+    x=lambda g, y, x: -g * _per_square(y, x),
 )
 hypot = elementwise(
     np.hypot,
@@ -132,11 +146,21 @@ hypot = elementwise(
     a=lambda g, a, out: g * (a / np.where(out == 0, 1, out)),
     b=lambda g, b, out: g * (b / np.where(out == 0, 1, out)),
 )
+
+
+def _per_square(x: Any, y: Any) -> Any:
+    """x / (x * x + y * y), also where the squares overflow; 0 where both are 0."""
+    length = _finite(np.hypot(x, y))
+    return x / length / length
+
+
 sinh = elementwise(np.sinh, x=lambda g, x: g * np.cosh(x))
 cosh = elementwise(np.cosh, x=lambda g, x: g * np.sinh(x))
 tanh = elementwise(np.tanh, x=lambda g, out: g * (1 - out * out))
 arcsinh = elementwise(np.arcsinh, x=lambda g, x: g / np.sqrt(x * x + 1))
-arccosh = elementwise(np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
+arccosh = elementwise(
+    np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / _finite(np.sqrt(x - 1) * np.sqrt(x + 1))
+)
 arctanh = elementwise(np.arctanh, domain=_UNIT, x=lambda g, x: g / (1 - x * x))
 acos, acosh, asin, asinh, atan, atan2, atanh = arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh
 pow, mod, true_divide = power, remainder, divide

@@ -15,15 +15,15 @@ __all__ = ["i0", "sinc"]
 @primitive
 def sinc(x: Any, *, order: int) -> Any:
     """sin(pi x) / (pi x), or its derivative of some order: the integral of cos(pi x t) for t from 0 to 1."""
-    y = np.pi * x
-    out, small = np.asarray(np.sinc(x)), np.abs(y) <= 2 * order
+    y, out = np.asarray(np.pi * x), np.sinc(x)
     with np.errstate(divide="ignore", invalid="ignore"):
         for n in range(1, order + 1):
             out = (np.sin(y + n * np.pi / 2) - n * out) / y
+    out, small = np.array(out), np.abs(y) < 2 * order
     t, weight = np.polynomial.legendre.leggauss(8 + 2 * order)
-    t, weight = (t + 1) / 2, weight / 2
-    near = (np.cos(np.multiply.outer(y, t) + order * np.pi / 2) * t**order) @ weight
-    return (np.where(small, near, out) * np.pi**order).astype(out.dtype)
+    t, weight = (t + 1) / 2, weight / 2 * (1, -1, -1, 1)[order % 4]
+    out[small] = ((np.cos, np.sin)[order % 2](np.multiply.outer(y[small], t)) * t**order) @ weight
+    return out * np.asarray(np.pi**order, out.dtype)
 
 
 @primitive

@@ -211,11 +211,6 @@ def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     return max(x, axis, keepdims=keepdims) - min(x, axis, keepdims=keepdims)
 
 
-def _exp_gap(x: Any, out: Any) -> Any:
-    """exp(x - out), and 0 where both are -inf."""
-    return np.exp(np.where(out == -np.inf, -np.inf, x) - np.where(out == -np.inf, 0, out))
-
-
 @primitive
 def logsumexp(x: Any, *, axis: Any, keepdims: Any) -> Any:
     """log(sum(exp(x))) over `axis` (None: over all axes), without overflow; -inf where all entries are.
@@ -234,7 +229,12 @@ def logsumexp(x: Any, *, axis: Any, keepdims: Any) -> Any:
 
 @logsumexp.vjp("x")
 def _(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
-    return _kept(g, axis, keepdims) * _exp_gap(x, _kept(out, axis, keepdims))
+    """exp(x - out), but what is infinite shares an infinite sum, and where the sum is 0 nothing has a share."""
+    out = _kept(out, axis, keepdims)
+    same = np.logical_and(x == out, np.isinf(out))
+    count = np.maximum(np.sum(same, axis=axis, keepdims=True, dtype=g.dtype), 1)
+    share = np.exp(np.where(same, np.where(out > 0, -np.log(count), out), x) - np.where(same, 0, out))
+    return _kept(g, axis, keepdims) * share
 
 
 logsumexp.strategy(_sample)
