@@ -230,8 +230,14 @@ class Tensor:
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
     ) -> Any:
-        """The values for another library to share, through DLPack; TypeError if a gradient would be lost."""
-        return self.__array__().__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+        """The values for another library to share, through DLPack; TypeError if a gradient would be lost.
+
+        What runs backwards through memory is copied, unless `copy=False`: PyTorch would abort the process.
+        """
+        array = self.__array__()
+        if copy is None and any(step < 0 for step in array.strides):
+            array = array.copy()
+        return array.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return np.asarray(raw(self)).__dlpack_device__()
@@ -243,8 +249,9 @@ class Tensor:
 
     def __repr__(self) -> str:
         body = np.array2string(np.asarray(raw(self)), separator=", ", prefix="Tensor(")
+        shape = f", shape={self.shape}" if not self.size and self.shape != (0,) else ""
         dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
-        return f"Tensor({body}{dtype}{', requires_grad=True' if self._node else ''})"
+        return f"Tensor({body}{shape}{dtype}{', requires_grad=True' if self._node else ''})"
 
     def __format__(self, spec: str) -> str:
         return format(raw(self) if self.ndim == 0 else str(self), spec)
@@ -255,6 +262,8 @@ class Tensor:
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Any]:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d Tensor")
         return (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:
@@ -291,6 +300,9 @@ class Tensor:
         __add__ = __radd__ = __iadd__ = __sub__ = __rsub__ = __isub__ = __call
         __mul__ = __rmul__ = __imul__ = __truediv__ = __rtruediv__ = __itruediv__ = __call
         __pow__ = __rpow__ = __ipow__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = __call
+
+    def __copy__(self) -> Tensor:
+        return wrap(self._data, self._node) if not self.is_leaf else _rebuild(*self.__reduce__()[1])
 
     def __reduce__(self) -> Any:
         if not self.is_leaf:
