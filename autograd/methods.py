@@ -22,7 +22,7 @@ from .reductions import cumprod, cumsum, log_softmax, max, mean, min, prod, soft
 from .shaping import copy, matrix_transpose, ravel, reshape, squeeze, swapaxes, transpose
 from .sorting import argsort, choose, partition, sort, take
 from .statistics import std, var
-from .tensor import Tensor, carried, wrap
+from .tensor import Tensor, as_data, carried, wrap
 
 __all__ = [
     "all", "allclose", "any", "argmax", "argmin", "argpartition", "argwhere", "array2string", "array_equal",
@@ -118,10 +118,17 @@ histogram, histogram2d, histogramdd = (
     constant(function, "weights") for function in (np.histogram, np.histogram2d, np.histogramdd)
 )
 histogram_bin_edges, isin = constant(np.histogram_bin_edges), constant(np.isin)
-unique, unique_all, unique_counts, unique_inverse, unique_values = (
-    constant(function, "ar", "x")
-    for function in (np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values)
+unique, unique_all, unique_counts, unique_inverse = (
+    constant(function, "ar", "x") for function in (np.unique, np.unique_all, np.unique_counts, np.unique_inverse)
 )
+
+
+@implements(np.unique_values)
+def unique_values(x: Any, /) -> Any:
+    """The distinct entries, sorted; a constant of the graph."""
+    return unique(x)
+
+
 intersect1d, setdiff1d, setxor1d, union1d = (
     constant(function, "ar1", "ar2") for function in (np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d)
 )
@@ -170,7 +177,9 @@ def _comparison(symbol: str) -> None:
 
     def method(self: Tensor, other: Any) -> Any:
         out = compare(raw(self), raw(other) if isinstance(other, Tensor) else other)
-        return NotImplemented if out.__class__ is bool else wrap(out)  # bool: NumPy does not know the other
+        if out.__class__ is bool:
+            return NotImplemented  # NumPy does not know the other
+        return wrap(out if isinstance(out, (np.ndarray, np.generic)) else as_data(out))
 
     setattr(Tensor, f"__{symbol}__", method)
 
