@@ -173,7 +173,7 @@ broadcast_shapes = np.broadcast_shapes
 def broadcast_arrays(*args: Any) -> tuple[Any, ...]:
     """The arrays, all stretched to the shape that NumPy's broadcasting gives them together."""
     shape = np.broadcast_shapes(*map(np.shape, args))
-    return tuple(broadcast_to(a, shape) for a in args)
+    return tuple(broadcast_to(a, shape) if isinstance(a, Tensor) else np.broadcast_to(a, shape) for a in args)
 
 
 @implements(np.expand_dims)

@@ -1,0 +1,173 @@
+"""Python's own protocols on Tensors: copies, pickles, text, containers, numbers."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+from pullback import Tensor
+
+
+@pytest.fixture
+def x():
+    return Tensor([1.0, 2.0, 3.0], requires_grad=True)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint64", "float16", "float32", "float64", "complex64"])
+def test_pickle(dtype, protocol):
+    for values in (np.ones((2, 3), dtype), np.ones((), dtype), np.ones((0, 3), dtype), np.ones((2, 3), dtype).T):
+        back = pickle.loads(pickle.dumps(Tensor(values), protocol))
+        assert back.dtype == dtype and back.shape == values.shape and not back.requires_grad
+        np.testing.assert_array_equal(back.numpy(), values)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_deep_copy_is_a_leaf_of_its_own_with_its_gradient(x, duplicate):
+    (x * x).sum().backward()
+    twin = duplicate(x)
+    assert twin.requires_grad and twin.is_leaf and twin.grad.tolist() == [2.0, 4.0, 6.0]
+    twin.sum().backward()
+    assert twin.grad.tolist() == [3.0, 5.0, 7.0] and x.grad.tolist() == [2.0, 4.0, 6.0]
+    twin.numpy()[0] = 9.0
+    assert x.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_deepcopy_keeps_what_is_shared(x):
+    first, second = copy.deepcopy([x, x])
+    assert first is second
+
+
+def test_a_shallow_copy_of_a_result_stays_in_the_graph(x):
+    y = copy.copy(x * 2)
+    y[0] = 0.0
+    y.sum().backward()
+    assert x.grad.tolist() == [0.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickle.dumps])
+def test_a_result_does_not_take_its_graph_along(x, duplicate):
+    with pytest.raises(TypeError, match="only a leaf can be pickled or deep-copied"):
+        duplicate(x * 2)
+
+
+@pytest.mark.parametrize(
+    "values, text",
+    [
+        (2.0, "Tensor(2.)"),
+        (3, "Tensor(3)"),
+        (True, "Tensor(True)"),
+        ([1.0, -2.5], "Tensor([ 1. , -2.5])"),
+        (np.float32([1 / 3]), "Tensor([0.33333334], dtype=float32)"),
+        ([[1, 2], [3, 4]], "Tensor([[1, 2],\n        [3, 4]])"),
+        ([], "Tensor([])"),
+        (np.zeros((0, 3)), "Tensor([], shape=(0, 3))"),
+        ([np.nan, np.inf], "Tensor([nan, inf])"),
+        (1 + 2j, "Tensor(1.+2.j, dtype=complex128)"),
+    ],
+)
+def test_repr(values, text):
+    assert repr(Tensor(values)) == str(Tensor(values)) == f"{Tensor(values)!r}" == text
+
+
+def test_repr_says_that_a_gradient_is_required(x):
+    assert repr(x) == f"{x}" == "Tensor([1., 2., 3.], requires_grad=True)"
+
+
+def test_printoptions_hold():
+    with np.printoptions(precision=2, threshold=4):
+        assert repr(Tensor([1 / 3])) == "Tensor([0.33])"
+        assert repr(Tensor(np.arange(9.0))) == "Tensor([0., 1., 2., ..., 6., 7., 8.])"
+
+
+def test_a_number_takes_a_format(x):
+    loss = x.sum()
+    assert f"{loss:.3f} {loss:>5.0f} {loss}" == "6.000     6 6.0"
+    with pytest.raises(ValueError, match="format"):
+        f"{x:.2f}"
+
+
+def test_hashing_and_sets_are_by_identity(x):
+    twin = Tensor(x.data)
+    assert hash(x) == hash(x) and {x: 1}[x] == 1
+    assert len({x, twin, x}) == 2 and twin not in {x}
+
+
+def test_iteration_and_unpacking_keep_the_graph(x):
+    a, *_, c = x
+    (2 * a + 3 * c).backward()
+    assert x.grad.tolist() == [2.0, 0.0, 3.0]
+    assert [float(v) for v in reversed(x)] == [3.0, 2.0, 1.0]
+    assert [row.shape for row in Tensor(np.ones((2, 3)))] == [(3,), (3,)]
+    assert list(Tensor(np.ones((0, 3)))) == []
+
+
+def test_python_sum_max_sorted_zip(x):
+    (sum(x) + max(x) * min(x)).backward()
+    assert x.grad.tolist() == [4.0, 1.0, 2.0]
+    assert [float(v) for v in sorted(x, reverse=True)] == [3.0, 2.0, 1.0]
+    assert [(i, float(v), float(w)) for i, (v, w) in enumerate(zip(x, x, strict=True))][2] == (2, 3.0, 3.0)
+
+
+def test_len(x):
+    assert len(x) == 3 and len(Tensor(np.ones((0, 2)))) == 0
+    with pytest.raises(TypeError, match=r"len\(\) of a 0-d Tensor"):
+        len(Tensor(1.0))
+    with pytest.raises(TypeError, match="iteration over a 0-d Tensor"):
+        iter(Tensor(1.0))
+    assert np.iterable(x) and not np.iterable(Tensor(1.0))
+
+
+def test_membership(x):
+    assert 2.0 in x and 5.0 not in x and Tensor(3.0) in x and np.nan not in x
+
+
+def test_truth(x):
+    assert Tensor(2.0) and not Tensor(0.0) and Tensor([[3]]) and not Tensor([False])
+    assert any(x > 2) and all(x > 0)
+    for ambiguous in (x, Tensor([])):
+        with pytest.raises(ValueError, match="ambiguous"):
+            bool(ambiguous)
+
+
+def test_conversion_to_numbers():
+    number = Tensor(2.5, requires_grad=True)
+    assert (float(number), int(number), complex(number)) == (2.5, 2, 2.5 + 0j)
+    assert type(float(number)) is float and type(number.item()) is float
+    assert math.sqrt(Tensor(4.0)) == 2.0 and math.floor(number) == 2 and math.ceil(number) == 3
+    for convert in (float, int, complex):
+        with pytest.raises(TypeError):
+            convert(Tensor([1.0, 2.0]))
+    with pytest.raises(TypeError):
+        float(Tensor(1j))
+
+
+def test_operators_of_python_keep_the_graph():
+    number = Tensor(2.6, requires_grad=True)
+    for result, slope in (
+        (abs(-number), 1.0),
+        (pow(number, 2), 5.2),
+        (pow(2, number), 2**2.6 * math.log(2)),
+        (divmod(number, 1.5)[1], 1.0),
+        (divmod(7.0, number)[1], -2.0),
+        (round(number), 0.0),
+    ):
+        number.grad = None
+        result.backward()
+        assert float(number.grad) == pytest.approx(slope, abs=0)
+
+
+def test_an_integer_is_an_index():
+    one = Tensor(1)
+    assert [10, 20, 30][one] == 20 and list(range(3))[one:] == [1, 2]
+    for no_index in (Tensor(1.0), Tensor([1])):
+        with pytest.raises(TypeError):
+            [10, 20][no_index]
+
+
+def test_equality_with_what_is_no_number():
+    assert (Tensor([1.0]) == None).tolist() == [False]  # noqa: E711 - as NumPy
+    assert Tensor(1.0) != None and Tensor(1.0) != "a"  # noqa: E711
+    assert not np.isscalar(Tensor(1.0)) and not isinstance(Tensor(1.0), float)
