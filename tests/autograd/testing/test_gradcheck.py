@@ -137,3 +137,21 @@ def test_adjoint():
 
 def test_kinks_away_from_the_step_are_no_trouble():
     assert gradcheck(relu, leaf([-1e-3, 1e-3, 2.0]))
+
+
+@pytest.mark.parametrize("x", [[0.0, 1.0], [1e-7, 1.0], [-1e-7, 0.0]])
+@pytest.mark.parametrize("f", [relu, lambda x: abs(x), lambda x: x.clip(0, 1), lambda x: (x * x).sum() + relu(-x)])
+def test_at_a_kink_every_slope_between_those_on_both_sides_passes(f, x):
+    assert gradcheck(f, leaf(x))
+    with override(relu, "x", lambda g, out: g * (out > 0) + 1e-3 * g), pytest.raises(GradcheckError):
+        gradcheck(lambda x: relu(x - 5), leaf(x))
+
+
+@pytest.mark.parametrize("slope, passes", [(0.0, True), (0.3, True), (1.0, True), (-0.01, False), (1.01, False)])
+def test_but_no_other(slope, passes):
+    with override(relu, "x", lambda g, out: g * np.where(out > 0, 1.0, slope)):
+        if passes:
+            assert gradcheck(relu, leaf([0.0, 1.0]))
+        else:
+            with pytest.raises(GradcheckError):
+                gradcheck(relu, leaf([0.0, 1.0]))
