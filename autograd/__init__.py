@@ -6,7 +6,7 @@ What a family gives to users is what its `__all__` lists.
 import inspect
 import typing
 
-from . import fft, interop, scimath, special
+from . import fft, interop, linalg, scimath, special
 from .arranging import *
 from .calculus import *
 from .convolution import *

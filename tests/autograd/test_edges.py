@@ -326,11 +326,11 @@ def test_python_numbers_are_weak(number):
 
 @pytest.mark.parametrize("values", [[1, 2], [True], np.uint8(3)])
 def test_integers_and_bools_have_no_gradient(values):
-    with pytest.raises(TypeError, match="requires_grad: only float and complex tensors have gradients, not"):
+    with pytest.raises(TypeError, match="only float and complex tensors have gradients, not"):
         Tensor(values, requires_grad=True)
     x = Tensor(values)
     assert not (x * 2).requires_grad
-    with pytest.raises(TypeError, match="requires_grad"):
+    with pytest.raises(TypeError, match="only float and complex tensors have gradients"):
         pb.grad(lambda x: (x * 1.0).sum())(x)
 
 
