@@ -57,7 +57,7 @@ def creator(function: Any) -> Callable[..., Tensor]:
 
 
 _functions: Any = (np.zeros, np.ones, np.full, np.empty, np.eye, np.identity, np.tri, np.indices, np.fromfunction)
-zeros, ones, full, empty, eye, identity, tri, indices, fromfunction = map(creator, _functions)
+zeros, ones, _full, empty, eye, identity, tri, indices, fromfunction = map(creator, _functions)
 arange = creator(np.arange)
 bartlett, blackman, hamming, hanning, kaiser = map(
     creator, (np.bartlett, np.blackman, np.hamming, np.hanning, np.kaiser)
@@ -111,23 +111,26 @@ def _like(function: Any) -> Callable[..., Tensor]:
 
 
 _likes: Any = (np.zeros_like, np.ones_like, np.full_like, np.empty_like)
-zeros_like, ones_like, full_like, empty_like = map(_like, _likes)
+zeros_like, ones_like, _full_like, empty_like = map(_like, _likes)
 
 
-def _filling(make: Any) -> Callable[..., Tensor]:
-    """A function that fills an array, so that a Tensor that fills it keeps its graph."""
-
-    @wraps(make)
-    def create(like: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Tensor:
-        if not isinstance(fill_value, Tensor):
-            return make(like, fill_value, *args, **kwargs)
-        zero = make(like, fill_value.dtype.type(), *args, **kwargs)
-        return broadcast_to(astype(fill_value, zero.dtype), zero.shape)
-
-    return create
+def _filled(make: Any, like: Any, value: Any, args: Any, kwargs: Any) -> Tensor:
+    """What `make` fills with a value; if that is a Tensor, with its graph."""
+    if not isinstance(value, Tensor):
+        return make(like, value, *args, **kwargs)
+    zero = make(like, value.dtype.type(), *args, **kwargs)
+    return broadcast_to(astype(value, zero.dtype), zero.shape)
 
 
-full, full_like = _filling(full), implements(np.full_like)(_filling(full_like))
+@wraps(_full)
+def full(shape: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Tensor:
+    return _filled(_full, shape, fill_value, args, kwargs)
+
+
+@implements(np.full_like)
+@wraps(_full_like)
+def full_like(a: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Tensor:
+    return _filled(_full_like, a, fill_value, args, kwargs)
 
 
 def array(object: Any, dtype: Any = None, *, copy: bool | None = True) -> Tensor:

@@ -31,3 +31,9 @@ def test_rooms_are_loaded_on_first_use():
 
 def test_every_listed_name_is_there():
     assert all(hasattr(pb, name) for name in pb.autograd.__all__)
+
+
+def test_numpys_linalg_takes_tensors_at_once():
+    code = "import numpy, pullback; print(float(numpy.linalg.norm(pullback.Tensor([3.0, 4.0]))))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "5.0\n"

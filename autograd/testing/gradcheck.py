@@ -73,8 +73,8 @@ def gradcheck(
     that requires a gradient is checked, entry by entry of the whole Jacobian: that of the real and imaginary parts,
     which a last index counts, where input or output is complex. An entry may be off by `atol` plus
     `rtol` of its size; by default `atol` is what the differences themselves may be off, estimated with a
-    second step. At a kink every slope between those on both sides passes. `eps` and `method` as in `numerical_grad`. TypeError for other dtypes, ValueError where no
-    input requires a gradient.
+    second step. At a kink every slope between those on both sides passes. `eps` and `method` as in
+    `numerical_grad`. TypeError for other dtypes, ValueError where no input requires a gradient.
 
     >>> from pullback import Tensor, exp
     >>> gradcheck(lambda x: x * exp(x), Tensor([0.5, -1.0], requires_grad=True))

@@ -138,3 +138,7 @@ def test_between_integers_and_refusals():
     assert step.item() == 0.5
     with pytest.raises(TypeError, match="linspace.*device"):
         np.linspace(Tensor(0.0), 1.0, device="gpu")
+
+
+def test_full_takes_its_arguments_by_name():
+    assert pb.full(shape=(2,), fill_value=3.0).tolist() == np.full_like(a=Tensor([1.0, 2.0]), fill_value=3.0).tolist()

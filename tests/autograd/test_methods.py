@@ -117,3 +117,10 @@ def test_entries_that_would_lose_their_gradient_are_refused():
     assert np.histogram(x, 2)[0].tolist() == [1, 2]
     with pb.no_grad():
         assert pb.unique_values(x).tolist() == [1.0, 3.0]
+
+
+def test_distinct_values_come_sorted():
+    assert (
+        pb.unique_values(Tensor([3, 1, 0, 1])).tolist() == np.unique_values(Tensor([3, 1, 0, 1])).tolist() == [0, 1, 3]
+    )
+    assert pb.unique_values(Tensor([1, 0])).tolist() == [0, 1]

@@ -35,6 +35,12 @@ def test_a_deep_copy_is_a_leaf_of_its_own_with_its_gradient(x, duplicate):
     assert x.tolist() == [1.0, 2.0, 3.0]
 
 
+def test_a_shallow_copy_of_a_leaf_is_a_leaf_of_its_own(x):
+    twin = copy.copy(x)
+    twin.sum().backward()
+    assert twin.is_leaf and twin.tolist() == x.tolist() and x.grad is None
+
+
 def test_deepcopy_keeps_what_is_shared(x):
     first, second = copy.deepcopy([x, x])
     assert first is second
