@@ -159,9 +159,7 @@ sinh = elementwise(np.sinh, x=lambda g, x: g * np.cosh(x))
 cosh = elementwise(np.cosh, x=lambda g, x: g * np.sinh(x))
 tanh = elementwise(np.tanh, x=lambda g, out: g * (1 - out * out))
 arcsinh = elementwise(np.arcsinh, x=lambda g, x: g / np.sqrt(x * x + 1))
-arccosh = elementwise(
-    np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / _finite(np.sqrt(x - 1) * np.sqrt(x + 1))
-)
+arccosh = elementwise(np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / _finite(np.sqrt(x - 1) * np.sqrt(x + 1)))
 arctanh = elementwise(np.arctanh, domain=_UNIT, x=lambda g, x: g / (1 - x * x))
 acos, acosh, asin, asinh, atan, atan2, atanh = arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh
 pow, mod, true_divide = power, remainder, divide

@@ -97,7 +97,7 @@ def gradcheck(
             tolerance = rtol * np.abs(numerical) + (doubt if atol is None else atol)
             at = worst(row, numerical, tolerance)
             if at is not None and method == "central":
-                at = worst(row, numerical, tolerance + _kinks(output, inputs[i].numpy(), eps))
+                at = worst(row, numerical, tolerance + _kinks(output, parts(inputs[i].numpy()), eps))
             if at is not None:
                 j = parts(out.numpy()).ndim
                 raise GradcheckError(
