@@ -105,12 +105,14 @@ def _pad_axis(x: Any, axis: int, width: tuple[int, int], mode: str, options: dic
     if mode in ("edge", "wrap", "reflect", "symmetric") and options.get("reflect_type", "even") == "even":
         return x[(slice(None),) * axis + (pad_one(np.arange(n), width, mode),)]
     if mode in _STATISTICS:
-        lengths = options.get("stat_length") or (None, None)
-        before, after = (n if length is None else length for length in lengths)
-        lead, reduce = (slice(None),) * axis, _STATISTICS[mode]
-        ends = [reduce(x[(*lead, part)], axis, keepdims=True) for part in (slice(before), slice(-after, None))]
-        shapes = [(*x.shape[:axis], count, *x.shape[axis + 1 :]) for count in width]
-        return concatenate([broadcast_to(ends[0], shapes[0]), x, broadcast_to(ends[1], shapes[1])], axis=axis)
+        before, after = (n if length is None else length for length in options.get("stat_length") or (None, None))
+        lead, statistic = (slice(None),) * axis, _STATISTICS[mode]
+        parts = [statistic(x[(*lead, part)], axis, keepdims=True) for part in (slice(before), slice(-after, None))]
+        first, last = (
+            broadcast_to(part, (*x.shape[:axis], count, *x.shape[axis + 1 :]))
+            for part, count in zip(parts, width, strict=True)
+        )
+        return concatenate([first, x, last], axis=axis)
     constant = pad_one(np.zeros(n, x.dtype), width, mode, **options)
     ends = {name: (pair, (0, 0)) if name == "end_values" else pair for name, pair in options.items()}
     matrix = pad_one(np.eye(n, dtype=x.dtype), (width, (0, 0)), mode, **ends) - constant[:, None]

@@ -9,7 +9,7 @@ import numpy as np
 
 from .arranging import atleast_1d, trim_zeros
 from .correlation import convolve
-from .elementwise import sqrt
+from .elementwise import conj, imag, real, sqrt
 from .linalg import eigvals, inv, lstsq
 from .padding import pad
 from .primitive import implements
@@ -113,7 +113,8 @@ def poly(seq_of_zeros: Any) -> Any:
     p = np.ones_like(roots, shape=1)
     for root in roots:
         p = convolve(p, reshape(root, (1,)) * np.array([0, -1], roots.dtype) + np.array([1, 0], roots.dtype))
-    return p
+    paired = roots.dtype.kind == "c" and np.all(np.sort(as_data(roots)) == np.sort(as_data(conj(roots))))
+    return real(p) if paired else p
 
 
 @implements(np.polydiv)
@@ -150,6 +151,7 @@ def roots(p: Any) -> Any:
         return zeros
     below = np.eye(p.size - 2, p.size - 1, dtype=p.dtype)
     found = eigvals(concatenate([reshape(-p[1:] / p[0], (1, -1)), below]))
+    found = found if np.any(imag(found)) else real(found)
     return concatenate([found, zeros.astype(found.dtype)])
 
 

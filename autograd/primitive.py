@@ -150,7 +150,7 @@ class Primitive:
         self.kinds: dict[str, str] = {}  # argument -> "elementwise", "linear", "jointly linear" or "general"
         self.samples: Callable[[Any], Any] | None = None
         self._public: Callable[..., Any] | None = None
-        self.ufunc: np.ufunc | None = None
+        self.ufunc: Any = None
         self.__name__, self.__doc__ = name, function.__doc__
         _primitives[name] = self
 

@@ -44,7 +44,7 @@ def _write(name: str, x: Any, index: Any, values: Any) -> None:
 
 
 @implements(np.put)
-def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
     """Write the values `v`, over and over, at the places `ind` of the flattened array."""
     _writable("put", a)
     places = np.ravel(as_data(ind))

@@ -519,8 +519,8 @@ CALLS["numpy.polymul"] = [Call(lambda f, a1, a2: f(a1, a2), a1=V, a2=A[0])]
 CALLS["numpy.polydiv"] = [Call(lambda f, u, v: f(u, v), u=V, v=A[0, :2]), Call(lambda f, u, v: f(u, v), u=V, v=W)]
 CALLS["numpy.polyder"] = [Call(lambda f, p: f(p), p=V), Call(lambda f, p: f(p, m=2), p=V)]
 CALLS["numpy.polyint"] = [Call(lambda f, p: f(p), p=V), Call(lambda f, p, k: f(p, 2, k), p=V, k=A[0, :2])]
-CALLS["numpy.poly"] = [Call(lambda f, r: f(r), r=V)]
-CALLS["numpy.roots"] = [Call(lambda f, p: f(p), p=np.array([1.2, -3.1, -2.2, 4.1]))]
+CALLS["numpy.poly"] = [Call(lambda f, r: f(r), r=x) for x in (V, S, np.array([[1.2, -2.1], [0.7, 0.4]]))]
+CALLS["numpy.roots"] = [Call(lambda f, p: f(p), p=x) for x in ([1.2, -3.1, -2.2, 4.1], [1.2, -0.1, 2.2])]
 CALLS["numpy.polyfit"] = [
     Call(lambda f, x, y: f(x, y, 2), x=POINTS, y=V),
     Call(lambda f, x, y, w: f(x, y, 1, w=w), x=POINTS, y=V, w=W + 3),

@@ -67,6 +67,12 @@ def by_eigenvalues(f, a):
     return (v * f(w)[..., None, :]) @ np.linalg.inv(v)
 
 
+def bessel(x, order):
+    """I_0 or its derivative of some order: the binomial mean of the neighbouring functions."""
+    terms = (math.comb(order, k) * scipy_special.iv(order - 2 * k, x) for k in range(order + 1))
+    return sum(terms) / 2**order
+
+
 UFUNCS = {made.name: f for f, made in functions.items() if isinstance(f, np.ufunc) and made in registry.values()}
 REFERENCES = UFUNCS | {
     "affine": lambda x, w, b: np.einsum("ni,oi->no", x, w) + b,
@@ -81,6 +87,7 @@ REFERENCES = UFUNCS | {
     "expm": lambda a: sum(np.linalg.matrix_power(a, k) / math.factorial(k) for k in range(30)),
     "flip": lambda x, *, axis: np.flip(x, axis),
     "getitem": lambda x, *, index: np.array(x)[index],
+    "i0": lambda x, *, order: bessel(x, order),
     "inverse_real_dft": mirrored_and_inverted,
     "log_softmax": lambda x, *, axis: scipy_special.log_softmax(x, axis) if x.size else x,
     "logsumexp": lambda x, *, axis, keepdims: np.log(np.sum(np.exp(x), axis, keepdims=keepdims)),
