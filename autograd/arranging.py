@@ -68,16 +68,17 @@ def atleast_3d(x: Any) -> Any:
 
 
 @implements(np.vstack)
-def vstack(tup: Any, *, dtype: Any = None) -> Any:
+def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     """Arrays on top of one another; vectors are rows."""
-    return concatenate([atleast_2d(a) for a in tup], axis=0, dtype=dtype)
+    return concatenate([atleast_2d(a) for a in tup], axis=0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
-def hstack(tup: Any, *, dtype: Any = None) -> Any:
+def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     """Arrays side by side; vectors one after the other."""
     arrays = [atleast_1d(a) for a in tup]
-    return concatenate(arrays, axis=1 if arrays and arrays[0].ndim > 1 else 0, dtype=dtype)
+    axis = 1 if arrays and arrays[0].ndim > 1 else 0
+    return concatenate(arrays, axis=axis, dtype=dtype, casting=casting)
 
 
 @implements(np.dstack)

@@ -62,9 +62,14 @@ def _translation(function: Any, handler: Any) -> tuple[int, frozenset[str], Call
 
     Gives how many positional arguments, and which keywords, mean the same to both, and a function for other calls.
     """
-    name, signature = named(function), inspect.signature(function)
+    name = named(function)
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # one that is built in has none before NumPy 2.4: all but a keyword out= is handed on
+        return 0, frozenset(), lambda args, kwargs: (args, kwargs, kwargs.pop("out", None))
     theirs = signature.parameters
-    ours = inspect.signature(handler.form if isinstance(handler, Primitive) else handler).parameters
+    implementation = handler.form if isinstance(handler, Primitive) else handler
+    ours = inspect.signature(implementation, follow_wrapped=False).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in ours.values())
     by_place = [p.name for p in ours.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     by_name = {p.name for p in ours.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {"out"}
@@ -99,7 +104,7 @@ def _translation(function: Any, handler: Any) -> tuple[int, frozenset[str], Call
                 positional.append(value)
             elif takes_all and key != "out" or key in by_name:
                 keywords[key] = value
-            elif key != "out" and not _same(value, p.default):
+            elif key not in ("out", "overwrite_input") and not _same(value, p.default):
                 refuse(name, [f"{key}={value!r}"])
         if not takes_all:
             refuse(name, keywords.keys() - by_name)
@@ -141,7 +146,8 @@ def into(out: Any, result: Any, name: str, where: Any = True, casting: Any = "sa
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, options: dict[str, Any]) -> Any:
     """`ufunc(*inputs, **options)`, or one of its methods, on Tensors."""
     handler = find(ufunc)
-    name = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else "." + method)
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    name = f"numpy.{name}" if handler is None or ufunc in functions else f"scipy.special.{name}"
     if handler is None:
         raise unsupported(name)
     outs = options.pop("out", None)

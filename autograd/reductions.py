@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .elementwise import add as plus
-from .elementwise import maximum, minimum, multiply
+from .elementwise import logaddexp, maximum, minimum, multiply
 from .primitive import implements, linear, primitive
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, inverse
 from .tensor import as_data, lift
@@ -238,7 +238,8 @@ def _(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
 
 
 logsumexp.strategy(_sample)
-_reduction(logsumexp)
+_reduction(logsumexp, combine=logaddexp, neutral=-np.inf)
+_ufunc_reduce(np.logaddexp, logsumexp)
 
 
 def _along(made: Any) -> Any:
@@ -365,6 +366,10 @@ cumprod.strategy(_sample_along)
 def _(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     x, axis = _one_axis(x, axis, dtype, "cumprod")
     return _in_dtype(cumprod.apply(x, axis=axis), dtype)
+
+
+implements((np.add, "accumulate"))(lambda x, axis=0, dtype=None: cumsum(x, axis, dtype))
+implements((np.multiply, "accumulate"))(lambda x, axis=0, dtype=None: cumprod(x, axis, dtype))
 
 
 def _cumulative(running: Any, neutral: int, numpy_function: Any) -> Any:

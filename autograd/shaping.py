@@ -293,8 +293,13 @@ def _(draw: Any) -> Any:
 
 @concatenate.public
 @implements(np.concatenate)
-def _(arrays: Any, /, axis: int | None = 0, *, dtype: Any = None) -> Any:
-    arrays = [lift(a) if dtype is None else astype(lift(a), dtype) for a in arrays]
+def _(arrays: Any, /, axis: int | None = 0, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    arrays = [lift(a) for a in arrays]
+    if dtype is not None:
+        wrong = [a.dtype for a in arrays if not np.can_cast(a.dtype, dtype, casting)]
+        if wrong:
+            raise TypeError(f"concatenate: cannot cast from {wrong[0]} to {np.dtype(dtype)} by casting={casting!r}")
+        arrays = [astype(a, dtype) for a in arrays]
     if not arrays:
         raise ValueError("concatenate: at least one array is needed")
     if axis is None:
@@ -307,9 +312,9 @@ concat = concatenate
 
 
 @implements(np.stack)
-def stack(arrays: Any, axis: int = 0, *, dtype: Any = None) -> Any:
+def stack(arrays: Any, axis: int = 0, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     """Arrays of one shape joined along a new axis."""
     arrays = [lift(a) for a in arrays]
     if len({a.shape for a in arrays}) != 1:
         raise ValueError(f"stack: arrays of one shape are needed, not {[a.shape for a in arrays]}")
-    return concatenate([expand_dims(a, axis) for a in arrays], axis=axis, dtype=dtype)
+    return concatenate([expand_dims(a, axis) for a in arrays], axis=axis, dtype=dtype, casting=casting)

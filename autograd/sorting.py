@@ -95,6 +95,24 @@ def sort(
     return take_along_axis(a, _order(as_data(a), axis, kind, stable, descending), axis)
 
 
+def _running(ufunc: np.ufunc) -> None:
+    """The extremum of the entries so far: each is the last of them that attains it."""
+
+    @implements((ufunc, "accumulate"))
+    def running(x: Any, axis: int = 0, dtype: Any = None) -> Any:
+        x = lift(x) if dtype is None else lift(x).astype(dtype)
+        (axis,) = axes_of(axis, x.ndim, f"{ufunc.__name__}.accumulate")
+        values = as_data(x)
+        best = ufunc.accumulate(values, axis)
+        attained = (values == best) | (values != values) & (best != best)
+        places = np.arange(x.shape[axis]).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
+        return take_along_axis(x, np.maximum.accumulate(np.where(attained, places, 0), axis), axis)
+
+
+for _ufunc in (np.maximum, np.minimum, np.fmax, np.fmin):
+    _running(_ufunc)
+
+
 @implements(np.partition)
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
     """The entries along `axis` with the `kth` in its sorted place, the smaller before and the larger behind it."""

@@ -90,6 +90,8 @@ def test_where_leaves_out_alone_and_gives_no_nan():
     np.testing.assert_array_equal(
         gradient(lambda v: np.log(v, where=v > 0, out=v * 0), A), np.where(A > 0, 1 / np.where(A > 0, A, 1), 0)
     )
+    assert np.exp(leaf(1.0), where=False, out=Tensor(5.0)).item() == 5.0
+    assert np.exp(leaf(0.0), where=True, out=Tensor(5.0)).item() == 1.0
     array = np.full((2, 3), 7.0)
     np.sqrt(Tensor(A), where=A > 0, out=array)
     np.testing.assert_array_equal(array, np.where(A > 0, np.sqrt(np.abs(A)), 7))
@@ -121,7 +123,9 @@ def test_other_options():
         (lambda: np.nan_to_num(x, foo=1), "foo"),
         (lambda: np.linspace(x, 1.0, device="gpu"), "linspace: device"),
         (lambda: np.sum(x, 1, 2, 3, 4, 5, 6, 7, 8), "positional"),
-        (lambda: np.concatenate([x, x], casting="no", dtype=np.float32), r"numpy.concatenate: casting='no' is not"),
+        (lambda: np.concatenate([x, x], casting="no", dtype=np.float32), "concatenate: cannot cast from float64"),
+        (lambda: np.stack([x, x], dtype=int), "concatenate: cannot cast from float64 to int64 by casting='same_kind'"),
+        (lambda: np.sort(x, order="a"), r"numpy.sort: order='a' is not supported"),
         (lambda: np.clip(x, 0, 1, dtype=np.float32), "numpy.clip: dtype is not supported"),
     ):
         with pytest.raises(TypeError, match=message):
@@ -189,6 +193,19 @@ def test_methods_of_ufuncs_are_numpys(ufunc):
         out = getattr(ufunc, method)(leaf(a), *args, **options)
         assert out.requires_grad and out.dtype == expected.dtype
         np.testing.assert_allclose(out.data, expected, rtol=1e-6 if "dtype" in options else 1e-13)
+
+
+@pytest.mark.parametrize("ufunc", [np.maximum, np.minimum, np.fmax, np.fmin])
+def test_running_extrema(ufunc):
+    a = np.array([[1.0, np.nan, 3.0, 3.0, -2.0], [np.nan, 2.0, 2.0, 5.0, np.nan]])
+    for axis in (0, 1):
+        np.testing.assert_array_equal(ufunc.accumulate(leaf(a), axis=axis).data, ufunc.accumulate(a, axis=axis))
+    assert ufunc.accumulate(Tensor(np.zeros((0, 2)))).shape == (0, 2)
+    n = 20_000
+    x = leaf(np.ones(n))
+    ufunc.accumulate(x).sum().backward()
+    assert x.grad.data.sum() == n
+    assert gradient(np.maximum.accumulate, [2.0, 1.0, 3.0, 0.0, -1.0]).tolist() == [2, 0, 3, 0, 0]
 
 
 def test_reduce_of_nothing():
@@ -319,6 +336,20 @@ def test_methods_take_what_numpys_take():
     assert pickle.loads(x.dumps()).tolist() == A.tolist()
     assert (x.nbytes, x.itemsize, x.strides) == (48, 8, (24, 8)) and x.flags.c_contiguous
     assert x.tobytes() == A.tobytes()
+
+
+def test_ufuncs_of_scipy():
+    special = pytest.importorskip("scipy.special")
+    x, out = leaf(A), Tensor(np.zeros((2, 3)))
+    assert special.erf(x, out=out) is out and special.erf(x, dtype=np.float32).dtype == np.float32
+    np.testing.assert_allclose(special.xlogy.outer(B + 1, leaf(B + 1)).data, special.xlogy.outer(B + 1, B + 1))
+    np.testing.assert_array_equal(
+        special.gammaln(x, where=A > 0, out=x * 0).data, np.where(A > 0, special.gammaln(np.abs(A)), 0)
+    )
+    with pytest.raises(TypeError, match="scipy.special.erf: where= needs out="):
+        special.erf(x, where=MASK)
+    with pytest.raises(TypeError, match="numpy.fresnel has no rule"):
+        special.fresnel(x)
 
 
 def test_every_public_name_of_an_array_is_there_or_refused():
