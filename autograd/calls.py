@@ -4,6 +4,11 @@ What implements a function takes the options that mean something to it. The othe
 them: `out=` (a Tensor becomes the result, in place; an array takes values that have no gradient), `where=` and `dtype=`
 of ufuncs, `axis=`, `axes=` and `keepdims=` of those on vectors and matrices, what has NumPy's default; the rest is
 refused by name.
+
+Some of NumPy never asks Tensors: `array` and its kin, `full`, `r_` and `c_`, `vectorize`, `numpy.polynomial` about
+coefficients. They make an array of what they are given, which a Tensor that requires a gradient refuses (`stack`,
+`concatenate` and this package's `array` and `full` do the same with gradients). What asks for `float(t)` gets the
+number: so do `a[0] = t` for an array `a`, and `fromiter`. `save` and its kin, and printing, take the values.
 """
 
 from __future__ import annotations

@@ -60,10 +60,10 @@ def entries(*shape: int, low: float = -2.0, high: float = 2.0) -> Any:
     return (steps + 0.07 * near).reshape(shape)
 
 
-A, B, C = entries(2, 3), entries(2, 3), entries(2, 2, 3)
-P, Q = entries(2, 3, low=0.3, high=3.2), entries(2, 3, low=0.3, high=3.2)
+A, B, C = entries(2, 3), entries(2, 3, low=-1.83), entries(2, 2, 3, high=2.13)
+P, Q = entries(2, 3, low=0.3, high=3.2), entries(2, 3, low=0.37, high=3.1)
 U = entries(2, 3, low=-0.9, high=0.9)
-V, W, POINTS = entries(4), entries(4), np.array([0.2, 0.9, 2.1, 3.3])
+V, W, POINTS = entries(4), entries(4, low=-1.83), np.array([0.2, 0.9, 2.1, 3.3])
 S = entries(3, 3) / 4 + np.diag([2.0, 3.5, 5.0])
 SPD = S @ S.T + np.eye(3)
 T = entries(2, 3, 3) / 4 + np.diag([2.0, 3.5, 5.0])

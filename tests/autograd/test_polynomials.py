@@ -102,3 +102,53 @@ def test_errors():
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+@pytest.mark.parametrize("columns", [0, 2])
+def test_polyfit_gives_what_numpys_gives(columns):
+    random = np.random.default_rng(2)
+    x, y = np.linspace(0.1, 2.0, 7), random.standard_normal((7, columns) if columns else 7)
+    w = random.uniform(0.5, 1.5, 7)
+    for options in (
+        {"full": True},
+        {"cov": True},
+        {"cov": "unscaled"},
+        {"w": w, "cov": True},
+        {"rcond": 0.3, "full": True},
+    ):
+        out = np.polyfit(Tensor(x, requires_grad=True), Tensor(y, requires_grad=True), 2, **options)
+        expected = np.polyfit(x, y, 2, **options)
+        out, expected = (v if isinstance(v, tuple) else (v,) for v in (out, expected))
+        assert len(out) == len(expected)
+        for o, e in zip(out, expected, strict=True):
+            np.testing.assert_allclose(getattr(o, "data", o), e, rtol=1e-9)
+        assert out[0].requires_grad
+    with pytest.warns(np.exceptions.RankWarning, match="poorly conditioned"):
+        pb.polyfit(np.ones(3), np.ones(3), 1)
+    with pytest.raises(ValueError, match="3 points are too few"):
+        pb.polyfit(x[:3], y[:3], 2, cov=True)
+    with pytest.raises(TypeError, match=r"polyfit: .* not shapes \(7,\) and \(6"):
+        pb.polyfit(x, y[:6], 1)
+
+
+@pytest.mark.parametrize("p", [[2.0, -3.0, 0.0, 0.0], [0.0, 0.0, 1.0, -2.0], [0.0], [3.0], [1.0, 0.0, 1.0], []])
+def test_roots_are_numpys(p):
+    out = pb.roots(np.array(p))
+    np.testing.assert_allclose(np.sort(out), np.sort(np.roots(p)), atol=1e-12)
+    assert pb.roots(Tensor(np.array(p, np.float32))).dtype in (np.float32, np.complex64)
+
+
+def test_roots_move_as_the_implicit_function_says():
+    """p(r) = 0 gives dr/dp_k = -r^(n-k) / p'(r)."""
+    p = np.array([1.0, -6.0, 11.0, -6.0])  # 1, 2, 3
+    x = Tensor(p, requires_grad=True)
+    largest = pb.max(pb.roots(x))
+    largest.backward()
+    np.testing.assert_allclose(x.grad.data, -(3.0 ** np.arange(3, -1, -1)) / np.polyval(np.polyder(p), 3.0), rtol=1e-9)
+
+
+def test_polydiv():
+    for u, v in (([1.0, 5.0, 6.0], [1.0, 2.0]), ([1.0], [1.0, 2.0]), ([2.0, 1.0], [4.0]), ([1, 3, 2], [2, 1])):
+        for out, expected in zip(pb.polydiv(Tensor(u), v), np.polydiv(u, v), strict=True):
+            np.testing.assert_allclose(out.data if isinstance(out, Tensor) else out, expected)
+    np.testing.assert_allclose(pb.poly(np.array([[0.0, 1.0], [-1.0, 0.0]])), [1, 0, 1], atol=1e-15)
