@@ -8,7 +8,8 @@ refused by name.
 Some of NumPy never asks Tensors: `array` and its kin, `full`, `r_` and `c_`, `vectorize`, `numpy.polynomial` about
 coefficients. They make an array of what they are given, which a Tensor that requires a gradient refuses (`stack`,
 `concatenate` and this package's `array` and `full` do the same with gradients). What asks for `float(t)` gets the
-number: so do `a[0] = t` for an array `a`, and `fromiter`. `save` and its kin, and printing, take the values.
+number: so do `a[0] = t` and `np.sum(a, initial=t)` for an array `a`, and `fromiter`. `save` and its kin, and printing,
+take the values.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def _between(function: Any, of_tensors: Callable[[Any, Any, Any, Any], Any]) -> 
     @implements(function)
     @wraps(make)
     def create(start: Any, stop: Any, num: int = 50, endpoint: bool = True, **options: Any) -> Any:
-        if not isinstance(start, Tensor) and not isinstance(stop, Tensor):
+        if not any(isinstance(given, Tensor) for given in (start, stop, options.get("base"))):
             return make(start, stop, num, endpoint, **options)
         unknown = set(options) - {"axis", "base", "dtype", "retstep"}
         if unknown:

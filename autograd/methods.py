@@ -115,9 +115,9 @@ argpartition, lexsort, searchsorted, digitize = map(
 )
 nanargmax, nanargmin, flatnonzero, argwhere = map(constant, (np.nanargmax, np.nanargmin, np.flatnonzero, np.argwhere))
 histogram, histogram2d, histogramdd = (
-    constant(function, "weights") for function in (np.histogram, np.histogram2d, np.histogramdd)
+    constant(function, "weights", "bins") for function in (np.histogram, np.histogram2d, np.histogramdd)
 )
-histogram_bin_edges, isin = constant(np.histogram_bin_edges), constant(np.isin)
+histogram_bin_edges, isin = constant(np.histogram_bin_edges, "bins"), constant(np.isin)
 unique, unique_all, unique_counts, unique_inverse = (
     constant(function, "ar", "x") for function in (np.unique, np.unique_all, np.unique_counts, np.unique_inverse)
 )

@@ -10,11 +10,12 @@ import numpy as np
 from .arranging import atleast_1d, trim_zeros
 from .correlation import convolve
 from .elementwise import conj, imag, real, sqrt
+from .indexing import setitem
 from .linalg import eigvals, inv, lstsq
 from .padding import pad
 from .primitive import implements
 from .reductions import sum
-from .shaping import concatenate, copy, flip, reshape, stack
+from .shaping import concatenate, flip, reshape, stack
 from .tensor import as_data, lift
 
 __all__ = [
@@ -126,11 +127,12 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     """
     u, v = atleast_1d(u, v)
     dtype = np.result_type(u.dtype, v.dtype, np.float16)
-    r, v = copy(u.astype(dtype)), v.astype(dtype)
+    r, v = u.astype(dtype), v.astype(dtype)
     quotient = []
     for k in range(u.size - v.size + 1):
         quotient.append(r[k] / v[0])
-        r[k : k + v.size] = r[k : k + v.size] - quotient[-1] * v
+        part = slice(k, k + v.size)
+        r = setitem(r, part, r[part] - quotient[-1] * v)
     while r.size > 1 and np.allclose(r[0], 0, rtol=1e-14):
         r = r[1:]
     return stack(quotient) if quotient else np.zeros_like(r, shape=1), r

@@ -110,6 +110,8 @@ def test_entries_that_would_lose_their_gradient_are_refused():
         lambda: pb.unique_values(x),
         lambda: np.union1d([1.0], x),
         lambda: np.histogram([1.0, 2.0, 3.0], 2, weights=x),
+        lambda: np.histogram([1.0, 2.0, 3.0], bins=x),
+        lambda: np.ix_(x, [0.0]),
     ):
         with pytest.raises(TypeError, match="requires a gradient, which has no rule here"):
             call()
