@@ -295,7 +295,8 @@ def _(draw: Any) -> Any:
 @implements(np.concatenate)
 def _(arrays: Any, /, axis: int | None = 0, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     arrays = [lift(a) for a in arrays]
-    if dtype is not None:
+    if dtype is not None or casting != "same_kind":
+        dtype = np.result_type(*arrays) if dtype is None else dtype
         wrong = [a.dtype for a in arrays if not np.can_cast(a.dtype, dtype, casting)]
         if wrong:
             raise TypeError(f"concatenate: cannot cast from {wrong[0]} to {np.dtype(dtype)} by casting={casting!r}")

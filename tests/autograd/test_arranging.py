@@ -118,7 +118,10 @@ def test_joining_to_a_dtype(name):
     out.sum().backward()
     assert x.grad.dtype == np.float32
     with pytest.raises(TypeError, match="casting"):
-        getattr(np, name)([x, x], casting="no")
+        getattr(np, name)([x, np.zeros(3)], casting="no")
+    with pytest.raises(TypeError, match="cannot cast from float32 to int64"):
+        getattr(np, name)([x, x], dtype=int)
+    assert getattr(np, name)([x, x], casting="no").requires_grad
 
 
 def test_block():
