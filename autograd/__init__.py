@@ -16,7 +16,6 @@ from .creation import *
 from .diagonals import *
 from .einstein import *
 from .elementwise import *
-from .forward import jvp as jvp
 from .graph import enable_grad as enable_grad
 from .graph import no_grad as no_grad
 from .indexing import *

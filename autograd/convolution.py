@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from . import memory
+from .batching import full
 from .indexing import scatter
 from .primitive import primitive
 from .shaping import reshape
@@ -201,6 +202,37 @@ conv_transpose.vjp("w", "linear")(lambda g, y, geo, groups: conv_weight.apply(g,
 
 conv_weight.vjp("x", "linear")(lambda g, y, geo, groups: conv_transpose.apply(y, g, geo=geo, groups=groups))
 conv_weight.vjp("y", "linear")(lambda g, x, geo, groups: conv.apply(x, g, None, geo=geo, groups=groups))
+
+
+def _side_by_side(x: Any) -> Any:
+    """The channels of all examples beside one another: (n, N, C, ...) as (N, n C, ...)."""
+    x = np.moveaxis(x, 0, 1)
+    return np.reshape(x, (x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:]))
+
+
+def _apart(y: Any, n: int) -> Any:
+    return np.moveaxis(np.reshape(y, (y.shape[0], n, y.shape[1] // n, *y.shape[2:])), 1, 0)
+
+
+def _grouped(call: Any, n: int, values: Any, batched: Any, *, geo: Geometry, groups: int) -> Any:
+    """A batch of weights (and biases): the examples are groups of channels. With one weight they are samples."""
+    x, *weights = values
+    if batched == {0}:
+        y = call(np.reshape(x, (n * x.shape[1], *x.shape[2:])), *weights, geo=geo, groups=groups)[0]
+        return (np.reshape(y, (n, y.shape[0] // n, *y.shape[1:])),)
+    x, *weights = full(n, values, batched)
+    weights = [w if w is None else np.reshape(w, (n * w.shape[1], *w.shape[2:])) for w in weights]
+    return (_apart(call(_side_by_side(x), *weights, geo=geo, groups=n * groups)[0], n),)
+
+
+conv.batch(_grouped)
+conv_transpose.batch(_grouped)
+
+
+@conv_weight.batch
+def _(call: Any, n: int, values: Any, batched: Any, *, geo: Geometry, groups: int) -> Any:
+    w = call(*map(_side_by_side, full(n, values, batched)), geo=geo, groups=n * groups)[0]
+    return (np.reshape(w, (n, w.shape[0] // n, *w.shape[1:])),)
 
 
 def _check(name: str, x: Any, w: Any, groups: int, inputs: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .batching import stacked
 from .elementwise import astype
 from .primitive import implements, primitive
 from .shaping import matrix_transpose
@@ -273,3 +274,7 @@ def _(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bo
     if not compute_uv:
         return svd.apply(a, full_matrices=False)[1]
     return SVDResult(*svd.apply(a, full_matrices=full_matrices))
+
+
+for _decomposition in (cholesky, eigh, eig, qr, svd):
+    _decomposition.batch(stacked)

@@ -42,6 +42,14 @@ def _(g: Any, operands: Any, position: int, subscripts: str) -> Any:
     return np.einsum(f"{','.join(terms)}->{wanted}", *others, optimize=True)
 
 
+@einsum.batch
+def _(call: Any, n: int, values: Any, batched: Any, *, subscripts: str) -> Any:
+    terms, out = subscripts.split("->")
+    new = next(letter for letter in ascii_letters if letter not in subscripts)
+    own = (new + term if i in batched else term for i, term in enumerate(terms.split(",")))
+    return call(*values, subscripts=f"{','.join(own)}->{new}{out}")
+
+
 @einsum.strategy
 def _(draw: Any) -> Any:
     lengths = {letter: draw.integer(0, 3) for letter in "abc"}

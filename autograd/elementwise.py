@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from . import memory
+from .batching import computed
 from .levels import raw
-from .primitive import elementwise, implements, linear, primitive
+from .primitive import elementwise, implements, primitive
 from .tensor import Tensor, as_data, lift, on_cpu, wrap
 
 __all__ = [
@@ -174,13 +175,13 @@ implements(np.degrees)(degrees)
 conj = conjugate = elementwise(np.conjugate, name="conj", x=lambda g: np.conj(g))
 
 
-@linear("x")
+@primitive
 def real(x: Any) -> Any:
     """The real part."""
     return np.real(x)
 
 
-real.vjp("x")(lambda g: g)  # the engine casts a cotangent to its input's dtype
+real.vjp("x", "elementwise")(lambda g: g)  # the engine casts a cotangent to its input's dtype
 
 
 @real.strategy
@@ -191,13 +192,13 @@ def _(draw: Any) -> Any:
 real.public(implements(np.real)(lambda val: real.apply(lift(val))))
 
 
-@linear("x")
+@primitive
 def imag(x: Any) -> Any:
     """The imaginary part; zeros, and no gradient, for real `x`."""
     return np.imag(x)
 
 
-imag.vjp("x")(lambda g: g * -1j)
+imag.vjp("x", "elementwise")(lambda g: g * -1j)
 
 
 @imag.strategy
@@ -263,8 +264,8 @@ def gate(g: Any, x: Any) -> Any:
     return out
 
 
-gate.vjp("g", "linear")(lambda g, x: gate.apply(g, x))
-gate.vjp("x")(lambda g: np.zeros_like(g))
+gate.vjp("g", "elementwise")(lambda g, x: gate.apply(g, x))
+gate.vjp("x", "elementwise")(lambda g: np.zeros_like(g))
 
 
 @gate.strategy
@@ -346,7 +347,8 @@ def ldexp(x: Any, exponent: Any) -> Any:
     return np.ldexp(x, exponent)
 
 
-ldexp.vjp("x", "linear")(lambda g, exponent: np.ldexp(g, exponent))
+ldexp.kinds["exponent"] = "elementwise"
+ldexp.vjp("x", "elementwise")(lambda g, exponent: np.ldexp(g, exponent))
 implements(np.ldexp)(ldexp)
 
 
@@ -399,6 +401,7 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     return np.where(condition, a, b)
 
 
+where.kinds["condition"] = "elementwise"
 where.vjp("a", "elementwise")(lambda g, condition: np.where(condition, g, 0))
 where.vjp("b", "elementwise")(lambda g, condition: np.where(condition, 0, g))
 
@@ -429,13 +432,13 @@ def _(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any
     return clip(a, a_min if min is None else min, a_max if max is None else max)
 
 
-@linear("x")
+@primitive
 def astype(x: Any, *, dtype: Any) -> Any:
     """`x` converted to `dtype`; the cotangent is converted back."""
     return x.astype(dtype)
 
 
-astype.vjp("x")(lambda g: g)  # the engine casts a cotangent to its input's dtype
+astype.vjp("x", "elementwise")(lambda g: g)  # the engine casts a cotangent to its input's dtype
 
 
 @astype.strategy
@@ -459,4 +462,4 @@ def _(x: Any, dtype: Any, *, copy: bool = True, device: str | None = None) -> An
 @implements(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """`x` with numbers for NaN and the infinities (None: the largest there are), which get no gradient."""
-    return where(np.isfinite(x), x, np.nan_to_num(as_data(x), True, nan, posinf, neginf))
+    return where(np.isfinite(x), x, computed(np.nan_to_num, x, True, nan, posinf, neginf))

@@ -8,17 +8,15 @@ general          the VJP's rule is a linear function of the cotangent: transpose
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .creation import asarray
-from .elementwise import astype
 from .graph import Several, enable_grad, made, pull
 from .levels import Traced, deeper, level_of
 from .primitive import Primitive
-from .tensor import Tensor, leaf, lowered, plain, wrap
+from .tensor import Tensor, leaf, wrap
 
 
 class Dual(Traced):
@@ -29,6 +27,9 @@ class Dual(Traced):
     def __init__(self, level: int, value: Any, tangent: Any) -> None:
         super().__init__(level, value)
         self.tangent = tangent
+
+    def __repr__(self) -> str:
+        return f"{self.value!r}, tangent {self.tangent!r}"
 
     def detached(self) -> Any:
         return self.value if not isinstance(self.value, Tensor) else self.value.detach()._data
@@ -110,30 +111,3 @@ def transposed(rule: Any, kept: tuple[Any, ...], out: Any, x: Any, tangent: Any)
         start = back._node, np.broadcast_to(tangent, back.shape).astype(back.dtype)[()]
         found = pull([start], set(nodes), retain_graph=False, create_graph=False)
     return tuple(found.get(node) for node in nodes)
-
-
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """The value of `f(*primals)` and its derivative in the direction of `tangents`, in one pass forward.
-
-    No graph is kept: memory does not grow with the depth of `f`. Each tangent has the shape of its primal.
-    TypeError where a primal is not float or complex or `f` gives no Tensor, ValueError where shapes differ.
-
-    >>> jvp(lambda x, y: x * y, (2.0, 5.0), (1.0, 0.0))
-    (Tensor(10.), Tensor(5.))
-    """
-    if len(primals) != len(tangents):
-        raise ValueError(f"jvp: {len(primals)} primals and {len(tangents)} tangents")
-    with deeper() as level:
-        inputs = []
-        for i, (x, t) in enumerate(zip(map(asarray, primals), map(asarray, tangents), strict=True)):
-            if x.dtype.kind not in "fc":
-                raise TypeError(f"jvp: only float and complex tensors have tangents, primal {i} is {x.dtype}")
-            if x.shape != t.shape:
-                raise ValueError(f"jvp: tangent {i} has shape {t.shape}, its primal {x.shape}")
-            inputs.append(dual(level, plain(x), plain(astype(t, x.dtype))))
-        out = f(*inputs)
-        if not isinstance(out, Tensor):
-            raise TypeError(f"jvp: expected a Tensor as the result, not a {type(out).__name__}")
-        out = lowered(out, level)
-        value, tangent = (out._data.value, out._data.tangent) if level_of(out) == level else (out, np.zeros_like(out))
-    return asarray(value), asarray(tangent)

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Deferred
-from .levels import raw
+from .batching import aligned, full, looped
+from .graph import Deferred, modes
+from .levels import level_of, raw
 from .primitive import linear
-from .tensor import Tensor, lift
+from .tensor import Tensor, as_data, lift
 
 __all__ = ["getitem", "scatter", "setitem"]
 
@@ -41,6 +42,8 @@ def getitem(x: Any, *, index: Any) -> Any:
 
 @getitem.public
 def _(x: Any, index: Any) -> Any:
+    if modes.depth and any(map(level_of, index if isinstance(index, tuple) else (index,))):
+        return _gathered(lift(x), index if isinstance(index, tuple) else (index,))
     return getitem.apply(lift(x), index=plain_index(index))
 
 
@@ -72,7 +75,7 @@ def _scattered(terms: list[Any]) -> Any:
     return scatter.apply(*values, indices=indices, shape=shapes[0])
 
 
-scatter.vjp("values", "linear")(lambda g, position, indices: g[indices[position]])
+scatter.vjp("values", "jointly linear")(lambda g, position, indices: g[indices[position]])
 
 
 @scatter.public
@@ -123,6 +126,38 @@ def _(g: Any, x_shape: Any, index: Any) -> Any:
     return np.where(last[places] == turn, g[index], 0)
 
 
+def _for_all(index: Any) -> Any:
+    """The index, for all examples of a batch; None where NumPy would put their axis elsewhere."""
+    index = index if isinstance(index, tuple) else (index,)
+    arrays = [i for i, part in enumerate(index) if isinstance(part, (np.ndarray, int, np.integer))]
+    together = not arrays or arrays[-1] - arrays[0] < len(arrays) or all(np.ndim(index[i]) == 0 for i in arrays)
+    return (slice(None), *index) if together else None
+
+
+@getitem.batch
+def _(call: Any, n: int, values: Any, batched: Any, *, index: Any) -> Any:
+    whole = _for_all(index)
+    return looped(call, n, values, batched, index=index) if whole is None else call(*values, index=whole)
+
+
+@scatter.batch
+def _(call: Any, n: int, values: Any, batched: Any, *, indices: Any, shape: Any) -> Any:
+    whole = tuple(map(_for_all, indices))
+    if None in whole:
+        return looped(call, n, values, batched, indices=indices, shape=shape)
+    return call(*full(n, values, batched), indices=whole, shape=(n, *shape))
+
+
+@setitem.batch
+def _(call: Any, n: int, values: Any, batched: Any, *, index: Any) -> Any:
+    whole = _for_all(index)
+    if whole is None:
+        return looped(call, n, values, batched, index=index)
+    x, value = full(n, values, batched)
+    room = np.broadcast_to(x.dtype.type(), x.shape)[whole].ndim
+    return call(x, *aligned([value], {0}, room - 1), index=whole)
+
+
 @setitem.strategy
 def _(draw: Any) -> Any:
     shape = draw.shape(min_dims=1, min_side=1)
@@ -134,3 +169,63 @@ def _(draw: Any) -> Any:
 @setitem.public
 def _(x: Any, index: Any, value: Any) -> Any:
     return setitem.apply(lift(x), value, index=plain_index(index))
+
+
+@linear("x")
+def gather(x: Any, *places: Any) -> Any:
+    """The entries of x at places along its first axes: x[places], where they differ over a batch."""
+    return x[places]
+
+
+@linear("y")
+def gather_back(y: Any, *places: Any, shape: tuple[int, ...]) -> Any:
+    """The transpose of `gather`: zeros of `shape` with y added at the places."""
+    return scatter.function(y, indices=(places,), shape=shape)
+
+
+gather.vjp("x")(lambda g, x_shape, places: gather_back.apply(g, *places, shape=x_shape))
+gather_back.vjp("y")(lambda g, places: gather.apply(g, *places))
+
+
+def _with_example(n: int, values: Any, batched: Any) -> Any:
+    """The first value and the places, led by the number of the example."""
+    first, *places = full(n, values, batched)
+    places = aligned(places, set(range(len(places))), 0)
+    return first, np.arange(n).reshape(n, *(1,) * (places[0].ndim - 1)), *places
+
+
+@gather.batch
+def _(call: Any, n: int, values: Any, batched: Any) -> Any:
+    return call(*_with_example(n, values, batched))
+
+
+@gather_back.batch
+def _(call: Any, n: int, values: Any, batched: Any, *, shape: Any) -> Any:
+    return call(*_with_example(n, values, batched), shape=(n, *shape))
+
+
+@gather.strategy
+def _(draw: Any) -> Any:
+    x = draw.array(shape=draw.shape(min_dims=1, min_side=1))
+    places = draw.shape(max_dims=2)
+    return (x, *(draw.integers(places, -n, n - 1) for n in x.shape[: draw.integer(1, x.ndim)])), {}
+
+
+@gather_back.strategy
+def _(draw: Any) -> Any:
+    shape = draw.shape(min_dims=1, min_side=1)
+    places = [draw.integers((2,), 0, n - 1) for n in shape[: draw.integer(1, len(shape))]]
+    return (draw.array(shape=(2, *shape[len(places) :])), *places), {"shape": shape}
+
+
+def _gathered(x: Any, index: tuple[Any, ...]) -> Any:
+    """getitem where a part of the index differs over a batch: whole axes, then places in as many as are named."""
+    lead = next(i for i, part in enumerate(index) if not isinstance(part, slice))
+    places = [as_data(part) if not isinstance(part, Tensor) else part for part in index[lead:]]
+    if any(part != slice(None) for part in index[:lead]) or any(p.dtype.kind not in "iu" for p in places):
+        raise TypeError(
+            "vmap: an index that differs from example to example has whole axes, then integers or arrays of them"
+        )
+    x = np.moveaxis(x, range(lead), range(x.ndim - lead, x.ndim))
+    out = gather.apply(x, *places)
+    return np.moveaxis(out, range(out.ndim - lead, out.ndim), range(lead))

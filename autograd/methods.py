@@ -12,6 +12,7 @@ import numpy as np
 
 from . import elementwise as el
 from .arranging import repeat
+from .batching import computed
 from .diagonals import diagonal, trace
 from .graph import modes
 from .indexing import getitem, setitem
@@ -39,26 +40,6 @@ __all__ = [
     "triu_indices_from", "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values",
     "unpackbits", "unravel_index",
 ]  # fmt: skip
-
-
-def _lower(value: Any) -> Any:
-    """A value without Tensors in it."""
-    if isinstance(value, (list, tuple)):
-        return type(value)(_lower(v) for v in value)
-    return raw(value) if isinstance(value, Tensor) else value
-
-
-def _raised(out: Any) -> Any:
-    """A result, or several, as Tensors."""
-    if isinstance(out, tuple):
-        parts = map(_raised, out)
-        return type(out)(*parts) if hasattr(out, "_fields") else tuple(parts)
-    return wrap(out) if isinstance(out, (np.ndarray, np.generic)) else out
-
-
-def computed(function: Any, *args: Any, **kwargs: Any) -> Any:
-    """What a function gives for the values of Tensors, without their graph."""
-    return _raised(function(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()}))
 
 
 constants: set[Any] = set()
@@ -172,10 +153,12 @@ for _symbol, _primitive in {
 _binary_operator("matmul", matmul.form)
 
 
-def _comparison(symbol: str) -> None:
+def _comparison(symbol: str, ufunc: np.ufunc) -> None:
     compare = getattr(operator, symbol)
 
     def method(self: Tensor, other: Any) -> Any:
+        if modes.depth:
+            return computed(ufunc, self, other)
         out = compare(raw(self), raw(other) if isinstance(other, Tensor) else other)
         if out.__class__ is bool:
             return NotImplemented  # NumPy does not know the other
@@ -184,26 +167,38 @@ def _comparison(symbol: str) -> None:
     setattr(Tensor, f"__{symbol}__", method)
 
 
-def _constant_operator(symbol: str) -> None:
+def _constant_operator(symbol: str, ufunc: np.ufunc) -> None:
     """An operator on integers and bools, which have no gradient."""
-    operation = getattr(operator, f"__{symbol}__")
 
     def method(self: Tensor, other: Any) -> Any:
-        return wrap(operation(raw(self), raw(other) if isinstance(other, Tensor) else other))
+        return computed(ufunc, self, other)
 
     def reflected(self: Tensor, other: Any) -> Any:
-        return wrap(operation(other, raw(self)))
+        return computed(ufunc, other, self)
 
     setattr(Tensor, f"__{symbol}__", method)
     setattr(Tensor, f"__r{symbol}__", reflected)
     setattr(Tensor, f"__i{symbol}__", lambda self, other: self._assign(method(self, other)))
 
 
-for _symbol in ("and", "or", "xor", "lshift", "rshift"):
-    _constant_operator(_symbol)
+for _symbol, _ufunc in {
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "lshift": np.left_shift,
+    "rshift": np.right_shift,
+}.items():
+    _constant_operator(_symbol, _ufunc)
 
-for _symbol in ("lt", "le", "gt", "ge", "eq", "ne"):
-    _comparison(_symbol)
+for _symbol, _ufunc in {
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+}.items():
+    _comparison(_symbol, _ufunc)
 
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
@@ -255,7 +250,7 @@ _attributes: dict[str, Any] = {
     "__pos__": el.positive,
     "__abs__": el.abs,
     "conj": el.conj,
-    "__invert__": lambda x: wrap(~raw(x)),
+    "__invert__": lambda x: computed(np.invert, x),
     "__getitem__": getitem,
     "__setitem__": _setitem,
     "T": property(transpose.form),

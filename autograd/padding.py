@@ -54,6 +54,11 @@ def _inside(shape: Any, widths: Any) -> Any:
     return tuple(slice(before, before + n) for (before, _), n in zip(widths, shape, strict=True))
 
 
+@pad.batch
+def _(call: Any, n: int, values: Any, batched: Any, *, widths: Any) -> Any:
+    return call(*values, widths=((0, 0), *widths) if widths else widths)
+
+
 @pad.strategy
 def _(draw: Any) -> Any:
     x = draw.array()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import memory
+from .batching import folded
 from .indexing import scatter
 from .primitive import linear, primitive
 from .tensor import Tensor, lift, wrap
@@ -227,6 +228,8 @@ def _flat_index(indices: Any) -> Any:
     return np.arange(n)[:, None, None], np.arange(c)[:, None], _flat(indices)
 
 
+for _pooling in (max_pool, window_place, window_select, window_sum, window_spread, max_unpool, flat_take):
+    _pooling.batch(folded)
 max_unpool.vjp("y")(lambda g, indices: flat_take.apply(g, indices))
 flat_take.vjp("x")(lambda g, x_shape, indices: max_unpool.apply(g, indices, spatial_shape=x_shape[2:]))
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from .batching import by_kind
 from .compiled import PLAIN, compiled, shape_of
 from .graph import Node, Output, Several, mode, modes
 from .levels import Traced, level_of, tracer
@@ -105,7 +106,7 @@ class Rule:
             if want in several:
                 return self.primitive.wrapped_output(value, node, several.index(want))
             if want == variadic:
-                return tuple(wrap(v, parents[i]) if i in parents else v for i, v in enumerate(value))
+                return tuple(wrap(v, parents[i]) if i in parents else v for i, v in enumerate(value, len(arrays)))
             position = arrays.index(want) if want in arrays else None
             return wrap(value, parents[position]) if position in parents else value
 
@@ -198,6 +199,16 @@ class Primitive:
             return rule
 
         return register
+
+    @cached_property
+    def batching(self) -> Callable[..., Any]:
+        """How this acts on a batch of examples; see batching.py."""
+        return by_kind(self)
+
+    def batch(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorator: the batching rule, where the kind of the primitive does not give it; see batching.py."""
+        self.batching = rule
+        return rule
 
     def position(self, argument: str) -> int:
         """The position of the array parameter of that name."""

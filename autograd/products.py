@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .batching import full, stacked
 from .elementwise import conj
 from .padding import pad
 from .primitive import implements, primitive
@@ -37,6 +38,9 @@ def _(g: Any, b: Any) -> Any:
 @matmul.vjp("b", "linear")  # Law 1:  Y = A B  =>  dB = A^T dY
 def _(g: Any, a: Any) -> Any:
     return a.mT @ g
+
+
+matmul.batch(stacked)
 
 
 @matmul.strategy
@@ -82,8 +86,13 @@ def affine(x: Any, w: Any, b: Any) -> Any:
 affine.vjp("x")(lambda g, w: g @ w)  # Law 2
 affine.vjp("w")(lambda g, x: g.T @ x)  # Law 1, of w^T, transposed
 affine.vjp("b")(lambda g: g)
+affine.batch(lambda call, n, values, batched: (batched_affine(*full(n, values, batched)),))
 affine.jvp("x")(lambda t, w: t @ w.T)
 affine.jvp("w")(lambda t, x: x @ t.T)
+
+
+def batched_affine(x: Any, w: Any, b: Any) -> Any:
+    return np.matmul(x, np.matrix_transpose(w)) + np.expand_dims(b, 1)
 
 
 @affine.strategy

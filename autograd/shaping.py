@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .batching import aligned
 from .elementwise import astype
 from .levels import raw
 from .primitive import implements, linear, primitive
@@ -46,6 +47,11 @@ def reshape(x: Any, *, shape: tuple[int, ...]) -> Any:
 reshape.vjp("x")(lambda g, x_shape: np.reshape(g, x_shape))
 
 
+@reshape.batch
+def _(call: Any, n: int, values: Any, batched: Any, *, shape: tuple[int, ...]) -> Any:
+    return call(*values, shape=(n, *shape))
+
+
 @reshape.strategy
 def _(draw: Any) -> Any:
     x = draw.array()
@@ -74,6 +80,11 @@ def transpose(x: Any, *, axes: tuple[int, ...]) -> Any:
 
 
 transpose.vjp("x")(lambda g, axes: np.transpose(g, inverse(axes)))
+
+
+@transpose.batch
+def _(call: Any, n: int, values: Any, batched: Any, *, axes: tuple[int, ...]) -> Any:
+    return call(*values, axes=(0, *(i + 1 for i in axes)))
 
 
 @transpose.strategy
@@ -152,6 +163,11 @@ def broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
 
 
 broadcast_to.vjp("x")(lambda g: g)  # its transpose, the sum, is the engine's un-broadcasting
+
+
+@broadcast_to.batch
+def _(call: Any, n: int, values: Any, batched: Any, *, shape: tuple[int, ...]) -> Any:
+    return call(*aligned(values, batched, len(shape)), shape=(n, *shape))
 
 
 @broadcast_to.strategy

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .batching import stacked
 from .diagonals import tril
 from .primitive import implements, primitive
 from .shaping import expand_dims, squeeze
@@ -188,3 +189,7 @@ def _(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -
     if hermitian:  # the lower triangle is read, as by eigh
         a = tril(a) + adjoint(tril(a, -1))
     return pinv.apply(a, rcond=rtol if rcond is None else rcond)
+
+
+for _of_matrices in (solve, cofactor, det, slogdet, pinv):
+    _of_matrices.batch(stacked)

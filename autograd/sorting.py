@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from .batching import computed
 from .elementwise import where
 from .indexing import getitem, scatter
 from .primitive import implements
 from .shaping import axes_of, broadcast_to, ravel, reshape, stack
-from .tensor import Tensor, as_data, lift, wrap
+from .tensor import Tensor, as_data, lift
 
 __all__ = [
     "argsort", "bincount", "choose", "compress", "extract", "interp", "partition", "piecewise", "put_along_axis",
@@ -41,7 +42,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
             [7.]])
     """
     arr, axis = _flat_or(arr, axis, "take_along_axis")
-    indices = as_data(indices)
+    indices = lift(indices)
     if indices.ndim != arr.ndim:
         raise ValueError(f"take_along_axis: indices of shape {indices.shape} for an array of shape {arr.shape}")
     return getitem(arr, _along(arr, indices, axis))
@@ -52,10 +53,10 @@ def put_along_axis(arr: Tensor, indices: Any, values: Any, axis: int | None) -> 
     """Write `values` into `arr`, in place, at the places that `take_along_axis` reads."""
     if axis is None:
         flat = ravel(arr)
-        flat[as_data(indices)] = values
+        flat[indices] = values
         arr[...] = reshape(flat, arr.shape)
     else:
-        arr[_along(arr, as_data(indices), axes_of(axis, arr.ndim, "put_along_axis")[0])] = values
+        arr[_along(arr, indices, axes_of(axis, arr.ndim, "put_along_axis")[0])] = values
 
 
 def _order(a: Any, axis: int, kind: Any, stable: bool | None, descending: bool) -> Any:
@@ -75,8 +76,8 @@ def argsort(
     Entries that are equal stay in their order, unless `stable` is False or NumPy's `kind` says otherwise.
     """
     a, axis = _flat_or(a, axis, "argsort")
-    order = _order(as_data(a), axis, kind, stable, descending)
-    return wrap(order) if isinstance(a, Tensor) else order
+    order = computed(_order, a, axis, kind, stable, descending)
+    return order if isinstance(a, Tensor) else order.numpy()
 
 
 @implements(np.sort)
@@ -92,7 +93,7 @@ def sort(
     Tensor([100.,   1.,  10.])
     """
     a, axis = _flat_or(a, axis, "sort")
-    return take_along_axis(a, _order(as_data(a), axis, kind, stable, descending), axis)
+    return take_along_axis(a, computed(_order, a, axis, kind, stable, descending), axis)
 
 
 def _running(ufunc: np.ufunc) -> None:
@@ -117,7 +118,7 @@ for _ufunc in (np.maximum, np.minimum, np.fmax, np.fmin):
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
     """The entries along `axis` with the `kth` in its sorted place, the smaller before and the larger behind it."""
     a, axis = _flat_or(a, axis, "partition")
-    return take_along_axis(a, np.argpartition(as_data(a), kth, axis, kind), axis)
+    return take_along_axis(a, computed(np.argpartition, a, kth, axis, kind), axis)
 
 
 @implements(np.sort_complex)
@@ -132,7 +133,7 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     """The entries of `a` at `indices` along `axis` (None: of the flattened array); what lies outside raises, or
     wraps around or is clipped, by `mode`."""
     a, axis = _flat_or(a, axis, "take")
-    indices = as_data(indices)
+    indices = lift(indices)
     if mode == "wrap":
         indices = indices % a.shape[axis]
     elif mode == "clip":
@@ -172,7 +173,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         raise ValueError(f"select: {len(condlist)} conditions for {len(choicelist)} choices")
     out = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
-        out = where(as_data(condition), choice, out)
+        out = where(lift(condition), choice, out)
     return out
 
 

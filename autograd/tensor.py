@@ -248,7 +248,9 @@ class Tensor:
         return self
 
     def __repr__(self) -> str:
-        body = np.array2string(np.asarray(raw(self)), separator=", ", prefix="Tensor(")
+        data = self._data
+        plain = isinstance(data, (np.ndarray, np.generic))
+        body = np.array2string(np.asarray(data), separator=", ", prefix="Tensor(") if plain else repr(data)
         shape = f", shape={self.shape}" if not self.size and self.shape != (0,) else ""
         dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
         return f"Tensor({body}{shape}{dtype}{', requires_grad=True' if self._node else ''})"

@@ -1,46 +1,57 @@
-"""Functions that turn a function of tensors into its derivatives.
+"""Functions that turn a function of tensors into its derivatives, or into one of batches.
 
-They nest: within `f` an argument stands for itself alone, so that a derivative inside a derivative never mixes up
-what is held fixed with what varies.
+Arguments and results are Tensors, arrays, numbers, or nests of them: tuples, dictionaries, and lists (a list of nothing
+but numbers is an array, as it is everywhere). Transforms nest, in any order: within `f` an argument stands for itself
+alone, so that a derivative inside a derivative never mixes up what is held fixed with what varies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
 
+from .batching import Batched
 from .creation import asarray
-from .elementwise import positive
+from .elementwise import astype, positive
+from .forward import dual
 from .graph import enable_grad, modes, pull
-from .shaping import reshape, stack
+from .levels import deeper, level_of
+from .shaping import broadcast_to, moveaxis, reshape
 from .tensor import Tensor, leaf, lowered, plain, seed, wrap
+from .trees import flatten, over
 
-__all__ = ["grad", "hessian", "jacobian", "value_and_grad", "vjp"]
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp", "vmap"]
 
 
-def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The function that gives the gradient of `f`, whose result has one element, in the arguments `argnums`.
 
-    Arguments are Tensors, arrays or numbers; floats that are differentiated. The gradient is a Tensor of the
-    argument's shape and dtype, or a tuple of them for several `argnums`. TypeError where `f` gives no Tensor or an
-    argument is not float or complex, RuntimeError where the result has more elements.
+    The gradient has the form of the argument, each Tensor in it the shape and dtype of what it belongs to; for several
+    `argnums` it is a tuple. With `has_aux` f gives a pair, of which the second comes back beside the gradient as it is.
+    TypeError where `f` gives no Tensor or an argument is not float or complex, RuntimeError where the result has more
+    elements.
 
     >>> grad(grad(lambda x: x**3))(2.0)
     Tensor(12.)
+    >>> grad(lambda p: p["w"] * p["b"])({"w": 2.0, "b": 5.0})
+    {'w': Tensor(5.), 'b': Tensor(2.)}
     """
-    both = value_and_grad(f, argnums)
+    both = value_and_grad(f, argnums, has_aux)
 
     @wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
+        value, gradients = both(*args, **kwargs)
+        return (gradients, value[1]) if has_aux else gradients
 
     return gradient
 
 
-def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """As `grad`, but the function gives the pair of value and gradient.
 
     >>> value_and_grad(lambda x, y: x * y, argnums=(0, 1))(2.0, 5.0)
@@ -49,8 +60,11 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        value, pull_back = _traced(f, argnums, args, kwargs)
-        return _plain(value, pull_back), pull_back(None)
+        traced = _Traced(_given(f, kwargs), args, argnums, has_aux)
+        if not isinstance(traced.result, Tensor):
+            raise TypeError(f"{_name(f)}: expected a Tensor as the result, not a {type(traced.result).__name__}")
+        gradients = traced.as_arguments(traced.cotangents([(traced.result, None)]))
+        return (traced.value, traced.aux) if has_aux else traced.value, gradients
 
     return value_and_gradient
 
@@ -62,13 +76,117 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     >>> pull_back(10.0)
     (Tensor(50.), Tensor(20.))
     """
-    value, pull_back = _traced(f, tuple(range(len(args))), args, {})
-    return _plain(value, pull_back), pull_back
+    traced = _Traced(f, args, tuple(range(len(args))))
+    count = len(traced.outputs)
+
+    def pull_back(cotangent: Any) -> Any:
+        given = [cotangent] if isinstance(traced.result, Tensor) else flatten(cotangent)[0]
+        if len(given) != count:
+            raise ValueError(f"vjp: {len(given)} cotangents given for {count} results")
+        return traced.as_arguments(traced.cotangents(zip(traced.outputs, given, strict=True)))
+
+    return traced.value, pull_back
 
 
-def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """The value of `f(*primals)` and its derivative in the direction of `tangents`, in one pass forward.
+
+    No graph is kept: memory does not grow with the depth of `f`. Each tangent has the form and shape of its primal.
+    TypeError where a primal is not float or complex or `f` gives no Tensor, ValueError where shapes differ.
+
+    >>> jvp(lambda x, y: x * y, (2.0, 5.0), (1.0, 0.0))
+    (Tensor(10.), Tensor(5.))
+    """
+    given, rebuild = flatten(tuple(primals))
+    directions = flatten(tuple(tangents))[0]
+    if len(given) != len(directions):
+        raise ValueError(f"jvp: {len(given)} primals and {len(directions)} tangents")
+    with deeper() as level:
+        inputs = []
+        for i, (x, t) in enumerate(zip(map(asarray, given), map(asarray, directions), strict=True)):
+            if x.dtype.kind not in "fc":
+                raise TypeError(f"jvp: only float and complex tensors have tangents, primal {i} is {x.dtype}")
+            if x.shape != t.shape:
+                raise ValueError(f"jvp: tangent {i} has shape {t.shape}, its primal {x.shape}")
+            inputs.append(dual(level, plain(x), plain(astype(t, x.dtype))))
+        outputs, rebuild = flatten(f(*rebuild(inputs)))
+        _check(f, outputs)
+        pairs = []
+        for out in outputs:
+            out = lowered(out, level)
+            own = level_of(out) == level
+            pairs.append((out._data.value, out._data.tangent) if own else (out, np.zeros(out.shape, out.dtype)))
+    return rebuild([asarray(value) for value, _ in pairs]), rebuild([asarray(tangent) for _, tangent in pairs])
+
+
+def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+    """The function that does to all examples of a batch, at once, what `f` does to one.
+
+    `in_axes` is the axis of the examples in every argument, or a tuple of them, one for each argument (a number for all
+    that it contains, or a nest of its form); None for an argument that all examples share. `out_axes` says the same of
+    the results. ValueError where the arguments have different numbers of examples or none.
+
+    >>> vmap(lambda x, y: x @ y)([[1.0, 2.0], [3.0, 4.0]], [[1.0, 0.0], [0.0, 1.0]])
+    Tensor([1., 4.])
+    >>> vmap(grad(lambda w, x: (w * x) ** 2), in_axes=(None, 0))(3.0, [1.0, 2.0])
+    Tensor([ 6., 24.])
+    """
+
+    @wraps(f)
+    def on_batches(*args: Any, **kwargs: Any) -> Any:
+        given, rebuild = flatten(args)
+        axes = _axes(in_axes, args, "in_axes")
+        tensors = [asarray(x) for x in given]
+        for x, axis in zip(tensors, axes, strict=True):
+            if axis is not None and not -x.ndim <= axis < x.ndim:
+                raise ValueError(f"vmap: in_axes {in_axes} has axis {axis} for an argument of shape {x.shape}")
+        counts = {x.shape[axis] for x, axis in zip(tensors, axes, strict=True) if axis is not None}
+        if len(counts) != 1 or 0 in counts:
+            shapes = ", ".join(str(x.shape) for x in tensors)
+            raise ValueError(f"vmap: in_axes {in_axes} of arguments of shapes {shapes} give no one number of examples")
+        with deeper() as level:
+            inputs = [
+                x if axis is None else batched(level, moveaxis(x, axis, 0))
+                for x, axis in zip(tensors, axes, strict=True)
+            ]
+            result = f(*rebuild(inputs), **kwargs)
+            outputs, rebuild = flatten(result)
+            values = [_whole(asarray(out), level, *counts) for out in outputs]
+        places = _axes(out_axes, result, "out_axes")
+        return rebuild([v[0] if a is None else moveaxis(v, 0, a) for v, a in zip(values, places, strict=True)])
+
+    return on_batches
+
+
+def batched(level: int, x: Any) -> Tensor:
+    """The examples along the first axis of a Tensor, as one value."""
+    return wrap(Batched(level, plain(x)))
+
+
+def _whole(out: Tensor, level: int, n: int) -> Tensor:
+    """A result with the batch axis in front."""
+    out = lowered(out, level)
+    return asarray(out._data.value) if level_of(out) == level else broadcast_to(out, (n, *out.shape))
+
+
+def _axes(axes: Any, tree: Any, name: str) -> list[Any]:
+    """The axis of each leaf: `axes` is a number or None, or has the form of the nest or of its upper part."""
+    if axes is None or isinstance(axes, int):
+        return [axes] * len(flatten(tree)[0])
+    if isinstance(tree, dict) and isinstance(axes, dict) and tree.keys() == axes.keys():
+        parts = [(axes[key], tree[key]) for key in tree]
+    elif isinstance(tree, (list, tuple)) and isinstance(axes, (list, tuple)) and len(axes) == len(tree):
+        parts = list(zip(axes, tree, strict=True))
+    else:
+        raise ValueError(f"vmap: {name} {axes} has not the form of what it is for")
+    return [axis for part in parts for axis in _axes(*part, name)]
+
+
+def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """The function that gives the derivatives of all entries of f's result: of shape (*result, *argument).
 
+    They are computed all at once: forward, a tangent for each entry of the arguments, or backward, a cotangent for
+    each of the result, whichever are fewer. A nest of results, and in it of arguments, gives a nest of derivatives.
     For a complex argument they are the gradients of the entries' real parts, f' where `f` is holomorphic.
 
     >>> jacobian(lambda x: x**2)([1.0, 2.0])
@@ -78,19 +196,35 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
 
     @wraps(f)
     def derivatives(*args: Any, **kwargs: Any) -> Any:
-        value, pull_back = _traced(f, argnums, args, kwargs)
-        shape = np.shape(asarray(args[argnums]).data)
-        units = np.eye(value.size, dtype=value.dtype).reshape(value.size, *value.shape)
-        rows = [pull_back(unit) for unit in units]
-        if rows and value.dtype.kind == "c" != rows[0].dtype.kind:
-            rows = [row + 1j * pull_back(-1j * unit) for row, unit in zip(rows, units, strict=True)]
-        return reshape(stack(rows), (*value.shape, *shape)) if rows else Tensor(np.zeros((*value.shape, *shape)))
+        traced = _Traced(_given(f, kwargs), args, argnums)
+        inputs, outputs = traced.inputs, traced.outputs
+        fewer = sum(out.size for out in outputs) < sum(x.size for x in inputs)
+        fewer = fewer and all(out.dtype.kind == "f" for out in outputs)
+        backward = [x.dtype.kind == "c" or fewer for x in inputs]
+        blocks = [[Tensor(np.zeros((*out.shape, *x.shape), out.dtype)) for x in inputs] for out in outputs]
+        for row, out in zip(blocks, outputs, strict=True):
+            if out.size and any(backward):
+                pulled = vmap(lambda unit, out=out: tuple(traced.cotangents([(out, unit)])))(_units(out))
+                row[:] = [reshape(g, block.shape) for g, block in zip(pulled, row, strict=True)]
+        for j, x in enumerate(inputs):
+            if x.size and not backward[j]:
+                pushed = vmap(lambda unit, j=j: tuple(traced.tangents(j, unit)), out_axes=-1)(_units(x))
+                for row, t in zip(blocks, pushed, strict=True):
+                    row[j] = reshape(t, row[j].shape)
+        return traced.as_result([traced.as_arguments(row) for row in blocks])
 
     return derivatives
 
 
-def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
+def _units(x: Tensor) -> Any:
+    """For each entry of x an array of its shape with 1 there."""
+    return np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape)
+
+
+def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """The function that gives the second derivatives of `f`, whose result has one element: (*argument, *argument).
+
+    They are computed forward over backward, all at once.
 
     >>> hessian(lambda x: (x**3).sum())([1.0, 2.0])
     Tensor([[ 6.,  0.],
@@ -99,42 +233,92 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     return jacobian(grad(f, argnums), argnums)
 
 
-class _PullBack:
-    """From a cotangent of the value to those of the arguments."""
+def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
+    """The Hessian of `f`, whose result has one element, times a vector, without the Hessian: forward over backward.
 
-    def __init__(self, value: Tensor, inputs: list[Tensor], create_graph: bool, single: bool) -> None:
-        self.value, self.inputs, self.create_graph, self.single = value, inputs, create_graph, single
+    `primals` and `tangents` are one argument and a vector of its form, or tuples of them; so is the product.
 
-    def __call__(self, cotangent: Any) -> Any:
-        nodes = [x._node for x in self.inputs]
-        found: dict[Any, Any] = {}
-        if self.value._node is not None:
-            start = seed(self.value, cotangent, self.create_graph)
-            wanted = {node for node in nodes if node is not None}
-            found = pull([start], wanted, retain_graph=True, create_graph=self.create_graph)
-        grads = []
-        for x, node in zip(self.inputs, nodes, strict=True):
-            g = found.get(node, np.zeros_like(x._data))
-            grads.append(g if isinstance(g, Tensor) else wrap(g))
-        return grads[0] if self.single else tuple(grads)
+    >>> hvp(lambda x: (x**3).sum(), [1.0, 2.0], [1.0, 10.0])
+    Tensor([  6., 120.])
+    """
+    if not isinstance(primals, tuple):
+        return jvp(grad(f), (primals,), (tangents,))[1]
+    return jvp(grad(f, tuple(range(len(primals)))), primals, tangents)[1]
 
 
-def _traced(f: Callable[..., Any], argnums: Any, args: Any, kwargs: Any) -> tuple[Tensor, _PullBack]:
-    """The value of `f`, recorded from fresh nodes for the arguments, and its pull-back."""
-    single = isinstance(argnums, int)
-    numbers = (argnums,) if single else tuple(argnums)
-    if not numbers or any(not -len(args) <= i < len(args) for i in numbers):
-        raise ValueError(f"argnums {argnums} given for a call with {len(args)} arguments")
-    given = [asarray(args[i]) for i in numbers]
-    arguments = list(args)
-    with enable_grad():
-        inputs = [_fresh(x) for x in given]
-        for i, x in zip(numbers, inputs, strict=True):
-            arguments[i] = x
-        value = f(*arguments, **kwargs)
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{getattr(f, '__name__', f)}: expected a Tensor as the result, not a {type(value).__name__}")
-    return value, _PullBack(value, inputs, _goes_on(value, inputs), single)
+def stop_gradient(x: Any) -> Any:
+    """The same values as a constant, for derivatives of every mode; of a nest, all that it contains.
+
+    >>> grad(lambda x: x * stop_gradient(x))(3.0)
+    Tensor(3.)
+    """
+    return over(lambda value: asarray(value).detach(), x)
+
+
+class _Traced:
+    """The result of a function, recorded from fresh nodes for those of its arguments that are differentiated."""
+
+    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], argnums: Any, has_aux: bool = False) -> None:
+        self.f, self.args, self.argnums = f, args, argnums
+        self.numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        if not self.numbers or any(not -len(args) <= i < len(args) for i in self.numbers):
+            raise ValueError(f"argnums {argnums} given for a call with {len(args)} arguments")
+        chosen = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in argnums)
+        leaves, self.as_arguments = flatten(chosen)
+        self.given = [asarray(x) for x in leaves]
+        with enable_grad():
+            self.inputs = [_fresh(x) for x in self.given]
+            self.result = self.call(self.inputs)
+        if has_aux:
+            self.result, aux = self.result
+        self.outputs, self.as_result = flatten(self.result)
+        _check(f, self.outputs)
+        self.create_graph = any(_goes_on(out, self.inputs) for out in self.outputs)
+        level = 2 * modes.depth - 1
+
+        def outside(x: Any) -> Any:
+            """With its graph if that goes on beyond the arguments."""
+            return x if self.create_graph or not isinstance(x, Tensor) else lowered(x, level)
+
+        self.value = self.as_result(map(outside, self.outputs))
+        self.aux = over(outside, aux) if has_aux else None
+
+    def call(self, values: Any) -> Any:
+        """The function, with other values in place of the arguments that are differentiated."""
+        chosen = self.as_arguments(values)
+        arguments = list(self.args)
+        for i, value in zip(self.numbers, chosen if not isinstance(self.argnums, int) else (chosen,), strict=True):
+            arguments[i] = value
+        return self.f(*arguments)
+
+    def cotangents(self, pairs: Any) -> list[Tensor]:
+        """Those of the inputs, pulled back from pairs of an output and its cotangent."""
+        nodes: list[Any] = [x._node for x in self.inputs]
+        starts = [seed(out, g, self.create_graph) for out, g in pairs if out._node is not None]
+        found = pull(starts, set(nodes), retain_graph=True, create_graph=self.create_graph) if starts else {}
+        grads = (found.get(node, np.zeros(x.shape, x.dtype)[()]) for x, node in zip(self.inputs, nodes, strict=True))
+        return [g if isinstance(g, Tensor) else wrap(g) for g in grads]
+
+    def tangents(self, position: int, direction: Any) -> list[Tensor]:
+        """Those of the outputs, pushed forward from one input."""
+        before, after = self.given[:position], self.given[position + 1 :]
+        moved = lambda x: self.call([*before, x, *after])  # noqa: E731
+        return flatten(jvp(moved, (self.given[position],), (direction,))[1])[0]
+
+
+def _given(f: Callable[..., Any], kwargs: dict[str, Any]) -> Callable[..., Any]:
+    return wraps(f)(partial(f, **kwargs)) if kwargs else f
+
+
+def _name(f: Any) -> str:
+    return getattr(f, "__name__", repr(f))
+
+
+def _check(f: Any, outputs: list[Any]) -> None:
+    wrong = [out for out in outputs if not isinstance(out, Tensor)]
+    if wrong or not outputs:
+        kind = type(wrong[0]).__name__ if wrong else "None"
+        raise TypeError(f"{_name(f)}: expected a Tensor as the result, not a {kind}")
 
 
 def _fresh(x: Tensor) -> Tensor:
@@ -160,8 +344,3 @@ def _goes_on(value: Tensor, inputs: list[Tensor]) -> bool:
                 seen.add(parent)
                 nodes.append(parent)
     return False
-
-
-def _plain(value: Tensor, pull_back: _PullBack) -> Tensor:
-    """The value: with its graph if that goes on beyond the arguments."""
-    return value if pull_back.create_graph else lowered(value, 2 * modes.depth - 1)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .batching import folded
 from .primitive import linear
 from .tensor import lift
 
@@ -201,6 +202,8 @@ def col2im(cols: Any, *, geo: Geometry) -> Any:
 
 im2col.vjp("x")(lambda g, geo: col2im.apply(g, geo=geo))
 col2im.vjp("cols")(lambda g, geo: im2col.apply(g, geo=geo))
+im2col.batch(folded)
+col2im.batch(folded)
 
 
 @col2im.public

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..forward import jvp
 from ..primitive import Primitive
 from ..shaping import concatenate, reshape
 from ..tensor import Tensor, wrap
-from ..transforms import vjp
+from ..transforms import jvp, vjp
 from .gradcheck import GradcheckError, estimate, gradients_of, worst
 from .numerical import joined, parts, units
 from .strategies import arguments, hypothesis

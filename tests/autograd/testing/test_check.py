@@ -6,20 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from pullback import multiply, primitive
+from pullback import multiply
 from pullback.autograd.primitive import _primitives
 from pullback.testing import GradcheckError, check_primitive
 
 QUICK = settings(max_examples=30, deadline=None, derandomize=True, database=None)
-
-
-@pytest.fixture
-def planted():
-    """A decorator like `primitive` whose primitives are registered for one test only."""
-    before = set(_primitives)
-    yield primitive
-    for name in set(_primitives) - before:
-        del _primitives[name]
 
 
 def entries(draw):

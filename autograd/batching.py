@@ -1,0 +1,154 @@
+"""Batching: values with a batch axis of their own, and how an operation on examples becomes one on the whole batch.
+
+A batching rule is `rule(call, n, values, batched, **options)`: `call` is the primitive, `values` are its arrays, of
+which those at the positions in `batched` have the batch axis in front; so must the results have that it returns.
+The ones here serve most primitives; which one a primitive has, its kind says:
+
+    pointwise    elementwise in all arguments
+    along        an option names the axis
+    stacked      acts on the last axes and broadcasts over those in front
+    folded       samples (N, ...) side by side: the batch becomes more of them
+    looped       all others: one example after another
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .graph import modes
+from .levels import Traced, level_of, raw
+from .tensor import Tensor, wrap
+
+
+class Batched(Traced):
+    """A value for each example of a batch, along the first axis of what it holds."""
+
+    __slots__ = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape[1:]
+
+    @property
+    def size(self) -> int:
+        return self.value.size // len(self.value)
+
+    @property
+    def _data(self) -> Any:
+        raise TypeError(
+            "vmap: no number, array, condition or index can be made of a value that differs from example to example; "
+            "use where() in place of if, take_along_axis() in place of an index"
+        )
+
+    def __repr__(self) -> str:
+        return f"for each example, {self.value!r}"
+
+    def detached(self) -> Any:
+        value = self.value
+        return Batched(self.level, value.detach() if isinstance(value, Tensor) else value)
+
+    def outputs(self, primitive: Any, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        batched = {i for i, x in enumerate(args) if level_of(x) == self.level}
+        values = [x._data.value if i in batched else x for i, x in enumerate(args)]
+        results = primitive.batching(primitive.outputs, len(self.value), values, batched, **options)
+        return tuple(self.raised(result) for result in results)
+
+    def raised(self, result: Any) -> Any:
+        """A result, or several, as a value of this batch."""
+        if isinstance(result, tuple):
+            return tuple(map(self.raised, result))
+        return wrap(Batched(self.level, result)) if isinstance(result, (Tensor, np.ndarray, np.generic)) else result
+
+
+def full(n: int, values: Any, batched: set[int]) -> list[Any]:
+    """The values, all of them with the batch axis."""
+    return [v if i in batched or v is None else np.broadcast_to(v, (n, *np.shape(v))) for i, v in enumerate(values)]
+
+
+def aligned(values: Any, batched: set[int], core: int) -> list[Any]:
+    """The values with axes of length 1 behind the batch axis, so that all broadcast in front of the `core` last."""
+    ndim = max([np.ndim(v) - (i in batched) for i, v in enumerate(values)] + [core])
+    return [
+        np.reshape(v, (v.shape[0], *(1,) * (ndim - v.ndim + 1), *v.shape[1:])) if i in batched else v
+        for i, v in enumerate(values)
+    ]
+
+
+def pointwise(call: Any, n: int, values: Any, batched: set[int], /, **options: Any) -> Any:
+    return call(*aligned(values, batched, 0), **options)
+
+
+def stacked(call: Any, n: int, values: Any, batched: set[int], /, **options: Any) -> Any:
+    return call(*aligned(values, batched, 2), **options)
+
+
+def along(call: Any, n: int, values: Any, batched: set[int], /, *, axis: Any, **options: Any) -> Any:
+    axis = axis + 1 if isinstance(axis, int) else tuple(i + 1 for i in axis)
+    return call(*full(n, values, batched), axis=axis, **options)
+
+
+def folded(call: Any, n: int, values: Any, batched: set[int], /, **options: Any) -> Any:
+    samples = [np.reshape(v, (n * v.shape[1], *v.shape[2:])) for v in full(n, values, batched)]
+    return tuple(np.reshape(out, (n, out.shape[0] // n, *out.shape[1:])) for out in call(*samples, **options))
+
+
+def looped(call: Any, n: int, values: Any, batched: set[int], /, **options: Any) -> Any:
+    rows = (call(*(v[k] if i in batched else v for i, v in enumerate(values)), **options) for k in range(n))
+    return tuple(map(_together, zip(*rows, strict=True)))
+
+
+def _together(parts: tuple[Any, ...]) -> Any:
+    """What the examples gave, one beneath the other; what is no array is the same for all."""
+    if isinstance(parts[0], tuple):
+        return tuple(map(_together, zip(*parts, strict=True)))
+    return np.stack(parts) if isinstance(parts[0], (Tensor, np.ndarray, np.generic)) else parts[0]
+
+
+def by_kind(primitive: Any) -> Callable[..., Any]:
+    """The rule that follows from what kind of map a primitive is."""
+    if primitive.arrays and all(primitive.kinds.get(name) == "elementwise" for name in primitive.arrays):
+        return pointwise
+    return along if "axis" in primitive.options else looped
+
+
+def _lower(value: Any) -> Any:
+    """A value without Tensors in it."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_lower(v) for v in value)
+    return raw(value) if isinstance(value, Tensor) else value
+
+
+def _raised(out: Any) -> Any:
+    """A result, or several, as Tensors."""
+    if isinstance(out, tuple):
+        parts = map(_raised, out)
+        return type(out)(*parts) if hasattr(out, "_fields") else tuple(parts)
+    return wrap(out) if isinstance(out, (np.ndarray, np.generic)) else out
+
+
+def computed(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """What a function whose results have no derivative gives for the values of Tensors, without their graph."""
+    if modes.depth and any(map(level_of, (*args, *kwargs.values()))):
+        return _for_examples(function, args, kwargs)
+    return _raised(function(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()}))
+
+
+def _for_examples(function: Any, args: Any, kwargs: Any) -> Any:
+    """`computed` for arguments that may differ over batches."""
+    count = len(args)
+    given = [x.detach() if isinstance(x, Tensor) else x for x in (*args, *kwargs.values())]
+
+    def one(*values: Any) -> tuple[Any]:
+        return (computed(function, *values[:count], **dict(zip(kwargs, values[count:], strict=True))),)
+
+    level = max(map(level_of, given), default=0)
+    if not level:
+        return one(*given)[0]
+    batched = {i for i, x in enumerate(given) if level_of(x) == level}
+    batch = next(given[i]._data for i in batched)
+    values = [x._data.value if i in batched else x for i, x in enumerate(given)]
+    rule = pointwise if isinstance(function, np.ufunc) else looped
+    return batch.raised(rule(one, len(batch.value), values, batched)[0])

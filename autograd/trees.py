@@ -1,0 +1,47 @@
+"""Nested containers of values: tuples, named tuples, lists and dictionaries, as arguments and results of transforms.
+
+A list of nothing but numbers is an array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Number
+from typing import Any
+
+
+def flatten(tree: Any) -> tuple[list[Any], Callable[[Any], Any]]:
+    """The leaves of a nest of containers (None is an empty one), and what builds the same nest of other leaves.
+
+    >>> leaves, rebuild = flatten({"w": (1.0, 2.0), "b": 3.0})
+    >>> rebuild([10 * leaf for leaf in leaves])
+    {'w': (10.0, 20.0), 'b': 30.0}
+    """
+    leaves: list[Any] = []
+    build = _builder(tree, leaves)
+    return leaves, lambda values: build(iter(values))
+
+
+def _builder(tree: Any, leaves: list[Any]) -> Callable[[Any], Any]:
+    if tree is None:
+        return lambda values: None
+    if isinstance(tree, dict):
+        parts = {key: _builder(part, leaves) for key, part in tree.items()}
+        return lambda values: type(tree)((key, part(values)) for key, part in parts.items())
+    if isinstance(tree, (list, tuple)) and not _an_array(tree):
+        each = [_builder(part, leaves) for part in tree]
+        make = tree._make if hasattr(tree, "_make") else type(tree)
+        return lambda values: make(part(values) for part in each)
+    leaves.append(tree)
+    return next
+
+
+def _an_array(tree: Any) -> bool:
+    """Whether this is a list of nothing but numbers, at any depth."""
+    return isinstance(tree, list) and all(isinstance(part, Number) or _an_array(part) for part in tree)
+
+
+def over(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """The nest of what the function gives for the leaves of a nest, and of others of the same form."""
+    leaves, rebuild = flatten(tree)
+    return rebuild(list(map(function, leaves, *(flatten(other)[0] for other in others))))
