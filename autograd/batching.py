@@ -37,7 +37,7 @@ class Batched(Traced):
         return self.value.size // len(self.value)
 
     @property
-    def _data(self) -> Any:
+    def _held(self) -> Any:
         raise TypeError(
             "vmap: no number, array, condition or index can be made of a value that differs from example to example; "
             "use where() in place of if, take_along_axis() in place of an index"
@@ -52,7 +52,7 @@ class Batched(Traced):
 
     def outputs(self, primitive: Any, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         batched = {i for i, x in enumerate(args) if level_of(x) == self.level}
-        values = [x._data.value if i in batched else x for i, x in enumerate(args)]
+        values = [x._held.value if i in batched else x for i, x in enumerate(args)]
         results = primitive.batching(primitive.outputs, len(self.value), values, batched, **options)
         return tuple(self.raised(result) for result in results)
 
@@ -148,7 +148,7 @@ def _for_examples(function: Any, args: Any, kwargs: Any) -> Any:
     if not level:
         return one(*given)[0]
     batched = {i for i, x in enumerate(given) if level_of(x) == level}
-    batch = next(given[i]._data for i in batched)
-    values = [x._data.value if i in batched else x for i, x in enumerate(given)]
+    batch = next(given[i]._held for i in batched)
+    values = [x._held.value if i in batched else x for i, x in enumerate(given)]
     rule = pointwise if isinstance(function, np.ufunc) else looped
     return batch.raised(rule(one, len(batch.value), values, batched)[0])

@@ -29,15 +29,17 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
         def apply(x, *, axis):
             if modes.special: return slow(x, axis=axis)
             lifted, n0 = False, None
-            if isinstance(x, Tensor): lifted, n0, x = True, x._node, x._data
+            if isinstance(x, Tensor): lifted, n0, x = True, x._node, x._held
             elif x.__class__ not in plain: x = as_data(x)
             out = function(x, axis=axis)
-            if out.__class__ is ndarray and not out.ndim: out = out[()]
+            if out.__class__ is ndarray:
+                if not out.ndim: out = out[()]
+            elif out.__class__ is complex: out = complex128(out)
             if not lifted: return out
             edges = ()
             if n0 is not None: edges += ((n0, rules[0], (out, axis,)),)
             result = new(Tensor)                                 # wrap(out, ...), without a call
-            result._data = out
+            result._held = out
             result._node = Node(primitive, edges, out) if edges else None
             return result
     """
@@ -50,11 +52,13 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
         f"    lifted, {', '.join(nodes)} = False, {', '.join('None' for _ in nodes)}",
     ]
     for node, x in zip(nodes, arrays, strict=True):
-        lines.append(f"    if isinstance({x}, Tensor): lifted, {node}, {x} = True, {x}._node, {x}._data")
+        lines.append(f"    if isinstance({x}, Tensor): lifted, {node}, {x} = True, {x}._node, {x}._held")
         lines.append(f"    elif {x}.__class__ not in plain: {x} = as_data({x})")
     lines += [
         f"    {', '.join(['out', *primitive.residuals])} = function({call})",
-        "    if out.__class__ is ndarray and not out.ndim: out = out[()]",
+        "    if out.__class__ is ndarray:",
+        "        if not out.ndim: out = out[()]",
+        "    elif out.__class__ is complex: out = complex128(out)",  # as 1j * float64 gives
         "    if not lifted: return out",
         "    edges = ()",
     ]
@@ -63,7 +67,7 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
         lines.append(f"    if {node} is not None: edges += ({edge},)")
     lines += [
         "    result = new(Tensor)",
-        "    result._data = out",
+        "    result._held = out",
         "    result._node = Node(primitive, edges, out) if edges else None",
         "    return result",
     ]
@@ -77,7 +81,7 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
             "plain": PLAIN,
         },
         **{"primitive": primitive, "function": primitive.function, "slow": primitive._apply, "rules": dict(rules)},
-        **{"ndarray": np.ndarray, "no_rule": primitive.rule, "shape_of": shape_of},
+        **{"ndarray": np.ndarray, "complex128": np.complex128, "no_rule": primitive.rule, "shape_of": shape_of},
     }
     exec("\n".join(lines), scope)
     return scope["apply"]

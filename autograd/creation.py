@@ -96,7 +96,7 @@ def _prototype(x: Any) -> Any:
     """An array of the shape and dtype of x."""
     if not isinstance(x, Tensor):
         return x
-    return x._data if isinstance(x._data, np.ndarray) else np.broadcast_to(x.dtype.type(), x.shape)
+    return x._held if isinstance(x._held, np.ndarray) else np.broadcast_to(x.dtype.type(), x.shape)
 
 
 def _like(function: Any) -> Callable[..., Tensor]:

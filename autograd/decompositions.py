@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .batching import stacked
+from .batching import computed, stacked
 from .elementwise import astype
+from .levels import bottom
 from .primitive import implements, primitive
 from .shaping import matrix_transpose
 from .solving import adjoint, filled, matrices, on_diagonal, regular, regular_square
 from .sorting import take_along_axis
-from .tensor import as_data
 
 
 class EighResult(NamedTuple):
@@ -63,7 +63,7 @@ def _reciprocal_gaps(w: Any) -> Any:
 
 def _settled(name: str, part: str, turn: Any, *cotangents: Any) -> None:
     """LinAlgError if the derivative `turn` along what is arbitrary is more than rounding beside the cotangents."""
-    turn, size = as_data(turn), sum(np.sum(np.abs(as_data(g))) for g in cotangents)
+    turn, size = bottom(turn), sum(np.sum(np.abs(bottom(g))) for g in cotangents)
     if np.max(np.abs(turn), initial=0) > np.finfo(turn.dtype).eps ** 0.5 * size:
         raise np.linalg.LinAlgError(f"{name}: the result depends on {part}, which is arbitrary, and so has no gradient")
 
@@ -146,8 +146,8 @@ def eig(a: Any) -> Any:
     Eigenvectors have length 1 and a real largest entry. The gradient asks that there be n of them, independent.
     """
     w, v = np.linalg.eig(a)
-    place = np.argmax(np.abs(v), axis=-2, keepdims=True) if v.size else 0
-    return w, v, np.arange(v.shape[-2])[:, None] == place
+    places = np.argmax(np.abs(v), axis=-2, keepdims=True) if v.size else np.zeros_like(v)
+    return w, v, np.arange(v.shape[-2])[:, None] == places
 
 
 @eig.vjp("a")
@@ -267,7 +267,7 @@ def _(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bo
     a = matrices(a, "svd")
     if hermitian:
         w, u = eigh(a)
-        order = np.argsort(np.abs(as_data(w)))[..., ::-1]
+        order = np.flip(computed(np.argsort, np.abs(w)), -1)
         w, u = take_along_axis(w, order, -1), take_along_axis(u, order[..., None, :], -1)
         s = np.abs(w)
         return SVDResult(u, s, adjoint(u * np.sign(w)[..., None, :])) if compute_uv else s

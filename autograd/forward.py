@@ -32,14 +32,14 @@ class Dual(Traced):
         return f"{self.value!r}, tangent {self.tangent!r}"
 
     def detached(self) -> Any:
-        return self.value if not isinstance(self.value, Tensor) else self.value.detach()._data
+        return self.value if not isinstance(self.value, Tensor) else self.value.detach()._held
 
     def outputs(self, primitive: Primitive, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         level = self.level
         values, tangents = list(args), {}
         for i, x in enumerate(args):
             if level_of(x) == level:
-                values[i], tangents[i] = x._data.value, x._data.tangent
+                values[i], tangents[i] = x._held.value, x._held.tangent
         out, *residuals = primitive.outputs(*values, **options)
         terms = _terms(primitive, tangents, (out, *residuals), values, options)
         if not primitive.several:

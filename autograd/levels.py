@@ -1,6 +1,6 @@
 """The tower of transforms: which of the values that meet in an operation was put there by the innermost transform.
 
-A Tensor's `_data` is an array, or a `Traced` value that a transform such as `jvp` put in its place; if the Tensor has
+A Tensor's `_held` is an array, or a `Traced` value that a transform such as `jvp` put in its place; if the Tensor has
 a node above level 0, it is an array or a Tensor of a lower level. At depth d (inside d such transforms) a transform's
 values have level 2 d - 1 and the graphs that are recorded there level 2 d. An operation is done by the highest level
 among its arguments, which in turn asks for operations on what its own values hold, of lower levels.
@@ -42,7 +42,7 @@ class Traced:
         return self.value.size
 
     @property
-    def _data(self) -> Any:
+    def _held(self) -> Any:
         return self.value
 
     def outputs(self, primitive: Any, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
@@ -71,27 +71,34 @@ def level_of(x: Any) -> int:
     node = getattr(x, "_node", None)
     if node is not None:
         return node.level
-    return getattr(getattr(x, "_data", None), "level", 0)
+    return getattr(getattr(x, "_held", None), "level", 0)
 
 
 def tracer(args: Iterable[Any], level: int) -> Traced:
     """A value of that level among arguments."""
-    return next(x._data for x in args if level_of(x) == level)
+    return next(x._held for x in args if level_of(x) == level)
 
 
 def raw(x: Any) -> Any:
     """The array at the bottom of a Tensor: the values without what any transform knows of them."""
-    data = x._data
+    data = x._held
     while not isinstance(data, (np.ndarray, np.generic)):
-        data = data._data
+        data = data._held
     return data
 
 
+def bottom(x: Any) -> Any:
+    """All the values that a Tensor (or an array, or a number) holds: of those that differ over a batch, with its axis in front."""
+    while isinstance(x, Traced) or hasattr(x, "_held"):
+        x = x.value if isinstance(x, Traced) else x._held
+    return x
+
+
 def detached(x: Any) -> Any:
-    """A Tensor's `_data` without the graphs and the tangents that belong to it."""
-    data = x._data
+    """A Tensor's `_held` without the graphs and the tangents that belong to it."""
+    data = x._held
     while not isinstance(data, (np.ndarray, np.generic)):
         if isinstance(data, Traced):
             return data.detached()
-        data = data._data
+        data = data._held
     return data

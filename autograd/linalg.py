@@ -30,7 +30,7 @@ from .primitive import implements
 from .products import matmul, tensordot, vecdot
 from .shaping import axes_of, expand_dims, matrix_transpose, moveaxis, ravel, reshape
 from .solving import SlogdetResult, det, matrices, pinv, slogdet, solve
-from .tensor import as_data, lift
+from .tensor import lift
 
 __all__ = [
     "EigResult",
@@ -359,6 +359,6 @@ def cond(x: Any, p: Any = None) -> Any:
         s = svdvals(x)
         above, below = (s[..., -1], s[..., 0]) if p == -2 else (s[..., 0], s[..., -1])
         return el.where(below == 0, np.inf, above / el.where(below == 0, 1, below))
-    singular = np.linalg.slogdet(as_data(x))[0] == 0
+    singular = slogdet(x)[0] == 0
     x = el.where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
     return el.where(singular, np.inf, matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p))

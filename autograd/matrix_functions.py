@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from .batching import stacked
+from .levels import bottom
 from .primitive import Primitive, primitive
 from .solving import regular_square, square
-from .tensor import as_data
 
 
 def _of_matrices(name: str, doc: str) -> Primitive:
@@ -30,11 +31,12 @@ def _of_matrices(name: str, doc: str) -> Primitive:
     @function.vjp("a")
     def _(g: Any, a: Any) -> Any:
         n = a.shape[-1]
-        size = np.max(np.abs(as_data(g)), initial=0) or g.dtype.type(1)  # that the blocks may be of one size
+        size = np.max(np.abs(bottom(g)), initial=0) or g.dtype.type(1)  # that the blocks may be of one size
         upper = np.concatenate([a.mT, g / size], axis=-1)
         lower = np.concatenate([np.zeros_like(a), a.mT], axis=-1)
         return function.apply(np.concatenate([upper, lower], axis=-2))[..., :n, n:] * size
 
+    function.batch(stacked)
     function.strategy(regular_square)
     function.public(lambda a: function.apply(square(a, name)))
     function.__doc__ = doc

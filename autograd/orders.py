@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from .tensor import as_data, lift
+from .levels import bottom
+from .tensor import lift
 
 
 def largest(x: Any) -> float:
-    return float(np.max(np.abs(as_data(x)), initial=0))
+    return float(np.max(np.abs(bottom(x)), initial=0))
 
 
 def _from_0(stop: float, count: int, dtype: Any) -> tuple[Any, Any]:
@@ -30,7 +31,7 @@ def of_bessel(arc: Callable[..., Any], line: Callable[..., Any]) -> Callable[...
     def derivative(v: Any, x: Any) -> Any:
         v, x = lift(v)[..., None], lift(x)[..., None]
         dtype = np.finfo(np.result_type(x.dtype, np.float32)).dtype
-        end = float(np.arccosh(1 + (50 + 20 * largest(v)) / np.min(as_data(x).real, initial=np.inf)))
+        end = float(np.arccosh(1 + (50 + 20 * largest(v)) / np.min(bottom(x).real, initial=np.inf)))
         t, weight = _from_0(np.pi, 100 + int(largest(x) + largest(v)), dtype)
         s, length = _from_0(end, 160, dtype)
         return (arc(v, x, t) * (weight / dtype.type(np.pi))).sum(-1) + (line(v, x, s) * length).sum(-1)

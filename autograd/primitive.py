@@ -115,6 +115,8 @@ class Rule:
 
 def _scalar(out: Any) -> Any:
     """A result, as a NumPy scalar if it is 0-d."""
+    if out.__class__ is complex:  # as 1j * float64 gives
+        return np.complex128(out)
     return out[()] if out.__class__ is np.ndarray and not out.ndim else out
 
 
@@ -265,10 +267,10 @@ class Primitive:
                 lifted = True
                 node = arg._node
                 if node is None:
-                    arg = arg if isinstance(arg._data, Traced) else arg._data
+                    arg = arg if isinstance(arg._held, Traced) else arg._held
                 elif node.level == level:
                     parents.append((position, node))
-                    arg = arg._data
+                    arg = arg._held
                 below = below or isinstance(arg, Tensor)
             elif arg.__class__ not in PLAIN:
                 arg = as_data(arg)

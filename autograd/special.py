@@ -21,7 +21,7 @@ from .primitive import Primitive, elementwise, primitive, registry
 from .reductions import log_softmax as log_softmax
 from .reductions import logsumexp as logsumexp
 from .reductions import softmax as softmax
-from .tensor import Tensor, as_data, finders, lift
+from .tensor import as_data, carried, finders, lift
 
 _POSITIVE = (0.3, 3.0)
 _UNIT = (0.1, 0.9)
@@ -72,7 +72,7 @@ def _of_order(name: str, **rule: Callable[..., Any]) -> Primitive:
 
     def form(v: Any, x: Any) -> Any:
         x = lift(x)
-        if isinstance(v, Tensor) and v.requires_grad:
+        if carried(v):
             raise TypeError(f"{name}: no gradient with respect to the order v; detach() it")
         return function.apply(x, v=np.asarray(as_data(v), np.result_type(x, np.float32))[()])
 
@@ -215,7 +215,7 @@ def _by_order(sign: int, holds: Callable[[Any, Any], Any], integral: Callable[[A
 
     def rule(g: Any, v: Any, x: Any) -> Any:
         v, x = v + np.zeros_like(np.real(x)), x + np.zeros_like(v)
-        near = holds(as_data(v), np.abs(as_data(x)))
+        near = holds(v, np.abs(x))
         series = _ascending(sign, np.where(near, v, 1), np.where(near, x, 1))
         return g * np.where(near, series, integral(v, x))
 

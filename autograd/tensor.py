@@ -52,12 +52,12 @@ class Tensor:
     Tensor([2., 4.])
     """
 
-    __slots__ = ("_data", "_node", "__weakref__")
-    _data: Any
+    __slots__ = ("_held", "_node", "__weakref__")
+    _held: Any
     _node: Node | None
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
-        self._data = as_data(data, dtype, copy=True)
+        self._held = as_data(data, dtype, copy=True)
         self._node = None
         if requires_grad:
             self.requires_grad = True
@@ -74,7 +74,7 @@ class Tensor:
             _differentiable(values.dtype)
             self._node = Node(None, (), values)
             self._node.grad, self._node.hooks = old.grad, old.hooks
-        self._data = values
+        self._held = values
 
     @property
     def requires_grad(self) -> bool:
@@ -86,10 +86,10 @@ class Tensor:
         if not flag:
             self._node = None
         elif self._node is None:
-            _differentiable(self._data.dtype)
-            if isinstance(self._data, Traced):
-                self._data = wrap(self._data)
-            self._node = Node.at(2 * modes.depth, None, (), self._data)
+            _differentiable(self._held.dtype)
+            if isinstance(self._held, Traced):
+                self._held = wrap(self._held)
+            self._node = Node.at(2 * modes.depth, None, (), self._held)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` and return the tensor itself."""
@@ -118,10 +118,10 @@ class Tensor:
                 raise ValueError(f"grad: shape {value.shape} given for a tensor of shape {self.shape}")
         self._node.grad = value
 
-    shape = property(attrgetter("_data.shape"))
-    dtype = property(attrgetter("_data.dtype"))
-    ndim = property(attrgetter("_data.ndim"))
-    size = property(attrgetter("_data.size"))
+    shape = property(attrgetter("_held.shape"))
+    dtype = property(attrgetter("_held.dtype"))
+    ndim = property(attrgetter("_held.ndim"))
+    size = property(attrgetter("_held.size"))
 
     @property
     def device(self) -> str:
@@ -153,7 +153,7 @@ class Tensor:
             new = new if isinstance(new, Tensor) else wrap(as_data(new))
             if new.shape != g.shape:
                 raise ValueError(f"hook: returned shape {new.shape} for a gradient of shape {g.shape}")
-            return new if lifted else new._data
+            return new if lifted else new._held
 
         return self._node.add_hook(on_cotangent)
 
@@ -195,8 +195,8 @@ class Tensor:
                 )
             self._node = new._node
         elif self._node is not None and self._node.value is not None:
-            self._node.value = new._data
-        self._data = new._data
+            self._node.value = new._held
+        self._held = new._held
         return self
 
     __array_priority__ = 1000.0
@@ -248,7 +248,7 @@ class Tensor:
         return self
 
     def __repr__(self) -> str:
-        data = self._data
+        data = self._held
         plain = isinstance(data, (np.ndarray, np.generic))
         body = np.array2string(np.asarray(data), separator=", ", prefix="Tensor(") if plain else repr(data)
         shape = f", shape={self.shape}" if not self.size and self.shape != (0,) else ""
@@ -304,7 +304,7 @@ class Tensor:
         __pow__ = __rpow__ = __ipow__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = __call
 
     def __copy__(self) -> Tensor:
-        return wrap(self._data, self._node) if not self.is_leaf else _rebuild(*self.__reduce__()[1])
+        return wrap(self._held, self._node) if not self.is_leaf else _rebuild(*self.__reduce__()[1])
 
     def __reduce__(self) -> Any:
         if not self.is_leaf:
@@ -323,7 +323,7 @@ def find(ufunc: Any) -> Any:
 
 def plain(x: Tensor) -> Any:
     """The array of a Tensor of which no transform or graph knows, or else the Tensor itself."""
-    return x if carried(x) else x._data
+    return x if carried(x) else x._held
 
 
 def leaf(value: Any, level: int) -> Tensor:
@@ -334,26 +334,26 @@ def leaf(value: Any, level: int) -> Tensor:
 def lowered(x: Tensor, level: int) -> Tensor:
     """A Tensor without the graphs above some level."""
     while x._node is not None and x._node.level > level:
-        x = x._data if isinstance(x._data, Tensor) else wrap(x._data)
+        x = x._held if isinstance(x._held, Tensor) else wrap(x._held)
     return x
 
 
 def carried(x: Any) -> bool:
     """Whether a derivative may be asked of what is computed from a value."""
-    return isinstance(x, Tensor) and (x._node is not None or isinstance(x._data, Traced))
+    return isinstance(x, Tensor) and (x._node is not None or isinstance(x._held, Traced))
 
 
 def wrap(data: Any, node: Node | None = None) -> Tensor:
     """A Tensor of an array as it is, not copied."""
     tensor = Tensor.__new__(Tensor)
-    tensor._data = data
+    tensor._held = data
     tensor._node = node
     return tensor
 
 
 def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | None) -> Tensor:
     tensor = cls.__new__(cls)
-    tensor._data, tensor._node = data, None
+    tensor._held, tensor._node = data, None
     tensor.requires_grad, tensor.grad = requires_grad, grad
     return tensor
 
@@ -367,10 +367,10 @@ def backward(
     taken = {id(g) for _, g in seeds}
     for node, g in pull(seeds, None, retain_graph=retain, create_graph=create_graph).items():
         if isinstance(g, Tensor):
-            node.grad = wrap(g._data, g._node) if node.grad is None else node.grad + g
+            node.grad = wrap(g._held, g._node) if node.grad is None else node.grad + g
             continue
         if node.grad is not None:
-            g = node.grad._data + g
+            g = node.grad._held + g
         elif node.value is None and (g.base is not None or id(g) in taken):
             g = g.copy()  # a view, or an array that another leaf was given too
         taken.add(id(g))
@@ -393,5 +393,5 @@ def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tu
         raise ValueError(f"backward: gradient of shape {given.shape} given for an output of shape {output.shape}")
     if given.dtype != output.dtype:
         given = given.astype(output.dtype)
-    traced = create_graph or output._node.level or isinstance(given._data, Traced)
-    return output._node, given if traced else given._data
+    traced = create_graph or output._node.level or isinstance(given._held, Traced)
+    return output._node, given if traced else given._held

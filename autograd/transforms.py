@@ -115,7 +115,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         for out in outputs:
             out = lowered(out, level)
             own = level_of(out) == level
-            pairs.append((out._data.value, out._data.tangent) if own else (out, np.zeros(out.shape, out.dtype)))
+            pairs.append((out._held.value, out._held.tangent) if own else (out, np.zeros(out.shape, out.dtype)))
     return rebuild([asarray(value) for value, _ in pairs]), rebuild([asarray(tangent) for _, tangent in pairs])
 
 
@@ -166,7 +166,7 @@ def batched(level: int, x: Any) -> Tensor:
 def _whole(out: Tensor, level: int, n: int) -> Tensor:
     """A result with the batch axis in front."""
     out = lowered(out, level)
-    return asarray(out._data.value) if level_of(out) == level else broadcast_to(out, (n, *out.shape))
+    return asarray(out._held.value) if level_of(out) == level else broadcast_to(out, (n, *out.shape))
 
 
 def _axes(axes: Any, tree: Any, name: str) -> list[Any]:

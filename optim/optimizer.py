@@ -77,9 +77,9 @@ class Optimizer:
                 gradient = p.grad
                 if gradient is not None:
                     data = _writable(p)
-                    self.update(data, gradient._data, self.state[p], group)
+                    self.update(data, gradient._held, self.state[p], group)
                     if not data.ndim:
-                        p._data = p._node.value = data[()]
+                        p._held = p._node.value = data[()]
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -88,7 +88,7 @@ class Optimizer:
             for p in group["params"]:
                 node = p._node
                 if node is not None and node.grad is not None:
-                    node.grad = None if set_to_none else Tensor(np.zeros_like(p._data))
+                    node.grad = None if set_to_none else Tensor(np.zeros_like(p._held))
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of all options and of the state, the parameters in it being replaced by their numbers."""
@@ -137,11 +137,11 @@ def _copied(state: dict[str, Any]) -> dict[str, Any]:
 
 def _writable(p: Tensor) -> Any:
     """The array of a parameter, to write into: a new one where a graph, a view or anything else may hold the old."""
-    data = p._data
+    data = p._held
     if data.__class__ is not np.ndarray:
         return np.array(data)
-    if sys.getrefcount(p._data) > 3 or data.base is not None or not data.flags.writeable:  # slot, name and argument
-        p._data = data = data.copy()
+    if sys.getrefcount(p._held) > 3 or data.base is not None or not data.flags.writeable:  # slot, name and argument
+        p._held = data = data.copy()
     return data
 
 

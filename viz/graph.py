@@ -88,13 +88,13 @@ def graph(output: Tensor, model: Any = None, names: Mapping[str, Any] | None = N
     if output._node is None:
         raise RuntimeError("graph: output does not require a gradient, and nothing was recorded for it")
     named = _named(model, names or {})
-    named.setdefault(output._node, ([], output._data))
+    named.setdefault(output._node, ([], output._held))
     nodes = _nearest(output._node)
     drawn = {node: i for i, node in enumerate(nodes[:_LIMIT])}
     if output.size == 1:
         gradients = pull([seed(output)], set(drawn), retain_graph=True, create_graph=False)
     else:
-        gradients = {node: node.grad._data for node in drawn if node.grad is not None}
+        gradients = {node: node.grad._held for node in drawn if node.grad is not None}
 
     boxes = []
     for node in drawn:
@@ -125,7 +125,7 @@ def _named(model: Any, names: Mapping[str, Any]) -> dict[Node, tuple[list[str], 
         if not isinstance(name, str):
             raise TypeError(f"graph: names maps a name to a Tensor, not {name!r} to {type(tensor).__name__}")
         if isinstance(tensor, Tensor) and tensor._node is not None:
-            named.setdefault(tensor._node, ([], tensor._data))[0].append(name)
+            named.setdefault(tensor._node, ([], tensor._held))[0].append(name)
     return named
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from ..primitive import Primitive
 from ..shaping import concatenate, reshape
 from ..tensor import Tensor, wrap
-from ..transforms import jvp, vjp
+from ..transforms import jvp, vjp, vmap
 from .gradcheck import GradcheckError, estimate, gradients_of, worst
 from .numerical import joined, parts, units
 from .strategies import arguments, hypothesis
@@ -36,9 +36,10 @@ def check_primitive(
     one is shrunk. The value is compared with `reference` (default: the primitive's own function), first
     derivatives with central differences and with the complex step where the function allows it, second
     derivatives with differences of the first; forward mode by <J v, g> = <v, J^T g> to rounding, which for a
-    linear argument is the identity of a map and its transpose, and forward over reverse; then layouts, float32,
-    a repeated argument, and that nothing is changed, shared or random. Half of the examples that are drawn have
-    complex arrays, real ones perhaps among them; those to which the function raises TypeError are left out.
+    linear argument is the identity of a map and its transpose, and forward over reverse; batches by vmap; then
+    layouts, float32, a repeated argument, and that nothing is changed, shared or random. Half of the examples that
+    are drawn have complex arrays, real ones perhaps among them; those to which the function raises TypeError are left
+    out.
 
     >>> from pullback import multiply
     >>> import numpy as np
@@ -134,7 +135,7 @@ class _Case:
     def leaves(self, arrays: Any) -> list[Any]:
         return [wrap(x[()]).requires_grad_(i in self.asked) for i, x in enumerate(arrays)]
 
-    def given(self, arrays: list[Any], values: Any, positions: Any = None) -> list[Any]:
+    def given(self, arrays: Sequence[Any], values: Any, positions: Any = None) -> list[Any]:
         """The arrays with values in place of those at some positions (those that are asked)."""
         places = dict(zip(self.asked if positions is None else positions, values, strict=True))
         return [places.get(i, x) for i, x in enumerate(arrays)]
@@ -309,6 +310,26 @@ def _forward(case: _Case) -> None:
     case.compare("forward over reverse", np.sum(along).real, "reverse over reverse", np.sum(terms).real, _EXACT * size)
 
 
+def _batched(case: _Case) -> None:
+    """vmap over three examples, of one argument or of all, gives what they give in turn: values and gradients."""
+
+    def pulled(*arrays: Any) -> Any:
+        value, pull_back = vjp(lambda *asked: case.value(case.given(arrays, asked)), *(arrays[i] for i in case.asked))
+        return value, *pull_back(case.g)
+
+    for positions in dict.fromkeys([*((i,) for i in case.asked), tuple(range(len(case.arrays)))]):
+        scaled = ([x * s if i in case.asked else x for i, x in enumerate(case.arrays)] for s in (1.0, 0.9, 1.0))
+        rows = [case.given(case.arrays, [x[i] for i in positions], positions) for x in scaled]
+        columns = [np.stack(x) if i in positions else x[0] for i, x in enumerate(zip(*rows, strict=True))]
+        axes = tuple(0 if i in positions else None for i in range(len(columns)))
+        batch = vmap(pulled, axes)(*(wrap(x) for x in columns))
+        turns = zip(*(pulled(*(x[()] for x in row)) for row in rows), strict=True)
+        for i, actual, each in zip((None, *case.asked), batch, turns, strict=True):
+            what, expected = "value" if i is None else "gradient", np.stack([x.numpy() for x in each])
+            tolerance = _EXACT * max(_size(expected), _size(case.out))
+            case.compare(f"{what} in a batch", actual.numpy(), "in turn", expected, tolerance, i)
+
+
 def _layouts(case: _Case) -> None:
     expected = case.gradients(case.arrays, case.g)
     for name, laid in _LAYOUTS.items():
@@ -408,6 +429,7 @@ _CHECKS = (
     _second_order,
     _linear_in_the_cotangent,
     _forward,
+    _batched,
     _layouts,
     _dtypes,
     _repeated_argument,

@@ -90,7 +90,7 @@ def gradcheck(
         for i, row in zip(asked, rows, strict=True):
 
             def output(values: Any, k: int = k, i: int = i, split: Any = split) -> Any:
-                moved = [wrap(joined(values, x)[()] if j == i else x._data) for j, x in enumerate(inputs)]
+                moved = [wrap(joined(values, x)[()] if j == i else x._held) for j, x in enumerate(inputs)]
                 return split(_tuple(f(*_leaves(moved, asked)))[k].numpy())
 
             numerical, doubt = estimate(output, parts(inputs[i].numpy()), method, eps)
@@ -221,7 +221,7 @@ def check_adjoint(f: Callable[[Any], Any], transpose: Callable[[Any], Any], x: A
 
 
 def _inner(a: Any, b: Any, name_a: str, name_b: str) -> Any:
-    a, b = (np.asarray(v._data if isinstance(v, Tensor) else v) for v in (a, b))
+    a, b = (np.asarray(v._held if isinstance(v, Tensor) else v) for v in (a, b))
     if a.shape != b.shape:
         raise GradcheckError(f"check_adjoint: {name_a} has shape {a.shape}, {name_b} has shape {b.shape}")
     return a * b

@@ -276,3 +276,15 @@ def test_checks_catch_what_is_conjugated():
     for rule in (lambda g, b: g * np.conj(b), lambda g, b: np.conj(g) * b, lambda g, b: np.real(g * b)):
         with override(multiply, "a", rule), pytest.raises(GradcheckError):
             gradcheck(lambda z: z * Z, leaf(Z))
+
+
+@pytest.mark.parametrize("operation", [lambda a, b: a * b, lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a / b])
+def test_a_complex_number_before_a_0d_tensor(operation):
+    for dtype, result in ((np.float64, np.complex128), (np.float32, np.complex64)):
+        x = Tensor(2.0, requires_grad=True, dtype=dtype)
+        out = operation(1j, x)
+        assert isinstance(out, Tensor) and out.dtype == result and out.item() == operation(1j, 2.0)
+        pb.real(out * 1j).backward()
+        assert x.grad.dtype == dtype
+        with pb.no_grad():
+            assert operation(1j, x).dtype == result

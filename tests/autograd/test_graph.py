@@ -180,12 +180,12 @@ def test_override_of_what_is_not_there():
 
 def test_a_node_keeps_only_what_its_rules_ask_for():
     x = leaf(np.ones(1000))
-    counts = [sys.getrefcount(x._data)]
+    counts = [sys.getrefcount(x._held)]
     y = x + np.ones(1000)
-    counts.append(sys.getrefcount(x._data))
+    counts.append(sys.getrefcount(x._held))
     assert counts[0] == counts[1]
     z = pb.sin(y)
-    assert z._node.edges[0][2] == (y._data,)
+    assert z._node.edges[0][2] == (y._held,)
 
 
 def test_a_million_operations_deep():

@@ -89,7 +89,7 @@ CUBIC_FAULTS = {
     "not linear in the cotangent": lambda g, x: 3 * x**2 * np.abs(g),
     "reversed": lambda g, x: np.flip(3 * x**2 * g),
     "wrong shape": lambda g, x: np.ones((2, 2)) * g if x.ndim == 1 else 3 * x**2 * g,
-    "second order": lambda g, x: 3 * (x._data if hasattr(x, "_data") else x) ** 2 * g,
+    "second order": lambda g, x: 3 * (x._held if hasattr(x, "_held") else x) ** 2 * g,
     "does not run on Tensors": lambda g, x: np.asarray(3 * x**2) * g,
     "dtype": lambda g, x: (3 * x**2 * g).astype(np.float64),
     "one entry": lambda g, x: np.where(np.arange(x.size).reshape(x.shape) == 5, 0, 3 * x**2 * g),
@@ -269,7 +269,7 @@ def test_wrong_at_repeated_indices(planted):
     @made.vjp("x", "linear")
     def _(g, x_shape, index):
         out = np.zeros(x_shape, g.dtype)
-        out[index] = g._data if hasattr(g, "_data") else g
+        out[index] = g._held if hasattr(g, "_held") else g
         return out
 
     made.strategy(lambda draw: ((draw.array((3,)),), {"index": draw.integers((2,), 0, 2)}))
