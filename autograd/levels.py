@@ -88,7 +88,7 @@ def raw(x: Any) -> Any:
 
 
 def bottom(x: Any) -> Any:
-    """All the values that a Tensor (or an array, or a number) holds: of those that differ over a batch, with its axis in front."""
+    """All the values in a Tensor, an array or a number: where they differ over a batch, with its axis in front."""
     while isinstance(x, Traced) or hasattr(x, "_held"):
         x = x.value if isinstance(x, Traced) else x._held
     return x

@@ -186,8 +186,8 @@ for _name in ("round", "around"):
     ]
 CALLS["numpy.clip"] = [
     Call(lambda f, a: f(a, -1, 1), a=A * 1.1),
-    Call(lambda f, a, lo, hi: f(a, lo, hi), a=A, lo=B - 1.01, hi=B[0] + 1.04),
-    Call(lambda f, a, lo: f(a, a_min=lo, a_max=None), a=A, lo=B),
+    Call(lambda f, a, a_min, a_max: f(a, a_min, a_max), a=A, a_min=B - 1.01, a_max=B[0] + 1.04),
+    Call(lambda f, a, a_min: f(a, a_min=a_min, a_max=None), a=A, a_min=B),
     Call(lambda f, a: f(a, max=1.1, min=None), a=A),
     Call(lambda f, a: f(a, -1.1, 1.1, out=empty((2, 3), a)), a=A),
 ]
