@@ -43,7 +43,7 @@ def refuse(name: str, options: Any) -> None:
 
 
 def unsupported(name: str) -> TypeError:
-    return TypeError(f"{name} has no rule on Tensors")
+    return TypeError(f"{name} has no rule on Tensors; {name}(x.numpy()) gives its value, without a gradient")
 
 
 # Functions

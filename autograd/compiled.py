@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .primitive import Primitive
 
 _SCALARS = (t for t in np.sctypeDict.values() if issubclass(t, (np.number, np.bool)))
-PLAIN = frozenset((np.ndarray, bool, int, float, complex, type(None), *_SCALARS))  # what functions take as it is
+PLAIN = frozenset((bool, int, float, complex, type(None), *_SCALARS))  # what functions take as it is
 
 
 def shape_of(value: Any) -> Any:
@@ -30,7 +30,7 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
             if modes.special: return slow(x, axis=axis)
             lifted, n0 = False, None
             if isinstance(x, Tensor): lifted, n0, x = True, x._node, x._held
-            elif x.__class__ not in plain: x = as_data(x)
+            elif x.__class__ not in plain and (x.__class__ is not ndarray or x.dtype.hasobject): x = as_data(x)
             out = function(x, axis=axis)
             if out.__class__ is ndarray:
                 if not out.ndim: out = out[()]
@@ -53,7 +53,8 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
     ]
     for node, x in zip(nodes, arrays, strict=True):
         lines.append(f"    if isinstance({x}, Tensor): lifted, {node}, {x} = True, {x}._node, {x}._held")
-        lines.append(f"    elif {x}.__class__ not in plain: {x} = as_data({x})")
+        unknown = f"{x}.__class__ not in plain and ({x}.__class__ is not ndarray or {x}.dtype.hasobject)"
+        lines.append(f"    elif {unknown}: {x} = as_data({x})")
     lines += [
         f"    {', '.join(['out', *primitive.residuals])} = function({call})",
         "    if out.__class__ is ndarray:",

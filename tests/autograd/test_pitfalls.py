@@ -4,6 +4,8 @@ The pictures that leave other maps on are tested in tests/viz/test_deconvnet.py,
 in tests/nn/test_serialization.py.
 """
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -167,3 +169,11 @@ def test_masked_arrays_do_not_take_the_values_of_a_tensor_without_its_gradient()
     for use in (np.ma.exp, np.ma.getdata, lambda x: np.ma.array([1.0, 2.0]) + x, lambda x: np.ma.array(x)):
         with pytest.raises(TypeError):
             use(x)
+
+
+def test_arrays_of_objects_are_refused():
+    objects = np.array([Fraction(1), Fraction(2)])
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    for use in (lambda: objects + x, lambda: x * objects, lambda: np.concatenate([x, objects]), lambda: x[0] + objects):
+        with pytest.raises(TypeError, match="dtype object is not numeric"):
+            use()
