@@ -20,6 +20,11 @@ import numpy as np
 _creation = itertools.count(0, -1)  # newest first: a heap of nodes pops in reverse order of creation
 
 
+def now() -> int:
+    """A number larger than the `order` of all nodes to come, and smaller than that of those that exist."""
+    return next(_creation)
+
+
 class _Modes(threading.local):
     """What is switched on in this thread; `special` is False while operations just compute and record.
 
@@ -182,13 +187,15 @@ def pull(
     *,
     retain_graph: bool,
     create_graph: bool,
+    through: bool = True,
 ) -> dict[Node, Any]:
     """Pull cotangents from the seeds back to the `wanted` nodes (None: all leaves); the heart of backward.
 
     Visits each node once, newest first, so that a node's cotangent is complete when its turn comes, and none
     that cannot lead to what is wanted.
     Cotangents are plain arrays, or Tensors with `create_graph`, when what the rules do with them and with
-    what was kept is recorded in turn. Returns the cotangents by node.
+    what was kept is recorded in turn. Without `through` the pass stops at what is wanted, hooks and all. Returns the
+    cotangents by node.
     """
     pending: dict[Node, Any] = {}  # what has arrived at nodes whose turn has not come
     found: dict[Node, Any] = {}
@@ -205,6 +212,9 @@ def pull(
             g = pending.pop(node)
             if g.__class__ is Deferred:
                 g = made(g)
+            if not through and wanted is not None and node in wanted:
+                found[node] = g
+                continue
             if node.hooks is not None:
                 g = _hooked(node, g)
             if wanted is not None and node in wanted:
@@ -238,7 +248,7 @@ def pull(
         for leaf, g in pending.items():
             if wanted is None or leaf in wanted:
                 g = made(g)
-                found[leaf] = g if leaf.hooks is None else _hooked(leaf, g)
+                found[leaf] = g if leaf.hooks is None or not through else _hooked(leaf, g)
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
+from ..autograd.segments import generators
 
 
 class _Default(threading.local):
@@ -25,6 +26,9 @@ _default = _Default()
 def generator() -> np.random.Generator:
     """The generator from which nn draws in this thread: initial values, dropout, shuffling."""
     return _default.generator
+
+
+generators.append(generator)
 
 
 def manual_seed(seed: int) -> np.random.Generator:
