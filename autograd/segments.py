@@ -31,14 +31,17 @@ generators: list[Callable[[], np.random.Generator]] = []  # what draws random nu
 class Segment:
     """What stands for a primitive in the node of a segment: all cotangents are found at once, by position."""
 
-    def __init__(self, name: str, find: Callable[..., dict[int, Any]]) -> None:
+    arrays, variadic = (), "inputs"
+
+    def __init__(self, name: str, find: Callable[..., dict[int, Any]], outputs: int) -> None:
         self.name, self.find = name, find
+        self.several = tuple(map(str, range(outputs))) if outputs > 1 else ()
         self.g: Any = None
         self.found: dict[int, Any] = {}
 
     def cotangent(self, position: int, g: Any, *kept: Any) -> Any:
         if self.g is not g:
-            self.g, self.found = g, self.find(g, *kept)
+            self.g, self.found = g, self.find(g if self.several else (g,), *kept)
         c = self.found.pop(position)
         if not self.found:
             self.g = None
@@ -59,21 +62,27 @@ class Place:
 
     def rewrap(self, node: Node, kept: Any, parents: Any) -> Any:
         inputs, outputs, _ = kept
-        again = tuple(wrap(x, parents[i]) for i, x in enumerate(inputs))
-        several = [Output(node.primitive.name, i, len(outputs)) for i in range(len(outputs))]
-        results = (wrap(x, Node.at(node.level, o, ((node, o, ()),), x)) for o, x in zip(several, outputs, strict=True))
-        return again, tuple(results), True
+        return tuple(wrap(x, parents[i]) for i, x in enumerate(inputs)), tuple(_tops(node, outputs)), True
+
+
+def _tops(node: Node, values: Sequence[Any]) -> list[Tensor]:
+    """The outputs of a segment's node, as Tensors of it or of nodes on top of it."""
+    names = node.primitive.several
+    if not names:
+        return [wrap(values[0], node)]
+    several = (Output(name, i, len(names)) for i, name in enumerate(names))
+    return [wrap(v, Node.at(node.level, o, ((node, o, ()),), v)) for o, v in zip(several, values, strict=True)]
 
 
 def _outlined(name: str, outputs: Sequence[Tensor], parents: Sequence[Node], inputs: Any, find: Any) -> list[Tensor]:
     """The outputs, as those of one node above the parents; `find(g, inputs, outputs, create_graph)` leads to those."""
-    level, segment = parents[0].level, Segment(name, find)
     values = tuple(out._held for out in outputs)
+    segment = Segment(name, find, len(values))
     edges = tuple((parent, Place(segment, i), (inputs, values, False)) for i, parent in enumerate(parents))
-    node = Node.at(level, segment, edges, Several())
-    node.value = None
-    several = (Output(name, i, len(values)) for i in range(len(values)))
-    return [wrap(v, Node.at(level, o, ((node, o, ()),), v)) for o, v in zip(several, values, strict=True)]
+    node = Node.at(parents[0].level, segment, edges, Several() if segment.several else values[0])
+    if segment.several:
+        node.value = None
+    return _tops(node, values)
 
 
 def _beyond(outputs: Sequence[Tensor], start: int) -> list[Node]:

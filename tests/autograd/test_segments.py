@@ -240,3 +240,12 @@ def test_errors_name_what_is_wrong():
         linear_solve(lambda x: A @ x, B, most=1)
     with pytest.raises(ValueError, match=r"residual of shape \(2,\) for x of shape \(\)"):
         implicit(lambda x: pb.stack([x, x]), 1.0)
+
+
+def test_a_segment_is_one_node_of_a_picture():
+    x, w = leaf(2.0), leaf(3.0)
+    for f in (lambda x: pb.sin(x * w), lambda x: (x * w, x)):
+        out = checkpoint(f)(x)
+        out = sum(out) if isinstance(out, tuple) else out
+        source = pb.viz.graph(out, names={"x": x, "w": w}).source
+        assert source.count("checkpoint") == 1 and "sin" not in source
