@@ -72,8 +72,11 @@ class Tensor:
         values, old = as_data(values), self._node
         if old is not None:
             _differentiable(values.dtype)
-            self._node = Node(None, (), values)
-            self._node.grad, self._node.hooks = old.grad, old.hooks
+            if old.primitive is None and (values.shape, values.dtype) == (old.shape, old.dtype):
+                old.value = None if isinstance(values, np.ndarray) else values
+            else:
+                self._node = Node.at(old.level, None, (), values)
+                self._node.grad, self._node.hooks = old.grad, old.hooks
         self._held = values
 
     @property
