@@ -6,7 +6,7 @@ help:
 	@echo "make demo   train the seed's network on the shipped digits; writes demo/report.html"
 	@echo "make test   run the tests"
 	@echo "make lint   style and types"
-	@echo "make bench  measure beside PyTorch; writes benchmarks/first_figures.md"
+	@echo "make bench  measure beside peers; writes benchmarks/*.md"
 	@echo "make clean  remove the environments and what the demo wrote"
 
 # One virtual environment for each extra, made anew when the packaging changes.
@@ -29,6 +29,7 @@ lint: .venv/test/ready
 
 bench: .venv/bench/ready
 	.venv/bench/bin/python benchmarks/first_figures.py
+	.venv/bench/bin/python benchmarks/overhead.py
 
 clean:
 	rm -rf .venv demo
