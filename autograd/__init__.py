@@ -6,7 +6,7 @@ What a family gives to users is what its `__all__` lists.
 import inspect
 import typing
 
-from . import fft, interop, scimath, special
+from . import fft, gradients, interop, scimath, special
 from . import linalg as _linalg  # for NumPy's own linalg to find it
 from .arranging import *
 from .calculus import *

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+LAST = -math.inf  # the key of a hook that runs after all others
 _creation = itertools.count(0, -1)  # newest first: a heap of nodes pops in reverse order of creation
 
 
@@ -35,6 +36,7 @@ class _Modes(threading.local):
     recording = True
     depth = 0
     overrides: dict[Any, Any] = {}
+    watchers: tuple[Any, ...] = ()  # see watching.py
 
 
 modes = _Modes()
@@ -49,7 +51,7 @@ def mode(**settings: Any) -> Iterator[None]:
         yield
     finally:
         modes.__dict__.update(before)
-        modes.special = not modes.recording or bool(modes.overrides) or modes.depth > 0
+        modes.special = not modes.recording or modes.depth > 0 or bool(modes.overrides or modes.watchers)
 
 
 def no_grad() -> Any:
@@ -73,8 +75,8 @@ class Node:
 
     `order` falls with time, `edges` holds one `(parent, rule, kept)` per input that requires a gradient
     and becomes None once backward has used it, `value` is the result if that is a NumPy scalar, `hooks`
-    are functions from a cotangent to the one that takes its place. A primitive with several outputs has a
-    node of kind `Several`, and one on top of it for each output.
+    are functions of the node and a cotangent that give the one to take its place. A primitive with several
+    outputs has a node of kind `Several`, and one on top of it for each output.
     """
 
     __slots__ = ("order", "primitive", "edges", "kind", "value", "shape", "dtype", "grad", "hooks", "__weakref__")
@@ -89,12 +91,12 @@ class Node:
         self.dtype = out.dtype
         self.value = None if self.kind is np.ndarray else out
         self.grad: Any = None
-        self.hooks: dict[int, Callable[[Any], Any]] | None = None
+        self.hooks: dict[float, Callable[[Node, Any], Any]] | None = None
 
     def __repr__(self) -> str:
         return f"Node({self.primitive.name if self.primitive else 'leaf'}, shape={self.shape}, dtype={self.dtype})"
 
-    def add_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+    def add_hook(self, hook: Callable[[Node, Any], Any]) -> RemovableHandle:
         """Run `hook` on the cotangent that arrives here."""
         if self.hooks is None:
             self.hooks = {}
@@ -119,7 +121,7 @@ class RaisedNode(Node):
 class RemovableHandle:
     """What registers a hook returns; `remove()` takes the hook away again."""
 
-    def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> None:
+    def __init__(self, hooks: dict[Any, Any], hook: Callable[..., Any]) -> None:
         self._hooks, self._key = hooks, next(_creation)
         hooks[self._key] = hook
 
@@ -204,8 +206,8 @@ def pull(
     heap = [(node.order, node) for node in pending if node.primitive is not None]
     oldest = max((node.order for node in wanted), default=-math.inf) if wanted is not None else 0
     heapify(heap)
-    overrides = modes.overrides
-    plain = not (create_graph or overrides)
+    overrides, watchers = modes.overrides, modes.watchers
+    plain = not (create_graph or overrides or watchers)
     with mode(recording=True) if create_graph and not modes.recording else nullcontext():
         while heap:
             node = heappop(heap)[1]
@@ -234,9 +236,11 @@ def pull(
                         rule, kept = overrides[rule.key].standing_in(rule, kept)
                     if create_graph:
                         kept = rule.rewrap(node, kept, parents)
+                    for watcher in watchers:
+                        rule = watcher.rule(rule, node, parent)
                 c = rule.function(g, *kept)
                 if c.__class__ is not parent.kind or c.shape != parent.shape or c.dtype is not parent.dtype:
-                    c = _fit(c, parent, rule)
+                    c = fit(c, parent, rule)
                 if parent in pending:
                     pending[parent] = c + pending[parent] if c.__class__ is Deferred else pending[parent] + c
                 else:
@@ -248,18 +252,21 @@ def pull(
         for leaf, g in pending.items():
             if wanted is None or leaf in wanted:
                 g = made(g)
-                found[leaf] = g if leaf.hooks is None or not through else _hooked(leaf, g)
+                found[leaf] = g = g if leaf.hooks is None or not through else _hooked(leaf, g)
+                for watcher in watchers:
+                    watcher.arrived(leaf, g)
     return found
 
 
 def _hooked(node: Node, g: Any) -> Any:
-    """A cotangent after the hooks of the node at which it has arrived."""
-    for hook in list((node.hooks or {}).values()):
-        g = hook(g)
+    """A cotangent after the hooks of the node at which it has arrived, oldest first."""
+    hooks = dict(node.hooks or {})
+    for key in sorted(hooks, reverse=True):
+        g = hooks[key](node, g)
     return g
 
 
-def _fit(c: Any, node: Node, rule: Any) -> Any:
+def fit(c: Any, node: Node, rule: Any) -> Any:
     """A cotangent in its node's own shape and dtype: what broadcasting spread is summed, here and nowhere else."""
     if c.__class__ is Deferred:
         return c

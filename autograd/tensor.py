@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .graph import Node, RemovableHandle, modes, pull
+from .graph import LAST, Node, modes
 from .levels import Traced, detached, raw
 
 
@@ -81,12 +81,14 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
-        """Whether operations on this tensor are recorded."""
+        """Whether operations on this tensor are recorded; a leaf that stops requiring a gradient forgets its `grad`."""
         return self._node is not None
 
     @requires_grad.setter
     def requires_grad(self, flag: bool) -> None:
         if not flag:
+            if not self.is_leaf:
+                raise RuntimeError("requires_grad: an operation made this tensor; detach() or detach_() it instead")
             self._node = None
         elif self._node is None:
             _differentiable(self._held.dtype)
@@ -106,7 +108,7 @@ class Tensor:
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient that `backward` has accumulated, or None."""
+        """The gradient that `backward` has accumulated, or None: for what is no leaf only after `retain_grad`."""
         return None if self._node is None else self._node.grad
 
     @grad.setter
@@ -134,6 +136,16 @@ class Tensor:
         """The same values (shared memory) without the graph."""
         return wrap(detached(self))
 
+    def detach_(self) -> Tensor:
+        """Leave the graph, and return the tensor itself."""
+        self._held, self._node = detached(self), None
+        return self
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was called for this tensor, which is no leaf."""
+        return self._node is not None and self._node.hooks is not None and LAST in self._node.hooks
+
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values as a NumPy array (shared memory), whether or not a gradient is required."""
         return np.asarray(raw(self))
@@ -141,46 +153,6 @@ class Tensor:
     def item(self, *index: int) -> Any:
         """The one value (or the one at `index`) as a Python number; ValueError if there are more."""
         return raw(self).item(*index)
-
-    def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
-        """Call `hook` with this tensor's gradient when backward reaches it; what it returns, unless None,
-        replaces the gradient. Returns a handle whose `remove()` takes the hook away."""
-        if self._node is None:
-            raise RuntimeError("register_hook: this tensor does not require a gradient")
-
-        def on_cotangent(g: Any) -> Any:
-            lifted = isinstance(g, Tensor)
-            new = hook(g if lifted else wrap(g))
-            if new is None:
-                return g
-            new = new if isinstance(new, Tensor) else wrap(as_data(new))
-            if new.shape != g.shape:
-                raise ValueError(f"hook: returned shape {new.shape} for a gradient of shape {g.shape}")
-            return new if lifted else new._held
-
-        return self._node.add_hook(on_cotangent)
-
-    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
-        """Add to the `.grad` of every leaf the gradient of this tensor, weighted by `gradient`.
-
-        `gradient` has this tensor's shape and may be left out if it has one element (then 1). The graph
-        is freed as it is used unless `retain_graph`; `create_graph` records the pass itself, so that the
-        gradients can be differentiated again. RuntimeError where no graph was recorded or it was freed.
-
-        The gradient at a complex z = x + iy is d/dx - i d/dy, as in JAX, so that holomorphic functions keep the rules
-        of the reals (d z**2 / dz is 2 z); its conjugate is the direction of steepest ascent. Of a complex result the
-        real part is meant: `gradient` g weighs it by Re(g * result), in which nothing is conjugated.
-
-        >>> x = Tensor(3.0, requires_grad=True)
-        >>> (x ** 2).backward(create_graph=True)
-        >>> x.grad
-        Tensor(6., requires_grad=True)
-        >>> z = Tensor(3 + 4j, requires_grad=True)
-        >>> abs(z).backward()
-        >>> z.grad
-        Tensor(0.6-0.8j, dtype=complex128)
-        """
-        backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
 
     def _assign(self, new: Any) -> Tensor:
         """Become `new`, in place: what was recorded with the old value keeps it."""
@@ -196,7 +168,9 @@ class Tensor:
                 raise RuntimeError(
                     "in-place operation on a leaf that requires a gradient: use no_grad() to update it, or x = x + ..."
                 )
-            self._node = new._node
+            retained, self._node = self.retains_grad, new._node
+            if retained:
+                self.retain_grad()
         elif self._node is not None and self._node.value is not None:
             self._node.value = new._held
         self._held = new._held
@@ -361,25 +335,6 @@ def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | N
     return tensor
 
 
-def backward(
-    outputs: Iterable[Tensor], gradients: Iterable[Any], *, retain_graph: bool | None = None, create_graph: bool = False
-) -> None:
-    """Accumulate in the leaves' `.grad` the gradients of `outputs`, weighted by `gradients` (None: ones)."""
-    seeds = [seed(output, gradient, create_graph) for output, gradient in zip(outputs, gradients, strict=True)]
-    retain = create_graph if retain_graph is None else retain_graph
-    taken = {id(g) for _, g in seeds}
-    for node, g in pull(seeds, None, retain_graph=retain, create_graph=create_graph).items():
-        if isinstance(g, Tensor):
-            node.grad = wrap(g._held, g._node) if node.grad is None else node.grad + g
-            continue
-        if node.grad is not None:
-            g = node.grad._held + g
-        elif node.value is None and (g.base is not None or id(g) in taken):
-            g = g.copy()  # a view, or an array that another leaf was given too
-        taken.add(id(g))
-        node.grad = wrap(g)
-
-
 def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tuple[Node, Any]:
     """Where `pull` starts: the output's node and first cotangent (None: one), of the output's shape and dtype."""
     if not isinstance(output, Tensor):
@@ -395,6 +350,8 @@ def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tu
     if given.shape != output.shape:
         raise ValueError(f"backward: gradient of shape {given.shape} given for an output of shape {output.shape}")
     if given.dtype != output.dtype:
+        if given.dtype.kind == "c" != output.dtype.kind:
+            raise TypeError(f"backward: gradient of dtype {given.dtype} given for an output of dtype {output.dtype}")
         given = given.astype(output.dtype)
     traced = create_graph or output._node.level or isinstance(given._held, Traced)
     return output._node, given if traced else given._held

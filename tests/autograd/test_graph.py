@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -312,3 +313,201 @@ def test_a_forked_child_computes():
         os._exit(0)
     os.waitpid(pid, 0)
     assert os.read(read, 10) == b"4.0"
+
+
+def test_backward_fills_the_grad_of_inputs_alone():
+    x, y, aside = leaf(2.0), leaf(3.0), leaf(5.0)
+    (x * y).backward(inputs=x)
+    assert x.grad.item() == 3.0 and y.grad is None
+    (x * y).backward(inputs=(t for t in (x, x, aside)))
+    assert x.grad.item() == 6.0 and y.grad is None and aside.grad is None
+    z = x * x
+    (z * z).backward(inputs=[z])
+    assert z.grad.item() == 8.0 and x.grad.item() == 6.0
+    z = x * x
+    (z * z).backward(inputs=[x, z], create_graph=True)
+    assert (z.grad.item(), x.grad.item()) == (8.0, 6.0 + 32.0) and x.grad.requires_grad
+    x.backward(inputs=[x])
+    assert x.grad.item() == 39.0
+
+
+def test_only_what_leads_to_inputs_is_freed():
+    x = leaf(2.0)
+    y = x * x
+    z = y * x
+    w = z * z
+    w.backward(inputs=[z])
+    y.backward()
+    assert x.grad.item() == 4.0
+    with pytest.raises(RuntimeError, match="freed"):
+        w.backward()
+
+
+def test_inputs_that_cannot_have_a_gradient():
+    x = leaf(2.0)
+    y = x * x
+    with pytest.raises(ValueError, match="inputs is empty"):
+        y.backward(inputs=[])
+    with pytest.raises(TypeError, match=r"inputs\[1\] is a float, not a Tensor"):
+        y.backward(inputs=[x, 2.0])
+    with pytest.raises(RuntimeError, match=r"inputs\[0\], of shape \(2,\), does not require a gradient"):
+        y.backward(inputs=[Tensor([1, 2])])
+    y.backward()
+    assert x.grad.item() == 4.0
+
+
+def test_inputs_share_no_memory():
+    x, g = leaf([1.0, 2.0]), np.ones(2)
+    y = x + 0.0
+    y.backward(g, inputs=[x, y])
+    x.grad.data[0] = 7.0
+    assert y.grad.tolist() == [1.0, 1.0] and g.tolist() == [1.0, 1.0]
+
+
+def test_retain_grad():
+    x = leaf([1.0, 2.0])
+    y = x + 0.0
+    assert not y.retains_grad and not x.retains_grad
+    y.retain_grad()
+    y.register_hook(lambda g: g * 10.0)
+    z = y * 3.0
+    z.backward(np.ones(2), retain_graph=True)
+    z.backward(np.ones(2))
+    assert y.retains_grad and y.grad.tolist() == [60.0, 60.0] and x.grad.tolist() == [60.0, 60.0]
+    y.grad.data[0] = 7.0
+    assert x.grad.tolist() == [60.0, 60.0]
+    x.retain_grad()  # a leaf has its gradient anyway
+    assert not x.retains_grad
+    with pytest.raises(RuntimeError, match="retain_grad: this tensor does not require"):
+        Tensor(1.0).retain_grad()
+
+
+def test_retain_grad_of_any_order_and_beside_inputs():
+    x = leaf(2.0)
+    y = x**3
+    y.retain_grad()
+    (y * y).backward(create_graph=True, inputs=[y])
+    assert y.grad.item() == 16.0 and y.grad.requires_grad and x.grad is None
+    y.grad.backward()  # 2 x**3
+    assert x.grad.item() == 24.0
+
+
+def test_retain_grad_follows_the_tensor_in_place():
+    x = leaf(2.0)
+    y = x * x
+    y.retain_grad()
+    y *= 2
+    (y * 3).backward()
+    assert y.retains_grad and y.grad.item() == 3.0 and x.grad.item() == 24.0
+
+
+def test_retained_gradients_make_no_cycles():
+    y = leaf(2.0) * 3.0
+    y.retain_grad()
+    node = weakref.ref(y._node)
+    gc.disable()
+    try:
+        del y
+        assert node() is None
+    finally:
+        gc.enable()
+
+
+def test_hooks_run_in_order_and_change_from_the_next_pass_on():
+    x, seen = leaf(2.0), []
+
+    def first(g):
+        seen.append(("first", g.item()))
+        handles[0].remove()
+        handles[1].remove()
+        if len(seen) == 1:
+            x.register_hook(lambda g: seen.append(("late", g.item())))
+        return g * 2
+
+    handles = [x.register_hook(first), x.register_hook(lambda g: seen.append(("second", g.item())) or g + 1)]
+    (x * x).backward()
+    assert seen == [("first", 4.0), ("second", 8.0)] and x.grad.item() == 9.0
+    (x * x).backward()
+    assert seen[2:] == [("late", 4.0)] and x.grad.item() == 13.0
+
+
+def test_hooks_are_differentiated():
+    x = leaf(2.0)
+    x.register_hook(lambda g: g * x)
+    (x**3).backward(create_graph=True)  # 3 x**3
+    g, x.grad = x.grad, None
+    assert g.item() == 24.0
+    g.backward()  # 9 x**2, and the hook once more
+    assert x.grad.item() == 72.0
+
+
+def test_what_a_hook_may_return():
+    x = leaf(np.float32([1.0, 2.0]))
+    handle = x.register_hook(lambda g: np.array([1.5, 2.0]))
+    (x * x).sum().backward()
+    assert x.grad.dtype == np.float32 and x.grad.tolist() == [1.5, 2.0]
+    handle.remove()
+    x.register_hook(lambda g: g * 1j)
+    with pytest.raises(TypeError, match="hook: returned dtype complex64 for a gradient of dtype float32"):
+        (x * x).sum().backward()
+
+
+def test_a_cotangent_of_another_dtype():
+    x = leaf([1.0, 2.0])
+    (x * x).backward(np.ones(2, np.int64))
+    assert x.grad.tolist() == [2.0, 4.0] and x.grad.dtype == np.float64
+    with pytest.raises(TypeError, match="gradient of dtype complex128 given for an output of dtype float64"):
+        (x * x).backward(np.ones(2) * 1j)
+    with pytest.raises(ValueError, match=r"gradient of shape \(1,\) given for an output of shape \(2,\)"):
+        (x * x).backward(np.ones(1))
+
+
+def test_no_gradient_of_an_integer():
+    x = leaf([1.0, 2.0])
+    for y in (x > 1, np.argmax(x), x.astype(int).sum()):
+        with pytest.raises(RuntimeError, match="does not require a gradient"):
+            y.backward()
+    y = x * 2.0
+    assert y.grad is None and not y.is_leaf
+
+
+TORCH = {
+    "inputs": lambda x, y: (x * y).backward(inputs=[x]),
+    "inputs off the path": lambda x, y: (x * x).backward(inputs=[y]),
+    "inputs twice": lambda x, y: (x * x).backward(inputs=[x, x]),
+    "itself": lambda x, y: x.backward(inputs=[x]),
+    "accumulation": lambda x, y: [(x * y).backward() for _ in range(3)],
+    "hooks": lambda x, y: [x.register_hook(lambda g: g * 2), x.register_hook(lambda g: g + 1), (x * y).backward()],
+    "hook with create_graph": lambda x, y: [
+        x.register_hook(lambda g: g * x),
+        (x * x * y).backward(create_graph=True, inputs=[x]),
+        x.grad.backward(),
+    ],
+    "freed": lambda x, y: [z := x * y, z.backward(), z.backward()],
+    "freed by inputs": lambda x, y: [z := x * y, z.backward(inputs=[x]), z.backward(inputs=[y])],
+    "kept": lambda x, y: [z := x * y, z.backward(retain_graph=True), z.backward()],
+    "detach_": lambda x, y: [z := x * y, z.detach_(), (z * x).backward()],
+    "no result of an operation stops": lambda x, y: (x * y).requires_grad_(False),
+    "requires_grad_ twice": lambda x, y: (x * y).requires_grad_().backward(),
+    "empty inputs": lambda x, y: (x * y).backward(inputs=[]),
+    "constant inputs": lambda x, y: (x * y).backward(inputs=[y.detach()]),
+    "constant": lambda x, y: x.detach().backward(),
+    "retain_grad of a constant": lambda x, y: x.detach().retain_grad(),
+    "hook on a constant": lambda x, y: x.detach().register_hook(print),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Using backward:UserWarning")
+@pytest.mark.parametrize("case", TORCH)
+def test_as_pytorch(case):
+    torch = pytest.importorskip("torch")
+
+    def run(x, y):
+        try:
+            TORCH[case](x, y)
+        except (RuntimeError, ValueError) as error:
+            return type(error) in (RuntimeError, ValueError)
+        return [None if t.grad is None else t.grad.item() for t in (x, y)]
+
+    theirs = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (2.0, 3.0)]
+    assert run(leaf(2.0), leaf(3.0)) == run(*theirs)

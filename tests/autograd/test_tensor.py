@@ -211,3 +211,16 @@ def test_namespace_and_device():
     assert x.__array_namespace__() is pb and x.to_device("cpu") is x
     with pytest.raises(ValueError, match="no device 'cuda'"):
         x.to_device("cuda")
+
+
+def test_leaving_the_graph():
+    x = leaf([1.0, 2.0])
+    y = x * 2.0
+    with pytest.raises(RuntimeError, match="an operation made this tensor; detach"):
+        y.requires_grad = False
+    assert y.requires_grad_() is y and not y.is_leaf
+    z = y * 3.0
+    assert y.detach_() is y and not y.requires_grad and y.is_leaf and y.tolist() == [2.0, 4.0]
+    z.sum().backward()
+    assert x.grad.tolist() == [6.0, 6.0] and y.grad is None
+    assert x.detach_() is x and not x.requires_grad and x.grad is None

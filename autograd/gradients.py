@@ -1,0 +1,128 @@
+"""Asking a Tensor for gradients: `backward`, and what is told of them as they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from .graph import LAST, Node, RemovableHandle, pull
+from .tensor import Tensor, as_data, seed, wrap
+
+
+def backward(
+    self: Tensor,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Iterable[Tensor] | None = None,
+) -> None:
+    """Add to the `.grad` of every leaf, or of the `inputs` alone, the gradient of this tensor, weighted by `gradient`.
+
+    `gradient` has this tensor's shape and may be left out if it has one element (then 1). The graph
+    is freed as it is used unless `retain_graph`; `create_graph` records the pass itself, so that the
+    gradients can be differentiated again. RuntimeError where no graph was recorded or it was freed.
+    `inputs` need not be leaves, but must require a gradient; the `.grad` of one from which nothing leads here stays
+    as it is, None at first. Only what lies between them and this tensor is used, and freed with the operations
+    that made them.
+
+    The gradient at a complex z = x + iy is d/dx - i d/dy, as in JAX, so that holomorphic functions keep the rules
+    of the reals (d z**2 / dz is 2 z); its conjugate is the direction of steepest ascent. Of a complex result the
+    real part is meant: `gradient` g weighs it by Re(g * result), in which nothing is conjugated.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> (x ** 2).backward(create_graph=True)
+    >>> x.grad
+    Tensor(6., requires_grad=True)
+    >>> z = Tensor(3 + 4j, requires_grad=True)
+    >>> abs(z).backward()
+    >>> z.grad
+    Tensor(0.6-0.8j, dtype=complex128)
+    """
+    wanted = None if inputs is None else _wanted(inputs)
+    start = seed(self, gradient, create_graph)
+    retain = create_graph if retain_graph is None else retain_graph
+    taken = {id(start[1])}
+    for node, g in pull([start], wanted, retain_graph=retain, create_graph=create_graph).items():
+        if node.hooks is not None and LAST in node.hooks:
+            continue  # it has accumulated already
+        if not isinstance(g, Tensor) and node.grad is None and node.value is None:
+            if g.base is not None or id(g) in taken:
+                g = g.copy()  # a view, or an array that another leaf was given too
+            taken.add(id(g))
+        _accumulate(node, g)
+
+
+def _wanted(inputs: Any) -> set[Node]:
+    tensors = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not tensors:
+        raise ValueError("backward: inputs is empty; leave it out for the gradients of all leaves")
+    nodes = set()
+    for i, x in enumerate(tensors):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"backward: inputs[{i}] is a {type(x).__name__}, not a Tensor")
+        if x._node is None:
+            raise RuntimeError(f"backward: inputs[{i}], of shape {x.shape}, does not require a gradient")
+        nodes.add(x._node)
+    return nodes
+
+
+def _accumulate(node: Node, g: Any) -> None:
+    before = node.grad
+    if isinstance(g, Tensor):
+        node.grad = wrap(g._held, g._node) if before is None else before + g
+    else:
+        node.grad = wrap(g if before is None else before._held + g)
+
+
+def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+    """Call `hook` with this tensor's gradient when backward reaches it; what it returns, unless None,
+    replaces the gradient, in its shape and dtype. Returns a handle whose `remove()` takes the hook away.
+
+    Several hooks run in the order in which they came, each with what those before it left. One that is added or
+    removed while hooks of the tensor run is so from the next pass on.
+    """
+    if self._node is None:
+        raise RuntimeError("register_hook: this tensor does not require a gradient")
+
+    def on_cotangent(node: Node, g: Any) -> Any:
+        lifted = isinstance(g, Tensor)
+        new = hook(g if lifted else wrap(g))
+        if new is None:
+            return g
+        new = new if isinstance(new, Tensor) else wrap(as_data(new))
+        if new.shape != g.shape:
+            raise ValueError(f"hook: returned shape {new.shape} for a gradient of shape {g.shape}")
+        if new.dtype != g.dtype:
+            if not np.can_cast(new.dtype, g.dtype, "same_kind"):
+                raise TypeError(f"hook: returned dtype {new.dtype} for a gradient of dtype {g.dtype}")
+            new = new.astype(g.dtype)
+        return new if lifted else new._held
+
+    return self._node.add_hook(on_cotangent)
+
+
+def retain_grad(self: Tensor) -> None:
+    """Let `backward` fill `grad` here, too, though this is no leaf: with what the hooks, of any age, leave.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> y = x * x
+    >>> y.retain_grad()
+    >>> (2 * y).backward()
+    >>> y.grad
+    Tensor(2.)
+    """
+    if self._node is None:
+        raise RuntimeError("retain_grad: this tensor does not require a gradient")
+    if not self.is_leaf:
+        self._node.hooks = {**(self._node.hooks or {}), LAST: _retain}
+
+
+def _retain(node: Node, g: Any) -> Any:
+    _accumulate(node, g if isinstance(g, Tensor) else g.copy())
+    return g
+
+
+for _method in (backward, register_hook, retain_grad):
+    setattr(Tensor, _method.__name__, _method)
