@@ -74,6 +74,7 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
     ]
     scope: dict[str, Any] = {
         **{
+            "__name__": __name__,
             "modes": modes,
             "Tensor": Tensor,
             "new": Tensor.__new__,

@@ -141,7 +141,7 @@ def _(
     geo = _pooling_geometry("max_pool", x, kernel_size, stride, padding, dilation, ceil_mode)
     if not return_indices:
         return max_pool.apply(x, geo=geo)
-    out, choice = max_pool.outputs(x, geo=geo)
+    out, choice = max_pool.watched(x, geo=geo)
     positions = _positions(choice, geo)
     return out, wrap(positions) if isinstance(out, Tensor) else positions
 

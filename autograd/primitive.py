@@ -252,8 +252,16 @@ class Primitive:
         output = Output(self.several[position], position, len(self.several))
         return wrap(out, Node.at(node.level, output, ((node, output, ()),), out))
 
+    @property
+    def watched(self) -> Callable[..., tuple[Any, ...]]:
+        """What computes `outputs`, in the sight of those who watch (see watching.py)."""
+        run: Callable[..., Any] = self.outputs
+        for watcher in modes.watchers:
+            run = watcher.operation(self, run)
+        return run
+
     def _apply(self, *args: Any, **options: Any) -> Any:
-        return self.outputs(*args, **options)[0]
+        return self.watched(*args, **options)[0]
 
     @cached_property
     def apply(self) -> Callable[..., Any]:
