@@ -34,6 +34,7 @@ from .primitive import override as override
 from .primitive import primitive as primitive
 from .primitive import registry as registry
 from .products import *
+from .profiling import *
 from .reductions import *
 from .segments import *
 from .shaping import *

@@ -3,7 +3,7 @@
 from .deconvnet import deconvnet, guided_backprop, saliency
 from .figures import Picture
 from .graph import Graph, graph
-from .pictures import confusion, curves, feature_maps, filters, images
+from .pictures import confusion, curves, feature_maps, filters, images, profile
 from .report import report
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "graph",
     "guided_backprop",
     "images",
+    "profile",
     "report",
     "saliency",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
+from ..autograd.profiling import FIGURES, Profile, quantity
 from .deconvnet import activation
 from .figures import Picture, add_outlines, new_figure
 
@@ -125,6 +126,47 @@ def curves(history: Mapping[str, Sequence[float]]) -> Picture:
         axes.set_axisbelow(True)
         if f"val_{name}" in history:
             axes.legend(frameon=False, fontsize=9, labelcolor=_INK)
+    figure.tight_layout()
+    return Picture(figure)
+
+
+def profile(profile: Profile, by: str = "operation", value: str = "seconds", limit: int = 12) -> Picture:
+    """Where time or memory went: a bar for each operation or each module, forward and backward next to one another.
+
+    `value` is "seconds", "calls", "allocated" or "kept", as in the rows of `pullback.profile`; of all bars the `limit`
+    longest are drawn. ValueError for another `by` or `value`, or if nothing was recorded.
+
+    >>> import pullback as pb
+    >>> with pb.profile() as prof:
+    ...     y = pb.exp(pb.ones(3))
+    >>> profile(prof).png()[:4]
+    b'\\x89PNG'
+    """
+    if value not in FIGURES:
+        raise ValueError(f"profile: value={value!r} given; there are {', '.join(FIGURES)}")
+    sums = {(getattr(row, by), row.direction): getattr(row, value) for row in profile.by(by, "direction")}
+    totals: dict[str, float] = {}
+    for (label, _), number in sums.items():
+        totals[label] = totals.get(label, 0) + number
+    if not totals:
+        raise ValueError("profile: nothing was recorded")
+    labels = sorted(totals, key=totals.__getitem__, reverse=True)[:limit]
+    figure = new_figure(6.4, 0.9 + 0.3 * len(labels))
+    axes = figure.add_subplot()
+    _bare(axes, spines=("left",))
+    before = np.zeros(len(labels))
+    for direction, colour in (("forward", _BLUE), ("backward", _ORANGE)):
+        widths = np.array([sums.get((label, direction), 0) for label in labels], float)
+        axes.barh(range(len(labels)), widths, left=before, color=colour, label=direction, height=0.7)
+        before += widths
+    axes.set_yticks(range(len(labels)), [label or "(no module)" for label in labels], parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xlabel(value, color=_GREY)
+    axes.xaxis.set_major_formatter(lambda number, _: quantity(number, value))
+    axes.xaxis.get_major_locator().set_params(nbins=5)
+    axes.grid(axis="x", color="#e3e6ea", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, fontsize=9, labelcolor=_INK, loc="lower right")
     figure.tight_layout()
     return Picture(figure)
 
