@@ -90,7 +90,9 @@ REFERENCES = UFUNCS | {
     "i0": lambda x, *, order: bessel(x, order),
     "inverse_real_dft": mirrored_and_inverted,
     "log_softmax": lambda x, *, axis: scipy_special.log_softmax(x, axis) if x.size else x,
-    "logsumexp": lambda x, *, axis, keepdims: np.log(np.sum(np.exp(x), axis, keepdims=keepdims)),
+    "logsumexp": np.errstate(divide="ignore")(  # of nothing it is -inf
+        lambda x, *, axis, keepdims: np.log(np.sum(np.exp(x), axis, keepdims=keepdims))
+    ),
     "logm": lambda a: by_eigenvalues(np.log, a),
     "matmul": lambda a, b: np.einsum("...ij,...jk->...ik", a, b),
     "max": lambda x, *, axis, keepdims: np.max(x, axis, keepdims=keepdims),
