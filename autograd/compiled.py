@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .graph import Node, modes
-from .tensor import Tensor, as_data
+from .tensor import Tensor, as_data, lift
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -21,6 +21,12 @@ def shape_of(value: Any) -> Any:
     return tuple(np.shape(v) for v in value) if isinstance(value, tuple) else np.shape(value)
 
 
+def _taken(x: Any, lifted: bool) -> tuple[bool, Node | None, Any]:
+    """Whether there is a Tensor among the arguments by now, the node and the array of what can be one."""
+    x = lift(x)
+    return (True, x._node, x._held) if isinstance(x, Tensor) else (lifted, None, as_data(x))
+
+
 def compiled(primitive: Primitive) -> Callable[..., Any]:
     """`apply` for a fixed number of arrays: `outputs` written out for this primitive, without its loops.
 
@@ -30,7 +36,8 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
             if modes.special: return slow(x, axis=axis)
             lifted, n0 = False, None
             if isinstance(x, Tensor): lifted, n0, x = True, x._node, x._held
-            elif x.__class__ not in plain and (x.__class__ is not ndarray or x.dtype.hasobject): x = as_data(x)
+            elif x.__class__ not in plain and (x.__class__ is not ndarray or x.dtype.hasobject):
+                lifted, n0, x = taken(x, lifted)
             out = function(x, axis=axis)
             if out.__class__ is ndarray:
                 if not out.ndim: out = out[()]
@@ -54,7 +61,7 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
     for node, x in zip(nodes, arrays, strict=True):
         lines.append(f"    if isinstance({x}, Tensor): lifted, {node}, {x} = True, {x}._node, {x}._held")
         unknown = f"{x}.__class__ not in plain and ({x}.__class__ is not ndarray or {x}.dtype.hasobject)"
-        lines.append(f"    elif {unknown}: {x} = as_data({x})")
+        lines.append(f"    elif {unknown}: lifted, {node}, {x} = taken({x}, lifted)")
     lines += [
         f"    {', '.join(['out', *primitive.residuals])} = function({call})",
         "    if out.__class__ is ndarray:",
@@ -79,8 +86,8 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
             "Tensor": Tensor,
             "new": Tensor.__new__,
             "Node": Node,
-            "as_data": as_data,
             "plain": PLAIN,
+            "taken": _taken,
         },
         **{"primitive": primitive, "function": primitive.function, "slow": primitive._apply, "rules": dict(rules)},
         **{"ndarray": np.ndarray, "complex128": np.complex128, "no_rule": primitive.rule, "shape_of": shape_of},

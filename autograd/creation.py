@@ -29,18 +29,14 @@ def asarray(obj: Any, dtype: Any = None, copy: bool | None = None, *, device: st
     Tensor([2., 3.], requires_grad=True)
     """
     on_cpu(device)
-    if _holds_tensors(obj):
-        obj = stack([asarray(part) for part in obj])
+    if isinstance(obj, (list, tuple)):
+        obj = lift(obj)
     if not isinstance(obj, Tensor):
         return wrap(as_data(obj, dtype, copy))
     out = obj if dtype is None or obj.dtype == dtype else astype(obj, dtype)
     if copy is False and out is not obj:
         raise ValueError(f"asarray: cannot convert {obj.dtype} to {np.dtype(dtype)} without a copy")
     return astype(out, out.dtype) if copy and out is obj else out
-
-
-def _holds_tensors(obj: Any) -> bool:
-    return isinstance(obj, (list, tuple)) and any(isinstance(part, Tensor) or _holds_tensors(part) for part in obj)
 
 
 def creator(function: Any) -> Callable[..., Tensor]:

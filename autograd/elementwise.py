@@ -420,16 +420,13 @@ def _(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     return where.apply(condition, x, y)
 
 
-def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
-    """`x` limited to [min, max], either of which may be None; gradients follow `maximum` and `minimum`."""
-    if min is not None:
-        x = maximum(x, min)
-    return x if max is None else minimum(x, max)
-
-
 @implements(np.clip)
-def _(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    return clip(a, a_min if min is None else min, a_max if max is None else max)
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """`a` limited to [min, max], either of which may be None; gradients follow `maximum` and `minimum`."""
+    low, high = a_min if min is None else min, a_max if max is None else max
+    if low is not None:
+        a = maximum(a, low)
+    return a if high is None else minimum(a, high)
 
 
 @primitive

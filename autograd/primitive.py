@@ -28,9 +28,10 @@ from .compiled import PLAIN, compiled
 from .graph import Node, Output, Several, mode, modes
 from .levels import Traced, level_of, tracer
 from .rule import Rule
-from .tensor import Tensor, as_data, functions, wrap
+from .tensor import Tensor, as_data, functions, lift, wrap
 
 _primitives: dict[str, Primitive] = {}
+_KNOWN = PLAIN | {Tensor, np.ndarray}
 
 
 class _Registry(Mapping[str, "Primitive"]):
@@ -194,6 +195,8 @@ class Primitive:
 
     def outputs(self, *args: Any, **options: Any) -> tuple[Any, ...]:
         """The result, as `apply` gives it, and the residuals."""
+        if not _KNOWN.issuperset(map(type, args)):
+            args = tuple(x if x.__class__ in PLAIN else lift(x) for x in args)
         level = max(map(level_of, args)) if modes.depth else 0
         if level % 2:
             return tracer(args, level).outputs(self, args, options)

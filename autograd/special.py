@@ -49,7 +49,7 @@ def _find(ufunc: Any) -> Any:
     return registry[name] if theirs and name in registry else None
 
 
-_others = {"expit": "sigmoid"}
+_others = {"expit": "sigmoid", "yn": "yv"}
 finders.append(_find)
 
 
@@ -269,6 +269,7 @@ kv = _table(
     v=lambda g, v, x: g * _kv_by_order(v, x),
     x=lambda g, v, x: -g * ((kv(v - 1, x) + kv(v + 1, x)) / 2),
 )
+yn = yv
 ive = _of_order("ive", x=lambda g, x, v, out: g * ((ive(v - 1, x) + ive(v + 1, x)) / 2 - np.sign(x) * out))
 kve = _of_order("kve", x=lambda g, x, v, out: g * (out - (kve(v - 1, x) + kve(v + 1, x)) / 2))
 j0 = _table("j0", x=lambda g, x: -g * j1(x))

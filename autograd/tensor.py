@@ -29,8 +29,14 @@ def _differentiable(dtype: np.dtype[Any]) -> None:
 
 
 def lift(x: Any) -> Any:
-    """A Tensor or an array, of anything that can be one."""
-    return x if isinstance(x, (Tensor, np.ndarray, np.generic)) else as_data(x)
+    """A Tensor or an array, of anything that can be one: a Tensor of a nested list or tuple with Tensors in it."""
+    if isinstance(x, (Tensor, np.ndarray, np.generic)):
+        return x
+    return np.stack([lift(part) for part in x]) if _holds_tensors(x) else as_data(x)
+
+
+def _holds_tensors(x: Any) -> bool:
+    return isinstance(x, (list, tuple)) and any(isinstance(part, Tensor) or _holds_tensors(part) for part in x)
 
 
 def on_cpu(device: Any) -> None:

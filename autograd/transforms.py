@@ -20,8 +20,8 @@ from .forward import dual
 from .graph import enable_grad, modes, pull
 from .levels import deeper, level_of
 from .shaping import broadcast_to, moveaxis, reshape
-from .tensor import Tensor, leaf, lowered, plain, seed, wrap
-from .trees import flatten, over
+from .tensor import Tensor, carried, leaf, lowered, plain, seed, wrap
+from .trees import flatten, matching, over
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp", "vmap"]
 
@@ -31,7 +31,7 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: boo
 
     The gradient has the form of the argument, each Tensor in it the shape and dtype of what it belongs to; for several
     `argnums` it is a tuple. With `has_aux` f gives a pair, of which the second comes back beside the gradient as it is.
-    TypeError where `f` gives no Tensor or an argument is not float or complex, RuntimeError where the result has more
+    TypeError where `f` gives no Tensor, or it or an argument is not float or complex, RuntimeError where the result has more
     elements.
 
     >>> grad(grad(lambda x: x**3))(2.0)
@@ -63,6 +63,8 @@ def value_and_grad(
         traced = _Traced(_given(f, kwargs), args, argnums, has_aux)
         if not isinstance(traced.result, Tensor):
             raise TypeError(f"{_name(f)}: expected a Tensor as the result, not a {type(traced.result).__name__}")
+        if traced.result.dtype.kind not in "fc":
+            raise TypeError(f"{_name(f)}: a result of dtype {traced.result.dtype} has no gradient")
         gradients = traced.as_arguments(traced.cotangents([(traced.result, None)]))
         return (traced.value, traced.aux) if has_aux else traced.value, gradients
 
@@ -77,12 +79,9 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     (Tensor(50.), Tensor(20.))
     """
     traced = _Traced(f, args, tuple(range(len(args))))
-    count = len(traced.outputs)
 
     def pull_back(cotangent: Any) -> Any:
-        given = [cotangent] if isinstance(traced.result, Tensor) else flatten(cotangent)[0]
-        if len(given) != count:
-            raise ValueError(f"vjp: {len(given)} cotangents given for {count} results")
+        given = matching(traced.result, cotangent, "vjp: cotangents")
         return traced.as_arguments(traced.cotangents(zip(traced.outputs, given, strict=True)))
 
     return traced.value, pull_back
@@ -98,9 +97,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     (Tensor(10.), Tensor(5.))
     """
     given, rebuild = flatten(tuple(primals))
-    directions = flatten(tuple(tangents))[0]
-    if len(given) != len(directions):
-        raise ValueError(f"jvp: {len(given)} primals and {len(directions)} tangents")
+    directions = matching(tuple(primals), tuple(tangents), "jvp: tangents")
     with deeper() as level:
         inputs = []
         for i, (x, t) in enumerate(zip(map(asarray, given), map(asarray, directions), strict=True)):
@@ -294,7 +291,7 @@ class _Traced:
     def cotangents(self, pairs: Any) -> list[Tensor]:
         """Those of the inputs, pulled back from pairs of an output and its cotangent."""
         nodes: list[Any] = [x._node for x in self.inputs]
-        starts = [seed(out, g, self.create_graph) for out, g in pairs if out._node is not None]
+        starts = [seed(out, g, self.create_graph or carried(g)) for out, g in pairs if out._node is not None]
         found = pull(starts, set(nodes), retain_graph=True, create_graph=self.create_graph) if starts else {}
         grads = (found.get(node, np.zeros(x.shape, x.dtype)[()]) for x, node in zip(self.inputs, nodes, strict=True))
         return [g if isinstance(g, Tensor) else wrap(g) for g in grads]

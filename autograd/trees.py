@@ -41,7 +41,26 @@ def _an_array(tree: Any) -> bool:
     return isinstance(tree, list) and all(isinstance(part, Number) or _an_array(part) for part in tree)
 
 
+def matching(tree: Any, other: Any, name: str) -> list[Any]:
+    """What `other` has in the places of a nest's leaves; ValueError where it has not the form of the nest.
+
+    >>> matching({"w": (1.0, 2.0), "b": 3.0}, {"b": 30.0, "w": (10.0, 20.0)}, "tangents")
+    [10.0, 20.0, 30.0]
+    """
+    if isinstance(tree, dict):
+        alike = isinstance(other, dict) and tree.keys() == other.keys()
+        parts = [(tree[key], other[key]) for key in tree] if alike else []
+    elif isinstance(tree, (list, tuple)) and not _an_array(tree):
+        alike = isinstance(other, (list, tuple)) and len(tree) == len(other)
+        parts = list(zip(tree, other, strict=True)) if alike else []
+    else:
+        return [] if tree is None else [other]
+    if not alike:
+        raise ValueError(f"{name}: {other!r} given for a {type(tree).__name__} of {len(tree)}")
+    return [leaf for part in parts for leaf in matching(*part, name)]
+
+
 def over(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     """The nest of what the function gives for the leaves of a nest, and of others of the same form."""
     leaves, rebuild = flatten(tree)
-    return rebuild(list(map(function, leaves, *(flatten(other)[0] for other in others))))
+    return rebuild(list(map(function, leaves, *(matching(tree, other, "over") for other in others))))

@@ -125,6 +125,9 @@ def test_where_and_clip():
     x, low, high = gradients(pb.clip, [-2.0, 0.5, 3.0], -1.0, 1.0)
     np.testing.assert_array_equal(x, [0, 1, 0])
     assert (low, high) == (1, 1)
+    x = Tensor([-2.0, 0.5, 3.0])
+    for given in ({"a_min": -1.0, "a_max": 1.0}, {"min": -1.0, "max": 1.0}):
+        np.testing.assert_array_equal(pb.clip(x, **given).data, [-1.0, 0.5, 1.0])
 
 
 def test_a_nan_on_the_other_side_of_where_does_no_harm():

@@ -189,7 +189,7 @@ def test_errors_name_what_is_wrong():
         jvp(lambda x: x, (1,), (1,))
     with pytest.raises(ValueError, match=r"tangent 0 has shape \(2,\), its primal \(3,\)"):
         jvp(lambda x: x, (np.ones(3),), (np.ones(2),))
-    with pytest.raises(ValueError, match="1 primals and 2 tangents"):
+    with pytest.raises(ValueError, match="jvp: tangents: .* given for a tuple of 1"):
         jvp(lambda x: x, (1.0,), (1.0, 2.0))
     with pytest.raises(TypeError, match="expected a Tensor"):
         jvp(lambda x: 3.0, (1.0,), (1.0,))

@@ -187,3 +187,16 @@ def test_elementwise_takes_a_table_of_rules(name):
     scaled(a, b).sum().backward()
     assert a.grad.tolist() == [[6.0], [6.0]] and b.grad.tolist() == [2.0, 2.0, 2.0]
     assert set(scaled.kinds.values()) == {"elementwise"}
+
+
+def test_lists_with_tensors_in_them_are_tensors_of_the_graph():
+    x, a = Tensor(1.5, requires_grad=True), Tensor([1.0, 2.0], requires_grad=True)
+    (pb.multiply(a, [x, 3.0]) * (x, x)).sum().backward()  # x**2 + 6 x
+    np.testing.assert_array_equal(a.grad.data, [2.25, 4.5])
+    assert x.grad.item() == 2 * 1.5 + 6
+    assert pb.grad(pb.grad(lambda x: pb.mean([[x**3, 1.0], [x, x * x]])))(0.5).item() == (6 * 0.5 + 2) / 4
+    np.testing.assert_allclose(pb.jvp(lambda x: pb.linalg.norm([x, 2 * x]), (2.0,), (1.0,))[1].data, 5**0.5)
+    slopes = pb.vmap(pb.grad(lambda x: pb.var([x, 3 * x])))(np.array([1.0, 2.0]))
+    np.testing.assert_allclose(slopes.data, [2.0, 4.0])  # the variance is x**2
+    mixed = pb.jvp(lambda u: pb.grad(lambda x: pb.add([x * u, x], x * u).sum())(3.0), (2.0,), (1.0,))
+    assert (mixed[0].item(), mixed[1].item()) == (7, 3)  # 3 u + 1

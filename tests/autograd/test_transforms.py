@@ -105,3 +105,31 @@ def test_errors():
         pb.grad(lambda x: x * 1.0)(2)
     with pytest.raises(RuntimeError, match=r"shape \(2,\) needs a gradient"):
         pb.grad(lambda x: x * x)([1.0, 2.0])
+
+
+def test_a_cotangent_that_requires_a_gradient_keeps_it():
+    _, pull_back = pb.vjp(lambda x: x**2, np.array([1.0, 2.0]))
+    weights = np.array([1.0, 10.0])
+    gradient = pb.grad(lambda v: (pull_back(v)[0] * weights).sum())([3.0, 4.0])
+    np.testing.assert_array_equal(gradient.data, [2.0, 40.0])  # 2 x times the weights
+    v = Tensor([3.0, 4.0], requires_grad=True)
+    pull_back(v)[0].sum().backward()
+    np.testing.assert_array_equal(v.grad.data, [2.0, 4.0])
+
+
+def test_cotangents_and_tangents_have_the_form_of_what_they_are_for():
+    _, pull_back = pb.vjp(lambda x: [2 * x, {"a": 3 * x, "b": 5 * x}], 1.0)
+    assert pull_back([1.0, {"b": 100.0, "a": 10.0}])[0].item() == 2 + 30 + 500
+    value, tangent = pb.jvp(lambda d: d["a"] * 3 + d["b"], ({"a": 1.0, "b": 2.0},), ({"b": 1.0, "a": 0.0},))
+    assert (value.item(), tangent.item()) == (5, 1)
+    _, tangent = pb.jvp(lambda xs: xs[0] * xs[1], ([Tensor(2.0), Tensor(3.0)],), ([1.0, 1.0],))
+    assert tangent.item() == 5
+    for wrong in ([1.0], (1.0, 2.0, 3.0), {"a": 1.0}, [1.0, {"a": 1.0}], [1.0, 2.0]):
+        with pytest.raises(ValueError, match="vjp: cotangents: .* given for a (list|dict) of 2"):
+            pull_back(wrong)
+
+
+def test_a_result_of_integers_or_bools_has_no_gradient():
+    for f in (lambda x: x > 0, lambda x: pb.argmax(x), lambda x: x.astype(int)):
+        with pytest.raises(TypeError, match="a result of dtype .* has no gradient"):
+            pb.grad(f)(1.0)
