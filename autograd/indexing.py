@@ -116,9 +116,13 @@ setitem.vjp("x")(lambda g, index: setitem.apply(g, g.dtype.type(0), index=index)
 
 
 @setitem.vjp("value")
-def _(g: Any, x_shape: Any, index: Any) -> Any:
-    if _basic(index):
-        return g[index]
+def _(g: Any, x_shape: Any, value_shape: Any, index: Any) -> Any:
+    c = g[index] if _basic(index) else _where_last(g, x_shape, index)
+    return np.reshape(c, (*(1,) * (len(value_shape) - c.ndim), *c.shape))  # NumPy dropped such axes of length 1
+
+
+def _where_last(g: Any, x_shape: Any, index: Any) -> Any:
+    """The entries of g at the index, and 0 where a later one names the same place."""
     places = np.arange(g.size).reshape(x_shape)[index]
     turn = np.arange(places.size).reshape(places.shape)
     last = np.empty(g.size, turn.dtype)
@@ -155,6 +159,7 @@ def _(call: Any, n: int, values: Any, batched: Any, *, index: Any) -> Any:
         return looped(call, n, values, batched, index=index)
     x, value = full(n, values, batched)
     room = np.broadcast_to(x.dtype.type(), x.shape)[whole].ndim
+    value = np.reshape(value, (n, *value.shape[value.ndim - room + 1 :])) if value.ndim > room else value
     return call(x, *aligned([value], {0}, room - 1), index=whole)
 
 

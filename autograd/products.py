@@ -50,6 +50,9 @@ def _(draw: Any) -> Any:
     return (draw.array(shape=(*left, n, k)), draw.array(shape=(*right, k, m))), {}
 
 
+matmul.ufunc = np.matmul
+
+
 @matmul.public
 @implements(np.matmul)
 def _(a: Any, b: Any) -> Any:

@@ -53,10 +53,16 @@ def _named(form: Any, made: Any) -> Any:
     return form
 
 
-def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: Any = None) -> Any:
+def _floating(x: Any) -> Any:
+    """A Tensor or an array of floating-point numbers, of anything that can be one."""
+    x = lift(x)
+    return x if x.dtype.kind in "fc" else x.astype(np.float64)
+
+
+def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: Any = None, prepare: Any = lift) -> Any:
     """Give a primitive with options `axis` and `keepdims` NumPy's form.
 
-    `combine` is the operation of two numbers that is repeated, and `neutral` what it leaves alone.
+    `combine` is the operation of two numbers that is repeated, `neutral` what it leaves alone, `prepare` makes an array.
     """
 
     def form(
@@ -68,7 +74,7 @@ def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: A
         initial: Any = None,
         where: Any = True,
     ) -> Any:
-        x = lift(x)
+        x = prepare(x)
         if where is not True:
             start = initial if neutral is None else neutral
             if start is None:
@@ -76,7 +82,7 @@ def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: A
             x = np.where(where, x, start)
         if dtype is not None:
             x = x.astype(dtype)
-        axes = axes_of(axis, x.ndim, made.name)
+        axes = axes_of(axis if x.ndim or axis not in (0, -1) else None, x.ndim, made.name)  # as NumPy's, of a number
         nothing = initial is not None and not _count(x.shape, axes)
         out = _in_dtype((sum if nothing else made).apply(x, axis=axes, keepdims=bool(keepdims)), dtype)
         if nothing:
@@ -238,7 +244,7 @@ def _(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
 
 
 logsumexp.strategy(_sample)
-_reduction(logsumexp, combine=logaddexp, neutral=-np.inf)
+_reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=_floating)
 _ufunc_reduce(np.logaddexp, logsumexp)
 
 
@@ -246,7 +252,9 @@ def _along(made: Any) -> Any:
     """Give a primitive with the option `axis`, one number, its form."""
 
     def form(x: Any, axis: int = -1) -> Any:
-        x = lift(x)
+        x = _floating(x)
+        if not x.ndim and axis in (0, -1):
+            return np.reshape(form(np.reshape(x, 1)), ())
         (axis,) = axes_of(axis, x.ndim, made.name)
         return made.apply(x, axis=axis)
 

@@ -173,3 +173,27 @@ def test_many_parts_of_one_array_are_put_together_once(create_graph, monkeypatch
     expected[10:20] += 1
     np.testing.assert_allclose(x.grad.data, expected)
     assert made == [102]
+
+
+@pytest.mark.parametrize(
+    ("index", "shape"), [(0, (1, 1, 3)), ((0, ...), (1, 3)), (([0, 0],), (1, 2, 3)), ((0, 0, ...), (1, 1))]
+)
+def test_what_is_written_may_have_more_axes_of_length_1_in_front(index, shape):
+    weights = np.arange(1.0, 7.0).reshape(2, 3)
+
+    def f(value):
+        x = Tensor(np.zeros((2, 3))) * 1
+        x[index] = value
+        return (x * weights).sum()
+
+    value = np.random.default_rng(0).normal(size=shape)
+    expected = np.zeros(shape)
+    for place in np.ndindex(shape):  # f is linear
+        unit = np.zeros(shape)
+        unit[place] = 1
+        array = np.zeros((2, 3))
+        array[index] = unit
+        expected[place] = (array * weights).sum()
+    np.testing.assert_array_equal(pb.grad(f)(value).data, expected)
+    np.testing.assert_array_equal(pb.vmap(pb.grad(f))(np.stack([value, value])).data, [expected, expected])
+    np.testing.assert_allclose(pb.jacobian(f)(value).data, expected)

@@ -224,3 +224,12 @@ def test_complex_numbers_as_pairs_of_real_ones(function, left, right, options):
             units[(0, *at)], units[(1, *at)] = 1, 1j
             along = [np.sum(g * function(*arrays[:i], u, *arrays[i + 1 :], **options)).real for u in units]
             np.testing.assert_allclose(leaf.grad.data[at], along[0] - 1j * along[1], rtol=1e-11, atol=1e-12)
+
+
+def test_matmul_with_numpys_options():
+    out = Tensor(np.zeros((2, 2)))
+    a = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    assert pb.matmul(a, a, out=out) is out
+    out.sum().backward()
+    np.testing.assert_array_equal(out.data, [[7, 10], [15, 22]])
+    np.testing.assert_array_equal(a.grad.data, [[7, 11], [9, 13]])  # row sums along rows plus column sums along columns

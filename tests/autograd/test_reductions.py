@@ -202,3 +202,20 @@ def test_where_of_an_extremum_needs_initial():
 def test_logsumexp_keeps_small_terms():
     assert pb.logsumexp(Tensor([0.0, -50.0])).item() == pytest.approx(np.exp(-50), rel=1e-14)
     assert np.isnan(pb.logsumexp(Tensor([np.nan, 0.0])).item())
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "logsumexp", "softmax", "log_softmax"])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_a_number_has_an_axis_as_numpy_lets_pass(name, axis):
+    expected = {"softmax": (1, 0), "log_softmax": (0, 0)}.get(name, (3, 1))
+    value, slope = pb.value_and_grad(lambda x: getattr(pb, name)(x, axis))(3.0)
+    assert (value.item(), slope.item(), value.shape) == (*expected, ())
+    with pytest.raises(np.exceptions.AxisError):
+        getattr(pb, name)(Tensor(3.0), 1)
+
+
+@pytest.mark.parametrize("name", ["logsumexp", "softmax", "log_softmax"])
+def test_exponentials_of_integers(name):
+    for values in ([1, 2, 5], [True, False]):
+        out = getattr(pb, name)(Tensor(values))
+        np.testing.assert_allclose(out.data, getattr(scipy.special, name)(np.array(values, float)))
