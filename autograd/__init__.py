@@ -24,6 +24,7 @@ from .inspection import *
 from .inspection import __array_api_version__ as __array_api_version__
 from .inspection import __array_namespace_info__ as __array_namespace_info__
 from .integrals import *
+from .joining import *
 from .methods import *
 from .padding import *
 from .polynomials import *

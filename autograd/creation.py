@@ -10,7 +10,7 @@ import numpy as np
 
 from .elementwise import astype
 from .primitive import implements
-from .shaping import broadcast_to, moveaxis, stack
+from .shaping import broadcast_to, moveaxis
 from .tensor import Tensor, as_data, lift, on_cpu, wrap
 
 __all__ = [

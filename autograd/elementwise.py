@@ -386,8 +386,9 @@ def float_power(a: Any, b: Any) -> Any:
 
 
 def _stable_sigmoid(x: Any) -> Any:
-    z = np.exp(-np.fabs(x))
-    return np.where(x >= 0, 1, z) / (1 + z)
+    right = np.real(x) >= 0
+    z = np.exp(np.where(right, -x, x) if np.iscomplexobj(x) else -np.abs(x))
+    return np.where(right, 1, z) / (1 + z)
 
 
 # Functions of neural networks that NumPy lacks

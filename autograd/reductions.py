@@ -62,7 +62,8 @@ def _floating(x: Any) -> Any:
 def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: Any = None, prepare: Any = lift) -> Any:
     """Give a primitive with options `axis` and `keepdims` NumPy's form.
 
-    `combine` is the operation of two numbers that is repeated, `neutral` what it leaves alone, `prepare` makes an array.
+    `combine` is the operation of two numbers that is repeated, `neutral` what it leaves alone; `prepare` makes an
+    array.
     """
 
     def form(

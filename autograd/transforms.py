@@ -31,8 +31,8 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: boo
 
     The gradient has the form of the argument, each Tensor in it the shape and dtype of what it belongs to; for several
     `argnums` it is a tuple. With `has_aux` f gives a pair, of which the second comes back beside the gradient as it is.
-    TypeError where `f` gives no Tensor, or it or an argument is not float or complex, RuntimeError where the result has more
-    elements.
+    TypeError where `f` gives no Tensor, or it or an argument is not float or complex, RuntimeError where the result
+    has more elements.
 
     >>> grad(grad(lambda x: x**3))(2.0)
     Tensor(12.)
