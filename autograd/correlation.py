@@ -10,6 +10,7 @@ from .arranging import atleast_1d, atleast_2d
 from .convolution import conv
 from .diagonals import diagonal
 from .elementwise import clip, conj, sqrt
+from .levels import bottom
 from .primitive import implements
 from .reductions import sum
 from .shaping import concatenate, flip, reshape
@@ -76,8 +77,8 @@ def cov(
 ) -> Any:
     """The covariances of variables, the rows of `m` (and `y`) or, unless `rowvar`, the columns.
 
-    Observations count `fweights` times and weigh `aweights` (constants). The divisor is their number less
-    `ddof` (None: 0 if `bias`, else 1).
+    Observations count `fweights` times, whole numbers, and weigh `aweights`; ValueError if these are not from 0 and
+    one for each. The divisor is their number less `ddof` (None: 0 if `bias`, else 1).
     """
     x = _variables(m, rowvar)
     if y is not None:
@@ -85,13 +86,24 @@ def cov(
     if dtype is not None:
         x = x.astype(dtype)
     ddof = (0 if bias else 1) if ddof is None else ddof
-    counts = np.ones(x.shape[1]) if fweights is None else np.asarray(fweights, float)
-    weights = counts if aweights is None else counts * np.asarray(aweights, float)
-    total = weights.sum()
-    divisor = total - ddof * (1 if aweights is None else (weights * np.asarray(aweights, float)).sum() / total)
-    weights = weights.astype(np.finfo(x.dtype).dtype if x.dtype.kind in "fc" else float)
-    x = x - sum(x * (weights / weights.dtype.type(total)), 1, keepdims=True)
-    return np.squeeze((x * weights) @ (conj(x) if x.dtype.kind == "c" else x).mT / float(max(divisor, 0)))
+    times, importance = (_weights(name, w, x.shape[1]) for name, w in (("fweights", fweights), ("aweights", aweights)))
+    if np.any(np.rint(bottom(times)) != bottom(times)):
+        raise TypeError("cov: fweights must be whole numbers; aweights may be any")
+    weights = times * importance
+    total = sum(weights)
+    divisor = np.maximum(total - ddof * sum(weights * importance) / total, 0)
+    real = np.finfo(x.dtype).dtype if x.dtype.kind in "fc" else np.dtype(float)
+    weights, total, divisor = weights.astype(real), total.astype(real), divisor.astype(real)
+    x = x - sum(x * (weights / total), 1, keepdims=True)
+    return np.squeeze((x * weights) @ (conj(x) if x.dtype.kind == "c" else x).mT / divisor)
+
+
+def _weights(name: str, weights: Any, n: int) -> Any:
+    """Weights of `n` observations (None: equal ones)."""
+    weights = np.ones(n) if weights is None else lift(weights).astype(float)
+    if weights.shape != (n,) or np.any(bottom(weights) < 0):
+        raise ValueError(f"cov: {name} of shape {weights.shape} for {n} observations; expected one from 0 for each")
+    return weights
 
 
 def _variables(m: Any, rowvar: bool) -> Any:

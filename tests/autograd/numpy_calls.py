@@ -506,7 +506,7 @@ for _name in ("convolve", "correlate"):
 CALLS["numpy.cov"] = [
     Call(lambda f, m: f(m), m=A),
     Call(lambda f, m, y: f(m, y, rowvar=False, bias=True), m=S, y=T[0]),
-    Call(lambda f, m: f(m, ddof=0, fweights=[1, 2, 1], aweights=[0.5, 1.0, 2.0]), m=A),
+    Call(lambda f, m, w: f(m, ddof=0, fweights=[1, 2, 1], aweights=w), m=A, w=P[0]),
     Call(lambda f, m: f(m), m=Z),
 ]
 CALLS["numpy.corrcoef"] = [Call(lambda f, x: f(x), x=S), Call(lambda f, x, y: f(x, y), x=V, y=W)]

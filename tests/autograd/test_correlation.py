@@ -78,6 +78,16 @@ def test_cov_of_two_and_of_a_vector():
     assert np.cov(Tensor(b, dtype=np.float32), dtype=np.float64).dtype == np.float64
 
 
+def test_cov_has_a_gradient_in_its_weights():
+    m, counts, weights = RNG.normal(size=(3, 5)), np.array([1, 2, 1, 3, 1]), RNG.uniform(0.5, 2.0, size=5)
+    out = np.cov(m, fweights=counts, aweights=Tensor(weights, requires_grad=True))
+    np.testing.assert_allclose(out.data, np.cov(m, fweights=counts, aweights=weights), rtol=1e-12)
+    leaves = Tensor(m, requires_grad=True), Tensor(weights, requires_grad=True)
+    assert gradcheck(lambda m, w: pb.cov(m, fweights=counts, aweights=w), leaves)
+    with pytest.raises(TypeError, match="fweights must be whole numbers"):
+        np.cov(leaves[0], fweights=weights)
+
+
 def test_corrcoef():
     a, b = RNG.normal(size=(3, 6)), RNG.normal(size=(1, 6))
     x = Tensor(a, requires_grad=True)
@@ -94,6 +104,9 @@ def test_corrcoef():
         (lambda x: np.convolve(x, np.ones((2, 2))), r"convolve: two sequences .* \(3,\) and \(2, 2\)"),
         (lambda x: np.correlate(x[:0], x), r"correlate: two sequences .* \(0,\) and \(3,\)"),
         (lambda x: np.convolve(x, x, "half"), "convolve: mode='half'"),
+        (lambda x: np.cov(x, aweights=[1.0, 2.0]), r"cov: aweights of shape \(2,\) for 3 observations"),
+        (lambda x: np.cov(x, aweights=[[1.0], [2.0], [3.0]]), r"cov: aweights of shape \(3, 1\)"),
+        (lambda x: np.cov(x, fweights=[1, 2, -1]), "cov: fweights .* from 0"),
         (lambda x: np.cov(x[None, None]), r"cov: expected at most 2 dimensions, not shape \(1, 1, 3\)"),
     ],
 )
