@@ -231,6 +231,8 @@ def logsumexp(x: Any, *, axis: Any, keepdims: Any) -> Any:
     with np.errstate(invalid="ignore"):  # inf - inf, at the top
         below = np.add.reduce(np.where(at_top, 0, np.exp(x - top)), axis=axis, keepdims=True)
     out = top + (np.log(count) + np.log1p(below / count))
+    if out.dtype.kind == "c":  # the principal value
+        out = out.real + 1j * np.angle(np.exp(1j * out.imag))
     return out if keepdims else np.squeeze(out, axis=axis)
 
 

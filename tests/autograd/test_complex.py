@@ -288,3 +288,9 @@ def test_a_complex_number_before_a_0d_tensor(operation):
         assert x.grad.dtype == dtype
         with pb.no_grad():
             assert operation(1j, x).dtype == result
+
+
+def test_logsumexp_gives_the_principal_value():
+    z = np.array([[1.0 + 3j, 0.5 - 3j, 2.0 + 3.1j], [1.0 - 9j, 2.0 + 7j, 0.3 + 0j]])
+    np.testing.assert_allclose(pb.logsumexp(Tensor(z), 1).numpy(), np.log(np.exp(z).sum(1)), rtol=1e-14)
+    assert pb.logsumexp(Tensor(z.astype(np.complex64)), 1).dtype == np.complex64
