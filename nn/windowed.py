@@ -177,6 +177,7 @@ max_unpool1d, max_unpool2d, max_unpool3d = _thin(max_unpool_nd)
 def pad(input: Any, pad: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Any:
     """Pad the last axes; `pad` has a pair (before, after) for each, the last axis first, as in PyTorch.
 
+    Where a number is negative, as many entries are cut off, before the others are padded.
     `mode` is "constant" (with `value`), "reflect", "replicate" or "circular"; ValueError where reflect or
     circular would need more than the axis has.
 
@@ -195,6 +196,12 @@ def pad(input: Any, pad: tuple[int, ...], mode: str = "constant", value: float =
 
 
 def _pad_axis(x: Any, axis: int, widths: tuple[int, int], mode: str, value: float) -> Any:
+    if min(widths) < 0 and mode in ("constant", "circular"):
+        start, stop = max(-widths[0], 0), x.shape[axis] - max(-widths[1], 0)
+        if start > stop:
+            raise ValueError(f"pad: {widths} cuts more than there is from an axis of length {x.shape[axis]}")
+        x = getitem(x, (slice(None),) * axis + (slice(start, stop),))
+        widths = max(widths[0], 0), max(widths[1], 0)
     if mode == "constant":
         blocks = [np.full((*x.shape[:axis], n, *x.shape[axis + 1 :]), value, x.dtype) for n in widths]
         return autograd.concatenate([blocks[0], x, blocks[1]], axis=axis)

@@ -146,7 +146,17 @@ def test_pad_against_pytorch(same: Any, normal: Any, mode: str, widths: tuple[in
     same(lambda t: F.pad(t, widths, mode), lambda t: torch.nn.functional.pad(t, widths, mode), x)
 
 
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("widths", [(-1, 1), (-1, 1, -2, 1), (2, -1, 0, -3)])
+def test_pad_by_less_than_nothing_cuts(same: Any, normal: Any, mode: str, widths: tuple[int, ...]) -> None:
+    torch = pytest.importorskip("torch")
+    x = normal(1, 3, 4) if len(widths) == 2 else normal(1, 2, 4, 4)
+    same(lambda t: F.pad(t, widths, mode), lambda t: torch.nn.functional.pad(t, widths, mode), x)
+
+
 def test_pad_errors() -> None:
+    with pytest.raises(ValueError, match=r"pad: \(-2, -2\) cuts more than there is from an axis of length 3"):
+        F.pad(np.zeros(3), (-2, -2))
     with pytest.raises(ValueError, match="expected pairs"):
         F.pad(np.zeros(3), (1,))
     with pytest.raises(ValueError, match="expected pairs"):
