@@ -31,6 +31,7 @@ from .products import matmul, tensordot, vecdot
 from .shaping import axes_of, expand_dims, matrix_transpose, moveaxis, ravel, reshape
 from .solving import SlogdetResult, det, matrices, pinv, slogdet, solve
 from .tensor import lift
+from .triangular import block_diag, cho_factor, cho_solve, lu, solve_triangular
 
 __all__ = [
     "EigResult",
@@ -39,6 +40,9 @@ __all__ = [
     "QRResult",
     "SVDResult",
     "SlogdetResult",
+    "block_diag",
+    "cho_factor",
+    "cho_solve",
     "cholesky",
     "cond",
     "cross",
@@ -52,6 +56,7 @@ __all__ = [
     "inv",
     "logm",
     "lstsq",
+    "lu",
     "matmul",
     "matrix_norm",
     "matrix_power",
@@ -64,6 +69,7 @@ __all__ = [
     "qr",
     "slogdet",
     "solve",
+    "solve_triangular",
     "sqrtm",
     "svd",
     "svdvals",
@@ -106,7 +112,8 @@ def outer(x1: Any, x2: Any, /) -> Any:
 @implements(np.linalg.cross)
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """The cross product of vectors of length 3 along `axis`."""
-    lengths = np.shape(x1)[axis], np.shape(x2)[axis]
+    x1, x2 = lift(x1), lift(x2)
+    lengths = tuple(x.shape[axes_of(axis, x.ndim, "cross")[0]] for x in (x1, x2))
     if lengths != (3, 3):
         raise ValueError(f"cross: vectors of length 3 are needed, not {lengths[0]} and {lengths[1]}")
     return products.cross(x1, x2, axis=axis)

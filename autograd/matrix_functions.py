@@ -17,13 +17,18 @@ from .primitive import Primitive, primitive
 from .solving import regular_square, square
 
 
+def from_scipy(name: str) -> Any:
+    """The function of `scipy.linalg`; ImportError without SciPy."""
+    try:
+        return getattr(import_module("scipy.linalg"), name)
+    except ImportError as error:
+        raise ImportError(f"{name}: SciPy computes it, pip install pullback[special]") from error
+
+
 def _of_matrices(name: str, doc: str) -> Primitive:
     @primitive(name=name)
     def function(a: Any) -> Any:
-        try:
-            one: Any = getattr(import_module("scipy.linalg"), name)
-        except ImportError as error:
-            raise ImportError(f"{name}: SciPy computes it, pip install pullback[special]") from error
+        one = from_scipy(name)
         double = a.astype(np.result_type(a, np.float64))
         out = np.array([one(matrix) for matrix in double.reshape(-1, *a.shape[-2:])]) if a.size else a
         return out.reshape(a.shape).astype(np.result_type(a, np.complex64) if np.iscomplexobj(out) else a.dtype)
