@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from .primitive import implements, primitive
-from .reductions import sum
+from .reductions import cumsum, sum
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, ravel
 from .tensor import lift
 
-__all__ = ["diff", "ediff1d", "gradient", "trapezoid", "unwrap"]
+__all__ = ["cumulative_trapezoid", "diff", "ediff1d", "gradient", "trapezoid", "unwrap"]
 
 
 def _part(x: Any, axis: int, start: int | None = None, stop: int | None = None) -> Any:
@@ -55,14 +55,34 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     >>> trapezoid(np.array([1.0, 2.0, 4.0])).item()
     4.5
     """
+    strips, axis = _strips("trapezoid", y, x, dx, axis)
+    return sum(strips, axis)
+
+
+def cumulative_trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1, initial: float | None = None) -> Any:
+    """The integrals from the first of the samples `y` to each later one, as `scipy.integrate.cumulative_trapezoid`
+    has them; with `initial`, which SciPy wants to be 0, that comes first.
+
+    >>> cumulative_trapezoid(np.array([1.0, 2.0, 4.0]), initial=0)
+    array([0. , 1.5, 4.5])
+    """
+    strips, axis = _strips("cumulative_trapezoid", y, x, dx, axis)
+    out = cumsum(strips, axis)
+    if initial is None:
+        return out
+    return concatenate([np.full((*out.shape[:axis], 1, *out.shape[axis + 1 :]), initial, out.dtype), out], axis=axis)
+
+
+def _strips(name: str, y: Any, x: Any, dx: Any, axis: int) -> tuple[Any, int]:
+    """The areas between neighbouring samples along `axis`, and that axis."""
     y = lift(y)
-    (axis,) = axes_of(axis, y.ndim, "trapezoid")
+    (axis,) = axes_of(axis, y.ndim, name)
     if x is not None:
         x = lift(x)
         dx = diff(x, axis=axis) if x.ndim != 1 else _on_axis(diff(x), axis, y.ndim)
     elif np.ndim(dx) == 1:
         dx = _on_axis(lift(dx), axis, y.ndim)
-    return sum(dx * (_part(y, axis, 1) + _part(y, axis, None, -1)) / 2, axis)
+    return dx * (_part(y, axis, 1) + _part(y, axis, None, -1)) / 2, axis
 
 
 def _on_axis(x: Any, axis: int, ndim: int) -> Any:

@@ -126,7 +126,8 @@ def rfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) 
 @implements(np.fft.irfft)
 def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
     """The inverse of `rfft`: `n` real numbers; None means an even number of them, so give `n` if it is odd."""
-    n = 2 * (np.shape(a)[axis] - 1) if n is None else int(n)
+    a = lift(a)
+    n = 2 * (a.shape[axes_of(axis, a.ndim, "irfft")[0]] - 1) if n is None else int(n)
     a, options = _prepared(a, n // 2 + 1 if n > 0 else 0, axis, norm, "irfft")
     return inverse_real_dft.apply(a, n=n, **options)
 
@@ -211,6 +212,26 @@ def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) 
 def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
     """`irfftn` over two axes."""
     return irfftn(a, s, axes, norm)
+
+
+def hfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+    """`hfft` along the last of several axes (None: all), `fft` along the others; as in `scipy.fft`."""
+    return irfftn(conj(a), s, axes, _OPPOSITE.get(norm or "backward", norm))
+
+
+def ihfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+    """The inverse of `hfftn`."""
+    return conj(rfftn(a, s, axes, _OPPOSITE.get(norm or "backward", norm)))
+
+
+def hfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
+    """`hfftn` over two axes."""
+    return hfftn(a, s, axes, norm)
+
+
+def ihfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
+    """`ihfftn` over two axes."""
+    return ihfftn(a, s, axes, norm)
 
 
 def _shift(x: Any, axes: Any, sign: int, name: str) -> Any:

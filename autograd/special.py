@@ -17,10 +17,12 @@ import numpy as np
 from . import orders
 from .elementwise import log, sigmoid, where
 from .integrals import i0 as i0
+from .levels import bottom
 from .primitive import Primitive, elementwise, primitive, registry
 from .reductions import log_softmax as log_softmax
 from .reductions import logsumexp as logsumexp
 from .reductions import softmax as softmax
+from .reductions import sum
 from .tensor import as_data, carried, finders, lift
 
 _POSITIVE = (0.3, 3.0)
@@ -160,6 +162,20 @@ def polygamma(n: Any, x: Any) -> Any:
     return where(n == 0, psi(x), factor * zeta(np.maximum(n, 1) + 1, x))
 
 
+def multigammaln(a: Any, d: int) -> Any:
+    """The logarithm of the multivariate gamma function of dimension `d` at a > (d - 1) / 2.
+
+    >>> multigammaln(3.0, 1).item() == gammaln(3.0).item()
+    True
+    """
+    a = lift(a)
+    if np.any(bottom(a) <= (d - 1) / 2):
+        raise ValueError(f"multigammaln: a must be more than (d - 1) / 2 = {(d - 1) / 2}")
+    steps = np.arange(d) / 2
+    out = sum(gammaln(a[..., None] - steps.astype(a.dtype if a.dtype.kind == "f" else float)), -1)
+    return out + d * (d - 1) / 4 * math.log(math.pi)
+
+
 # Integrals
 expi = _table("expi", _POSITIVE, x=lambda g, x: g * (np.exp(x) / x))
 exp1 = _table("exp1", _POSITIVE, x=lambda g, x: -g * (np.exp(-x) / x))
@@ -281,6 +297,9 @@ i0e = _table("i0e", x=lambda g, x, out: g * (i1e(x) - np.sign(x) * out))
 i1e = _table("i1e", x=lambda g, x, out: g * ((i0e(x) + ive(2, x)) / 2 - np.sign(x) * out))
 k0 = _table("k0", _POSITIVE, x=lambda g, x: -g * k1(x))
 k1 = _table("k1", _POSITIVE, x=lambda g, x: -g * ((k0(x) + kv(2, x)) / 2))
+
+k0e = _table("k0e", _POSITIVE, x=lambda g, x, out: g * (out - k1e(x)))
+k1e = _table("k1e", _POSITIVE, x=lambda g, x, out: g * (out - k0e(x) - out / x))
 
 # Tested on real numbers alone: no zeta of complex ones is there for the gradients, or single precision is not kept
 for _made in (gamma, loggamma, rgamma, psi):

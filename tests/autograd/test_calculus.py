@@ -33,6 +33,17 @@ def test_trapezoid():
     assert gradcheck(lambda y, x: pb.trapezoid(y, x), (leaf(X), leaf(T)))
 
 
+@pytest.mark.parametrize("initial", [None, 0])
+def test_cumulative_trapezoid(initial):
+    integrate = pytest.importorskip("scipy.integrate")
+    for options in ({}, {"dx": 0.5}, {"x": T}, {"x": np.broadcast_to(T, X.shape)}, {"axis": 0}):
+        out = pb.cumulative_trapezoid(leaf(X), **options, initial=initial)
+        expected = integrate.cumulative_trapezoid(X, **options, initial=initial)
+        np.testing.assert_allclose(out.data, expected, rtol=1e-13, atol=1e-14)
+    assert gradcheck(lambda y, x: pb.cumulative_trapezoid(y, x, initial=initial), (leaf(X), leaf(T)))
+    assert pb.cumulative_trapezoid(Tensor(np.float32([1, 2, 4])), initial=initial).dtype == np.float32
+
+
 @pytest.mark.parametrize("edge_order", [1, 2])
 @pytest.mark.parametrize("spacing", [(), (0.5,), (0.5, T), (np.array([0.0, 1.0, 3.0]), 2.0)])
 def test_gradient(edge_order, spacing):

@@ -143,3 +143,16 @@ def test_out():
     assert np.fft.fft(Tensor([1.0, 2.0]), out=out) is out and out.tolist() == [3, -1]
     with pytest.raises(TypeError, match="fft: out is a NumPy array"):
         np.fft.fft(Tensor([1.0, 2.0], requires_grad=True), out=out)
+
+
+@pytest.mark.parametrize("norm", [None, "ortho", "forward"])
+@pytest.mark.parametrize("name", ["hfft2", "hfftn", "ihfft2", "ihfftn"])
+def test_hermitian_transforms_over_several_axes(name, norm):
+    """By scipy.fft, which has them where NumPy has not."""
+    theirs = getattr(pytest.importorskip("scipy.fft"), name)
+    x = RNG.normal(size=(3, 4, 5))
+    x = x if name.startswith("i") else x + 1j * RNG.normal(size=x.shape)
+    for options in ({}, {"axes": (0, 2)}, {"s": (2, 7), "axes": (1, 0)}):
+        out = getattr(pb.fft, name)(Tensor(x), **options, norm=norm)
+        np.testing.assert_allclose(out.numpy(), theirs(x, **options, norm=norm), rtol=1e-12, atol=1e-12)
+    assert gradcheck(lambda x: getattr(pb.fft, name)(x, norm=norm), Tensor(x[:2, :2, :3], requires_grad=True))

@@ -128,7 +128,7 @@ def test_primitive(name):
 # What NumPy and SciPy have for real numbers alone
 REAL = """
 arctan2 beta betaln cbrt ceil copysign deg2rad entr erfcinv erfinv expn fabs floor floor_divide fmod gammainc gammaincc
-gammaln heaviside hypot i0 i0e i1 i1e ive j0 j1 k0 k1 kl_div kve ldexp log_expit logaddexp logaddexp2 logit
+gammaln heaviside hypot i0 i0e i1 i1e ive j0 j1 k0 k0e k1 k1e kl_div kve ldexp log_expit logaddexp logaddexp2 logit
 ndtri nextafter rad2deg rel_entr remainder softplus trunc unwrap y0 y1 zeta
 """
 

@@ -39,6 +39,17 @@ def test_polygamma(n):
     assert special.polygamma(n, x.astype(np.float32)).dtype == np.float32
 
 
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_multigammaln(d):
+    a = np.array([[2.3, 4.0], [7.5, 30.0]])
+    np.testing.assert_allclose(special.multigammaln(Tensor(a), d).data, scipy_special.multigammaln(a, d), rtol=1e-14)
+    (grad,) = gradient(lambda a: special.multigammaln(a, d), a)
+    np.testing.assert_allclose(grad, sum(scipy_special.psi(a - k / 2) for k in range(d)), rtol=1e-13)
+    assert special.multigammaln(a.astype(np.float32), d).dtype == np.float32
+    with pytest.raises(ValueError, match=r"multigammaln: a must be more than \(d - 1\) / 2"):
+        special.multigammaln((d - 1) / 2, d)
+
+
 def test_slopes_at_zero():
     assert gradient(special.erf, 0.0) == [pytest.approx(2 / np.sqrt(np.pi))]
     assert gradient(special.j1, 0.0) == [0.5] and gradient(special.i1, 0.0) == [0.5]
