@@ -106,7 +106,7 @@ def _expm1(x: Any) -> Any:
         return np.where(np.logical_and(np.isfinite(x), x != 0), out, np.exp(x) - 1)  # else NaN where one part is not
 
 
-expm1 = elementwise(_expm1, name="expm1", ufunc=np.expm1, x=lambda g, out: g * (out + 1))
+expm1 = elementwise(_expm1, name="expm1", ufunc=np.expm1, x=lambda g, x: g * np.exp(x))
 log = elementwise(np.log, domain=_POSITIVE, x=lambda g, x: g / x)
 log2 = elementwise(np.log2, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(2)))
 log10 = elementwise(np.log10, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(10)))

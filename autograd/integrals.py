@@ -38,7 +38,7 @@ def i0(x: Any, *, order: int) -> Any:
     """
     if not order:
         return np.i0(x)
-    top = np.max(np.abs(x), initial=1)
+    top = min(np.fmax.reduce(np.abs(x), axis=None, initial=1), 720)  # beyond which it is infinite
     cosine = np.cos((np.arange(count := 32 + int(6 * top**0.5) + order) + 0.5) * (np.pi / count))
     return (np.exp(np.multiply.outer(x, cosine)) @ (cosine**order / count)).astype(np.result_type(x))
 

@@ -249,3 +249,10 @@ def test_complex_gradients_are_d_dx_less_i_d_dy():
 
 def test_nan_to_num_passes_on_what_is_finite():
     np.testing.assert_array_equal(gradient(pb.nan_to_num, [1.0, NAN, np.inf]), [1, 0, 0])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_slope_of_expm1_keeps_its_digits_where_it_is_small(dtype):
+    x = Tensor(np.array([-30.0, -20.0, 0.5], dtype), requires_grad=True)
+    pb.expm1(x).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), np.exp([-30.0, -20.0, 0.5]), rtol=1e-6 if dtype == np.float32 else 1e-15)

@@ -58,6 +58,13 @@ def test_slopes_at_zero():
     assert np.isfinite(gradient(special.entr, 0.0)[0])
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_slopes_of_i0_far_out():
+    (grad,) = gradient(special.i0, np.array([700.0, -700.0, 800.0, -1e200, np.inf, np.nan]))
+    np.testing.assert_allclose(grad, [*scipy_special.i1([700.0, -700.0]), np.inf, -np.inf, np.inf, np.nan], rtol=1e-13)
+
+
 def test_an_order_has_no_gradient():
     with pytest.raises(TypeError, match="kve: no gradient with respect to the order"):
         special.kve(Tensor(1.0, requires_grad=True), 2.0)
