@@ -31,7 +31,7 @@ from .products import matmul, tensordot, vecdot
 from .shaping import axes_of, expand_dims, matrix_transpose, moveaxis, ravel, reshape
 from .solving import SlogdetResult, det, matrices, pinv, slogdet, solve
 from .tensor import lift
-from .triangular import block_diag, cho_factor, cho_solve, lu, solve_triangular
+from .triangular import block_diag, cho_factor, cho_solve, lu, lu_factor, lu_solve, solve_triangular
 
 __all__ = [
     "EigResult",
@@ -57,6 +57,8 @@ __all__ = [
     "logm",
     "lstsq",
     "lu",
+    "lu_factor",
+    "lu_solve",
     "matmul",
     "matrix_norm",
     "matrix_power",

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from .batching import stacked
+from .batching import computed, stacked
 from .decompositions import cholesky
 from .diagonals import tril, triu
 from .indexing import setitem
 from .matrix_functions import from_scipy
 from .primitive import primitive
 from .solving import adjoint, filled, matrices, on_diagonal, regular, solve, square
-from .tensor import lift
+from .tensor import Tensor, lift
 
 
 def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False) -> Any:
@@ -95,6 +95,61 @@ def _(draw: Any) -> Any:
 def _(a: Any) -> Any:
     a = matrices(a, "lu")
     return lu.apply(a if a.dtype.kind in "fc" else a.astype(np.float64))
+
+
+def lu_factor(a: Any) -> tuple[Any, Any]:
+    """L and U of square matrices in one, U above and L below the diagonal, and for each row the one that it changed
+    places with, an integer: what `lu_solve` takes.
+
+    >>> lu_factor(np.array([[0.0, 2.0], [1.0, 3.0]]))
+    (array([[1., 3.],
+           [0., 2.]]), array([1, 1]))
+    """
+    a = square(a, "lu_factor")
+    p, low, up = lu(a)
+    pivots = computed(_pivots, p)
+    return tril(low, -1) + up, pivots if isinstance(a, Tensor) else pivots.numpy()
+
+
+def _pivots(p: Any) -> Any:
+    """The changes of places, one after the other, that make a permutation."""
+    order = np.argmax(p, axis=-2)
+    pivots, rows = np.empty_like(order), np.broadcast_to(np.arange(order.shape[-1]), order.shape).copy()
+    for k in range(order.shape[-1]):
+        place = np.argmax(rows == order[..., k, None], axis=-1)[..., None]
+        np.put_along_axis(rows, place, rows[..., k, None], -1)
+        pivots[..., k], rows[..., k] = place[..., 0], order[..., k]
+    return pivots
+
+
+def _exchange(pivots: Any) -> Any:
+    """The matrix that changes rows as the pivots say."""
+    out = np.broadcast_to(np.eye(pivots.shape[-1]), (*pivots.shape, pivots.shape[-1])).copy()
+    for k in range(pivots.shape[-1]):
+        there = pivots[..., k, None, None]
+        row = np.take_along_axis(out, there, -2)
+        np.put_along_axis(out, there, out[..., k, None, :], -2)
+        out[..., k, None, :] = row
+    return out
+
+
+def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: Any = 0) -> Any:
+    """The solution x of a x = b (`trans` as for `solve_triangular`), of what `lu_factor` made of `a`.
+
+    >>> lu_solve(lu_factor(np.array([[0.0, 2.0], [1.0, 3.0]])), np.array([2.0, 4.0]))
+    array([1., 1.])
+    """
+    factors, pivots = lu_and_piv
+    exchange, b = computed(_exchange, pivots).astype(factors.dtype), lift(b)
+    x = b[:, None] if b.ndim == 1 else b
+    if trans in (0, "N"):
+        x = solve_triangular(factors, exchange @ x, 0, True, True)
+        x = solve_triangular(factors, x)
+    else:
+        x = solve_triangular(factors, x, trans)
+        x = exchange.mT @ solve_triangular(factors, x, trans, True, True)
+    x = x if any(isinstance(v, Tensor) for v in (factors, b)) else x.numpy()
+    return x[..., 0] if b.ndim == 1 else x
 
 
 def block_diag(*arrs: Any) -> Any:

@@ -94,6 +94,31 @@ def test_lu_of_a_batch():
     np.testing.assert_allclose(out.numpy(), [(scipy_linalg.lu(a)[2] ** 2).sum() for a in stack], rtol=1e-12)
 
 
+P, R = RNG.normal(size=(5, 5)), RNG.normal(size=(5, 2))
+
+
+def test_lu_factor_as_scipy_packs_it():
+    for a in (P, P[::-1], P + 1j * P.T, np.eye(5)[[2, 0, 1, 4, 3]]):
+        packed, pivots = linalg.lu_factor(Tensor(a))
+        expected = scipy_linalg.lu_factor(a)
+        np.testing.assert_allclose(packed.numpy(), expected[0], rtol=1e-12, atol=1e-14)
+        np.testing.assert_array_equal(pivots.numpy(), expected[1])
+    stack = np.stack([P, P.T, P[::-1]])
+    np.testing.assert_array_equal(linalg.lu_factor(stack)[1], [scipy_linalg.lu_factor(a)[1] for a in stack])
+
+
+@pytest.mark.parametrize("trans", [0, 1, 2])
+def test_lu_factors_solve(trans):
+    turned = (lambda a: a, lambda a: a.mT, lambda a: np.conj(a.mT))[trans]
+    stack = np.stack([P, P[::-1], P @ P])
+    for a, b in ((P, R[:, 0]), (P, R), (P + 1j * P.T, R[:, 0]), (stack, R)):
+        for lifted in (a, Tensor(a)):
+            out = linalg.lu_solve(linalg.lu_factor(lifted), b, trans)
+            assert isinstance(out, Tensor) == isinstance(lifted, Tensor)
+            np.testing.assert_allclose(np.asarray(out), np.linalg.solve(turned(a), b), rtol=1e-9)
+    assert gradcheck(lambda a, b: linalg.lu_solve(linalg.lu_factor(a), b, trans), (leaf(A[::-1]), leaf(B)))
+
+
 def test_block_diag():
     arrays = (A, B, 2.0, B[:, 0])
     np.testing.assert_array_equal(linalg.block_diag(*map(Tensor, arrays)).numpy(), scipy_linalg.block_diag(*arrays))
