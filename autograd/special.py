@@ -37,7 +37,8 @@ def _scipy(name: str) -> Callable[..., Any]:
             import scipy.special
         except ImportError as error:
             raise ImportError(f"{name}: SciPy computes it, pip install pullback[special]") from error
-        return getattr(scipy.special, name)(*args)
+        dtype = np.result_type(*args)  # by which a Python number is no double, as it is for SciPy
+        return getattr(scipy.special, name)(*(dtype.type(a) if a.__class__ in (int, float) else a for a in args))
 
     function.__name__ = name
     function.__doc__ = f"`scipy.special.{name}`, on Tensors too."
@@ -100,6 +101,12 @@ def _gammainc_by_a(a: Any, x: Any) -> Any:
     return orders.summed(term, int(top + 12 * top**0.5) + 40, np.ndim(a), a.dtype)
 
 
+def _density_over_ndtr(x: Any, log_ndtr: Any) -> Any:
+    """The derivative of log_ndtr: left of 0 by erfcx, where the difference of the logarithms has few digits."""
+    left = math.sqrt(2 / math.pi) / erfcx(np.where(x < 0, x, 0) * -math.sqrt(0.5))
+    return np.where(x < 0, left, np.exp(-x * x / 2 - log_ndtr) / math.sqrt(2 * math.pi))
+
+
 # The error function and the normal distribution
 erf = _table("erf", x=lambda g, x: g * (np.exp(-x * x) * (2 / math.sqrt(math.pi))))
 erfc = _table("erfc", x=lambda g, x: g * (np.exp(-x * x) * (-2 / math.sqrt(math.pi))))
@@ -109,7 +116,7 @@ dawsn = _table("dawsn", x=lambda g, x, out: g * (1 - 2 * x * out))
 erfinv = _table("erfinv", (-0.8, 0.8), x=lambda g, out: g * (np.exp(out * out) * (math.sqrt(math.pi) / 2)))
 erfcinv = _table("erfcinv", (0.2, 1.8), x=lambda g, out: g * (np.exp(out * out) * (-math.sqrt(math.pi) / 2)))
 ndtr = _table("ndtr", x=lambda g, x: g * (np.exp(-x * x / 2) / math.sqrt(2 * math.pi)))
-log_ndtr = _table("log_ndtr", x=lambda g, x, out: g * (np.exp(-x * x / 2 - out) / math.sqrt(2 * math.pi)))
+log_ndtr = _table("log_ndtr", x=lambda g, x, out: g * _density_over_ndtr(x, out))
 ndtri = _table("ndtri", _UNIT, p=lambda g, out: g * (np.exp(out * out / 2) * math.sqrt(2 * math.pi)))
 
 # Logistic function

@@ -58,6 +58,26 @@ def test_slopes_at_zero():
     assert np.isfinite(gradient(special.entr, 0.0)[0])
 
 
+@pytest.mark.parametrize("dtype, rtol", [(np.float64, 1e-14), (np.float32, 1e-6)])
+def test_the_slope_of_log_ndtr_far_out(dtype, rtol):
+    """It is 1 over Mills' ratio, for which 1 / (x + 1 / (x + 2 / (x + 3 / ...))) is a continued fraction."""
+    x = np.array([-1e4, -300.0, -20.0], dtype)
+    (grad,) = gradient(special.log_ndtr, x)
+    expected = np.abs(x).astype(float)
+    for k in range(60, 0, -1):
+        expected = np.abs(x) + k / expected
+    np.testing.assert_allclose(grad, expected, rtol=rtol)
+
+
+def test_a_python_number_leaves_single_precision():
+    x = Tensor(np.float32([0.5, 2.0]), requires_grad=True)
+    for name in ("xlogy", "xlog1py", "beta", "betaln", "rel_entr", "gammainc", "jv"):
+        f, oracle = getattr(special, name), getattr(scipy_special, name)
+        for out, expected in ((f(x, 1.5), oracle(x.data, 1.5)), (f(2, x), oracle(2, x.data))):
+            assert out.dtype == np.float32, name
+            np.testing.assert_allclose(out.data, expected, rtol=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_slopes_of_i0_far_out():
