@@ -38,7 +38,7 @@ def _scipy(name: str) -> Callable[..., Any]:
         except ImportError as error:
             raise ImportError(f"{name}: SciPy computes it, pip install pullback[special]") from error
         dtype = np.result_type(*args)  # by which a Python number is no double, as it is for SciPy
-        return getattr(scipy.special, name)(*(dtype.type(a) if a.__class__ in (int, float) else a for a in args))
+        return getattr(scipy.special, name)(*(dtype.type(a).real if a.__class__ in (int, float) else a for a in args))
 
     function.__name__ = name
     function.__doc__ = f"`scipy.special.{name}`, on Tensors too."
