@@ -27,6 +27,7 @@ from .integrals import *
 from .joining import *
 from .methods import *
 from .padding import *
+from .parts import *
 from .polynomials import *
 from .pooling import *
 from .primitive import Primitive as Primitive

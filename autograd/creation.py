@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import astype
+from .parts import astype
 from .primitive import implements
 from .shaping import broadcast_to, moveaxis
 from .tensor import Tensor, as_data, lift, on_cpu, wrap

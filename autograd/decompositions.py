@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .batching import computed, stacked
-from .elementwise import astype
 from .levels import bottom
+from .parts import astype
 from .primitive import implements, primitive
 from .shaping import matrix_transpose
 from .solving import adjoint, filled, matrices, on_diagonal, regular, regular_square

@@ -13,19 +13,17 @@ import numpy as np
 
 from . import memory
 from .batching import computed
-from .levels import raw
 from .primitive import elementwise, implements, primitive
-from .tensor import Tensor, as_data, lift, on_cpu, wrap
+from .tensor import lift
 
 __all__ = [
-    "abs", "absolute", "acos", "acosh", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
-    "arctan2", "arctanh", "around", "asin", "asinh", "astype", "atan", "atan2", "atanh", "cbrt", "ceil", "clip",
-    "conj", "conjugate", "copysign", "cos", "cosh", "deg2rad", "degrees", "divide", "divmod", "exp", "exp2",
-    "expm1", "fabs", "fix", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "heaviside",
-    "hypot", "imag", "ldexp", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "maximum", "minimum",
-    "mod", "modf", "multiply", "nan_to_num", "negative", "nextafter", "positive", "pow", "power", "rad2deg",
-    "radians", "real", "real_if_close", "reciprocal", "relu", "remainder", "rint", "round", "sigmoid", "sign",
-    "sin", "sinh", "softplus", "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "trunc", "where",
+    "abs", "absolute", "acos", "acosh", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+    "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "conj", "conjugate", "copysign",
+    "cos", "cosh", "deg2rad", "degrees", "divide", "exp", "exp2", "expm1", "fabs", "fix", "floor", "floor_divide",
+    "fmax", "fmin", "fmod", "heaviside", "hypot", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2",
+    "maximum", "minimum", "mod", "multiply", "nan_to_num", "negative", "nextafter", "positive", "pow", "power",
+    "rad2deg", "radians", "reciprocal", "relu", "remainder", "rint", "sigmoid", "sign", "sin", "sinh", "softplus",
+    "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "trunc", "where",
 ]  # fmt: skip
 
 _POSITIVE = (0.2, 3.0)
@@ -175,51 +173,6 @@ implements(np.degrees)(degrees)
 conj = conjugate = elementwise(np.conjugate, name="conj", x=lambda g: np.conj(g))
 
 
-@primitive
-def real(x: Any) -> Any:
-    """The real part."""
-    return np.real(x)
-
-
-real.vjp("x", "elementwise")(lambda g: g)  # the engine casts a cotangent to its input's dtype
-
-
-@real.strategy
-def _(draw: Any) -> Any:
-    return (draw.array(),), {}
-
-
-real.public(implements(np.real)(lambda val: real.apply(lift(val))))
-
-
-@primitive
-def imag(x: Any) -> Any:
-    """The imaginary part; zeros, and no gradient, for real `x`."""
-    return np.imag(x)
-
-
-imag.vjp("x", "elementwise")(lambda g: g * -1j)
-
-
-@imag.strategy
-def _(draw: Any) -> Any:
-    return (draw.array() * (1 + 2j),), {}
-
-
-@imag.public
-@implements(np.imag)
-def _(val: Any) -> Any:
-    val = lift(val)
-    return imag.apply(val) if val.dtype.kind == "c" else np.zeros_like(val)
-
-
-@implements(np.angle)
-def angle(z: Any, deg: bool = False) -> Any:
-    """The angle of complex numbers to the positive real axis, in radians or, if `deg`, in degrees."""
-    out = arctan2(imag(z), real(z))
-    return rad2deg(out) if deg else out
-
-
 # Kinks
 def _attained(g: Any, mine: Any, other: Any, out: Any) -> Any:
     """The cotangent of the extremum of two where it is `mine`, half of it in a tie; a NaN attains a NaN."""
@@ -306,85 +259,6 @@ fix = trunc
 implements(np.fix)(fix)
 
 
-@primitive
-def round(x: Any, *, decimals: int) -> Any:
-    """`x` to a number of decimals, halves to the even neighbour."""
-    return np.round(x, decimals)
-
-
-round.vjp("x", "elementwise")(_zero)
-
-
-@round.strategy
-def _(draw: Any) -> Any:
-    return (draw.array(domain=(0.6, 1.4)),), {"decimals": 0}
-
-
-@round.public
-@implements(np.round, np.around)
-def _(a: Any, decimals: int = 0) -> Any:
-    return round.apply(lift(a), decimals=decimals)
-
-
-around = round
-
-
-@implements(np.real_if_close)
-def real_if_close(a: Any, tol: float = 100) -> Any:
-    """The real part of complex numbers whose imaginary parts are all within `tol` (times the machine epsilon, if
-    over 1) of 0; else they themselves."""
-    a = lift(a)
-    if a.dtype.kind != "c":
-        return a
-    bound = tol * np.finfo(a.dtype).eps if tol > 1 else tol
-    return real(a) if np.all(np.abs(imag(a)) < bound) else a
-
-
-# An exponent and a fraction
-@primitive
-def ldexp(x: Any, exponent: Any) -> Any:
-    """x times 2 to an integer exponent."""
-    return np.ldexp(x, exponent)
-
-
-ldexp.kinds["exponent"] = "elementwise"
-ldexp.vjp("x", "elementwise")(lambda g, exponent: np.ldexp(g, exponent))
-implements(np.ldexp)(ldexp)
-
-
-@ldexp.strategy
-def _(draw: Any) -> Any:
-    x = draw.array()
-    return (x, draw.integers(x.shape, -3, 3)), {}
-
-
-@implements(np.frexp)
-def frexp(x: Any) -> tuple[Any, Any]:
-    """The mantissa, of a size from 1/2 to 1, and the exponent, a constant, with x = mantissa * 2**exponent."""
-    exponent = np.frexp(as_data(x))[1]
-    return ldexp(x, -exponent), wrap(exponent) if isinstance(x, Tensor) else exponent
-
-
-@implements(np.modf)
-def modf(x: Any) -> tuple[Any, Any]:
-    """The fractional part and the integral part, both with the sign of x."""
-    return fmod(np.where(np.isinf(x), 0, x), 1), trunc(x)
-
-
-@implements(np.divmod)
-def divmod(a: Any, b: Any) -> tuple[Any, Any]:
-    """`floor_divide` and `remainder`."""
-    return floor_divide(a, b), remainder(a, b)
-
-
-@implements(np.float_power)
-def float_power(a: Any, b: Any) -> Any:
-    """`power` in at least double precision."""
-    a, b = lift(a), lift(b)
-    dtype = np.result_type(a.dtype, b.dtype, np.float64)
-    return power(a.astype(dtype), b.astype(dtype))
-
-
 def _stable_sigmoid(x: Any) -> Any:
     right = np.real(x) >= 0
     z = np.exp(np.where(right, -x, x) if np.iscomplexobj(x) else -np.abs(x))
@@ -428,33 +302,6 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     if low is not None:
         a = maximum(a, low)
     return a if high is None else minimum(a, high)
-
-
-@primitive
-def astype(x: Any, *, dtype: Any) -> Any:
-    """`x` converted to `dtype`; the cotangent is converted back."""
-    return x.astype(dtype)
-
-
-astype.vjp("x", "elementwise")(lambda g: g)  # the engine casts a cotangent to its input's dtype
-
-
-@astype.strategy
-def _(draw: Any) -> Any:
-    x = draw.array()
-    return (x,), {"dtype": np.result_type(x, draw.one_of([np.float64, np.complex128]))}
-
-
-@astype.public
-@implements(np.astype)
-def _(x: Any, dtype: Any, *, copy: bool = True, device: str | None = None) -> Any:
-    on_cpu(device)
-    x, dtype = lift(x), np.dtype(dtype)
-    if not copy and x.dtype == dtype:
-        return x
-    if dtype.kind in "fc":
-        return astype.apply(x, dtype=dtype)
-    return wrap(raw(x).astype(dtype)) if isinstance(x, Tensor) else x.astype(dtype)
 
 
 @implements(np.nan_to_num)

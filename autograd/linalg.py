@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from . import diagonals, products
+from . import diagonals, parts, products
 from . import elementwise as el
 from . import reductions as red
 from .decompositions import (
@@ -260,7 +260,7 @@ def svdvals(x: Any, /) -> Any:
 
 
 def _squares(x: Any) -> Any:
-    return el.real(x * el.conj(x)) if x.dtype.kind == "c" else el.square(x)
+    return parts.real(x * el.conj(x)) if x.dtype.kind == "c" else el.square(x)
 
 
 def _power(x: Any, p: float) -> Any:

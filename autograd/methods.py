@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import elementwise as el
+from . import parts
 from .arranging import repeat
 from .batching import computed
 from .diagonals import diagonal, trace
@@ -277,15 +278,15 @@ _attributes: dict[str, Any] = {
     "partition": _in_place(partition),
     "sort": _in_place(sort),
     "take": take,
-    "round": el.round,
-    "real": property(el.real.form),
-    "imag": property(el.imag.form),
+    "round": parts.round,
+    "real": property(parts.real.form),
+    "imag": property(parts.imag.form),
     "conjugate": el.conj,
-    "__divmod__": el.divmod,
-    "__rdivmod__": lambda self, other: el.divmod(other, self),
-    "__round__": lambda self, ndigits=0: el.round(self, ndigits or 0),
+    "__divmod__": parts.divmod,
+    "__rdivmod__": lambda self, other: parts.divmod(other, self),
+    "__round__": lambda self, ndigits=0: parts.round(self, ndigits or 0),
     "clip": el.clip,
-    "astype": el.astype,
+    "astype": parts.astype,
     "ravel": ravel,
     "flatten": ravel,
     "squeeze": squeeze,

@@ -9,10 +9,11 @@ import numpy as np
 
 from .arranging import atleast_1d, trim_zeros
 from .correlation import convolve
-from .elementwise import conj, imag, real, sqrt
+from .elementwise import conj, sqrt
 from .indexing import setitem
 from .linalg import eigvals, inv, lstsq
 from .padding import pad
+from .parts import imag, real
 from .primitive import implements
 from .reductions import sum
 from .shaping import concatenate, flip, reshape, stack

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .batching import aligned
-from .elementwise import astype
 from .levels import raw
+from .parts import astype
 from .primitive import implements, linear, primitive
 from .tensor import Tensor, as_data, lift
 

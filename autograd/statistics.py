@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import conj, real, sqrt, square
+from .elementwise import conj, sqrt, square
+from .parts import real
 from .primitive import implements
 from .reductions import count_where, cumprod, cumsum, mean, prod, sum
 from .shaping import axes_of, broadcast_to, expand_dims, reshape

@@ -15,10 +15,11 @@ import numpy as np
 
 from .batching import Batched
 from .creation import asarray
-from .elementwise import astype, positive
+from .elementwise import positive
 from .forward import dual
 from .graph import enable_grad, modes, pull
 from .levels import deeper, level_of
+from .parts import astype
 from .shaping import broadcast_to, moveaxis, reshape
 from .tensor import Tensor, carried, leaf, lowered, plain, seed, wrap
 from .trees import flatten, matching, over
