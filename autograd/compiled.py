@@ -18,7 +18,10 @@ PLAIN = frozenset((bool, int, float, complex, type(None), *_SCALARS))  # what fu
 
 
 def shape_of(value: Any) -> Any:
-    return tuple(np.shape(v) for v in value) if isinstance(value, tuple) else np.shape(value)
+    try:
+        return value.shape
+    except AttributeError:  # a number, or the arrays of a variadic argument
+        return tuple(map(shape_of, value)) if isinstance(value, tuple) else ()
 
 
 def _taken(x: Any, lifted: bool) -> tuple[bool, Node | None, Any]:

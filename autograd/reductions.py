@@ -76,6 +76,9 @@ def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: A
         where: Any = True,
     ) -> Any:
         x = prepare(x)
+        axes = axes_of(axis if x.ndim or axis not in (0, -1) else None, x.ndim, made.name)  # as NumPy's, of a number
+        if where is True and dtype is None and initial is None:
+            return made.apply(x, axis=axes, keepdims=bool(keepdims))
         if where is not True:
             start = initial if neutral is None else neutral
             if start is None:
@@ -83,7 +86,6 @@ def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: A
             x = np.where(where, x, start)
         if dtype is not None:
             x = x.astype(dtype)
-        axes = axes_of(axis if x.ndim or axis not in (0, -1) else None, x.ndim, made.name)  # as NumPy's, of a number
         nothing = initial is not None and not _count(x.shape, axes)
         out = _in_dtype((sum if nothing else made).apply(x, axis=axes, keepdims=bool(keepdims)), dtype)
         if nothing:
