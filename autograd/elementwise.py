@@ -296,12 +296,13 @@ def _(condition: Any, x: Any = None, y: Any = None, /) -> Any:
 
 
 @implements(np.clip)
-def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    """`a` limited to [min, max], either of which may be None; gradients follow `maximum` and `minimum`."""
+def clip(x: Any, /, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None) -> Any:
+    """`x` limited to [min, max] (NumPy also says `a_min` and `a_max`), either of which may be None; gradients follow
+    `maximum` and `minimum`."""
     low, high = a_min if min is None else min, a_max if max is None else max
     if low is not None:
-        a = maximum(a, low)
-    return a if high is None else minimum(a, high)
+        x = maximum(x, low)
+    return x if high is None else minimum(x, high)
 
 
 @implements(np.nan_to_num)

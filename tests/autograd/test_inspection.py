@@ -202,3 +202,20 @@ def test_the_conformance_script_says_how_to_get_the_suite():
     script = pb.autograd.__file__.replace("autograd/__init__.py", "tests/conformance.py")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert done.returncode == 2 and "git clone --recurse-submodules" in done.stdout
+
+
+def test_clip_has_the_names_of_the_standard_and_of_numpy():
+    assert list(inspect.signature(pb.clip).parameters)[:3] == ["x", "min", "max"]
+    x = pb.asarray([-2.0, 0.5, 2.0])
+    calls = [
+        lambda: pb.clip(x, -1, 1),
+        lambda: pb.clip(x, min=-1, max=1),
+        lambda: pb.clip(x, a_min=-1, a_max=1),
+        lambda: np.clip(x, -1, 1),
+        lambda: np.clip(x, a_min=-1, a_max=1),
+        lambda: np.clip(a=x, min=-1, max=1),
+        lambda: x.clip(-1, 1),
+        lambda: x.clip(max=1, min=-1),
+    ]
+    for call in calls:
+        assert call().tolist() == [-1.0, 0.5, 1.0]
