@@ -51,7 +51,7 @@ def _half(x: Any) -> Any:
 
 def _reciprocal(x: Any, size: Any) -> Any:
     """1 / x, and 0 where x is nothing but rounding beside `size`."""
-    lost = np.abs(x) <= np.finfo(x.dtype).eps * size
+    lost = np.abs(x) <= x.shape[-1] * np.finfo(x.dtype).eps * size
     return np.where(lost, 0, 1 / np.where(lost, 1, x))
 
 

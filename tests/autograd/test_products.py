@@ -119,8 +119,11 @@ FUNCTIONS = [
     *((np.cross, a, {}) for a in tuples(((3,), (3,)), ((2, 3), (3,)), ((4, 1, 3), (2, 3)))),
     *((np.cross, a, {"axis": 0}) for a in tuples(((3, 2), (3, 2)))),
     *((np.cross, a, {"axisa": 0, "axisb": 1, "axisc": 0}) for a in tuples(((3, 2), (2, 3)))),
-    *((np.cross, a, {}) for a in tuples(((2,), (2,)), ((2,), (4, 3)), ((4, 1, 3), (5, 2)), ((4, 2), (1, 2)))),
-    *((np.cross, a, {"axisa": 0, "axisb": 1, "axisc": 0}) for a in tuples(((2, 4), (4, 3)))),
+    *(
+        (np.cross, a, {})
+        for a in tuples(((2,), (2,)), ((2,), (4, 3)), ((4, 1, 3), (5, 2)), ((4, 2), (1, 2)), ((4, 2), (4, 3)))
+        if np.lib.NumpyVersion(np.__version__) < "2.5.0.dev0"  # from there on NumPy has it no more
+    ),
     *((np.vecdot, a, {}) for a in tuples(((3,), (3,)), ((4, 1, 3), (2, 3)))),
     *((np.tensordot, a, {"axes": 2}) for a in tuples(((2, 3, 4), (3, 4, 5)))),
     *((np.tensordot, a, {"axes": 0}) for a in tuples(((2, 3), (4,)))),
