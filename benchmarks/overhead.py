@@ -69,21 +69,21 @@ def zero_gradient(x: Any) -> None:
 
 
 def backward_on(
-    leaf: Callable[[Any], Any], tanh: Any, relu: Any, log_softmax: Any, clear: Callable[[Any], None]
+    leaf: Callable[[Any], Any], constant: Any, tanh: Any, relu: Any, log_softmax: Any, clear: Callable[[Any], None]
 ) -> Callable[[str], Run]:
     """The work in a library whose tensors have `.backward()` and `.grad`."""
 
     def make(work: str) -> Run:
         if work == "step":
             parameters = [(leaf(w), leaf(np.zeros(w.shape[1], np.float32))) for w in WEIGHTS]
-            x, hot = leaf(X), HOT
+            x, hot = constant(X), constant(HOT)
 
             def step() -> None:
                 h = x
                 for i, (w, b) in enumerate(parameters):
                     h = h @ w + b
                     h = relu(h) if i < 2 else h
-                (log_softmax(h) * hot_of(h, hot)).sum().__neg__().backward()
+                (log_softmax(h) * hot).sum().__neg__().backward()
                 for pair in parameters:
                     for p in pair:
                         p.data -= 0.01 * values(p.grad)
@@ -105,12 +105,6 @@ def backward_on(
 
 def values(grad: Any) -> Any:
     return grad.data if hasattr(grad, "data") and not isinstance(grad, np.ndarray) else grad
-
-
-def hot_of(h: Any, hot: Any) -> Any:
-    import torch
-
-    return torch.from_numpy(hot) if isinstance(h, torch.Tensor) else hot
 
 
 def functional(grad: Any, asarray: Any, tanh: Any, relu: Any, log_softmax: Any) -> Callable[[str], Run]:
@@ -185,6 +179,7 @@ def library(name: str) -> Callable[[str], Run]:
 
         return backward_on(
             lambda a: pb.Tensor(a, requires_grad=True),
+            pb.Tensor,
             pb.tanh,
             pb.relu,
             lambda h: pb.log_softmax(h, axis=1),
@@ -196,6 +191,7 @@ def library(name: str) -> Callable[[str], Run]:
         torch.set_num_threads(1)
         return backward_on(
             lambda a: torch.tensor(a, requires_grad=True),
+            torch.tensor,
             torch.tanh,
             torch.relu,
             lambda h: torch.log_softmax(h, 1),
@@ -210,7 +206,8 @@ def library(name: str) -> Callable[[str], Run]:
         from mygrad.nnet.activations import logsoftmax, relu
 
         log_softmax = lambda h: logsoftmax(h, axis=1)  # noqa: E731
-        return backward_on(mygrad.tensor, mygrad.tanh, relu, log_softmax, mygrad.Tensor.null_grad)
+        constant = lambda a: mygrad.tensor(a, constant=True)  # noqa: E731
+        return backward_on(mygrad.tensor, constant, mygrad.tanh, relu, log_softmax, mygrad.Tensor.null_grad)
     if name == "autograd":
         import autograd.numpy as anp
         from autograd.scipy.special import logsumexp
@@ -226,7 +223,7 @@ def library(name: str) -> Callable[[str], Run]:
         )
     from micrograd.engine import Value
 
-    return backward_on(lambda a: Value(float(a)), None, None, None, zero_gradient)
+    return backward_on(lambda a: Value(float(a)), None, None, None, None, zero_gradient)
 
 
 def kept(name: str, count: int = 20_000) -> float:
