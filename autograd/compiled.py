@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .graph import Node, modes
+from .lending import leases, own, owned
 from .tensor import Tensor, as_data, lift
 
 if TYPE_CHECKING:
@@ -37,16 +38,19 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
 
         def apply(x, *, axis):
             if modes.special: return slow(x, axis=axis)
-            lifted, n0 = False, None
+            lifted, foreign, n0 = False, False, None
             if isinstance(x, Tensor): lifted, n0, x = True, x._node, x._held
-            elif x.__class__ not in plain and (x.__class__ is not ndarray or x.dtype.hasobject):
-                lifted, n0, x = taken(x, lifted)
+            elif x.__class__ not in plain:
+                foreign = True
+                if x.__class__ is not ndarray or x.dtype.hasobject: lifted, n0, x = taken(x, lifted)
             out = function(x, axis=axis)
             if out.__class__ is ndarray:
                 if not out.ndim: out = out[()]
             elif out.__class__ is complex: out = complex128(out)
             if not lifted: return out
             edges = ()
+            if (foreign or leases) and n0 is not None: x = own(x, foreign and n0 is None)
+            if axis.__class__ not in plain and n0 is not None: axis = owned(axis)
             if n0 is not None: edges += ((n0, rules[0], (out, axis,)),)
             result = new(Tensor)                                 # wrap(out, ...), without a call
             result._held = out
@@ -59,12 +63,15 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
     lines = [
         f"def apply({', '.join([*arrays, *(['*', *options] if options else [])])}):",
         f"    if modes.special: return slow({call})",
-        f"    lifted, {', '.join(nodes)} = False, {', '.join('None' for _ in nodes)}",
+        f"    lifted, foreign, {', '.join(nodes)} = False, False, {', '.join('None' for _ in nodes)}",
     ]
     for node, x in zip(nodes, arrays, strict=True):
-        lines.append(f"    if isinstance({x}, Tensor): lifted, {node}, {x} = True, {x}._node, {x}._held")
-        unknown = f"{x}.__class__ not in plain and ({x}.__class__ is not ndarray or {x}.dtype.hasobject)"
-        lines.append(f"    elif {unknown}: lifted, {node}, {x} = taken({x}, lifted)")
+        lines += [
+            f"    if isinstance({x}, Tensor): lifted, {node}, {x} = True, {x}._node, {x}._held",
+            f"    elif {x}.__class__ not in plain:",
+            "        foreign = True",
+            f"        if {x}.__class__ is not ndarray or {x}.dtype.hasobject: lifted, {node}, {x} = taken({x}, lifted)",
+        ]
     lines += [
         f"    {', '.join(['out', *primitive.residuals])} = function({call})",
         "    if out.__class__ is ndarray:",
@@ -73,6 +80,13 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
         "    if not lifted: return out",
         "    edges = ()",
     ]
+    for value in (*arrays, *options):
+        keepers = " or ".join(f"n{i} is not None" for i, rule in sorted(rules.items()) if value in rule.wants)
+        if keepers and value in arrays:
+            foreign = f"foreign and n{arrays.index(value)} is None"
+            lines.append(f"    if (foreign or leases) and ({keepers}): {value} = own({value}, {foreign})")
+        elif keepers:
+            lines.append(f"    if {value}.__class__ not in plain and ({keepers}): {value} = owned({value})")
     for i, node in enumerate(nodes):
         edge = f"({node}, rules[{i}], {rules[i].kept})" if i in rules else f"no_rule({i})"
         lines.append(f"    if {node} is not None: edges += ({edge},)")
@@ -91,6 +105,9 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
             "Node": Node,
             "plain": PLAIN,
             "taken": _taken,
+            "leases": leases,
+            "own": own,
+            "owned": owned,
         },
         **{"primitive": primitive, "function": primitive.function, "slow": primitive._apply, "rules": dict(rules)},
         **{"ndarray": np.ndarray, "complex128": np.complex128, "no_rule": primitive.rule, "shape_of": shape_of},

@@ -11,7 +11,7 @@ import numpy as np
 from .parts import astype
 from .primitive import implements
 from .shaping import broadcast_to, moveaxis
-from .tensor import Tensor, as_data, lift, on_cpu, wrap
+from .tensor import Tensor, as_data, borrowed, lift, on_cpu, wrap
 
 __all__ = [
     "arange", "array", "asarray", "bartlett", "blackman", "empty", "empty_like", "eye", "from_dlpack",
@@ -32,7 +32,7 @@ def asarray(obj: Any, dtype: Any = None, copy: bool | None = None, *, device: st
     if isinstance(obj, (list, tuple)):
         obj = lift(obj)
     if not isinstance(obj, Tensor):
-        return wrap(as_data(obj, dtype, copy))
+        return wrap(borrowed(obj, dtype, copy))
     out = obj if dtype is None or obj.dtype == dtype else astype(obj, dtype)
     if copy is False and out is not obj:
         raise ValueError(f"asarray: cannot convert {obj.dtype} to {np.dtype(dtype)} without a copy")
@@ -136,4 +136,4 @@ def array(object: Any, dtype: Any = None, *, copy: bool | None = True) -> Tensor
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A Tensor on the memory of another library's array, by the DLPack protocol; a copy if `copy`."""
-    return wrap(as_data(np.from_dlpack(x, device=device, copy=copy)))
+    return wrap(borrowed(np.from_dlpack(x, device=device, copy=copy), copy=copy))

@@ -44,6 +44,11 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Any:
     return np.ndarray(shape, dtype, blocks[-1])
 
 
+def held_once(array: Any) -> bool:
+    """Whether the memory in which an array lies, that of its base if it is a view, is held by nothing else."""
+    return array.base is None or sys.getrefcount(array.base) == 2 + any(array.base is b for b in _pool.blocks)
+
+
 def parts(shape: tuple[int, ...]) -> list[slice]:
     """Ranges of the first axis that fit the nearest cache, for several operations on each."""
     step = max(1, LARGE // 16 // max(1, math.prod(shape[1:])))

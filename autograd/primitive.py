@@ -26,6 +26,7 @@ import numpy as np
 from .batching import by_kind
 from .compiled import PLAIN, compiled
 from .graph import Node, Output, Several, mode, modes
+from .lending import leases, own, owned
 from .levels import Traced, level_of, tracer
 from .rule import Rule
 from .tensor import Tensor, as_data, functions, lift, wrap
@@ -188,10 +189,19 @@ class Primitive:
             rule = self.rules[position] = Rule(self, position, *last.given)
         return rule
 
+    def _in_force(self, position: int) -> Rule:
+        """The rule for the array at `position`, so that it keeps what an `override` wants, too."""
+        rule = self.rule(position)
+        substitute = modes.overrides.get(rule.key)
+        return rule if substitute is None else rule.widened(substitute)
+
+    def argument(self, position: int) -> str:
+        """The name of the array parameter to which the array at `position` belongs."""
+        return self.arrays[position] if position < len(self.arrays) else str(self.variadic)
+
     def kind(self, position: int) -> str:
         """What kind of map this is in the array at `position`."""
-        name = self.arrays[position] if position < len(self.arrays) else str(self.variadic)
-        return self.kinds.get(name, "general")
+        return self.kinds.get(self.argument(position), "general")
 
     def outputs(self, *args: Any, **options: Any) -> tuple[Any, ...]:
         """The result, as `apply` gives it, and the residuals."""
@@ -202,6 +212,7 @@ class Primitive:
             return tracer(args, level).outputs(self, args, options)
         parents: list[tuple[int, Node]] = []
         values: list[Any] = []
+        foreign: set[int] = set()
         lifted = below = False
         for position, arg in enumerate(args):
             if isinstance(arg, Tensor):
@@ -213,8 +224,10 @@ class Primitive:
                     parents.append((position, node))
                     arg = arg._held
                 below = below or isinstance(arg, Tensor)
-            elif arg.__class__ not in PLAIN and (arg.__class__ is not np.ndarray or arg.dtype.hasobject):
-                arg = as_data(arg)
+            elif arg.__class__ not in PLAIN:
+                foreign.add(position)
+                if arg.__class__ is not np.ndarray or arg.dtype.hasobject:
+                    arg = as_data(arg)
             values.append(arg)
         if below:
             results = self.outputs(*values, **options)
@@ -229,12 +242,13 @@ class Primitive:
             return results
         if not parents or not modes.recording:
             return self.wrapped(results[0], None), *results[1:]
+        rules = [self._in_force(position) for position, _ in parents]
+        wanted = {want for rule in rules for want in rule.wants}
+        if foreign or leases:
+            values = [own(v, i in foreign) if self.argument(i) in wanted else v for i, v in enumerate(values)]
+        options = {name: owned(value) if name in wanted else value for name, value in options.items()}
         edges, picked = [], {}
-        for position, parent in parents:
-            rule = self.rule(position)
-            substitute = modes.overrides.get(rule.key)
-            if substitute is not None:
-                rule = rule.widened(substitute)
+        for (_, parent), rule in zip(parents, rules, strict=True):
             if rule.kept not in picked:
                 picked[rule.kept] = rule.pick(*results, *values, **options)
             edges.append((parent, rule, picked[rule.kept]))

@@ -17,6 +17,7 @@ import numpy as np
 from .creation import asarray
 from .elementwise import positive
 from .graph import Node, Output, Several, enable_grad, modes, no_grad, now, pull
+from .lending import own
 from .levels import bottom
 from .shaping import matrix_transpose, ravel, reshape
 from .tensor import Tensor, carried, leaf, lowered, plain, seed, wrap
@@ -122,7 +123,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     """The function that keeps nothing of its inside for backward but its arguments: backward runs `f` again.
 
     Arguments and results are as for `grad`; Tensors that `f` closes over, as a module does over its parameters, get
-    their gradients too. Random numbers of `nn` (dropout) are drawn again as they were.
+    their gradients too. Random numbers of `nn` (dropout) are drawn again as they were. RuntimeError in backward if
+    `f` gives other values then, because something that it closes over has changed.
     Source: Chen et al., Training deep nets with sublinear memory cost, 2016.
 
     >>> x = Tensor(2.0, requires_grad=True)
@@ -137,6 +139,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             return f(*args, **kwargs)
         level, start = 2 * modes.depth, now()
         arguments, rebuild = flatten((args, kwargs))
+        arguments = [wrap(own(x._held), x._node) if isinstance(x, Tensor) else own(x, True) for x in arguments]
         asked = [i for i, x in enumerate(arguments) if isinstance(x, Tensor) and _at(level, x)]
         inputs = tuple(arguments[i]._held for i in asked)
         others = [None if i in asked else x for i, x in enumerate(arguments)]
@@ -156,6 +159,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             with enable_grad(), _drawing(states):
                 fresh = [positive(x) if create_graph else leaf(x, level) for x in inputs]
                 again = run(fresh)[0]
+                for i, out in zip(made, outputs, strict=True):
+                    _same("checkpoint", again[i], out, out)
                 seeds = [seed(again[i], c, create_graph) for i, c in zip(made, g, strict=True) if c is not None]
                 return _pulled(seeds, [*(x._node for x in fresh), *beyond], create_graph)
 
@@ -167,6 +172,19 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         return as_result(results)
 
     return checkpointed
+
+
+def _same(name: str, again: Any, before: Any, scale: Any) -> None:
+    """RuntimeError unless two runs of a function gave the same, up to rounding of what is as large as `scale`."""
+    new, old = bottom(again), bottom(before)
+    near = np.finfo(new.dtype).eps ** 0.75
+    if new.shape != old.shape or not np.allclose(
+        new, old, near, near * np.max(np.abs(bottom(scale)), initial=0), equal_nan=True
+    ):
+        raise RuntimeError(
+            f"{name}: run again in the backward pass, the function gave other values than before; "
+            "what it closes over must not change in between"
+        )
 
 
 def _pulled(seeds: Any, nodes: Sequence[Any], create_graph: bool) -> dict[int, Any]:
@@ -201,6 +219,7 @@ def implicit(residual: Callable[[Any], Any], x: Any, solve: Callable[..., Any] |
     beyond = _beyond([out], start) if _at(level, out) else []
     if not beyond:
         return x
+    before = out._held
 
     def backwards(g: Tensor, root: Tensor, create_graph: bool) -> Tensor:
         """w with A^T w = g."""
@@ -217,7 +236,9 @@ def implicit(residual: Callable[[Any], Any], x: Any, solve: Callable[..., Any] |
             w = backwards(g, root, create_graph)
             fresh = positive(root) if create_graph else leaf(plain(root), level)
             w = w if create_graph else lowered(w, level - 1)
-            found = _pulled([seed(residual(fresh), -w, create_graph)], [fresh._node, *beyond], create_graph)
+            again = residual(fresh)
+            _same("implicit", again, before, x)
+            found = _pulled([seed(again, -w, create_graph)], [fresh._node, *beyond], create_graph)
             return {i - 1: c for i, c in found.items() if i}
 
     return _outlined("implicit", [first], beyond, (), find)[0]

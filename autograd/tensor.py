@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .graph import LAST, Node, modes
+from .lending import is_lent, lent, shared
 from .levels import Traced, detached, raw
 
 
@@ -21,6 +22,12 @@ def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     if array.dtype.kind not in "biufc":
         raise TypeError(f"Tensor: dtype {array.dtype} is not numeric (bool, integer, float or complex)")
     return array if array.ndim else array[()]
+
+
+def borrowed(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+    """As `as_data`, of what others hold, whose memory is shared unless `copy`; see lending.py."""
+    array = as_data(data, dtype, copy)
+    return array if copy or isinstance(data, (Tensor, list, tuple)) else shared(array)
 
 
 def _differentiable(dtype: np.dtype[Any]) -> None:
@@ -70,12 +77,20 @@ class Tensor:
 
     @property
     def data(self) -> Any:
-        """The values: a NumPy array, or a NumPy scalar where `ndim` is 0."""
-        return raw(self)
+        """The values: a NumPy array, or a NumPy scalar where `ndim` is 0.
+
+        What is written into the array is written into this tensor, but not into what was computed from it before,
+        nor into its views. Assigned, it is copied.
+        """
+        if self._held.__class__ is np.ndarray:
+            return lent(self)
+        return self._held.data if isinstance(self._held, Tensor) else raw(self).copy()
 
     @data.setter
     def data(self, values: Any) -> None:
-        values, old = as_data(values), self._node
+        if is_lent(values, self._held) and values.shape == self.shape:
+            return
+        values, old = as_data(values, copy=True), self._node
         if old is not None:
             _differentiable(values.dtype)
             if old.primitive is None and (values.shape, values.dtype) == (old.shape, old.dtype):
@@ -139,7 +154,7 @@ class Tensor:
         return "cpu"
 
     def detach(self) -> Tensor:
-        """The same values (shared memory) without the graph."""
+        """The same values without the graph."""
         return wrap(detached(self))
 
     def detach_(self) -> Tensor:
@@ -153,8 +168,8 @@ class Tensor:
         return self._node is not None and self._node.hooks is not None and LAST in self._node.hooks
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """The values as a NumPy array (shared memory), whether or not a gradient is required."""
-        return np.asarray(raw(self))
+        """The values as a NumPy array, as `data` gives them, whether or not a gradient is required."""
+        return np.asarray(self.data)
 
     def item(self, *index: int) -> Any:
         """The one value (or the one at `index`) as a Python number; ValueError if there are more."""
@@ -190,7 +205,7 @@ class Tensor:
                 "a Tensor that requires a gradient would lose it in a NumPy array: "
                 "use .detach() or .numpy() for its values, or stack() for a list of Tensors"
             )
-        return np.array(raw(self), dtype=dtype, copy=copy)
+        return np.array(raw(self) if copy else self.data, dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if not kwargs and method == "__call__" and ufunc in functions:
@@ -305,8 +320,8 @@ def find(ufunc: Any) -> Any:
 
 
 def plain(x: Tensor) -> Any:
-    """The array of a Tensor of which no transform or graph knows, or else the Tensor itself."""
-    return x if carried(x) else x._held
+    """The array of a Tensor of which no transform or graph knows, or else the same as a Tensor."""
+    return wrap(x._held, x._node) if carried(x) else x._held
 
 
 def leaf(value: Any, level: int) -> Tensor:
@@ -352,7 +367,7 @@ def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tu
             raise RuntimeError(f"backward: an output of shape {output.shape} needs a gradient of that shape")
         one = np.ones(output.shape, output.dtype) if output._node.value is None else output.dtype.type(1)
         return output._node, wrap(one) if create_graph else one
-    given = gradient if isinstance(gradient, Tensor) else wrap(as_data(gradient))
+    given = gradient if isinstance(gradient, Tensor) else wrap(borrowed(gradient))
     if given.shape != output.shape:
         raise ValueError(f"backward: gradient of shape {given.shape} given for an output of shape {output.shape}")
     if given.dtype != output.dtype:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..levels import raw
 from ..primitive import Primitive
 from ..shaping import concatenate, reshape
 from ..tensor import wrap
@@ -78,7 +79,7 @@ class Case:
         """The gradients with respect to the asked arrays, by an ordinary backward pass."""
         leaves = self.leaves(arrays)
         self.value(leaves).backward(g)
-        grads = [leaves[i].grad.numpy() for i in self.asked]
+        grads = [np.asarray(raw(leaves[i].grad)) for i in self.asked]
         for i, grad in zip(self.asked, grads, strict=True):
             if grad.shape != arrays[i].shape or grad.dtype != arrays[i].dtype:
                 raise self.failure(f"gradient is {grad.dtype} {grad.shape}", i)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..levels import raw
 from ..primitive import Primitive
 from ..shaping import concatenate, reshape
 from ..tensor import Tensor, wrap
@@ -288,14 +289,14 @@ def _unchanged_and_unshared(case: Case) -> None:
     arrays, g = [x.copy() for x in case.arrays], case.g.copy()
     leaves = case.leaves(arrays)
     out = case.value(leaves)
-    held = {case.name(i): x for i, x in enumerate(arrays)} | {"the cotangent": g, "the result": out.numpy()}
+    held = {case.name(i): x for i, x in enumerate(arrays)} | {"the cotangent": g, "the result": np.asarray(raw(out))}
     before = {name: x.copy() for name, x in held.items()}
     out.backward(g)
     for name, x in held.items():
         case.compare(f"{name} after a backward pass", x, "before it", before[name], 0)
     runs = [case.gradients(arrays, g) for _ in range(2)]
     case.same("gradient of a second run", runs[1], "of the first", runs[0], 0)
-    gradients = {i: leaves[i].grad.numpy() for i in case.asked}
+    gradients = {i: np.asarray(raw(leaves[i].grad)) for i in case.asked}
     for i, grad in gradients.items():
         others = {f"the gradient of {case.name(j)}": x for j, x in gradients.items() if j != i}
         others |= held | {f"the gradient of {case.name(i)} in a later run": runs[0][case.asked.index(i)]}

@@ -1,15 +1,16 @@
 """Random programs of creations, views, writes in place, detachment and backward passes, beside a slow oracle.
 
 The oracle replays a program as pure NumPy functions of its leaves: an operation in place makes a new value, and a
-gradient is taken entry by entry with the complex step.
+gradient is taken entry by entry with the complex step. Arrays that the outside shares with Tensors are written into at
+any time: that changes Tensors, but never what was computed from them before, nor its gradients.
 """
 
 import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from pullback import Tensor, no_grad
+from pullback import Tensor, asarray, no_grad
 
 SHAPES = [(), (1,), (3,), (2, 3), (2, 1), (3, 2)]
 UNARY = {
@@ -73,11 +74,16 @@ class Programs(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.everything = []
+        self.seen = []  # arrays of the outside, in the memory of Tensors or of its own
         self.rng = np.random.default_rng(0)
 
     def new(self, tensor, value):
         self.everything.append(Variable(tensor, value))
         return self.everything[-1]
+
+    @initialize(target=variables, shape=st.sampled_from(SHAPES))
+    def begin(self, shape):
+        return multiple(self.create(shape, True), self.create(shape, True), self.share(shape))
 
     @rule(target=variables, shape=st.sampled_from(SHAPES), requires_grad=st.booleans())
     def create(self, shape, requires_grad):
@@ -101,6 +107,43 @@ class Programs(RuleBasedStateMachine):
     @rule(target=variables, x=variables)
     def detach(self, x):
         return self.new(x.tensor.detach(), Value(number=np.array(x.tensor.data)))
+
+    @rule(target=variables, shape=st.sampled_from(SHAPES))
+    def share(self, shape):
+        array = self.rng.uniform(-1, 1, shape)
+        self.seen.append(array)
+        return self.new(asarray(array), Value(number=array.copy()))
+
+    @rule(x=variables, door=st.sampled_from(["data", "numpy", "asarray"]))
+    def see(self, x, door):
+        """Get hold of a Tensor's memory."""
+        tensor = x.tensor.detach() if door == "asarray" and x.tensor.requires_grad else x.tensor
+        self.seen.append({"data": lambda t: t.data, "numpy": Tensor.numpy, "asarray": np.asarray}[door](tensor))
+
+    @rule(target=variables, x=variables, name=st.sampled_from(sorted(BINARY)), left=st.booleans())
+    def with_an_array(self, x, name, left):
+        fitting = [array for array in self.seen if array.shape == x.tensor.shape]
+        array = fitting[-1] if fitting else self.rng.uniform(-1, 1, x.tensor.shape)
+        self.seen.append(array)
+        operands, values = (x.tensor, array), (x.value, Value(number=np.array(array)))
+        turn = slice(None, None, 1 if left else -1)
+        return self.new(BINARY[name](*operands[turn]), Value(BINARY[name], values[turn]))
+
+    @rule()
+    def scribble(self):
+        """Write into all arrays that are seen: Tensors may change with them, the gradients of their past must not."""
+        before = [np.array(x.tensor._held) for x in self.everything]
+        for array in self.seen:
+            if array.flags.writeable and np.ndim(array):
+                array[...] = self.rng.uniform(-1, 1, array.shape)
+        for x, old in zip(self.everything, before, strict=True):
+            change = x.tensor._held - old
+            if np.any(change):
+                assert any(np.shares_memory(x.tensor._held, array) for array in self.seen)
+                if x.value.owner is not None:
+                    x.value = Value(number=x.value.number + change, owner=x.value.owner)
+                else:
+                    x.value = Value(lambda a, change=change: a + change, (x.value,))
 
     def in_place(self, x, change, function, inputs):
         """A change of x in place: an error for leaves, a new value for others."""
@@ -167,7 +210,7 @@ class Programs(RuleBasedStateMachine):
         x.expected = None
 
     @rule(x=variables, create_graph=st.booleans())
-    def backward(self, x, create_graph):
+    def backward(self, x, create_graph=False):
         if not x.tensor.requires_grad:
             assert not x.value.leaves()
             return
@@ -178,11 +221,20 @@ class Programs(RuleBasedStateMachine):
             owner = leaf.owner
             owner.expected = grad if owner.expected is None else owner.expected + grad
 
+    def teardown(self):
+        """At last, the gradients of everything, after all memory has been written into."""
+        for x in self.everything:
+            self.see(x, "data")
+        self.scribble()
+        for x in self.everything:
+            self.backward(x)
+        self.values_and_gradients_agree()
+
     @invariant()
     def values_and_gradients_agree(self):
         for x in self.everything:
             expected = x.value.at(None, 0)
-            np.testing.assert_allclose(x.tensor.data, expected, rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(x.tensor._held, expected, rtol=1e-12, atol=1e-12)
             if x.tensor.is_leaf and x.tensor.requires_grad:
                 if x.expected is None:
                     assert x.tensor.grad is None or not np.any(x.tensor.grad.data)
@@ -191,4 +243,4 @@ class Programs(RuleBasedStateMachine):
 
 
 TestPrograms = Programs.TestCase
-TestPrograms.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestPrograms.settings = settings(max_examples=150, stateful_step_count=20, deadline=None)

@@ -1,0 +1,103 @@
+"""Memory that others can write into: what a graph keeps never lies there.
+
+A Tensor is a value, and a graph keeps the arrays that its rules will want. The outside sees the memory of a Tensor
+through `.data`, `.numpy()`, `np.asarray` and DLPack, and gives its own through `asarray`, `from_dlpack` and plain
+arrays as operands. Three rules make writing there harmless:
+
+    lent     a Tensor hands out its memory only if nobody else holds it, or else moves to a copy of it first
+    leased   as long as somebody sees the memory, or it came from outside, a graph keeps copies of what lies there
+    foreign  of an operand that is a plain array a graph keeps a copy
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from typing import Any
+
+import numpy as np
+
+from .memory import held_once
+
+
+class _Lease(weakref.ref[Any]):
+    """To an array that lives as long as others can write into some memory: the owner of it, if it came from outside."""
+
+    __slots__ = ("owner",)
+    owner: int
+
+
+leases: dict[int, _Lease] = {}  # by the id of the array that has the memory
+
+
+def _lease(array: Any, owner: int) -> Any:
+    """The array of the lease that there is of some memory, or of a new one."""
+    lease = _Lease(array, _ended)
+    lease.owner = owner
+    there = leases.setdefault(owner, lease)()
+    if there is None:  # it ends just now
+        leases[owner] = lease
+    return array if there is None else there
+
+
+def _ended(lease: _Lease) -> None:
+    if leases.get(lease.owner) is lease:
+        del leases[lease.owner]
+
+
+def _owner(array: Any) -> Any:
+    """The array that has the memory."""
+    base = array.base
+    while base is not None:
+        if base.__class__ is memoryview:
+            base = base.obj
+        if not isinstance(base, np.ndarray):
+            break
+        array, base = base, base.base
+    return array
+
+
+def own(x: Any, foreign: bool = False) -> Any:
+    """What a graph can keep of an array: a copy, where others can write into it."""
+    return x.copy("K") if isinstance(x, np.ndarray) and (foreign or id(_owner(x)) in leases) else x
+
+
+def owned(option: Any) -> Any:
+    """What a graph can keep of an option, which may be an array or have arrays in it."""
+    if option.__class__ is tuple:
+        for part in option:
+            if part.__class__ is np.ndarray or part.__class__ is tuple:
+                return tuple([owned(part) for part in option])
+        return option
+    return list(map(owned, option)) if option.__class__ is list else own(option, True)
+
+
+def lent(holder: Any) -> Any:
+    """The array of what has one as `_held`, for others to read and to write: in memory that no graph holds."""
+    array = holder._held
+    owner = id(array if array.base is None else _owner(array))
+    lease = leases.get(owner)
+    seen = None if lease is None else lease()
+    if seen is not None and (id(seen) == owner or seen is array):
+        return array
+    if is_lent(seen, array):
+        return seen
+    if sys.getrefcount(holder._held) > 3 or not held_once(array):  # the slot, the name and the argument
+        holder._held = array = array.copy("K")
+        owner = id(array)
+    view = np.asarray(memoryview(array))
+    return _lease(view, owner)
+
+
+def shared(array: Any) -> Any:
+    """An array of the outside, in memory that is leased from now on."""
+    if isinstance(array, np.ndarray):
+        owner = _owner(array)
+        _lease(owner, id(owner))
+    return array
+
+
+def is_lent(array: Any, held: Any) -> bool:
+    """Whether this is the array that `lent` gave for what is held, as in `x.data = x.data`."""
+    base = getattr(array, "base", None)
+    return base.__class__ is memoryview and base.obj is held
