@@ -274,8 +274,8 @@ def fit(c: Any, node: Node, rule: Any) -> Any:
         given, lead = c.shape, c.ndim - len(node.shape)
         if lead > 0:
             c = np.add.reduce(c, axis=tuple(range(lead)))
-        stretched = tuple(i for i, (n, m) in enumerate(zip(node.shape, c.shape, strict=False)) if n == 1 != m)
-        if stretched:
+        if c.shape != node.shape:
+            stretched = tuple([i for i, (n, m) in enumerate(zip(node.shape, c.shape, strict=False)) if n == 1 != m])
             c = np.add.reduce(c, axis=stretched, keepdims=True)
         if c.shape != node.shape:
             raise ValueError(f"{rule!r} returned a cotangent of shape {given} for an input of shape {node.shape}")
