@@ -1,7 +1,8 @@
 """Optimizers and the training loop."""
 
+from .adam import Adam, AdamW
 from .optimizer import Optimizer
 from .sgd import SGD
 from .trainer import Trainer
 
-__all__ = ["SGD", "Optimizer", "Trainer"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "Trainer"]

@@ -74,10 +74,11 @@ class Optimizer:
                 loss = closure()
         for group in self.param_groups:
             for p in group["params"]:
-                gradient = p.grad
-                if gradient is not None:
-                    data = _writable(p)
-                    self.update(data, gradient._held, self.state[p], group)
+                if p.grad is not None:
+                    data, gradient = _writable(p), p.grad._held
+                    if gradient.dtype.kind == "c":
+                        gradient = np.conj(gradient)  # which is the direction of steepest ascent, see `backward`
+                    self.update(data, gradient, self.state[p], group)
                     if not data.ndim:
                         p._held = p._node.value = data[()]
         return loss
@@ -146,7 +147,12 @@ def _writable(p: Tensor) -> Any:
 
 
 def blocks(*arrays: Any) -> Iterable[tuple[Any, ...]]:
-    """Arrays of one shape in aligned pieces (views) that fit in the cache, for several operations on each."""
+    """Arrays of one shape in aligned pieces (views) that fit in the cache, for several operations on each.
+
+    Complex numbers are pairs of real ones.
+    """
+    if arrays[0].dtype.kind == "c":
+        arrays = tuple(array[..., None].view(array.real.dtype) for array in arrays)
     size = arrays[0].size
     if size <= _BLOCK or not all(array.flags.c_contiguous for array in arrays):
         return (arrays,)

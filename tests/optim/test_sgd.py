@@ -122,11 +122,23 @@ def test_dtypes_stay(dtype):
 
 
 def test_complex_parameters():
+    """PyTorch's gradient is the direction of ascent, ours its conjugate."""
     torch = pytest.importorskip("torch")
     start, gradient = np.array([1 + 2j, -3j]), np.array([2 - 1j, 0.5])
-    p, q = Tensor(start, requires_grad=True), torch.tensor(start, requires_grad=True)
-    p.grad, q.grad = Tensor(gradient), torch.tensor(gradient)
-    for optimizer in (SGD([p], 0.1, 0.9, weight_decay=0.1), torch.optim.SGD([q], 0.1, 0.9, weight_decay=0.1)):
+    for options in ({}, {"momentum": 0.9, "weight_decay": 0.1}):
+        p, q = Tensor(start, requires_grad=True), torch.tensor(start, requires_grad=True)
+        p.grad, q.grad = Tensor(gradient), torch.tensor(gradient.conj())
+        for optimizer in (SGD([p], 0.1, **options), torch.optim.SGD([q], 0.1, **options)):
+            optimizer.step()
+            optimizer.step()
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-14)
+
+
+def test_complex_parameters_descend():
+    z = Tensor([3 + 4j, -1j], requires_grad=True)
+    optimizer = SGD([z], lr=0.25)
+    for _ in range(60):
+        optimizer.zero_grad()
+        (abs(z - (1 - 2j)) ** 2).sum().backward()
         optimizer.step()
-        optimizer.step()
-    np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-14)
+    np.testing.assert_allclose(z.data, 1 - 2j, rtol=1e-12)

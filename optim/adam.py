@@ -1,0 +1,113 @@
+"""Adam, and AdamW, whose weight decay is apart from the gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .optimizer import Optimizer, blocks
+
+
+class Adam(Optimizer):
+    """Adam, step for step as PyTorch's: steps of a size that the gradient's own size does not matter to.
+
+    From the gradient g of a parameter p (negated to `maximize`), the t-th step computes, entry by entry,
+
+        g <- g + weight_decay * p
+        m <- beta1 * m + (1 - beta1) * g
+        v <- beta2 * v + (1 - beta2) * g^2
+        p <- p - lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    with `amsgrad` with the largest v so far in the place of v. ValueError for a negative lr, eps or weight_decay, and
+    for betas outside of [0, 1). Source: Kingma and Ba, Adam: a method for stochastic optimization, 2015; Reddi et al.,
+    On the convergence of Adam and beyond, 2018.
+
+    >>> from pullback import Tensor
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> Adam([x], lr=0.25).step()
+    >>> x.data
+    array([0.75, 1.75])
+    """
+
+    decoupled = False
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize})
+
+    def check(self, group: dict[str, Any]) -> None:
+        for name in ("lr", "eps", "weight_decay"):
+            if not group[name] >= 0:
+                raise ValueError(f"{self._name}: {name} must not be negative, but is {group[name]}")
+        if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
+            raise ValueError(f"{self._name}: betas must be two numbers of at least 0 and below 1, not {group['betas']}")
+
+    def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        if not state:
+            names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]
+            state.update({"step": 0, **{name: np.zeros_like(data) for name in names}})
+        state["step"] += 1
+        (beta1, beta2), decay = group["betas"], group["weight_decay"]
+        size = group["lr"] / (1 - beta1 ** state["step"])
+        scale = math.sqrt(1 - beta2 ** state["step"])
+        averages = [state[name] for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if name in state]
+        for p, g, m, v, *most in blocks(data, gradient, *averages):
+            if group["maximize"]:
+                g = -g
+            if decay and self.decoupled:
+                p *= 1 - group["lr"] * decay
+            elif decay:
+                g = g + decay * p
+            m += (1 - beta1) * (g - m)
+            v *= beta2
+            v += (1 - beta2) * (g * g)
+            for largest in most:
+                v = np.maximum(largest, v, out=largest)
+            root = np.sqrt(v)
+            root /= scale
+            root += group["eps"]
+            p -= size * m / root
+
+
+class AdamW(Adam):
+    """Adam with weight decay that shrinks the parameter itself, p <- p - lr * weight_decay * p, before the step.
+
+    Arguments and errors as for `Adam`, but a decay of 0.01 unless given.
+    Source: Loshchilov and Hutter, Decoupled weight decay regularization, 2019.
+
+    >>> from pullback import Tensor
+    >>> x = Tensor([1.0], requires_grad=True)
+    >>> x.grad = [0.0]
+    >>> AdamW([x], lr=0.5, weight_decay=0.5).step()
+    >>> x.data
+    array([0.75])
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
