@@ -63,6 +63,20 @@ class Batched(Traced):
         return wrap(Batched(self.level, result)) if isinstance(result, (Tensor, np.ndarray, np.generic)) else result
 
 
+def drawn(draw: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> Any:
+    """`draw(shape)`, random numbers: inside `vmap` each example's own or the same for all, as its `randomness` says."""
+    if any(randomness == "error" for _, _, randomness in modes.batches):
+        raise RuntimeError(
+            "vmap: random numbers are drawn inside; pass randomness='different' for each example to have its own, "
+            "or randomness='same'"
+        )
+    each = [(level, n) for level, n, randomness in modes.batches if randomness == "different"]
+    numbers = draw((*(n for _, n in each), *shape))
+    for level, _ in each:
+        numbers = wrap(Batched(level, numbers))
+    return numbers
+
+
 def full(n: int, values: Any, batched: set[int]) -> list[Any]:
     """The values, all of them with the batch axis."""
     return [v if i in batched or v is None else np.broadcast_to(v, (n, *np.shape(v))) for i, v in enumerate(values)]

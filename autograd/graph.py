@@ -29,12 +29,14 @@ def now() -> int:
 class _Modes(threading.local):
     """What is switched on in this thread; `special` is False while operations just compute and record.
 
-    `depth` counts the transforms around that put values of their own in place of arrays (see levels.py).
+    `depth` counts the transforms around that put values of their own in place of arrays (see levels.py), `batches` has
+    the level, the number of examples and the randomness of those that are a `vmap`, outermost first.
     """
 
     special = False
     recording = True
     depth = 0
+    batches: tuple[tuple[int, int, str], ...] = ()
     overrides: dict[Any, Any] = {}
     watchers: tuple[Any, ...] = ()  # see watching.py
 

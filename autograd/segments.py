@@ -7,13 +7,14 @@ that it closes over, such as the parameters of a module.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
+from .again import surroundings
 from .creation import asarray
 from .elementwise import positive
 from .graph import Node, Output, Several, enable_grad, modes, no_grad, now, pull
@@ -25,8 +26,6 @@ from .transforms import jacobian, vjp
 from .trees import flatten
 
 __all__ = ["checkpoint", "fixed_point", "implicit", "linear_solve"]
-
-generators: list[Callable[[], np.random.Generator]] = []  # what draws random numbers: a second run draws the same
 
 
 class Segment:
@@ -106,19 +105,6 @@ def _at(level: int, x: Tensor, start: float = math.inf) -> bool:
     return x._node is not None and x._node.level == level and x._node.order < start
 
 
-@contextmanager
-def _drawing(states: list[Any]) -> Iterator[None]:
-    """Let the generators draw from these states, and go on where they were."""
-    before = [make().bit_generator.state for make in generators]
-    for make, state in zip(generators, states, strict=True):
-        make().bit_generator.state = state
-    try:
-        yield
-    finally:
-        for make, state in zip(generators, before, strict=True):
-            make().bit_generator.state = state
-
-
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     """The function that keeps nothing of its inside for backward but its arguments: backward runs `f` again.
 
@@ -143,7 +129,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         asked = [i for i, x in enumerate(arguments) if isinstance(x, Tensor) and _at(level, x)]
         inputs = tuple(arguments[i]._held for i in asked)
         others = [None if i in asked else x for i, x in enumerate(arguments)]
-        states = [make().bit_generator.state for make in generators]
+        again = surroundings()
 
         def run(values: Any) -> tuple[list[Any], Any]:
             places = dict(zip(asked, values, strict=True))
@@ -156,12 +142,12 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         beyond = _beyond([results[i] for i in made], start)
 
         def find(g: Any, inputs: Any, outputs: Any, create_graph: bool) -> dict[int, Any]:
-            with enable_grad(), _drawing(states):
+            with enable_grad(), again():
                 fresh = [positive(x) if create_graph else leaf(x, level) for x in inputs]
-                again = run(fresh)[0]
+                second = run(fresh)[0]
                 for i, out in zip(made, outputs, strict=True):
-                    _same("checkpoint", again[i], out, out)
-                seeds = [seed(again[i], c, create_graph) for i, c in zip(made, g, strict=True) if c is not None]
+                    _same("checkpoint", second[i], out, out)
+                seeds = [seed(second[i], c, create_graph) for i, c in zip(made, g, strict=True) if c is not None]
                 return _pulled(seeds, [*(x._node for x in fresh), *beyond], create_graph)
 
         parents = [*(arguments[i]._node for i in asked), *beyond]
@@ -210,7 +196,7 @@ def implicit(residual: Callable[[Any], Any], x: Any, solve: Callable[..., Any] |
     for _ in range(3 if modes.depth and carried(lowered(residual(x), level - 1)) else 0):  # Newton's steps
         a = lowered(_matrix(residual, x), level - 1)
         x = x - reshape(np.linalg.solve(a, ravel(lowered(residual(x), level - 1))), x.shape)
-    start = now()
+    start, again = now(), surroundings()
     first = leaf(plain(x), level)
     with enable_grad() if modes.recording else nullcontext():
         out = residual(first)
@@ -231,14 +217,14 @@ def implicit(residual: Callable[[Any], Any], x: Any, solve: Callable[..., Any] |
         return implicit(lambda w: pull_back(w)[0] - g, w, solve) if create_graph or modes.depth else w
 
     def find(g: Any, inputs: Any, outputs: Any, create_graph: bool) -> dict[int, Any]:
-        with enable_grad():
+        with enable_grad(), again():
             root, g = asarray(outputs[0]), asarray(g[0])
             w = backwards(g, root, create_graph)
             fresh = positive(root) if create_graph else leaf(plain(root), level)
             w = w if create_graph else lowered(w, level - 1)
-            again = residual(fresh)
-            _same("implicit", again, before, x)
-            found = _pulled([seed(again, -w, create_graph)], [fresh._node, *beyond], create_graph)
+            second = residual(fresh)
+            _same("implicit", second, before, x)
+            found = _pulled([seed(second, -w, create_graph)], [fresh._node, *beyond], create_graph)
             return {i - 1: c for i, c in found.items() if i}
 
     return _outlined("implicit", [first], beyond, (), find)[0]

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from .again import surroundings
 from .batching import Batched
 from .creation import asarray
 from .elementwise import positive
 from .forward import dual
-from .graph import enable_grad, modes, pull
+from .graph import enable_grad, mode, modes, pull
 from .levels import deeper, level_of
 from .parts import astype
 from .shaping import broadcast_to, moveaxis, reshape
@@ -117,18 +118,24 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     return rebuild([asarray(value) for value, _ in pairs]), rebuild([asarray(tangent) for _, tangent in pairs])
 
 
-def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness: str = "error") -> Callable[..., Any]:
     """The function that does to all examples of a batch, at once, what `f` does to one.
 
     `in_axes` is the axis of the examples in every argument, or a tuple of them, one for each argument (a number for all
     that it contains, or a nest of its form); None for an argument that all examples share. `out_axes` says the same of
     the results. ValueError where the arguments have different numbers of examples or none.
 
+    Where `f` draws random numbers of `nn` (dropout), `randomness` says whether they are "different" for each example
+    or the "same" for all, as in PyTorch; RuntimeError where it does not ("error").
+
     >>> vmap(lambda x, y: x @ y)([[1.0, 2.0], [3.0, 4.0]], [[1.0, 0.0], [0.0, 1.0]])
     Tensor([1., 4.])
     >>> vmap(grad(lambda w, x: (w * x) ** 2), in_axes=(None, 0))(3.0, [1.0, 2.0])
     Tensor([ 6., 24.])
     """
+
+    if randomness not in ("error", "different", "same"):
+        raise ValueError(f"vmap: randomness {randomness!r}; expected 'error', 'different' or 'same'")
 
     @wraps(f)
     def on_batches(*args: Any, **kwargs: Any) -> Any:
@@ -142,7 +149,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
         if len(counts) != 1 or 0 in counts:
             shapes = ", ".join(str(x.shape) for x in tensors)
             raise ValueError(f"vmap: in_axes {in_axes} of arguments of shapes {shapes} give no one number of examples")
-        with deeper() as level:
+        with deeper() as level, mode(batches=(*modes.batches, (level, *counts, randomness))):
             inputs = [
                 x if axis is None else batched(level, moveaxis(x, axis, 0))
                 for x, axis in zip(tensors, axes, strict=True)
@@ -194,19 +201,22 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
 
     @wraps(f)
     def derivatives(*args: Any, **kwargs: Any) -> Any:
+        again = surroundings()
         traced = _Traced(_given(f, kwargs), args, argnums)
         inputs, outputs = traced.inputs, traced.outputs
         fewer = sum(out.size for out in outputs) < sum(x.size for x in inputs)
         fewer = fewer and all(out.dtype.kind == "f" for out in outputs)
         backward = [x.dtype.kind == "c" or fewer for x in inputs]
+        all_at_once = partial(vmap, randomness="same")  # where f is run again
         blocks = [[Tensor(np.zeros((*out.shape, *x.shape), out.dtype)) for x in inputs] for out in outputs]
         for row, out in zip(blocks, outputs, strict=True):
             if out.size and any(backward):
-                pulled = vmap(lambda unit, out=out: tuple(traced.cotangents([(out, unit)])))(_units(out))
+                pulled = all_at_once(lambda unit, out=out: tuple(traced.cotangents([(out, unit)])))(_units(out))
                 row[:] = [reshape(g, block.shape) for g, block in zip(pulled, row, strict=True)]
         for j, x in enumerate(inputs):
             if x.size and not backward[j]:
-                pushed = vmap(lambda unit, j=j: tuple(traced.tangents(j, unit)), out_axes=-1)(_units(x))
+                with again():
+                    pushed = all_at_once(lambda unit, j=j: tuple(traced.tangents(j, unit)), out_axes=-1)(_units(x))
                 for row, t in zip(blocks, pushed, strict=True):
                     row[j] = reshape(t, row[j].shape)
         return traced.as_result([traced.as_arguments(row) for row in blocks])

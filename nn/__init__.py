@@ -21,6 +21,7 @@ from .pooling import (
     MaxUnpool3d,
 )
 from .serialization import load, save
+from .stateless import functional_call, stack_module_state
 
 __all__ = [
     "AvgPool1d",
@@ -67,9 +68,11 @@ __all__ = [
     "data",
     "datasets",
     "functional",
+    "functional_call",
     "init",
     "load",
     "manual_seed",
     "save",
+    "stack_module_state",
     "utils",
 ]

@@ -6,17 +6,29 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Tensor, getitem, log_softmax, moveaxis, primitive, reshape, sum, where
+from ..autograd import (
+    astype,
+    log_softmax,
+    moveaxis,
+    primitive,
+    reshape,
+    sum,
+    take,
+    take_along_axis,
+    where,
+)
+from ..autograd.batching import folded
+from ..autograd.levels import bottom
 from ..autograd.tensor import lift
 
 
 @primitive(residuals=["top"])
-def class_cross_entropy(x: Any, *, hit: Any, mean: bool) -> Any:
+def class_cross_entropy(x: Any, hit: Any, *, mean: bool) -> Any:
     """log(sum_c exp(x_nc)) - x_nt for every row n of x (N, C), or the mean of them, where t is the class in which
     row n of the mask `hit` (N, C) is True.
 
-    >>> class_cross_entropy(Tensor([[0.0, 0.0]]), hit=np.array([[False, True]]), mean=False)
-    Tensor([0.69314718])
+    >>> class_cross_entropy(np.array([[0.0, 0.0]]), np.array([[False, True]]), mean=False)
+    array([0.69314718])
     """
     top = np.maximum.reduce(x, axis=1, keepdims=True)
     shifted = x - top
@@ -32,11 +44,17 @@ def _(g: Any, x: Any, hit: Any, mean: bool, top: Any) -> Any:
     return (p - hit) * (g / len(x) if mean else g[:, None])
 
 
+@class_cross_entropy.batch
+def _(call: Any, n: int, values: Any, batched: set[int], /, *, mean: bool) -> Any:
+    losses, top = folded(call, n, values, batched, mean=False)
+    return np.mean(losses, axis=1) if mean else losses, top
+
+
 @class_cross_entropy.strategy
 def _(draw: Any) -> Any:
     n, c, mean = draw.integer(1, 3), draw.integer(1, 3), draw.flag()
     target = np.array([[draw.integer(0, c - 1)] for _ in range(n)])
-    return (draw.array(shape=(n, c)),), {"hit": target == np.arange(c), "mean": mean}
+    return (draw.array(shape=(n, c)), target == np.arange(c)), {"mean": mean}
 
 
 _apply = class_cross_entropy.apply
@@ -63,51 +81,45 @@ def cross_entropy(
     mean is weighted by it. ValueError for targets out of range or of another shape, TypeError for those of
     another dtype.
 
+    >>> from pullback import Tensor
     >>> cross_entropy(Tensor([[2.0, 2.0], [1.0, 1.0]]), np.array([0, 1]))
     Tensor(0.69314718)
     """
-    input, target = lift(input), _plain(target)
+    input, target = lift(input), lift(target)
     check_reduction(reduction, "cross_entropy")
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing={label_smoothing}; expected 0 to 1")
     if target.dtype.kind == "f":
         return _with_probabilities(input, target, weight, reduction, label_smoothing)
     classes = _check_target(input, target, "cross_entropy")
-    rows, numbers, flat = _rows(input), np.arange(classes), target.reshape(-1)
-    hit = flat[:, None] == numbers
+    rows, flat = _rows(input), reshape(target, (-1, 1))
+    hit = flat == np.arange(classes)
     if weight is None and not label_smoothing and not 0 <= ignore_index < classes:
-        count = len(flat)
-        if count and np.count_nonzero(hit) == count:  # all count and are in range: a class was hit in every row
+        known = bottom(hit)
+        if known.size and np.count_nonzero(known) * classes == known.size:  # a class was hit in every row: all count
             if reduction == "mean":
-                return _apply(rows, hit=hit, mean=True)
-            return _reduce(_apply(rows, hit=hit, mean=False), target.shape, reduction, count)
+                return _apply(rows, hit, mean=True)
+            return _reduce(_apply(rows, hit, mean=False), target.shape, reduction, flat.size)
 
     counted, chosen = _valid(flat, classes, ignore_index, "cross_entropy")
     by_class = _class_weights(weight, classes, input.dtype, "cross_entropy")
-    weights = by_class[chosen]
-    losses = _apply(rows, hit=chosen[:, None] == numbers, mean=False) * weights
+    weights = take(by_class, chosen)
+    losses = _apply(rows, chosen[:, None] == np.arange(classes), mean=False) * weights
     if label_smoothing:
         smooth = -sum(log_softmax(rows, 1) * by_class, axis=1)
         losses = (1 - label_smoothing) * losses + (label_smoothing / classes) * smooth
-    return _reduce(where(counted, losses, 0), target.shape, reduction, weights[counted].sum())
+    return _reduce(where(counted, losses, 0), target.shape, reduction, sum(where(counted, weights, 0)))
 
 
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """-input at the target class, for log-probabilities (C,), (N, C) or (N, C, d1, ...); see `cross_entropy`."""
-    input, target = lift(input), _plain(target)
+    input, target = lift(input), lift(target)
     check_reduction(reduction, "nll_loss")
     classes = _check_target(input, target, "nll_loss")
-    counted, chosen = _valid(target.reshape(-1), classes, ignore_index, "nll_loss")
-    weights = _class_weights(weight, classes, input.dtype, "nll_loss")[chosen]
-    losses = -getitem(_rows(input), (np.arange(chosen.size), chosen)) * weights
-    return _reduce(where(counted, losses, 0), target.shape, reduction, weights[counted].sum())
-
-
-def _plain(target: Any) -> Any:
-    """Class numbers as a plain array; probabilities may carry a gradient."""
-    if isinstance(target, Tensor) and not target.requires_grad:
-        target = target.data
-    return target if isinstance(target, Tensor) else np.asarray(target)
+    counted, chosen = _valid(reshape(target, (-1, 1)), classes, ignore_index, "nll_loss")
+    weights = take(_class_weights(weight, classes, input.dtype, "nll_loss"), chosen)
+    losses = -take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0] * weights
+    return _reduce(where(counted, losses, 0), target.shape, reduction, sum(where(counted, weights, 0)))
 
 
 def _check_target(input: Any, target: Any, name: str) -> int:
@@ -125,19 +137,20 @@ def _check_target(input: Any, target: Any, name: str) -> int:
 
 
 def _valid(target: Any, classes: int, ignore_index: int, name: str) -> tuple[Any, Any]:
-    """Which targets count, and all targets with 0 for those that do not; ValueError for one out of range."""
-    counted = target != ignore_index
-    chosen = np.where(counted, target, 0)
-    wrong = counted & ((target < 0) | (target >= classes))
+    """Which targets (N, 1) count, and all with 0 for those that do not, (N,); ValueError for one out of range."""
+    counted = target[:, 0] != ignore_index
+    chosen = where(counted, target[:, 0], 0)
+    known = bottom(chosen)
+    wrong = (known < 0) | (known >= classes)
     if wrong.any():
-        raise ValueError(f"{name}: target {target[wrong][0]} is out of range for {classes} classes")
+        raise ValueError(f"{name}: target {known[wrong][0]} is out of range for {classes} classes")
     return counted, chosen
 
 
 def _class_weights(weight: Any, classes: int, dtype: Any, name: str) -> Any:
     if weight is None:
         return np.ones(classes, dtype)
-    weight = np.asarray(weight.data if isinstance(weight, Tensor) else weight, dtype)
+    weight = astype(lift(weight), dtype)
     if weight.shape != (classes,):
         raise ValueError(f"{name}: weight of shape {weight.shape} for {classes} classes")
     return weight
@@ -160,7 +173,9 @@ def _reduce(losses: Any, shape: tuple[int, ...], reduction: str, count: Any) -> 
     total = sum(losses)
     if reduction == "sum":
         return total
-    return total * (1 / float(count)) if count else total + np.nan
+    count = astype(lift(count), total.dtype)
+    some = count != 0
+    return where(some, total / where(some, count, 1), np.nan)
 
 
 def _with_probabilities(input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float) -> Any:

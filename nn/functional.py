@@ -24,6 +24,7 @@ from ..autograd import (
     transpose,
     where,
 )
+from ..autograd.batching import drawn
 from ..autograd.shaping import axes_of
 from . import init
 from .cross_entropy import check_reduction, cross_entropy, nll_loss
@@ -174,7 +175,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True) -> Any:
         return input
     if p == 1:
         return input * input.dtype.type(0)
-    kept = init.generator().random(input.shape, np.float32) >= p
+    kept = drawn(lambda shape: init.generator().random(shape, np.float32), input.shape) >= p
     return input * np.divide(kept, 1 - p, dtype=input.dtype)
 
 

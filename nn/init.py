@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.segments import generators
+from ..autograd.again import captures
 
 
 class _Default(threading.local):
@@ -28,7 +30,23 @@ def generator() -> np.random.Generator:
     return _default.generator
 
 
-generators.append(generator)
+def _redrawing() -> Callable[[], Any]:
+    """What lets this thread draw once more what it draws from now on, and then go on where it was."""
+    state = generator().bit_generator.state
+
+    @contextmanager
+    def redrawing() -> Iterator[None]:
+        source = generator().bit_generator
+        before, source.state = source.state, state
+        try:
+            yield
+        finally:
+            source.state = before
+
+    return redrawing
+
+
+captures.append(_redrawing)
 
 
 def manual_seed(seed: int) -> np.random.Generator:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pullback import Tensor, nn, no_grad
+from pullback import Tensor, grad, nn, no_grad, vmap
 from pullback.nn import functional as F
 from pullback.nn.cross_entropy import class_cross_entropy
 from pullback.testing import check_primitive, gradcheck, gradgradcheck
@@ -187,3 +187,57 @@ def test_weights_are_buffers_in_float32() -> None:
     assert loss.weight.dtype == np.float32 and not list(nn.CrossEntropyLoss().state_dict())
     with no_grad():
         assert loss(Tensor(np.zeros((1, 2), np.float32)), [1]).dtype == np.float32
+
+
+BATCHED = [
+    {},
+    {"reduction": "sum"},
+    {"reduction": "none"},
+    {"weight": [1.0, 2.0, 0.5], "label_smoothing": 0.1},
+    {"weight": [1.0, 2.0, 0.5], "ignore_index": 1},
+    {"ignore_index": 1, "reduction": "sum"},
+    {"ignore_index": -1},
+]
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 3, 2)])
+@pytest.mark.parametrize("options", BATCHED)
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_targets_that_differ_over_a_batch_beside_a_loop(shape: Any, options: dict[str, Any], name: str) -> None:
+    if name == "nll_loss" and "label_smoothing" in options:
+        options = {"weight": options["weight"]}
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, *shape)).astype(np.float32)
+    axis = min(len(shape) - 1, 1)
+    target = rng.integers(0, 3, (4, *shape[:axis], *shape[axis + 1 :]))
+    target[0] = options.get("ignore_index", 0)  # an example of which nothing counts
+
+    def loss(x: Any, y: Any) -> Any:
+        return getattr(F, name)(x, y, **options)
+
+    def check(actual: Any, f: Any) -> None:
+        expected = np.stack([f(Tensor(a), b).numpy() for a, b in zip(x, target, strict=True)])
+        assert actual.dtype == np.float32
+        np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-5, atol=1e-6)
+
+    gradient = grad(lambda x, y: loss(x, y).sum())
+    check(vmap(loss)(x, target), loss)
+    check(vmap(gradient)(x, target), gradient)
+    check(grad(lambda x: vmap(loss)(x, target).sum())(x), gradient)
+    shared = vmap(loss, in_axes=(None, 0))(x[0], target).numpy()
+    np.testing.assert_allclose(shared, np.stack([loss(x[0], t) for t in target]), rtol=1e-5)
+
+
+def test_the_range_of_targets_is_checked_in_a_batch_too() -> None:
+    with pytest.raises(ValueError, match="target 3 is out of range for 3 classes"):
+        vmap(F.cross_entropy)(np.zeros((2, 3)), np.array([0, 3]))
+
+
+def test_gradients_by_the_weights_of_classes(normal: Any) -> None:
+    x, w = Tensor(normal(4, 3), dtype=np.float64), Tensor([1.0, 2.0, 0.5], requires_grad=True)
+    y = np.array([0, 2, 1, 1])
+    each = -F.log_softmax(x, 1).numpy()[np.arange(4), y]
+    F.cross_entropy(x, y, weight=w).backward()
+    total, mean = w.data[y].sum(), (w.data[y] * each).sum() / w.data[y].sum()
+    expected = [(each[y == c] - mean).sum() / total for c in range(3)]  # by the rule of the quotient
+    np.testing.assert_allclose(w.grad.numpy(), expected, rtol=1e-12)
