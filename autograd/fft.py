@@ -69,7 +69,7 @@ def _(draw: Any) -> Any:
 @real_dft.strategy
 def _sample(draw: Any) -> Any:
     shape = draw.shape(min_dims=1, min_side=1)
-    return (draw.integers(shape, -3, 3),), {"axis": draw.axis(len(shape)), "norm": draw.one_of(sorted(_OPPOSITE))}
+    return (draw.array(shape=shape),), {"axis": draw.axis(len(shape)), "norm": draw.one_of(sorted(_OPPOSITE))}
 
 
 @inverse_real_dft.strategy

@@ -145,8 +145,15 @@ class Output:
 
     def __init__(self, name: str, position: int, count: int) -> None:
         self.name, self.position, self.count = name, position, count
-        self.primitive, self.key = self, (self, 0)
         self.arrays, self.variadic = ("outputs",), None
+
+    @property
+    def primitive(self) -> Output:
+        return self
+
+    @property
+    def key(self) -> tuple[Output, int]:
+        return self, 0
 
     def function(self, g: Any) -> Several:
         return Several(g if i == self.position else None for i in range(self.count))

@@ -158,18 +158,16 @@ class Module:
 
     def named_modules(self, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
         """This module and all below it with their dotted names, a shared one once (under its first name)."""
-        seen: set[int] = set()
+        return self._named_modules(prefix, set() if remove_duplicate else None)
 
-        def walk(name: str, module: Module) -> Iterator[tuple[str, Module]]:
-            if remove_duplicate:
-                if id(module) in seen:
-                    return
-                seen.add(id(module))
-            yield name, module
-            for child_name, child in module._own_modules():
-                yield from walk(_join(name, child_name), child)
-
-        return walk(prefix, self)
+    def _named_modules(self, name: str, seen: set[int] | None) -> Iterator[tuple[str, Module]]:
+        if seen is not None:
+            if id(self) in seen:
+                return
+            seen.add(id(self))
+        yield name, self
+        for child_name, child in self._own_modules():
+            yield from child._named_modules(_join(name, child_name), seen)
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it."""
