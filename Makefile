@@ -30,6 +30,7 @@ lint: .venv/test/ready
 bench: .venv/bench/ready
 	.venv/bench/bin/python benchmarks/first_figures.py
 	.venv/bench/bin/python benchmarks/overhead.py
+	.venv/bench/bin/python benchmarks/stress.py
 
 clean:
 	rm -rf .venv demo
