@@ -31,6 +31,7 @@ bench: .venv/bench/ready
 	.venv/bench/bin/python benchmarks/first_figures.py
 	.venv/bench/bin/python benchmarks/overhead.py
 	.venv/bench/bin/python benchmarks/stress.py
+	.venv/bench/bin/python benchmarks/speed.py
 
 clean:
 	rm -rf .venv demo

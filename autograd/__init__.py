@@ -43,6 +43,8 @@ from .shaping import *
 from .sorting import *
 from .statistics import *
 from .tensor import Tensor as Tensor
+from .threads import get_num_threads as get_num_threads
+from .threads import set_num_threads as set_num_threads
 from .transforms import *
 from .windows import *
 from .writing import *

@@ -28,6 +28,7 @@ from .indexing import scatter
 from .primitive import primitive
 from .shaping import reshape
 from .tensor import lift
+from .threads import spread
 from .windows import (
     BLOCK,
     Geometry,
@@ -43,17 +44,18 @@ from .windows import (
     windows,
 )
 
+_SUMS = 16  # into so many the terms of a weight's gradient are added, before these are
+
 __all__ = ["conv", "conv_matrix", "conv_transpose", "conv_weight"]
 
 
-def _blocks(samples: int, width: int, geo: Geometry, itemsize: int) -> Iterator[tuple[slice, list[slice]]]:
+def _blocks(samples: int, width: int, geo: Geometry, itemsize: int) -> list[tuple[slice, list[slice]]]:
     """Ranges of samples, and of rows of windows, of which `width` numbers a window together fit a block."""
     row_bytes = width * math.prod(geo.out[1:]) * itemsize
     parts = min(geo.out[0], -(-row_bytes * geo.out[0] // BLOCK)) or 1
     bounds = [geo.out[0] * part // parts for part in range(parts + 1)]
     rows = [slice(*ends) for ends in itertools.pairwise(bounds)]
-    for block in sample_blocks(samples, row_bytes * geo.out[0]):
-        yield block, rows
+    return [(block, rows) for block in sample_blocks(samples, row_bytes * geo.out[0])]
 
 
 def _places(rows: slice, geo: Geometry) -> slice:
@@ -67,12 +69,17 @@ def _by_group(w: Any, groups: int) -> Any:
     return w.reshape(groups, w.shape[0] // groups, math.prod(w.shape[1:]))
 
 
-def _columns(x: Any, geo: Geometry, groups: int, outs: int) -> Iterator[tuple[slice, slice, Any]]:
-    """im2col block by block: samples, positions, columns (n, groups, depth, l) in memory used again for the next."""
-    zeros: Any = functools.cache(np.zeros)
-    empty: Any = functools.cache(np.empty)
-    width = x.shape[1] * math.prod(geo.kernel) + groups * outs
-    for samples, ranges in _blocks(len(x), width, geo, x.itemsize):
+def _scratch() -> tuple[Any, Any]:
+    """As `np.zeros` and `np.empty`, but what they gave for a shape they give again."""
+    return functools.cache(np.zeros), functools.cache(np.empty)
+
+
+def _columns(
+    blocks: Any, x: Any, geo: Geometry, groups: int, zeros: Any, empty: Any
+) -> Iterator[tuple[slice, slice, Any]]:
+    """im2col block by block: samples, positions, columns (n, groups, depth, l)."""
+    depth = x.shape[1] // groups * math.prod(geo.kernel)
+    for samples, ranges in blocks:
         block = padded(x[samples], geo.padding, zeros)
         for rows in ranges:
             cols, places = windows(block, geo, rows), _places(rows, geo)
@@ -80,7 +87,12 @@ def _columns(x: Any, geo: Geometry, groups: int, outs: int) -> Iterator[tuple[sl
                 copied = empty(cols.shape, x.dtype)
                 copied[...] = cols
                 cols = copied
-            yield samples, places, cols.reshape(len(block), groups, width // groups - outs, places.stop - places.start)
+            yield samples, places, cols.reshape(len(block), groups, depth, places.stop - places.start)
+
+
+def _by_columns(x: Any, geo: Geometry, outs: int) -> list[tuple[slice, list[slice]]]:
+    """The blocks for columns of x and `outs` results of each."""
+    return _blocks(len(x), x.shape[1] * math.prod(geo.kernel) + outs, geo, x.itemsize)
 
 
 def _by_rows(x: Any, w: Any, bias: Any, y: Any, geo: Geometry, groups: int) -> None:
@@ -96,32 +108,35 @@ def _by_rows(x: Any, w: Any, bias: Any, y: Any, geo: Geometry, groups: int) -> N
     row = geo._replace(
         kernel=(1, *geo.kernel[1:]), padding=((0, 0), *geo.padding[1:]), out=(geo.spatial[0], *geo.out[1:])
     )
-    zeros: Any = functools.cache(np.zeros)
-    empty: Any = functools.cache(np.empty)
     together = count if outs < 64 else 1
+
+    def work(blocks: Any) -> None:
+        zeros, empty = _scratch()
+        for samples, ranges in blocks:
+            y[samples] = bias
+            for rows in ranges:
+                n, length = samples.stop - samples.start, rows.stop - rows.start
+                cols = zeros((n, x.shape[1], *row.kernel[1:], length, *geo.out[1:]), x.dtype)
+                for offset, inside, met in taps(row, rows):
+                    cols[:, :, *offset[1:]][met] = x[samples][inside]
+                cols = cols.reshape(n, groups, parts.shape[3], length * inner)
+                if outs < 64:
+                    room = empty((n, groups, count * outs, length * inner), y.dtype)
+                    products = np.matmul(parts.reshape(groups, count * outs, parts.shape[3]), cols, out=room)
+                for i in range(count):
+                    later = before - i * step
+                    low, high = max(0, rows.start + later), min(geo.out[0], rows.stop + later)
+                    if low < high:
+                        at = slice((low - later - rows.start) * inner, (high - later - rows.start) * inner)
+                        if outs < 64:
+                            product = products[:, :, i * outs : (i + 1) * outs, at]
+                        else:
+                            room = empty((n, groups, outs, at.stop - at.start), y.dtype)
+                            product = np.matmul(parts[:, i], cols[..., at], out=room)
+                        y[samples, :, :, low * inner : high * inner] += product
+
     width = x.shape[1] * math.prod(row.kernel) + groups * outs * together
-    for samples, ranges in _blocks(len(x), width, row, x.itemsize):
-        y[samples] = bias
-        for rows in ranges:
-            n, length = samples.stop - samples.start, rows.stop - rows.start
-            cols = zeros((n, x.shape[1], *row.kernel[1:], length, *geo.out[1:]), x.dtype)
-            for offset, inside, met in taps(row, rows):
-                cols[:, :, *offset[1:]][met] = x[samples][inside]
-            cols = cols.reshape(n, groups, parts.shape[3], length * inner)
-            if outs < 64:
-                room = empty((n, groups, count * outs, length * inner), y.dtype)
-                products = np.matmul(parts.reshape(groups, count * outs, parts.shape[3]), cols, out=room)
-            for i in range(count):
-                later = before - i * step
-                low, high = max(0, rows.start + later), min(geo.out[0], rows.stop + later)
-                if low < high:
-                    at = slice((low - later - rows.start) * inner, (high - later - rows.start) * inner)
-                    if outs < 64:
-                        product = products[:, :, i * outs : (i + 1) * outs, at]
-                    else:
-                        room = empty((n, groups, outs, at.stop - at.start), y.dtype)
-                        product = np.matmul(parts[:, i], cols[..., at], out=room)
-                    y[samples, :, :, low * inner : high * inner] += product
+    spread(work, _blocks(len(x), width, row, x.itemsize))
 
 
 @primitive
@@ -143,9 +158,13 @@ def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
     if geo.stride[0] == 1 and geo.kernel[0] > 1 and w.shape[1] * math.prod(geo.kernel[1:]) >= 32:
         _by_rows(x, w, bias, y, geo, groups)
     else:
-        for samples, places, cols in _columns(x, geo, groups, outs):
-            block = np.matmul(matrix, cols, out=y[samples, :, :, places])
-            block += bias
+
+        def work(blocks: Any) -> None:
+            for samples, places, cols in _columns(blocks, x, geo, groups, *_scratch()):
+                block = np.matmul(matrix, cols, out=y[samples, :, :, places])
+                block += bias
+
+        spread(work, _by_columns(x, geo, groups * outs))
     return y.reshape(len(x), len(w), *geo.out)
 
 
@@ -172,11 +191,15 @@ def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
         return conv.function(y, flipped, None, geo=back, groups=groups)
     y = y.reshape(len(y), *matrix.shape[:2], math.prod(geo.out))
     x = np.zeros((len(y), channels, *geo.spatial), np.result_type(y, w))
-    for samples, ranges in _blocks(len(y), channels * math.prod(geo.kernel), geo, x.itemsize):
-        for rows in ranges:
-            cols = np.matmul(matrix.mT, y[samples, :, :, _places(rows, geo)])
-            shape = (len(cols), channels, *geo.kernel, rows.stop - rows.start, *geo.out[1:])
-            add_windows(x[samples], cols.reshape(shape), geo, rows)
+
+    def work(blocks: Any) -> None:
+        for samples, ranges in blocks:
+            for rows in ranges:
+                cols = np.matmul(matrix.mT, y[samples, :, :, _places(rows, geo)])
+                shape = (len(cols), channels, *geo.kernel, rows.stop - rows.start, *geo.out[1:])
+                add_windows(x[samples], cols.reshape(shape), geo, rows)
+
+    spread(work, _blocks(len(y), channels * math.prod(geo.kernel), geo, x.itemsize))
     return x
 
 
@@ -185,9 +208,19 @@ def conv_weight(x: Any, y: Any, *, geo: Geometry, groups: int) -> Any:
     """The third map of the trio: the gradient (K, C/groups, *kernel) of <conv(x, w), y> with respect to w."""
     channels, outs = x.shape[1] // groups, y.shape[1] // groups
     y = y.reshape(len(y), groups, outs, math.prod(geo.out))
-    w = np.zeros((groups, channels * math.prod(geo.kernel), outs), np.result_type(x, y))
-    for samples, places, cols in _columns(x, geo, groups, outs):
-        w += np.add.reduce(np.matmul(cols, y[samples, :, :, places].mT), axis=0)  # dW^T: faster than dW
+    blocks = _by_columns(x, geo, groups * outs)
+    shape = (groups, channels * math.prod(geo.kernel), outs)
+    count = max(1, min(len(blocks), _SUMS, _SUMS * BLOCK // max(1, math.prod(shape) * x.itemsize)))
+    sums = np.zeros((count, *shape), np.result_type(x, y))
+
+    def work(numbers: Any) -> None:
+        scratch = _scratch()
+        for i in numbers:
+            for samples, places, cols in _columns(blocks[i::count], x, geo, groups, *scratch):
+                sums[i] += np.add.reduce(np.matmul(cols, y[samples, :, :, places].mT), axis=0)  # dW^T: faster than dW
+
+    spread(work, range(count))
+    w = np.add.reduce(sums, axis=0)
     return np.ascontiguousarray(w.mT).reshape(groups * outs, channels, *geo.kernel)
 
 

@@ -15,6 +15,7 @@ from . import memory
 from .batching import computed
 from .primitive import elementwise, implements, primitive
 from .tensor import lift
+from .threads import each
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
@@ -202,7 +203,9 @@ copysign = elementwise(
 def _relu(x: Any) -> Any:
     if getattr(x, "nbytes", 0) < memory.LARGE:
         return np.maximum(x, 0)
-    return np.maximum(x, 0, out=memory.empty(x.shape, x.dtype))
+    out = memory.empty(x.shape, x.dtype)
+    each(lambda part: np.maximum(x[part], 0, out=out[part]), memory.parts(x.shape))
+    return out
 
 
 @primitive
@@ -211,9 +214,12 @@ def gate(g: Any, x: Any) -> Any:
     if getattr(g, "nbytes", 0) < memory.LARGE:
         return g * np.sign(x.real)
     out = memory.empty(g.shape, g.dtype)
-    for part in memory.parts(g.shape):
+
+    def fill(part: slice) -> None:
         np.sign(x[part].real, out=out[part])
         out[part] *= g[part]
+
+    each(fill, memory.parts(g.shape))
     return out
 
 

@@ -18,6 +18,7 @@ from .batching import folded
 from .indexing import scatter
 from .primitive import linear, primitive
 from .tensor import Tensor, lift, wrap
+from .threads import each
 from .windows import Geometry, draw_geometry, geometry, sample_blocks, taps
 
 __all__ = [
@@ -45,13 +46,16 @@ def max_pool(x: Any, *, geo: Geometry) -> Any:
     out = np.full(shape, -np.inf if x.dtype.kind in "fc" else np.iinfo(x.dtype).min, x.dtype)
     choice = np.empty(shape, np.min_scalar_type(math.prod(geo.kernel)))
     choice[:] = _first_inside(geo)
-    for samples in sample_blocks(len(x), x[:1].nbytes):
+
+    def fill(samples: slice) -> None:
         for offset, inside, met in taps(geo):
             entry, best = np.ascontiguousarray(x[samples][inside]), out[samples][met]
             better = ~(entry <= best) & (best == best)  # NaN is larger than all, and the first one stays
             number = np.multiply(better, _number(offset, geo), dtype=choice.dtype)  # they rise from tap to tap
             np.maximum(choice[samples][met], number, out=choice[samples][met])
             np.maximum(best, entry, out=best)
+
+    each(fill, sample_blocks(len(x), x[:1].nbytes))
     return out, choice
 
 
@@ -78,15 +82,18 @@ def window_place(y: Any, choice: Any, *, geo: Geometry) -> Any:
         and not any(map(any, geo.padding))
     )
     x = memory.empty((*y.shape[:2], *geo.spatial), y.dtype)
-    if not tiled:
-        x.fill(0)
-    for samples in sample_blocks(len(x), x[:1].nbytes):
+
+    def fill(samples: slice) -> None:
+        if not tiled:
+            x[samples] = 0
         for offset, inside, met in taps(geo):
             part, chosen = y[samples][met], choice[samples][met] == _number(offset, geo)
             if tiled:
                 np.multiply(part, chosen, out=x[samples][inside])
             else:
                 x[samples][inside] += part * chosen
+
+    each(fill, sample_blocks(len(x), x[:1].nbytes))
     return x
 
 
@@ -94,8 +101,13 @@ def window_place(y: Any, choice: Any, *, geo: Geometry) -> Any:
 def window_select(x: Any, choice: Any, *, geo: Geometry) -> Any:
     """The entry of each window of x (N, C, *spatial) that `choice` names: (N, C, *out)."""
     y = np.zeros((*x.shape[:2], *geo.out), x.dtype)
-    for offset, inside, met in taps(geo):
-        np.copyto(y[met], x[inside], where=choice[met] == _number(offset, geo))
+
+    def fill(samples: slice) -> None:
+        for offset, inside, met in taps(geo):
+            chosen = choice[samples][met] == _number(offset, geo)
+            np.copyto(y[samples][met], x[samples][inside], where=chosen)
+
+    each(fill, sample_blocks(len(x), x[:1].nbytes))
     return y
 
 
@@ -150,8 +162,12 @@ def _(
 def window_sum(x: Any, *, geo: Geometry) -> Any:
     """The sum of each window of x (N, C, *spatial): (N, C, *out)."""
     y = np.zeros((*x.shape[:2], *geo.out), x.dtype)
-    for _, inside, met in taps(geo):
-        y[met] += x[inside]
+
+    def fill(samples: slice) -> None:
+        for _, inside, met in taps(geo):
+            y[samples][met] += x[samples][inside]
+
+    each(fill, sample_blocks(len(x), x[:1].nbytes))
     return y
 
 
@@ -159,8 +175,12 @@ def window_sum(x: Any, *, geo: Geometry) -> Any:
 def window_spread(y: Any, *, geo: Geometry) -> Any:
     """Each entry of y (N, C, *out) added to all entries of its window: (N, C, *spatial), as `window_sum` had it."""
     x = np.zeros((*y.shape[:2], *geo.spatial), y.dtype)
-    for _, inside, met in taps(geo):
-        x[inside] += y[met]
+
+    def fill(samples: slice) -> None:
+        for _, inside, met in taps(geo):
+            x[samples][inside] += y[samples][met]
+
+    each(fill, sample_blocks(len(x), x[:1].nbytes))
     return x
 
 

@@ -132,11 +132,10 @@ def taps(geo: Geometry, rows: slice = slice(None)) -> Iterator[tuple[tuple[int, 
         yield offsets, (..., *inside), (..., *windows)
 
 
-def sample_blocks(samples: int, sample_bytes: int) -> Iterator[slice]:
+def sample_blocks(samples: int, sample_bytes: int) -> list[slice]:
     """Ranges of samples that together fit a block, or single ones."""
     most = max(1, BLOCK // max(1, sample_bytes))
-    for n in range(0, samples, most):
-        yield slice(n, min(n + most, samples))
+    return [slice(n, min(n + most, samples)) for n in range(0, samples, most)]
 
 
 def padded(x: Any, padding: Pairs, zeros: Any = np.zeros) -> Any:

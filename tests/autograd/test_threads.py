@@ -1,0 +1,139 @@
+"""Work spread over threads: all of it, once, to the bit as on one thread, and nothing left over after errors."""
+
+import contextlib
+import os
+import threading
+
+import numpy as np
+import pytest
+
+import pullback as pb
+from pullback import Tensor, get_num_threads, set_num_threads
+from pullback.autograd import threads
+from pullback.autograd.threads import spread
+
+
+@contextlib.contextmanager
+def number(count):
+    before = get_num_threads()
+    set_num_threads(count)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("parts", [0, 1, 2, 100])
+def test_every_part_is_done_once(count, parts):
+    done = []
+    with number(count):
+        spread(lambda turns: done.extend(turns), range(parts))
+    assert sorted(done) == list(range(parts))
+
+
+def test_several_threads_take_part():
+    meeting, names = threading.Barrier(2, timeout=20), set()
+
+    def work(turns):
+        for _ in turns:
+            meeting.wait()
+            names.add(threading.current_thread().name)
+
+    with number(2):
+        spread(work, range(2))
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize("bad", [0, 3])
+def test_errors_come_through_and_stop_the_rest(bad):
+    done = []
+
+    def work(turns):
+        for i in turns:
+            if i == bad:
+                raise ZeroDivisionError(i)
+            done.append(i)
+
+    with number(2):
+        with pytest.raises(ZeroDivisionError, match=str(bad)):
+            spread(work, range(10_000))
+        assert len(done) < 10_000
+        again = []
+        spread(lambda turns: again.extend(turns), range(10))
+    assert sorted(again) == list(range(10)) and threads._state.running == 0
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "2"])
+def test_numbers_that_are_none(count):
+    with pytest.raises(ValueError, match="expected a positive integer"):
+        set_num_threads(count)
+
+
+def test_blas_has_one_thread_inside_and_its_own_after():
+    info = pytest.importorskip("threadpoolctl").threadpool_info
+    blas = lambda: [each["num_threads"] for each in info() if each["user_api"] == "blas"]  # noqa: E731
+    before, inside = blas(), []
+
+    def work(turns):
+        for _ in turns:
+            inside.extend(blas())
+
+    with number(2):
+        spread(work, range(4))
+        with pytest.raises(ZeroDivisionError):
+            spread(lambda turns: 1 / 0, range(4))
+    assert set(inside) == {1} and blas() == before
+
+
+@pytest.mark.parametrize("size, groups, stride", [(32, 1, 1), (33, 2, 2), (64, 1, 2)])
+def test_results_are_the_same_to_the_bit(size, groups, stride):
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(24, 8, size, size)), rng.normal(size=(16, 8 // groups, 3, 3))
+
+    def run():
+        a, b = Tensor(x, requires_grad=True), Tensor(w, requires_grad=True)
+        y = pb.conv(a, b, stride, padding=1, groups=groups)
+        z = pb.conv_transpose(pb.max_pool(pb.relu(y), 3, 2), b, 2, groups=groups)
+        pb.sum(pb.sin(z)).backward()
+        return y.data, z.data, a.grad.data, b.grad.data
+
+    results = []
+    for count in (1, 2, 3):
+        with number(count):
+            results.append(run())
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_many_callers_share_the_threads():
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(16, 8, 32, 32)), rng.normal(size=(8, 8, 3, 3))
+    expected, wrong = pb.conv(x, w), []
+
+    def call():
+        for _ in range(5):
+            if not np.array_equal(pb.conv(x, w), expected):
+                wrong.append(1)
+
+    with number(3):
+        callers = [threading.Thread(target=call) for _ in range(8)]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+    assert not wrong and threads._state.running == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_has_threads_of_its_own():
+    with number(2):
+        spread(lambda turns: list(turns), range(4))
+        child = os.fork()
+        if not child:
+            done = []
+            spread(lambda turns: done.extend(turns), range(50))
+            os._exit(sorted(done) != list(range(50)))
+        assert os.waitpid(child, 0)[1] == 0
