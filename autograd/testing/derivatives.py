@@ -1,0 +1,256 @@
+"""First derivatives beside numerical ones: the whole Jacobian or projections of it, at kinks with slopes around."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .case import Case
+from .kinks import ROUNDS, Hull
+from .lines import Line, complex_slope, extrapolated, slope
+from .numerical import joined, parts
+from .report import Kink, Passed
+
+RTOL = 1e-6  # of a slope in double precision
+COMPLEX = 1e-8  # beside the complex step: some functions lose digits of tiny imaginary parts
+WHOLE = 4096  # the most entries of a Jacobian that is checked as a whole
+AWAY = 2.0**-6  # how far from a kink the check is made once more
+
+
+class Rows:
+    """Weighted sums of the entries of a value: each entry alone, or two random sums."""
+
+    def __init__(self, count: int, full: bool, rng: Any) -> None:
+        random = rng.choice([-1.0, 1.0], (2, count)) * rng.uniform(0.5, 1.5, (2, count))
+        self.full, self.weights = full, np.eye(count) if full else random
+
+    def sum(self, values: Any) -> Any:
+        return values if self.full else self.weights @ values
+
+    def size(self, values: Any) -> Any:
+        """What the sums may be off where entries are off by so much."""
+        return values if self.full else np.abs(self.weights) @ values
+
+    def bounds(self, low: Any, high: Any) -> tuple[Any, Any]:
+        if self.full:
+            return low, high
+        ends = self.weights * low, self.weights * high
+        return np.minimum(*ends).sum(axis=-1), np.maximum(*ends).sum(axis=-1)
+
+
+class Compared:
+    """The slopes of all rows in a direction, by the gradient and numerically, and where these are too far apart."""
+
+    def __init__(self, check: Check, direction: dict[int, Any]) -> None:
+        self.check, self.direction = check, direction
+        self.actual = sum(check.jacobians[i] @ (check.scales[i] * v).ravel() for i, v in direction.items())
+        self.line = check.line(direction)
+        self.take(slope(self.line, "central" if check.method == "auto" else check.method, check.step))
+        self.kinked = bool(np.any(self.line.jump()))
+        self.hull: Hull | None = None
+
+    def take(self, found: Any) -> None:
+        """Compare with what was found."""
+        check, actual = self.check, self.actual
+        self.found, self.value, doubt = found, check.rows.sum(found.value), check.rows.size(found.doubt)
+        with np.errstate(all="ignore"):
+            size = np.fmax(np.abs(self.value), np.abs(actual))
+            floor = 1e2 * check.case.eps * check.largest
+            self.tolerance = check.tolerance(size, doubt, found.method) + floor
+            self.apart = np.nan_to_num(np.abs(self.value - actual), nan=np.inf)
+            excess = self.apart - self.tolerance
+            same = (self.value == actual) | (np.isnan(self.value) & np.isnan(actual) & np.isnan(check.start))
+            self.excess = np.where(same, -1, np.nan_to_num(excess, nan=np.inf))
+            still = (np.abs(actual) <= floor) & (self.value == 0)
+            self.rough = ~(doubt <= np.fmax(1e-3 * size, floor)) & ~still & ~(same & ~np.isfinite(actual))
+
+    @property
+    def ratio(self) -> Any:
+        """How many times the tolerance each row is off."""
+        with np.errstate(all="ignore"):
+            return np.where(self.excess > 0, np.nan_to_num(1 + self.excess / self.tolerance, nan=np.inf), 0)
+
+    def refine(self) -> None:
+        """Where differences are not exact enough, or do not agree, measure by other methods before judging."""
+        if self.check.method != "auto" or self.kinked:
+            return
+        if np.any((self.excess > 0) | self.rough):
+            self.take(self.found.better(extrapolated(self.line)))
+        elif all(np.all(v) for v in self.direction.values()):
+            exact = complex_slope(self.line, self.found)
+            if exact is not None:
+                self.take(exact)
+
+    def judge(self) -> None:
+        """Hold slopes that do not agree, or are not clear, to those at points around; fail where they are beyond."""
+        asked = (self.excess > 0) | (self.rough & (not self.kinked))
+        if not np.any(asked):
+            return
+        self.hull = hull = self.check.hull(self.direction, min(self.line.step("central"), np.min(self.found.step)))
+        for count in range(ROUNDS):
+            hull.grow()
+            low, high = self.check.rows.bounds(hull.low, hull.high)
+            with np.errstate(all="ignore"):
+                size = np.fmax(np.abs(low), np.abs(high))
+                room = 1e-3 * (high - low) + self.check.tolerance(size, self.check.rows.size(hull.doubt))
+                inside = np.fmax(low - self.actual, self.actual - high) <= room
+            if not np.any(asked & ~inside):
+                self.kinked = self.kinked or bool(np.any(hull.wide()))
+                return
+            if count >= 3 and hull.smooth():
+                break
+        self.excess = np.where(asked & ~inside, np.fmax(self.excess, 1e-300), -1)
+        self.check.failure(self)
+
+
+class Check:
+    """The first derivatives of a case; `run` gives the verdict."""
+
+    def __init__(
+        self,
+        case: Case,
+        *,
+        full: bool | None = None,
+        method: str = "auto",
+        eps: float | None = None,
+        atol: float | None = None,
+        rtol: float | None = None,
+    ) -> None:
+        self.options = {"full": full, "method": method, "eps": eps, "atol": atol, "rtol": rtol}
+        self.case, self.method, self.step, self.atol, self.rtol = case, method, eps, atol, rtol
+        self.rng = np.random.default_rng(0)
+        self.scales = dict(zip(case.asked, case.scaled(), strict=True))
+        start = parts(case.out).ravel()
+        inputs = sum(s.size for s in self.scales.values())
+        self.full = inputs * start.size <= WHOLE if full is None else full
+        self.rows = Rows(start.size, self.full, self.rng)
+        self.start = self.rows.sum(start)
+
+    def tolerance(self, size: Any, doubt: Any, method: str = "") -> Any:
+        """How far apart slopes of some size may be, of which the numerical one may be off by `doubt`."""
+        rtol = max(COMPLEX if method == "complex" else RTOL, math.sqrt(self.case.eps))
+        return (rtol if self.rtol is None else self.rtol) * size + (doubt if self.atol is None else self.atol)
+
+    def line(self, direction: dict[int, Any], arrays: Any = None) -> Line:
+        return self.case.line({i: self.scales[i] * v for i, v in direction.items()}, arrays)
+
+    def moved(self, offset: list[Any]) -> list[Any]:
+        arrays = list(self.case.arrays)
+        for (i, s), u in zip(self.scales.items(), offset, strict=True):
+            arrays[i] = joined(parts(arrays[i]) + s * u, arrays[i]).astype(arrays[i].dtype)
+        return arrays
+
+    def directions(self) -> Iterator[dict[int, Any]]:
+        """What moves: all entries of an argument alike, at random, each alone; all arguments at random."""
+        filled = {i: s.shape for i, s in self.scales.items() if s.size}
+        for i, shape in filled.items():
+            yield {i: np.ones(shape)}
+            if math.prod(shape) > 1:
+                yield {i: self.signs(shape)}
+        if len(filled) > 1:
+            yield {i: self.signs(shape) for i, shape in filled.items()}
+        for i, shape in filled.items() if self.full else ():
+            for unit in np.eye(math.prod(shape)) if math.prod(shape) > 1 else ():
+                yield {i: unit.reshape(shape)}
+
+    def signs(self, shape: tuple[int, ...]) -> Any:
+        return self.rng.choice([-1.0, -0.5, 0.5, 1.0], shape)
+
+    def draw(self) -> list[Any]:
+        """Where to go from here to be off all ties: as far in every entry, but by no two the same."""
+        return [self.signs(s.shape) * self.rng.uniform(1, 2, s.shape) for s in self.scales.values()]
+
+    def hull(self, direction: dict[int, Any], step: float) -> Hull:
+        other = dict(zip(self.scales, self.draw(), strict=True))
+
+        def lines(offset: list[Any]) -> tuple[Line, Line]:
+            arrays = self.moved(offset)
+            return self.line(direction, arrays), self.line(other, arrays)
+
+        return Hull(lines, self.draw, float(step))
+
+    def run(self, again: bool = True) -> Passed:
+        """Compare, and after a kink once more on both sides of it; GradcheckError names the worst entry."""
+        self.jacobians = dict(zip(self.case.asked, self.case.rows(self.rows.weights), strict=True))
+        with np.errstate(all="ignore"):
+            self.largest = np.abs(self.start)
+            for i, s in self.scales.items():
+                self.largest = np.fmax(self.largest, np.max(np.abs(self.jacobians[i] * s.ravel()), axis=1, initial=0))
+        compared = [Compared(self, direction) for direction in self.directions()]
+        for each in compared:
+            each.refine()
+        for each in sorted(compared, key=lambda each: -np.max(each.ratio, initial=0)):
+            each.judge()
+        methods = tuple(dict.fromkeys(each.found.method for each in compared))
+        unclear = sum(int(np.sum(each.rough)) for each in compared if not each.kinked)
+        passed = Passed(sum(each.actual.size for each in compared), methods, self.kinks(compared), unclear)
+        if passed.kinks and again:
+            away = self.draw()
+            for side in (AWAY, -AWAY):
+                passed += self.elsewhere(self.moved([side * u for u in away]))
+        return passed
+
+    def elsewhere(self, arrays: list[Any]) -> Passed:
+        """The verdict for other arrays, if the function is defined there."""
+        try:
+            with np.errstate(all="ignore"):
+                case = self.case.at(arrays)
+            known = case.out.shape == self.case.out.shape
+        except Exception:
+            known = False
+        if not known or np.any(np.isfinite(self.case.out) > np.isfinite(case.out)):
+            return Passed()
+        passed = Check(case, **self.options).run(again=False)  # type: ignore[arg-type]
+        return Passed(passed.slopes, passed.methods)
+
+    def kinks(self, compared: list[Compared]) -> tuple[Kink, ...]:
+        found: dict[int, dict[tuple[int, ...], None]] = {}
+        for each in compared:
+            for i, v in each.direction.items() if each.kinked else ():
+                at = [tuple(map(int, index[: self.case.arrays[i].ndim])) for index in np.argwhere(v)]
+                found.setdefault(i, {}).update(dict.fromkeys(at if len(at) == 1 else ()))
+        return tuple(Kink(self.case.names[i], tuple(at)) for i, at in found.items())
+
+    def failure(self, each: Compared) -> NoReturn:
+        """The report, of the row and the one entry that are farthest off."""
+        row = int(np.argmax(each.ratio))
+        parted, i = self.single(each, row)
+        (at,) = (index.tolist() for index in np.argwhere(parted.direction[i]))
+        size = self.scales[i][tuple(at)] if at or self.scales[i].ndim == 0 else 1.0
+        actual, value, tolerance = (float(x[row] / size) for x in (parted.actual, parted.value, parted.tolerance))
+        step = float(np.broadcast_to(parted.found.step, np.shape(parted.found.value)).ravel()[row if self.full else 0])
+        of = self.case.entry(row) if self.full else "(a weighted sum of the output)"
+        times = f", {actual / value:.4g} times as much" if value and math.isfinite(actual / value) else ""
+        known = f"step {step * size:.3g}, tolerance {tolerance:.3g}"
+        lines = [f"    by the gradient      {actual!r}{times}"]
+        lines += [f"    by {parted.found.method + ' steps':<17} {value!r} ({known})"]
+        if each.hull is not None and np.any(each.hull.wide()):
+            low, high = self.rows.bounds(each.hull.low, each.hull.high)
+            lines.append(
+                f"    slopes around in the direction that failed: from {low[row]:.6g} to {high[row]:.6g}, "
+                f"by the gradient {each.actual[row]:.6g}"
+            )
+        self.case.failure(f"wrong gradient; the worst entry is d {of} / d {self.case.names[i]}{at or ''}", i, lines)
+
+    def single(self, each: Compared, row: int) -> tuple[Compared, int]:
+        """Of what moves in a comparison the one entry in which the row is farthest off, found by halves."""
+        places = [(i, tuple(at)) for i, v in each.direction.items() for at in np.argwhere(v)]
+        while len(places) > 1:
+            halves = places[: len(places) // 2], places[len(places) // 2 :]
+            tried = [(self.along(half, each), half) for half in halves]
+            each, places = max(tried, key=lambda pair: pair[0].apart[row])
+        i, at = places[0]
+        one = np.zeros(self.scales[i].shape)
+        one[at] = 1
+        each = Compared(self, {i: one})
+        each.refine()
+        return each, i
+
+    def along(self, places: list[tuple[int, tuple[int, ...]]], whole: Compared) -> Compared:
+        direction: dict[int, Any] = {}
+        for i, at in places:
+            direction.setdefault(i, np.zeros(self.scales[i].shape))[at] = whole.direction[i][at]
+        return Compared(self, direction)
