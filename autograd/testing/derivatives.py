@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .case import Case
-from .kinks import ROUNDS, Hull
-from .lines import Line, complex_slope, extrapolated, slope
+from .kinks import FAR, Hull
+from .lines import COARSE, Line, complex_slope, extrapolated, slope
 from .numerical import joined, parts
 from .report import Kink, Passed
 
@@ -49,61 +49,75 @@ class Compared:
         self.actual = sum(check.jacobians[i] @ (check.scales[i] * v).ravel() for i, v in direction.items())
         self.line = check.line(direction)
         self.take(slope(self.line, "central" if check.method == "auto" else check.method, check.step))
-        self.kinked = bool(np.any(self.line.jump()))
+        bent, broken = self.line.kinks()
+        self.broken = check.rows.size(broken) > 0
+        self.kinked = bool(np.any(bent) or np.any(broken))
         self.hull: Hull | None = None
 
     def take(self, found: Any) -> None:
         """Compare with what was found."""
         check, actual = self.check, self.actual
         self.found, self.value, doubt = found, check.rows.sum(found.value), check.rows.size(found.doubt)
-        with np.errstate(all="ignore"):
-            size = np.fmax(np.abs(self.value), np.abs(actual))
-            floor = 1e2 * check.case.eps * check.largest
-            self.tolerance = check.tolerance(size, doubt, found.method) + floor
-            self.apart = np.nan_to_num(np.abs(self.value - actual), nan=np.inf)
-            excess = self.apart - self.tolerance
-            same = (self.value == actual) | (np.isnan(self.value) & np.isnan(actual) & np.isnan(check.start))
-            self.excess = np.where(same, -1, np.nan_to_num(excess, nan=np.inf))
-            still = (np.abs(actual) <= floor) & (self.value == 0)
-            self.rough = ~(doubt <= np.fmax(1e-3 * size, floor)) & ~still & ~(same & ~np.isfinite(actual))
+        size = np.fmax(np.abs(self.value), np.abs(actual))
+        floor = 30 * check.case.eps * check.largest
+        self.tolerance = check.tolerance(size, doubt, found.method) + floor
+        apart = np.abs(self.value - actual)
+        self.apart = np.where(np.isnan(apart), np.inf, apart)
+        same = (self.value == actual) | (np.isnan(self.value) & np.isnan(actual) & np.isnan(check.start))
+        excess = self.apart - self.tolerance
+        self.excess = np.where(same, -1, np.where(np.isnan(excess), np.inf, excess))
+        still = (np.abs(actual) <= floor) & (check.rows.size(~self.line.still()) == 0)
+        self.rough = ~(doubt <= np.fmax(1e-3 * size, floor)) & ~still & ~(same & ~np.isfinite(actual))
 
     @property
     def ratio(self) -> Any:
         """How many times the tolerance each row is off."""
-        with np.errstate(all="ignore"):
-            return np.where(self.excess > 0, np.nan_to_num(1 + self.excess / self.tolerance, nan=np.inf), 0)
+        ratio = 1 + self.excess / self.tolerance
+        return np.where(self.excess > 0, np.where(np.isnan(ratio), np.inf, ratio), 0)
 
     def refine(self) -> None:
         """Where differences are not exact enough, or do not agree, measure by other methods before judging."""
-        if self.check.method != "auto" or self.kinked:
+        if self.kinked:
             return
-        if np.any((self.excess > 0) | self.rough):
-            self.take(self.found.better(extrapolated(self.line)))
-        elif all(np.all(v) for v in self.direction.values()):
+        auto = self.check.method == "auto"
+        if np.any((self.excess > 0) | (self.rough & auto)):
+            found = self.found.better(extrapolated(self.line))
+            if not np.all(np.isfinite(found.doubt)):  # beyond the domain: closer, or on one side alone
+                found = found.better(extrapolated(self.line, COARSE * self.check.nearest(self.direction)))
+                found = found.better(slope(self.line, "forward")).better(slope(self.line, "backward"))
+            self.take(found)
+        elif auto and all(np.all(v) for v in self.direction.values()):
             exact = complex_slope(self.line, self.found)
             if exact is not None:
                 self.take(exact)
 
     def judge(self) -> None:
-        """Hold slopes that do not agree, or are not clear, to those at points around; fail where they are beyond."""
-        asked = (self.excess > 0) | (self.rough & (not self.kinked))
+        """Hold slopes that do not agree, or are not clear, to those at points around; fail where they are beyond.
+
+        Where the value itself has a step, or is not known on any side, there is no slope to hold to.
+        """
+        known = np.isfinite(self.check.rows.size(self.found.doubt)) & ~self.broken
+        asked = ((self.excess > 0) | (self.rough & (not self.kinked))) & known
         if not np.any(asked):
             return
-        self.hull = hull = self.check.hull(self.direction, min(self.line.step("central"), np.min(self.found.step)))
-        for count in range(ROUNDS):
+        self.hull = hull = self.check.hull(self)
+        for _ in range(self.check.rounds):
             hull.grow()
             low, high = self.check.rows.bounds(hull.low, hull.high)
-            with np.errstate(all="ignore"):
-                size = np.fmax(np.abs(low), np.abs(high))
-                room = 1e-3 * (high - low) + self.check.tolerance(size, self.check.rows.size(hull.doubt))
-                inside = np.fmax(low - self.actual, self.actual - high) <= room
-            if not np.any(asked & ~inside):
-                self.kinked = self.kinked or bool(np.any(hull.wide()))
-                return
-            if count >= 3 and hull.smooth():
+            size = np.fmax(np.abs(low), np.abs(high))
+            room = 1e-3 * (high - low) + self.check.tolerance(size, self.check.rows.size(hull.doubt))
+            wrong = asked & (self.excess > 0)
+            beyond = wrong & ~(np.fmax(low - self.actual, self.actual - high) <= room)
+            if hull.smooth():
+                off = np.fmax(low - self.value, self.value - high)  # of what was found here from what is around
+                beyond |= wrong & (off <= self.check.rows.size(self.found.doubt) + 1e-2 * size + room)
                 break
-        self.excess = np.where(asked & ~inside, np.fmax(self.excess, 1e-300), -1)
-        self.check.failure(self)
+            if not np.any(beyond) and np.any(hull.wide()):
+                self.kinked = True
+                return
+        if np.any(beyond):
+            self.excess = np.where(beyond, np.fmax(self.excess, 1e-300), -1)
+            self.check.failure(self)
 
 
 class Check:
@@ -126,6 +140,7 @@ class Check:
         start = parts(case.out).ravel()
         inputs = sum(s.size for s in self.scales.values())
         self.full = inputs * start.size <= WHOLE if full is None else full
+        self.rounds = 10 * min(max(inputs, 1), 100)  # that each of so many entries in a tie is once the one that counts
         self.rows = Rows(start.size, self.full, self.rng)
         self.start = self.rows.sum(start)
 
@@ -143,8 +158,8 @@ class Check:
             arrays[i] = joined(parts(arrays[i]) + s * u, arrays[i]).astype(arrays[i].dtype)
         return arrays
 
-    def directions(self) -> Iterator[dict[int, Any]]:
-        """What moves: all entries of an argument alike, at random, each alone; all arguments at random."""
+    def directions(self, each: bool) -> Iterator[dict[int, Any]]:
+        """What moves: all entries of an argument alike, at random; all arguments at random; `each` entry alone."""
         filled = {i: s.shape for i, s in self.scales.items() if s.size}
         for i, shape in filled.items():
             yield {i: np.ones(shape)}
@@ -152,7 +167,7 @@ class Check:
                 yield {i: self.signs(shape)}
         if len(filled) > 1:
             yield {i: self.signs(shape) for i, shape in filled.items()}
-        for i, shape in filled.items() if self.full else ():
+        for i, shape in filled.items() if each else ():
             for unit in np.eye(math.prod(shape)) if math.prod(shape) > 1 else ():
                 yield {i: unit.reshape(shape)}
 
@@ -163,23 +178,40 @@ class Check:
         """Where to go from here to be off all ties: as far in every entry, but by no two the same."""
         return [self.signs(s.shape) * self.rng.uniform(1, 2, s.shape) for s in self.scales.values()]
 
-    def hull(self, direction: dict[int, Any], step: float) -> Hull:
+    def nearest(self, direction: dict[int, Any]) -> float:
+        """How near zero is to what moves, in units of its steps: that far at least most functions are known."""
+        ratios = [np.abs(parts(self.case.arrays[i]))[v != 0] / self.scales[i][v != 0] for i, v in direction.items()]
+        least = float(np.min(np.concatenate(ratios)))
+        return 2.0 ** math.floor(math.log2(least)) if 0 < least < 1 else 1.0
+
+    def hull(self, each: Compared) -> Hull:
+        """What there is around; the steps are as small as rounding permits."""
         other = dict(zip(self.scales, self.draw(), strict=True))
 
         def lines(offset: list[Any]) -> tuple[Line, Line]:
             arrays = self.moved(offset)
-            return self.line(direction, arrays), self.line(other, arrays)
+            return self.line(each.direction, arrays), self.line(other, arrays)
 
-        return Hull(lines, self.draw, float(step))
+        found, step, scatter = each.found, each.line.step("central"), 0.0
+        if found.method == "richardson":  # it saw no kink as far as its steps reach
+            step = min(step, float(np.min(found.step)) / FAR)
+            scatter = found.doubt * found.step / step
+        noise = self.rows.size(each.line.noise()) / np.fmax(np.abs(each.value), np.abs(each.actual))
+        step = max(step, min(1e2 * float(np.min(noise, initial=COARSE, where=each.excess > 0)), COARSE / FAR))
+        sides = (each.line.quotient(side, step) for side in ("forward", "backward"))
+        return Hull(lines, self.draw, step, scatter, np.fmax(*map(np.abs, sides)))
 
-    def run(self, again: bool = True) -> Passed:
+    def run(self, here: bool = True) -> Passed:
         """Compare, and after a kink once more on both sides of it; GradcheckError names the worst entry."""
-        self.jacobians = dict(zip(self.case.asked, self.case.rows(self.rows.weights), strict=True))
         with np.errstate(all="ignore"):
-            self.largest = np.abs(self.start)
-            for i, s in self.scales.items():
-                self.largest = np.fmax(self.largest, np.max(np.abs(self.jacobians[i] * s.ravel()), axis=1, initial=0))
-        compared = [Compared(self, direction) for direction in self.directions()]
+            return self._run(here)
+
+    def _run(self, here: bool) -> Passed:
+        self.jacobians = dict(zip(self.case.asked, self.case.rows(self.rows.weights), strict=True))
+        self.largest = np.abs(self.start)
+        for i, s in self.scales.items():
+            self.largest = np.fmax(self.largest, np.max(np.abs(self.jacobians[i] * s.ravel()), axis=1, initial=0))
+        compared = [Compared(self, direction) for direction in self.directions(each=here and self.full)]
         for each in compared:
             each.refine()
         for each in sorted(compared, key=lambda each: -np.max(each.ratio, initial=0)):
@@ -187,7 +219,7 @@ class Check:
         methods = tuple(dict.fromkeys(each.found.method for each in compared))
         unclear = sum(int(np.sum(each.rough)) for each in compared if not each.kinked)
         passed = Passed(sum(each.actual.size for each in compared), methods, self.kinks(compared), unclear)
-        if passed.kinks and again:
+        if passed.kinks and here:
             away = self.draw()
             for side in (AWAY, -AWAY):
                 passed += self.elsewhere(self.moved([side * u for u in away]))
@@ -196,20 +228,20 @@ class Check:
     def elsewhere(self, arrays: list[Any]) -> Passed:
         """The verdict for other arrays, if the function is defined there."""
         try:
-            with np.errstate(all="ignore"):
-                case = self.case.at(arrays)
+            case = self.case.at(arrays)
             known = case.out.shape == self.case.out.shape
         except Exception:
             known = False
         if not known or np.any(np.isfinite(self.case.out) > np.isfinite(case.out)):
             return Passed()
-        passed = Check(case, **self.options).run(again=False)  # type: ignore[arg-type]
+        passed = Check(case, **self.options).run(here=False)  # type: ignore[arg-type]
         return Passed(passed.slopes, passed.methods)
 
     def kinks(self, compared: list[Compared]) -> tuple[Kink, ...]:
+        kinked = [each.direction for each in compared if each.kinked]
         found: dict[int, dict[tuple[int, ...], None]] = {}
-        for each in compared:
-            for i, v in each.direction.items() if each.kinked else ():
+        for direction in [d for d in kinked if len(d) == 1] or kinked:
+            for i, v in direction.items():
                 at = [tuple(map(int, index[: self.case.arrays[i].ndim])) for index in np.argwhere(v)]
                 found.setdefault(i, {}).update(dict.fromkeys(at if len(at) == 1 else ()))
         return tuple(Kink(self.case.names[i], tuple(at)) for i, at in found.items())

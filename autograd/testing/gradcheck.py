@@ -51,11 +51,9 @@ def gradcheck(
     passed: 8 slopes by complex, central
     """
     inputs = _checked(inputs, "gradcheck")
-    given = _given(
-        method=method, full=full, eps=eps, atol=atol, rtol=rtol, forward=check_forward, batched=check_batched
-    )
-    case = _case("gradcheck", f, inputs, given)
-    passed = _check(case, full=full, method=method, eps=eps, atol=atol, rtol=rtol)
+    options = {"full": full, "method": method, "eps": eps, "atol": atol, "rtol": rtol}
+    case = _case("gradcheck", f, inputs, _given(**options, check_forward=check_forward, check_batched=check_batched))
+    passed = _check(case, **options)
     if check_forward:
         forward(case)
     if check_batched:

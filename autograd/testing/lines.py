@@ -35,12 +35,15 @@ class Slope:
     step: Any
 
     def better(self, other: Slope) -> Slope:
-        """Entry by entry the one of less doubt; of equal ones this."""
+        """Entry by entry the one of less doubt; of equal ones this. It bears the other's name."""
         take = ~(other.doubt >= self.doubt)
         if not np.any(take):
             return self
-        pairs = ((other.value, self.value), (other.doubt, self.doubt), (other.step, self.step))
-        return Slope(*(np.where(take, *pair) for pair in pairs[:2]), other.method, np.where(take, *pairs[2]))
+        value, doubt, step = (
+            np.where(take, b, a)
+            for a, b in ((self.value, other.value), (self.doubt, other.doubt), (self.step, other.step))
+        )
+        return Slope(value, doubt, other.method, step)
 
 
 class Line:
@@ -48,11 +51,12 @@ class Line:
 
     def __init__(self, f: Callable[[Any], Any], eps: float) -> None:
         self.f, self.eps, self.values = f, eps, dict[Any, Any]()
+        self.size: Any = 0.0  # the largest magnitude of each entry so far
 
     def __call__(self, t: Any) -> Any:
         if t not in self.values:
-            with np.errstate(all="ignore"):
-                self.values[t] = np.asarray(self.f(t))
+            self.values[t] = value = np.asarray(self.f(t))
+            self.size = np.fmax(self.size, np.abs(value))
         return self.values[t]
 
     def step(self, method: str) -> float:
@@ -61,21 +65,26 @@ class Line:
         return 2.0 ** round(math.log2(self.eps) * power)
 
     def quotient(self, method: str, h: float) -> Any:
-        with np.errstate(all="ignore"):
-            return sum(weight * self(k * h) for k, weight in STENCILS[method][1].items()) / h
+        return sum(weight * self(k * h) for k, weight in STENCILS[method][1].items()) / h
 
     def noise(self) -> Any:
         """What rounding may have added to each entry of the values."""
-        with np.errstate(all="ignore"):
-            return NOISE * self.eps * np.max([np.abs(v) for v in self.values.values()], axis=0)
+        return NOISE * self.eps * self.size
 
-    def jump(self) -> Any:
-        """Where the slopes on both sides differ: that difference does not shrink with the step."""
+    def still(self) -> Any:
+        """Where no value so far differs from any other."""
+        start = self(0.0)
+        return np.all([value == start for value in self.values.values()], axis=0)
+
+    def kinks(self) -> tuple[Any, Any]:
+        """Where the slopes on both sides differ, and where the values do, while each side alone is straight."""
         h = self.step("central")
-        with np.errstate(all="ignore"):
-            near, far = (np.abs(self(k * h) - 2 * self(0.0) + self(-k * h)) / (k * h) for k in (1, 2))
-            size = np.maximum(np.abs(self(h) - self(0.0)), np.abs(self(-h) - self(0.0))) / h
-            return (near > 1e-3 * size) & (near > self.noise() / h) & (far < 1.5 * near)
+        start, (ahead, farther), (behind, back) = self(0.0), (self(h), self(2 * h)), (self(-h), self(-2 * h))
+        noise = self.noise()
+        bend, step = np.abs(ahead - 2 * start + behind), np.abs(ahead - behind)
+        curved = np.fmax(np.abs(farther - 2 * ahead + start), np.abs(back - 2 * behind + start))
+        moved = np.fmax(np.abs(farther - ahead), np.abs(back - behind))
+        return (bend > noise) & (curved < 1e-2 * bend), (step > 4 * noise) & (moved < 1e-2 * step)
 
 
 def slope(line: Line, method: str = "central", step: float | None = None) -> Slope:
@@ -88,8 +97,7 @@ def slope(line: Line, method: str = "central", step: float | None = None) -> Slo
         return Slope(value, 4 * np.abs(second - value) + line.noise() + NOISE * line.eps * np.abs(value), method, h)
     h = step or line.step(method)
     value, second = line.quotient(method, h), line.quotient(method, 2 * h)
-    with np.errstate(all="ignore"):
-        doubt = 4 * np.abs(second - value) + line.noise() / h
+    doubt = 4 * np.abs(second - value) + line.noise() / h
     return Slope(value, np.where(np.isnan(doubt), np.inf, doubt), method, h)
 
 
@@ -101,17 +109,16 @@ def extrapolated(line: Line, largest: float | None = None) -> Slope:
     largest = largest or COARSE
     count = max(6, int(math.log2(largest / line.eps) / 2) - 8)
     steps = largest * 4.0 ** -np.arange(count)
-    with np.errstate(all="ignore"):
-        quotients = np.stack([line.quotient("central", h) for h in steps.tolist()])
-        across = steps.reshape(-1, *(1,) * (quotients.ndim - 1))
-        scatter = np.abs(np.diff(quotients, axis=0)[-2:]) * across[-2:]
-        noise = line.noise() + 4 * np.max(np.nan_to_num(scatter), axis=0)
-        values, doubts, places = [], [], []
-        for order in range(1, 4):  # of h^2: each level takes one more term of the error away
-            quotients = quotients[1:] + np.diff(quotients, axis=0) / (16**order - 1)
-            values.append(quotients[:-1])
-            doubts.append(4 * np.abs(np.diff(quotients, axis=0)) + noise / across[order:-1])
-            places.append(steps[order:-1])
+    quotients = np.stack([line.quotient("central", h) for h in steps.tolist()])
+    across = steps.reshape(-1, *(1,) * (quotients.ndim - 1))
+    scatter = np.abs(np.diff(quotients, axis=0)[-2:]) * across[-2:]
+    noise = line.noise() + 4 * np.max(np.nan_to_num(scatter), axis=0)
+    values, doubts, places = [], [], []
+    for order in range(1, 4):  # of h^2: each level takes one more term of the error away
+        quotients = quotients[1:] + np.diff(quotients, axis=0) / (16**order - 1)
+        values.append(quotients[:-1])
+        doubts.append(4 * np.abs(np.diff(quotients, axis=0)) + noise / across[order:-1])
+        places.append(steps[order:-1])
     doubt = np.concatenate(doubts)
     doubt = np.where(np.isnan(doubt), np.inf, doubt)
     best = np.argmin(doubt, axis=0)[None]

@@ -20,8 +20,8 @@ from .lines import METHODS, STENCILS, Line, best_slope, slope
 
 def scales(x: Any) -> Any:
     """What counts as a step of 1 in each entry of the real array `x`: a power of two near its magnitude."""
+    size = np.abs(x)
     with np.errstate(all="ignore"):
-        size = np.abs(x)
         size = np.maximum(size, np.mean(size)) if x.size else size
     usual = np.isfinite(size) & (size > 0)
     return np.ldexp(x.dtype.type(1), np.frexp(np.where(usual, size, 1))[1] - 1)
@@ -68,10 +68,11 @@ def _columns(f: Callable[[Any], Any], x: Any, method: str, eps: float | None) ->
             return f(y)
 
         line = Line(moved, float(np.finfo(x.dtype).eps))
-        if method in STENCILS:
-            column = line.quotient(method, eps or line.step(method))
-        else:
-            column = (best_slope(line) if method == "auto" else slope(line, method, eps)).value
+        with np.errstate(all="ignore"):
+            if method in STENCILS:
+                column = line.quotient(method, eps or line.step(method))
+            else:
+                column = (best_slope(line) if method == "auto" else slope(line, method, eps)).value
         yield at, column / scale[at]
 
 
