@@ -110,7 +110,7 @@ class Compared:
             beyond = wrong & ~(np.fmax(low - self.actual, self.actual - high) <= room)
             if hull.smooth():
                 off = np.fmax(low - self.value, self.value - high)  # of what was found here from what is around
-                beyond |= wrong & (off <= self.check.rows.size(self.found.doubt) + 1e-2 * size + room)
+                beyond |= wrong & (off <= self.check.rows.size(self.found.doubt) + 1e-2 * size)
                 break
             if not np.any(beyond) and np.any(hull.wide()):
                 self.kinked = True
@@ -192,14 +192,14 @@ class Check:
             arrays = self.moved(offset)
             return self.line(each.direction, arrays), self.line(other, arrays)
 
-        found, step, scatter = each.found, each.line.step("central"), 0.0
+        found, wrong, step = each.found, each.excess > 0, each.line.step("central")
         if found.method == "richardson":  # it saw no kink as far as its steps reach
-            step = min(step, float(np.min(found.step)) / FAR)
-            scatter = found.doubt * found.step / step
+            steps = np.broadcast_to(found.step, found.value.shape)
+            step = min(step, float(np.min(steps[wrong] if self.full and np.any(wrong) else steps)) / FAR)
         noise = self.rows.size(each.line.noise()) / np.fmax(np.abs(each.value), np.abs(each.actual))
-        step = max(step, min(1e2 * float(np.min(noise, initial=COARSE, where=each.excess > 0)), COARSE / FAR))
+        step = max(step, min(1e2 * float(np.min(noise, initial=COARSE, where=wrong)), COARSE / FAR))
         sides = (each.line.quotient(side, step) for side in ("forward", "backward"))
-        return Hull(lines, self.draw, step, scatter, np.fmax(*map(np.abs, sides)))
+        return Hull(lines, self.draw, step, found.noise / step, np.fmax(*map(np.abs, sides)))
 
     def run(self, here: bool = True) -> Passed:
         """Compare, and after a kink once more on both sides of it; GradcheckError names the worst entry."""

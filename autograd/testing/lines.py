@@ -27,23 +27,25 @@ COARSE = 2.0**-4  # the largest step of "richardson"
 
 @dataclass(frozen=True)
 class Slope:
-    """A slope, how far it may be off, the name of its method, and the step (all but the name: for each entry)."""
+    """A slope, how far it may be off, the method's name, the step, and what rounding may add to the values used.
+
+    All but the name are for each entry.
+    """
 
     value: Any
     doubt: Any
     method: str
     step: Any
+    noise: Any
 
     def better(self, other: Slope) -> Slope:
-        """Entry by entry the one of less doubt; of equal ones this. It bears the other's name."""
-        take = ~(other.doubt >= self.doubt)
-        if not np.any(take):
-            return self
-        value, doubt, step = (
-            np.where(take, b, a)
-            for a, b in ((self.value, other.value), (self.doubt, other.doubt), (self.step, other.step))
-        )
-        return Slope(value, doubt, other.method, step)
+        """Entry by entry the one of less doubt, after what the other saw of rounding; it bears the other's name."""
+        noise = np.fmax(self.noise, other.noise)
+        doubt = self.doubt if self.method == "complex" else np.fmax(self.doubt, noise / self.step)
+        take = ~(other.doubt >= doubt)
+        pairs = ((self.value, other.value), (doubt, other.doubt), (self.step, other.step))
+        value, doubt, step = (np.where(take, theirs, mine) for mine, theirs in pairs)
+        return Slope(value, doubt, other.method, step, noise)
 
 
 class Line:
@@ -94,11 +96,13 @@ def slope(line: Line, method: str = "central", step: float | None = None) -> Slo
     if method == "complex":
         h = step or line.step(method)
         value, second = (np.imag(line(1j * s)) / s for s in (h, 2 * h))
-        return Slope(value, 4 * np.abs(second - value) + line.noise() + NOISE * line.eps * np.abs(value), method, h)
+        return Slope(
+            value, 4 * np.abs(second - value) + line.noise() + NOISE * line.eps * np.abs(value), method, h, line.noise()
+        )
     h = step or line.step(method)
     value, second = line.quotient(method, h), line.quotient(method, 2 * h)
     doubt = 4 * np.abs(second - value) + line.noise() / h
-    return Slope(value, np.where(np.isnan(doubt), np.inf, doubt), method, h)
+    return Slope(value, np.where(np.isnan(doubt), np.inf, doubt), method, h, line.noise())
 
 
 def extrapolated(line: Line, largest: float | None = None) -> Slope:
@@ -123,7 +127,7 @@ def extrapolated(line: Line, largest: float | None = None) -> Slope:
     doubt = np.where(np.isnan(doubt), np.inf, doubt)
     best = np.argmin(doubt, axis=0)[None]
     value, least = (np.take_along_axis(x, best, axis=0)[0] for x in (np.concatenate(values), doubt))
-    return Slope(value, least, "richardson", np.concatenate(places)[best[0]])
+    return Slope(value, least, "richardson", np.concatenate(places)[best[0]], noise)
 
 
 def complex_slope(line: Line, beside: Slope) -> Slope | None:
