@@ -26,7 +26,7 @@ class Case:
         self.title, self.names, self.asked = title, list(names), list(asked)
         self.arrays = [np.asarray(x) for x in arrays]
         rng = np.random.default_rng(0)
-        self.out = self.value(self.arrays)
+        self.out = self.value([x.copy() for x in self.arrays])
         self.g, self.h = random(rng, self.out), random(rng, self.out)
         self.v = [random(rng, x) for x in self.arrays]
         floats = [x.dtype for x in (*(self.arrays[i] for i in self.asked), self.out) if x.dtype.kind in "fc"]

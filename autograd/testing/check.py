@@ -240,18 +240,22 @@ def _dtypes(case: Case) -> None:
         case.same("gradient with mixed dtypes", case.gradients(mixed, g), "in float64", expected, 1e-4)
 
 
-def _the_result_unchanged(case: Case) -> None:
-    """A backward pass leaves the result as it is."""
-    out = case.run(case.leaves(case.arrays))
+def _between(case: Case) -> None:
+    """A call between a forward and its backward pass changes no gradient, and a backward pass not the result."""
+    leaves = case.leaves(case.arrays)
+    out = case.run(leaves)
     before = out.numpy().copy()
+    case.run(case.leaves(case.given(case.arrays, [0.9 * case.arrays[i] for i in case.asked])))
     out.backward(case.g)
     case.compare("the result after a backward pass", out.numpy(), "before it", before, 0)
+    grads, expected = [leaves[i].grad.numpy() for i in case.asked], case.gradients(case.arrays, case.g)
+    case.same("gradient after another call", grads, "without it", expected, 0)
 
 
 _CHECKS = (
-    _value,
     *PROPERTIES,
-    _the_result_unchanged,
+    _value,
+    _between,
     _first_order,
     _second_order,
     forward,
