@@ -55,17 +55,19 @@ def check_primitive(
         _check(Case(primitive, arrays, options or {}, reference))
         return True
     library = hypothesis()
-
-    @library.settings(
+    settings = library.settings(
         settings, deadline=None, report_multiple_bugs=False, suppress_health_check=list(library.HealthCheck)
     )
-    @library.given(arguments(primitive) | arguments(primitive, complex=True))
-    def examples(drawn: Any) -> None:
-        arrays, options = drawn
-        if not refuses(primitive, arrays, options):
-            _check(Case(primitive, arrays, options, reference))
+    for complex in (False, True):
 
-    examples()
+        @library.settings(settings, max_examples=-(-settings.max_examples // 2))
+        @library.given(arguments(primitive, complex))
+        def examples(drawn: Any) -> None:
+            arrays, options = drawn
+            if not refuses(primitive, arrays, options):
+                _check(Case(primitive, arrays, options, reference))
+
+        examples()
     return True
 
 

@@ -291,7 +291,7 @@ FUNCTIONS = {
     ),
     "norm": Function(
         lambda xp, x: xp.sqrt(xp.sum(x * x)),
-        {"x": lambda xp, g, x, out: g * x / xp.where(out == 0, 1 + out, out)},
+        {"x": lambda xp, g, x, out: g * x / xp.where(out == 0, float("inf") + out, out)},
         lambda draw: ((draw.array(draw.shape(min_dims=1, max_dims=1, min_side=1), (0.0, 2.0), dtype=np.float64),), {}),
         kind="general",
     ),
