@@ -5,8 +5,8 @@ torch.autograd.Function, a jax.custom_vjp and a primitive of HIPS autograd, with
 
     OMP_NUM_THREADS=1 python benchmarks/faults.py
 
-Pullback's checker draws its own arguments; the peers, which are given arguments by their users, get as many examples
-drawn by the same strategies, real and complex. An example at which a peer's check fails though the function is right is
+Pullback's checker draws its own arguments; the peers, which are given arguments by their users, get examples drawn by
+the same strategies, real and complex: 12, or as many as the environment variable EXAMPLES says. An example at which a peer's check fails though the function is right is
 not used for that peer, and counted. It writes faults.md beside itself.
 """
 
@@ -50,7 +50,7 @@ jax.config.update("jax_enable_x64", True)
 torch.set_num_threads(1)
 ArrayBox.mT = property(lambda self: anp.swapaxes(self, -1, -2))
 
-EXAMPLES = int(os.environ.get("EXAMPLES", 30))
+EXAMPLES = int(os.environ.get("EXAMPLES", 12))
 REPORT = Path(__file__).with_suffix(".md")
 DRAWN = hypothesis.settings(
     max_examples=EXAMPLES,
@@ -63,8 +63,8 @@ DRAWN = hypothesis.settings(
 HEAD = """# Planted faults, and who finds them
 
 {count} faults of {kinds} kinds in {functions} functions, each one thing wrong in one rule, from
-`tests/autograd/testing/faults.py`. Pullback checks with `check_primitive(op)`, which draws {examples} examples; the
-peers check at {examples} examples from the same strategies, real and complex: PyTorch with
+`tests/autograd/testing/faults.py`. Pullback checks with `check_primitive(op)`, which draws 100 examples; the peers check
+at the first {examples} that are drawn by the same strategies, real and complex: PyTorch with
 `gradcheck(check_batched_grad=True)`, `check_forward_ad` where a rule for tangents is defined, and `gradgradcheck`; JAX
 with `check_grads(order=2, modes=["rev"])` in float64 and in float32; HIPS autograd with `check_grads(order=2)`.
 
@@ -308,7 +308,7 @@ def ours(function: Function) -> bool:
     """Whether Pullback's checker fails a function."""
     made = as_primitive(function, "planted")
     try:
-        check_primitive(made, settings=hypothesis.settings(DRAWN, phases=hypothesis.settings().phases))
+        check_primitive(made, settings=hypothesis.settings(derandomize=True, database=None))
     except AssertionError:
         return True
     finally:

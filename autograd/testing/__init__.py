@@ -3,7 +3,9 @@
 from . import strategies
 from .check import check_primitive
 from .gradcheck import check_adjoint, check_gradient, check_vjp, gradcheck, gradgradcheck
+from .models import check_loss, check_module
 from .numerical import numerical_grad, numerical_jacobian
+from .optimizers import check_optimizer
 from .report import GradcheckError, Kink, Passed
 
 __all__ = [
@@ -12,6 +14,9 @@ __all__ = [
     "Passed",
     "check_adjoint",
     "check_gradient",
+    "check_loss",
+    "check_module",
+    "check_optimizer",
     "check_primitive",
     "check_vjp",
     "gradcheck",
