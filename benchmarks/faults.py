@@ -6,8 +6,9 @@ torch.autograd.Function, a jax.custom_vjp and a primitive of HIPS autograd, with
     OMP_NUM_THREADS=1 python benchmarks/faults.py
 
 Pullback's checker draws its own arguments; the peers, which are given arguments by their users, get examples drawn by
-the same strategies, real and complex: 12, or as many as the environment variable EXAMPLES says. An example at which a peer's check fails though the function is right is
-not used for that peer, and counted. It writes faults.md beside itself.
+the same strategies, real and complex: 12, or as many as the environment variable EXAMPLES says.
+An example at which a peer's check fails though the function is right is not used for that peer, and counted. It writes
+faults.md beside itself.
 """
 
 import inspect
@@ -63,8 +64,8 @@ DRAWN = hypothesis.settings(
 HEAD = """# Planted faults, and who finds them
 
 {count} faults of {kinds} kinds in {functions} functions, each one thing wrong in one rule, from
-`tests/autograd/testing/faults.py`. Pullback checks with `check_primitive(op)`, which draws 100 examples; the peers check
-at the first {examples} that are drawn by the same strategies, real and complex: PyTorch with
+`tests/autograd/testing/faults.py`. Pullback checks with `check_primitive(op)`, which draws 100 examples; the peers
+check at the first {examples} that are drawn by the same strategies, real and complex: PyTorch with
 `gradcheck(check_batched_grad=True)`, `check_forward_ad` where a rule for tangents is defined, and `gradgradcheck`; JAX
 with `check_grads(order=2, modes=["rev"])` in float64 and in float32; HIPS autograd with `check_grads(order=2)`.
 

@@ -31,7 +31,9 @@ def arguments(primitive: Any, complex: bool = False) -> Any:
     With `complex` some of the arrays are complex, their entries turned from the real ones that are drawn.
     """
     if primitive.samples is None:
-        raise ValueError(f"{primitive.name}: no strategy for its arguments; add one with @{primitive.name}.strategy")
+        raise ValueError(
+            f"{primitive.name}: no strategy for its arguments; give arrays, or add one with @{primitive.name}.strategy"
+        )
 
     def sample(draw: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         arrays, options = primitive.samples(Draw(draw, complex))
