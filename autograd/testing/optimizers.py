@@ -49,7 +49,7 @@ def check_optimizer(
     _Run(make, np.float32).path(steps)
     if reference is not None:
         for i, p in enumerate(_Run(make).trained):
-            expected, state = p.data, {}
+            expected, state = p.data, dict[str, Any]()
             for step, values in enumerate(path, 1):
                 expected = np.asarray(reference(expected, 2 * expected, state))
                 if not np.allclose(values[i], expected, rtol=1e-10, atol=1e-12):
@@ -83,7 +83,8 @@ class _Run:
             (p * p).sum().backward()
         old = [p.data.copy() for p in self.params]
         held = {f"the old values of {name}": p.data for name, p in zip(self.names, self.params, strict=True)}
-        held |= {f"the gradient of {name}": p.grad.numpy() for name, p in zip(self.names, self.trained, strict=False)}
+        grads = {name: p.grad for name, p in zip(self.names, self.params, strict=True)}
+        held |= {f"the gradient of {name}": grad.numpy() for name, grad in grads.items() if grad is not None}
         before = {what: x.copy() for what, x in held.items()}
         graphs = [(p**3).sum() for p in self.params]
         self.optimizer.step()

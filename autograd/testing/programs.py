@@ -80,7 +80,7 @@ def draw_program(draw: Draw, smooth: bool, steps: int) -> Program:
     """A program of up to `steps` operations, each of the result of the one before and perhaps of an earlier value."""
     pb = _package()
     shapes = draw.broadcastable(draw.integer(1, 3), max_dims=2)
-    arguments = tuple(draw.array([max(n, 1) for n in shape], dtype=np.float64) for shape in shapes)
+    arguments = tuple(draw.array(tuple(max(n, 1) for n in shape), dtype=np.float64) for shape in shapes)
     values = {f"x{i}": x for i, x in enumerate(arguments)}
     lines: list[str] = []
     for _ in range(draw.integer(1, steps)):

@@ -142,7 +142,8 @@ def matrices(draw: Draw, shape: Shape | None = None) -> Any:
     """Matrices of `shape` (None: any) of full rank, whose condition number is at most 5: the diagonal outweighs the
     rest, and the identity is the simplest."""
     shape = draw.shape(2, 2, min_side=1) if shape is None else shape
-    return np.eye(*shape) * draw.one_of([1.0, -1.0, 2.0]) + _bounded(draw, shape)
+    rows, columns = shape
+    return np.eye(rows, columns) * draw.one_of([1.0, -1.0, 2.0]) + _bounded(draw, shape)
 
 
 @_strategy
