@@ -68,6 +68,7 @@ class Compared:
         self.excess = np.where(same, -1, np.where(np.isnan(excess), np.inf, excess))
         still = (np.abs(actual) <= floor) & (check.rows.size(~self.line.still()) == 0)
         self.rough = ~(doubt <= np.fmax(1e-3 * size, floor)) & ~still & ~(same & ~np.isfinite(actual))
+        self.unclear = self.rough & ~(doubt <= 1e-10 * check.largest)
 
     @property
     def ratio(self) -> Any:
@@ -217,7 +218,7 @@ class Check:
         for each in sorted(compared, key=lambda each: -np.max(each.ratio, initial=0)):
             each.judge()
         methods = tuple(dict.fromkeys(each.found.method for each in compared))
-        unclear = sum(int(np.sum(each.rough)) for each in compared if not each.kinked)
+        unclear = sum(int(np.sum(each.unclear)) for each in compared if not each.kinked)
         passed = Passed(sum(each.actual.size for each in compared), methods, self.kinks(compared), unclear)
         if passed.kinks and here:
             away = self.draw()

@@ -48,7 +48,7 @@ def gradcheck(
 
     >>> from pullback import Tensor, exp
     >>> print(gradcheck(lambda x: x * exp(x), Tensor([0.5, -1.0], requires_grad=True)))
-    passed: 8 slopes by complex, central
+    passed: 8 slopes by richardson, central
     """
     inputs = _checked(inputs, "gradcheck")
     options = {"full": full, "method": method, "eps": eps, "atol": atol, "rtol": rtol}
