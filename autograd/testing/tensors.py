@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..graph import pull
+from ..levels import raw
 from ..shaping import concatenate, reshape
 from ..tensor import Tensor, seed, wrap
 from ..transforms import jvp, vjp, vmap
@@ -75,7 +76,8 @@ class Function(Case):
         out = self.run(leaves)
         if out.requires_grad:
             out.backward(g)
-        return [np.zeros_like(arrays[i]) if leaves[i].grad is None else leaves[i].grad.numpy() for i in self.asked]
+        grads = [leaves[i].grad for i in self.asked]  # themselves, not the copies that `numpy` may give
+        return [np.zeros_like(arrays[i]) if g is None else raw(g) for i, g in zip(self.asked, grads, strict=True)]
 
     def rows(self, weights: Any) -> list[Any]:
         leaves = self.leaves(self.arrays)
