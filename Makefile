@@ -32,6 +32,9 @@ bench: .venv/bench/ready
 	.venv/bench/bin/python benchmarks/overhead.py
 	.venv/bench/bin/python benchmarks/stress.py
 	.venv/bench/bin/python benchmarks/speed.py
+	.venv/bench/bin/python benchmarks/faults.py
+	.venv/bench/bin/python benchmarks/flakes.py
+	.venv/bench/bin/python benchmarks/foreign.py
 
 clean:
 	rm -rf .venv demo

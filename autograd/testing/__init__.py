@@ -1,14 +1,24 @@
-"""Gradients against finite differences: checks of functions, of primitives, and how to draw their arguments."""
+"""Gradients against numerical ones: checks of functions, of primitives, of any library's; and what draws arguments."""
 
 from . import strategies
 from .check import check_primitive
-from .gradcheck import GradcheckError, check_adjoint, gradcheck, gradgradcheck
+from .gradcheck import check_adjoint, check_gradient, check_vjp, gradcheck, gradgradcheck
+from .models import check_loss, check_module
 from .numerical import numerical_grad, numerical_jacobian
+from .optimizers import check_optimizer
+from .report import GradcheckError, Kink, Passed
 
 __all__ = [
     "GradcheckError",
+    "Kink",
+    "Passed",
     "check_adjoint",
+    "check_gradient",
+    "check_loss",
+    "check_module",
+    "check_optimizer",
     "check_primitive",
+    "check_vjp",
     "gradcheck",
     "gradgradcheck",
     "numerical_grad",

@@ -1,4 +1,4 @@
-"""Checks of the gradients of functions of Tensors, of first and second order, against finite differences."""
+"""Checks of gradients at given inputs: of functions of Tensors, and of any functions on NumPy arrays."""
 
 from __future__ import annotations
 
@@ -7,107 +7,58 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import pull
-from ..tensor import Tensor, seed, wrap
-from .numerical import derivatives, joined, parts, step_sizes, units
-
-
-class GradcheckError(AssertionError):
-    """A gradient, or something else that was checked, is wrong; the message is the report."""
-
-
-def estimate(f: Callable[[Any], Any], x: Any, method: str = "central", eps: float | None = None) -> tuple[Any, Any]:
-    """The numerical Jacobian of `f` at the real array `x`, and how far each of its entries may be off.
-
-    A second Jacobian, at twice the steps, shows the truncation error; rounding adds that of a number of the
-    size of f(x), with three digits to spare.
-    """
-    out = f(x)
-    steps = step_sizes(x, method, eps)
-    pair: Any = np.empty((2, *out.shape, *x.shape), np.result_type(out, np.float64))
-    for i in range(2):
-        for at, column in derivatives(f, x, method, steps * (i + 1)):
-            pair[(i, ..., *at)] = column
-    rounding = 1e3 * np.finfo(x.dtype).eps * np.max(np.abs(out), initial=0)
-    doubt = 4 * np.abs(pair[1] - pair[0]) + (rounding if method == "complex" else rounding / steps)
-    return pair[0], doubt
-
-
-def _kinks(f: Callable[[Any], Any], x: Any, eps: float | None) -> Any:
-    """Half the jump of the slope where the function has a kink: unlike bending it does not shrink with the steps."""
-    steps, halves = step_sizes(x, "central", eps), []
-    for h in (steps, 2 * steps):
-        half: Any = np.zeros((*f(x).shape, *x.shape))
-        for (at, ahead), (_, central) in zip(
-            derivatives(f, x, "forward", h), derivatives(f, x, "central", h), strict=True
-        ):
-            half[(..., *at)] = np.abs(ahead - central)
-        halves.append(half)
-    return np.where(halves[1] <= 1.5 * halves[0], halves[0], 0)
-
-
-def worst(actual: Any, expected: Any, tolerance: Any) -> tuple[int, ...] | None:
-    """Where `actual` is farthest beyond `tolerance` from `expected`, or None; the same nan or inf agrees."""
-    actual, expected = (np.asarray(v, np.result_type(v, np.float64)) for v in (actual, expected))
-    with np.errstate(invalid="ignore"):
-        excess = np.abs(actual - expected) - tolerance
-    excess = np.where((actual == expected) | (np.isnan(actual) & np.isnan(expected)), -1, excess)
-    excess = np.where(np.isnan(excess), np.inf, excess)
-    if not excess.size or np.max(excess) <= 0:
-        return None
-    return tuple(int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))
+from ..tensor import Tensor, wrap
+from .case import Case, Pair
+from .derivatives import Check
+from .numerical import joined, parts
+from .properties import PROPERTIES
+from .report import GradcheckError, Passed, literal, named
+from .tensors import Function, batched, forward, gradients_of
 
 
 def gradcheck(
     f: Callable[..., Any],
     inputs: Any,
     *,
+    method: str = "auto",
+    full: bool | None = None,
     eps: float | None = None,
     atol: float | None = None,
-    rtol: float = 1e-5,
-    method: str = "central",
-) -> bool:
-    """Check the gradients of `f` at `inputs` against finite differences; True, or GradcheckError with a report.
+    rtol: float | None = None,
+    check_forward: bool = False,
+    check_batched: bool = False,
+) -> Passed:
+    """Check the gradients of `f` at `inputs` against numerical ones; a true `Passed`, or GradcheckError with a report.
 
-    `f` takes the inputs, one Tensor or a tuple, and gives one Tensor or a tuple; every float64 or complex128 input
-    that requires a gradient is checked, entry by entry of the whole Jacobian: that of the real and imaginary parts,
-    which a last index counts, where input or output is complex. An entry may be off by `atol` plus
-    `rtol` of its size; by default `atol` is what the differences themselves may be off, estimated with a
-    second step. At a kink every slope between those on both sides passes. `eps` and `method` as in
-    `numerical_grad`. TypeError for other dtypes, ValueError where no input requires a gradient.
+    `f` takes the inputs, one Tensor or a tuple, and gives one Tensor or a tuple; every input that requires a gradient
+    is checked. Checked are the slopes of every output by every input (the whole Jacobian, `full`; by itself up to 4,096
+    entries) and in random directions, or of random sums of the outputs in random directions; that the gradient is
+    linear in the cotangent, the same for every memory layout and every time, and that nothing is changed or shared.
+    With `check_forward` forward mode is compared with reverse mode, with `check_batched` vmap with a loop.
+
+    `method` is one of those of `numerical_grad`: by itself, central differences, confirmed by the complex step
+    where `f` allows it, and Richardson's extrapolation where they are not exact enough. A slope may be off by what
+    the differences themselves may be, as estimated from several steps (or by `atol`), plus `rtol` of its size: 1e-6
+    or the root of the inputs' precision. Functions in single precision are evaluated in double where they allow it.
+    Complex numbers count as their real and imaginary parts.
+
+    At a kink (relu at 0, a tie of max) every slope between those at points around passes, and the check is made again
+    on both sides of it; the `kinks` of the result tell. TypeError where an input is no Tensor, ValueError where none
+    requires a gradient.
 
     >>> from pullback import Tensor, exp
-    >>> gradcheck(lambda x: x * exp(x), Tensor([0.5, -1.0], requires_grad=True))
-    True
+    >>> print(gradcheck(lambda x: x * exp(x), Tensor([0.5, -1.0], requires_grad=True)))
+    passed: 8 slopes by richardson, central
     """
     inputs = _checked(inputs, "gradcheck")
-    asked = [i for i, x in enumerate(inputs) if x.requires_grad]
-    leaves = _leaves(inputs, asked)
-    outputs = _tuple(f(*leaves))
-    for k, out in enumerate(outputs):
-        rows = _rows(out, [leaves[i]._node for i in asked])
-        split = parts if out.dtype.kind == "c" else np.asarray
-        for i, row in zip(asked, rows, strict=True):
-
-            def output(values: Any, k: int = k, i: int = i, split: Any = split) -> Any:
-                moved = [wrap(joined(values, x)[()] if j == i else x._held) for j, x in enumerate(inputs)]
-                return split(_tuple(f(*_leaves(moved, asked)))[k].numpy())
-
-            numerical, doubt = estimate(output, parts(inputs[i].numpy()), method, eps)
-            tolerance = rtol * np.abs(numerical) + (doubt if atol is None else atol)
-            at = worst(row, numerical, tolerance)
-            if at is not None and method == "central":
-                at = worst(row, numerical, tolerance + _kinks(output, parts(inputs[i].numpy()), eps))
-            if at is not None:
-                j = parts(out.numpy()).ndim
-                raise GradcheckError(
-                    f"gradcheck: wrong gradient of output {k} (shape {out.shape}) with respect to input {i} "
-                    f"(shape {inputs[i].shape}); worst is d output[{_index(at[:j])}] / d input[{_index(at[j:])}]:\n"
-                    f"  by backward       {row[at]!r}\n"
-                    f"  by {method} steps  {numerical[at]!r} (tolerance {tolerance[at]:.3g})\n"
-                    f"  input {i}: {np.array2string(inputs[i].numpy(), threshold=50)}"
-                )
-    return True
+    options = {"full": full, "method": method, "eps": eps, "atol": atol, "rtol": rtol}
+    case = _case("gradcheck", f, inputs, _given(**options, check_forward=check_forward, check_batched=check_batched))
+    passed = _check(case, **options)
+    if check_forward:
+        forward(case)
+    if check_batched:
+        batched(case)
+    return passed
 
 
 def gradgradcheck(
@@ -115,75 +66,117 @@ def gradgradcheck(
     inputs: Any,
     gradients: Any = None,
     *,
+    method: str = "auto",
+    full: bool | None = None,
     eps: float | None = None,
     atol: float | None = None,
-    rtol: float = 1e-5,
-    method: str = "central",
-) -> bool:
+    rtol: float | None = None,
+) -> Passed:
     """Check the second derivatives of `f`: `gradcheck` of its gradients, as functions of inputs and cotangents.
 
     `gradients` are the cotangents of the outputs (default: fixed random ones); the other arguments are those
     of `gradcheck`.
 
     >>> from pullback import Tensor
-    >>> gradgradcheck(lambda x: x**3, Tensor([0.5, -1.0], requires_grad=True))
+    >>> bool(gradgradcheck(lambda x: x**3, Tensor([0.5, -1.0], requires_grad=True)))
     True
     """
     inputs = _checked(inputs, "gradgradcheck")
-    asked = [i for i, x in enumerate(inputs) if x.requires_grad]
-    n = len(inputs)
-    outputs = _tuple(f(*_leaves(inputs, asked)))
+    outputs = _tuple(f(*inputs))
     if gradients is None:
         rng = np.random.default_rng(0)
-        gradients = tuple(wrap(joined(rng.uniform(0.5, 1.5, parts(out.numpy()).shape), out)[()]) for out in outputs)
+        drawn = (rng.uniform(0.5, 1.5, parts(out.numpy()).shape) for out in outputs)
+        gradients = tuple(wrap(joined(g, out).astype(out.dtype)[()]) for g, out in zip(drawn, outputs, strict=True))
     weights = tuple(Tensor(g, requires_grad=True) for g in _tuple(gradients))
     if len(weights) != len(outputs):
         raise ValueError(f"gradgradcheck: {len(weights)} gradients given for {len(outputs)} outputs")
+    n, asked = len(inputs), [i for i, x in enumerate(inputs) if x.requires_grad]
 
     def pulled(*given: Any) -> Any:
-        xs, gs = given[:n], given[n:]
-        return gradients_of(_tuple(f(*xs)), gs, [xs[i] for i in asked], create_graph=True)
+        xs = [x if x.requires_grad or i not in asked else x.requires_grad_() for i, x in enumerate(given[:n])]
+        return gradients_of(_tuple(f(*xs)), given[n:], [xs[i] for i in asked], create_graph=True)
 
-    try:
-        return gradcheck(pulled, (*inputs, *weights), eps=eps, atol=atol, rtol=rtol, method=method)
-    except GradcheckError as error:
-        raise GradcheckError(f"second order (inputs from {n} on are the cotangents); {error}") from None
+    options = {"full": full, "method": method, "eps": eps, "atol": atol, "rtol": rtol}
+    return _check(_case("gradgradcheck", pulled, (*inputs, *weights), _given(**options), f, n), **options)
 
 
-def gradients_of(outputs: Any, gradients: Any, inputs: Any, *, create_graph: bool) -> tuple[Any, ...]:
-    """The gradients of the outputs, weighted, by the inputs, as Tensors; zeros where they do not depend."""
-    nodes = [x._node for x in inputs]
-    seeds = [seed(out, g, create_graph) for out, g in zip(outputs, gradients, strict=True) if out.requires_grad]
-    found = pull(seeds, set(nodes), retain_graph=create_graph, create_graph=create_graph)
-    lifted = (found.get(node, np.zeros(node.shape, node.dtype)[()]) for node in nodes)
-    return tuple(g if isinstance(g, Tensor) else wrap(g) for g in lifted)
+def check_gradient(f: Callable[..., Any], gradient: Callable[..., Any], inputs: Any, **options: Any) -> Passed:
+    """Check that `gradient` is the gradient of `f`, functions of NumPy arrays, of whatever library: as `gradcheck`.
 
+    `inputs` are one array or a tuple; `f(*inputs)` is one number, `gradient(*inputs)` an array for each float or
+    complex input, of its shape and dtype (d/dx - i d/dy where it is complex), or a tuple of them. For an `f` with
+    more entries, see `check_vjp`. `options` are `method`, `full`, `eps`, `atol` and `rtol` of `gradcheck`.
 
-def _rows(out: Tensor, nodes: list[Any]) -> list[Any]:
-    """The Jacobian of `out` with respect to each node, a backward pass for every entry (or part of one) of `out`.
-
-    A gradient is d/dx - i d/dy: the parts of its conjugate are the row. The cotangent -i asks for the imaginary part.
+    >>> import numpy as np
+    >>> x = np.array([1.0, 2.0])
+    >>> bool(check_gradient(lambda x: np.sum(x**3), lambda x: 3 * x**2, x))
+    True
     """
-    steps = units(out.numpy())
-    jacobians = [np.zeros((len(steps), *parts(np.zeros(node.shape, node.dtype)).shape)) for node in nodes]
-    if out.requires_grad:
-        for i, g in enumerate(np.conj(steps)):
-            found = pull([seed(out, g)], set(nodes), retain_graph=True, create_graph=False)
-            for node, jacobian in zip(nodes, jacobians, strict=True):
-                jacobian[i] = parts(np.conj(found[node])) if node in found else 0
-    return [jacobian.reshape(parts(out.numpy()).shape + jacobian.shape[1:]) for jacobian in jacobians]
+
+    def vjp(g: Any, *arrays: Any) -> Any:
+        return tuple((g * np.asarray(d)).astype(np.asarray(d).dtype) for d in _tuple(gradient(*arrays)))
+
+    return _foreign("check_gradient", f, vjp, gradient, "gradient", inputs, options)
 
 
-def _leaves(inputs: Any, asked: list[int]) -> tuple[Tensor, ...]:
-    return tuple(x.detach().requires_grad_(i in asked) for i, x in enumerate(inputs))
+def check_vjp(f: Callable[..., Any], vjp: Callable[..., Any], inputs: Any, **options: Any) -> Passed:
+    """Check that `vjp` pulls cotangents back through `f`, functions of NumPy arrays, of whatever library.
+
+    `vjp(g, *inputs)`, with `g` of the shape and dtype of `f(*inputs)`, gives the gradient of Re(sum(g * f)): as
+    `check_gradient`, and as there `options` are those of `gradcheck`.
+
+    >>> import numpy as np
+    >>> bool(check_vjp(np.cumsum, lambda g, x: np.cumsum(g[::-1])[::-1].copy(), np.array([1.0, 2.0, 4.0])))
+    True
+    """
+    return _foreign("check_vjp", f, vjp, vjp, "vjp", inputs, options)
+
+
+def _foreign(check: str, f: Any, vjp: Any, shown: Any, name: str, inputs: Any, options: dict[str, Any]) -> Passed:
+    arrays = [np.asarray(x) for x in _tuple(inputs)]
+    if not any(x.dtype.kind in "fc" for x in arrays):
+        raise TypeError(f"{check}: none of the {len(arrays)} inputs is float or complex")
+
+    def again(arrays: list[Any]) -> list[str]:
+        values = ", ".join(map(literal, arrays))
+        lines = ["import numpy as np", f"from pullback.testing import {check}", *named(f), *named(shown, name)]
+        return [*lines, f"{check}(f, {name}, ({values},){_given(**options)})"]
+
+    return _check(Pair(check, f, vjp, arrays, again), **options)
+
+
+def _check(case: Case, **options: Any) -> Passed:
+    for holds in PROPERTIES:
+        holds(case)
+    return Check(case, **options).run()
+
+
+def _case(check: str, pulled: Any, inputs: Any, given: str, f: Any = None, n: int | None = None) -> Function:
+    """The case of a function of Tensors; of second order, `f` is the function and the inputs from n on cotangents."""
+    asked = [i for i, x in enumerate(inputs) if x.requires_grad]
+    names = [f"input {i}" if n is None or i < n else f"cotangent {i - n}" for i in range(len(inputs))]
+
+    def again(case: Case) -> list[str]:
+        def shown(positions: Any) -> str:
+            values = (literal(case.arrays[i]) + (", requires_grad=True" if i in asked else "") for i in positions)
+            return f"({', '.join(f'Tensor({value})' for value in values)},)"
+
+        whole = range(len(case.arrays))
+        arguments = shown(whole) if n is None else f"{shown(whole[:n])}, {shown(whole[n:])}"
+        lines = ["import numpy as np", "from pullback import Tensor", f"from pullback.testing import {check}"]
+        return [*lines, *named(f or pulled), f"{check}(f, {arguments}{given})"]
+
+    title = check if n is None else f"{check} (of second order)"
+    return Function(title, pulled, [x.numpy() for x in inputs], asked, names, again)
+
+
+def _given(**options: Any) -> str:
+    defaults = {"method": "auto", "check_forward": False, "check_batched": False}
+    return "".join(f", {k}={v!r}" for k, v in options.items() if v != defaults.get(k))
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)
-
-
-def _index(at: tuple[int, ...]) -> str:
-    return ", ".join(map(str, at)) or "()"
 
 
 def _checked(inputs: Any, name: str) -> tuple[Tensor, ...]:
@@ -191,8 +184,6 @@ def _checked(inputs: Any, name: str) -> tuple[Tensor, ...]:
     for i, x in enumerate(inputs):
         if not isinstance(x, Tensor):
             raise TypeError(f"{name}: input {i} is {type(x).__name__}, not a Tensor")
-        if x.requires_grad and x.dtype not in (np.float64, np.complex128):
-            raise TypeError(f"{name}: input {i} is {x.dtype}; finite differences need float64 or complex128")
     if not any(x.requires_grad for x in inputs):
         raise ValueError(f"{name}: none of the {len(inputs)} inputs requires a gradient")
     return inputs

@@ -1,9 +1,9 @@
-"""Numerical differentiation of plain functions: one-sided, two-sided and complex-step.
+"""Numerical differentiation of plain functions, by differences of several orders and by complex steps.
 
 A step is `eps` times the scale of the entry it is taken in: its magnitude, or the array's mean magnitude if
-that is larger (1 in an array of zeros). The default `eps` balances truncation against rounding: the machine
-epsilon to the power 1/2 (one-sided), 1/3 (central), 3/2 (complex). A complex entry moves along the real and along
-the imaginary axis.
+that is larger (1 in an array of zeros), rounded to a power of two. The default `eps` balances truncation against
+rounding: the machine epsilon to the power 1/2 (one-sided), 1/3 (central), 1/5 (fourth order), 3/2 (complex). A complex
+entry moves along the real and along the imaginary axis.
 """
 
 from __future__ import annotations
@@ -15,43 +15,16 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, wrap
-
-_METHODS: dict[str, tuple[float, Callable[..., Any]]] = {  # the default step's exponent, and the quotient
-    "forward": (1 / 2, lambda f, x, at, h: _slope(f, x, x, at, h)),
-    "backward": (1 / 2, lambda f, x, at, h: _slope(f, x, x, at, -h)),
-    "central": (1 / 3, lambda f, x, at, h: _slope(f, _moved(x, at, -h), x, at, h)),
-    "complex": (3 / 2, lambda f, x, at, h: np.imag(f(_moved(x, at, 1j * h))) / h),
-}
+from .lines import METHODS, STENCILS, Line, best_slope, slope
 
 
-def _moved(x: Any, at: Any, h: Any) -> Any:
-    x = x.astype(np.result_type(x, np.complex64) if isinstance(h, complex) else x.dtype)
-    x[at] += h
-    return x
-
-
-def _slope(f: Callable[[Any], Any], start: Any, x: Any, at: Any, h: Any) -> Any:
-    """The slope from `start` to x + h at entry `at`, over the distance that rounding really left between them."""
-    stop = _moved(x, at, h)
-    return (f(stop) - f(start)) / (stop[at] - start[at])
-
-
-def step_sizes(x: Any, method: str, eps: float | None = None) -> Any:
-    """The step for each entry of `x`."""
-    if method not in _METHODS:
-        raise ValueError(f"numerical_grad: unknown method {method!r}; there are {', '.join(_METHODS)}")
-    if eps is None:
-        eps = float(np.finfo(x.dtype).eps) ** _METHODS[method][0]
+def scales(x: Any) -> Any:
+    """What counts as a step of 1 in each entry of the real array `x`: a power of two near its magnitude."""
     size = np.abs(x)
-    scale = np.maximum(size, np.mean(size)) if x.size else size
-    return eps * np.where(scale == 0, 1, scale)
-
-
-def derivatives(f: Callable[[Any], Any], x: Any, method: str, steps: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
-    """The derivative of what `f` gives with respect to each entry of the float array `x`, with its index."""
-    quotient = _METHODS[method][1]
-    for at in np.ndindex(x.shape):
-        yield at, quotient(f, x, at, steps[at].item())
+    with np.errstate(all="ignore"):
+        size = np.maximum(size, np.mean(size)) if x.size else size
+    usual = np.isfinite(size) & (size > 0)
+    return np.ldexp(x.dtype.type(1), np.frexp(np.where(usual, size, 1))[1] - 1)
 
 
 def parts(x: Any) -> Any:
@@ -73,6 +46,8 @@ def units(x: Any) -> Any:
 
 def _plain(f: Callable[[Any], Any], x: Any, method: str) -> tuple[Callable[[Any], Any], Any, Any]:
     """`f` of an array of the parts of `x` (called with Tensors if `x` is one), `x` as an array, and its parts."""
+    if method not in METHODS:
+        raise ValueError(f"numerical_grad: unknown method {method!r}; there are {', '.join(METHODS)}")
     given = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
     given = given if given.dtype.kind in "fc" else given.astype(np.float64)
     if method == "complex" and given.dtype.kind == "c":
@@ -80,6 +55,25 @@ def _plain(f: Callable[[Any], Any], x: Any, method: str) -> tuple[Callable[[Any]
     if isinstance(x, Tensor):
         return lambda values: f(wrap(joined(values, given)[()])).numpy(), given, parts(given)
     return lambda values: np.asarray(f(joined(values, given))), given, parts(given)
+
+
+def _columns(f: Callable[[Any], Any], x: Any, method: str, eps: float | None) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """The derivative of what `f` gives with respect to each entry of the float array `x`, with its index."""
+    scale = scales(x)
+    for at in np.ndindex(x.shape):
+
+        def moved(t: Any, at: Any = at) -> Any:
+            y = x.astype(np.result_type(x, np.complex64) if isinstance(t, complex) else x.dtype)
+            y[at] += t * scale[at]
+            return f(y)
+
+        line = Line(moved, float(np.finfo(x.dtype).eps))
+        with np.errstate(all="ignore"):
+            if method in STENCILS:
+                column = line.quotient(method, eps or line.step(method))
+            else:
+                column = (best_slope(line) if method == "auto" else slope(line, method, eps)).value
+        yield at, column / scale[at]
 
 
 def numerical_jacobian(
@@ -100,7 +94,7 @@ def numerical_jacobian(
     jacobian: Any = np.empty(
         (*out.shape, *values.shape), np.result_type(dtype, np.complex64) if out.dtype.kind == "c" else dtype
     )
-    for at, column in derivatives(f, values, method, step_sizes(values, method, eps)):
+    for at, column in _columns(f, values, method, eps):
         jacobian[(..., *at)] = column
     return jacobian
 
@@ -112,10 +106,11 @@ def numerical_grad(
 
     That of a complex `f` is its real part's; for complex x = a + ib it is d/da - i d/db, f' if `f` is holomorphic.
     `f` is called with what `x` is: Tensors if it is a Tensor, else NumPy arrays. A result of more than one
-    entry is weighted by `gradient`, of its shape (ValueError without). `method` is "central", "forward",
-    "backward" or "complex"; `eps` is the step relative to the size of x. The complex step, Im f(x + ih) / h,
-    is right to rounding, but `f` must be analytic and take complex arrays: a function with abs, conj or
-    comparisons inside may give a wrong number.
+    entry is weighted by `gradient`, of its shape (ValueError without). `method` is "forward", "backward", "central",
+    "fourth" (central, of fourth order), "richardson" (extrapolated over a ladder of steps, the largest `eps`),
+    "complex", or "auto": of these what the function allows and is most exact. `eps` is the step relative to the size
+    of x. The complex step, Im f(x + ih) / h, is right to rounding, but `f` must be analytic and take complex
+    arrays: a function with abs, conj or comparisons inside may give a wrong number ("auto" verifies it).
     See Squire and Trapp, Using complex variables to estimate derivatives of real functions, 1998.
 
     >>> import numpy as np
@@ -130,6 +125,6 @@ def numerical_grad(
     if weights.shape != shape:
         raise ValueError(f"numerical_grad: gradient of shape {weights.shape} given for f of shape {shape}")
     out: Any = np.empty_like(values)
-    for at, column in derivatives(f, values, method, step_sizes(values, method, eps)):
+    for at, column in _columns(f, values, method, eps):
         out[at] = np.sum(weights * column).real
     return np.conj(joined(out, x))

@@ -1,171 +1,226 @@
-"""Hypothesis strategies for the arguments of primitives.
+"""Hypothesis strategies for what gradients are tested at: arrays, Tensors, matrices, shapes, axes, indices, settings.
 
-Entries come from a grid of multiples of 1/8: they are few, well spread, exact in float32, clear of kinks,
-and read easily in a shrunk example.
+Each function gives a strategy. Examples shrink to few and simple numbers, and are made so that what they are for is
+differentiable and well conditioned. `programs` draws whole functions. In the strategy of a primitive, `Draw` draws.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
-Shape = tuple[int, ...]
+from ..tensor import Tensor
+from ..windows import draw_geometry
+from .draw import Draw, Shape, arguments, hypothesis
+from .programs import Program, draw_program
+
+__all__ = [
+    "Draw",
+    "arguments",
+    "arrays",
+    "axes",
+    "broadcastable_shapes",
+    "convolutions",
+    "dtypes",
+    "einsums",
+    "indices",
+    "matrices",
+    "orthogonal_matrices",
+    "positive_definite_matrices",
+    "programs",
+    "shapes",
+    "tensors",
+    "triangular_matrices",
+]
+
+_DOMAINS: dict[str, tuple[tuple[float, float], tuple[float, ...]]] = {  # entries, and where there are none
+    "real": ((-3.0, 3.0), ()),
+    "nonzero": ((-3.0, 3.0), (0.0,)),
+    "positive": ((0.2, 3.0), ()),
+    "unit": ((0.1, 0.9), ()),
+}
 
 
-def hypothesis() -> Any:
-    """The Hypothesis library; ImportError with what to install where it is missing."""
-    try:
-        import hypothesis.extra.numpy
-        import hypothesis.strategies
-    except ImportError as error:
-        raise ImportError("this check draws its examples with Hypothesis: pip install pullback[testing]") from error
-    return hypothesis
+def _strategy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What gives the strategy of the values that `function(draw, ...)` draws."""
+
+    @wraps(function)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        return hypothesis().strategies.composite(lambda draw: function(Draw(draw), *args, **kwargs))()
+
+    _, *rest = signature(function).parameters.values()
+    made.__signature__ = signature(function).replace(parameters=rest)  # type: ignore[attr-defined]
+    return made
 
 
-def arguments(primitive: Any, complex: bool = False) -> Any:
-    """A strategy for `(arrays, options)` to apply `primitive` to, made from its `.strategy`; ValueError without one.
+@_strategy
+def shapes(draw: Draw, min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 3) -> Shape:
+    """Shapes; where a side may be 0, one is in an eighth of them."""
+    return draw.shape(min_dims, max_dims, min_side, max_side)
 
-    With `complex` some of the arrays are complex, their entries turned from the real ones that are drawn.
+
+@_strategy
+def broadcastable_shapes(draw: Draw, n: int, max_dims: int = 3) -> tuple[Shape, ...]:
+    """`n` shapes that broadcast together."""
+    return draw.broadcastable(n, max_dims)
+
+
+@_strategy
+def dtypes(draw: Draw, kinds: str = "fc") -> Any:
+    """Types of numbers that have gradients: of kind "f" float64 and float32, of kind "c" complex128 and complex64."""
+    of = {"f": (np.float64, np.float32), "c": (np.complex128, np.complex64)}
+    return np.dtype(draw.one_of([dtype for kind in kinds for dtype in of[kind]]))
+
+
+@_strategy
+def arrays(
+    draw: Draw,
+    shape: Shape | None = None,
+    domain: str | tuple[float, float] = "real",
+    *,
+    dtype: Any = np.float64,
+    distinct: bool | int = False,
+    kinks: Sequence[float] = (),
+) -> Any:
+    """Arrays of `shape` (None: any), with entries from `domain` and none near one of `kinks`.
+
+    `domain` is the lowest and the highest entry, or "real" (from -3 to 3), "nonzero", "positive" or "unit" (between 0
+    and 1). With `distinct=True` no two entries are the same, with the number of an axis no two along it: no ties. Of a
+    complex `dtype` the entries are turned by less than an eighth of a circle.
+
+    >>> from hypothesis import given
+    >>> @given(arrays((2, 3), "positive", distinct=1))
+    ... def test(x):
+    ...     assert x.min() > 0 and all(len(set(row)) == 3 for row in x)
+    >>> test()
     """
-    if primitive.samples is None:
-        raise ValueError(f"{primitive.name}: no strategy for its arguments; add one with @{primitive.name}.strategy")
-
-    def sample(draw: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        arrays, options = primitive.samples(Draw(draw, complex))
-        return tuple(arrays), options
-
-    return hypothesis().strategies.composite(sample)()
+    return _array(draw, shape, domain, np.dtype(dtype), distinct, kinks)
 
 
-def _grid(domain: tuple[float, float], kinks: Sequence[float], count: int) -> list[float]:
-    """Multiples of 1/8 (or finer, if there must be `count`) in `domain`, not near `kinks`, the simplest first."""
-    low, high = domain
-    parts = 8
-    while True:
-        near = 0.5 / parts
-        points = (i / parts for i in range(math.ceil(low * parts), math.floor(high * parts) + 1))
-        values = [v for v in points if all(abs(v - kink) > near for kink in kinks)]
-        if len(values) >= count:
-            return sorted(values, key=lambda v: (float(v).as_integer_ratio()[1], abs(v), v < 0))
-        parts *= 2
+@_strategy
+def tensors(
+    draw: Draw,
+    shape: Shape | None = None,
+    domain: str | tuple[float, float] = "real",
+    *,
+    dtype: Any = np.float64,
+    distinct: bool | int = False,
+    kinks: Sequence[float] = (),
+    requires_grad: bool = True,
+) -> Tensor:
+    """Tensors, drawn as `arrays` are, that require a gradient."""
+    return Tensor(_array(draw, shape, domain, np.dtype(dtype), distinct, kinks), requires_grad=requires_grad)
 
 
-class Draw:
-    """What a primitive's strategy draws with: arrays of safe entries, shapes, axes, indices and options.
+def _array(draw: Draw, shape: Any, domain: Any, dtype: Any, distinct: Any, kinks: Any) -> Any:
+    shape = draw.shape() if shape is None else shape
+    domain, holes = _DOMAINS[domain] if isinstance(domain, str) else (domain, ())
+    options = {"domain": domain, "kinks": (*kinks, *holes)}
+    if distinct is True or distinct is False:
+        x = draw.array(shape, distinct=distinct, dtype=np.float64, **options)
+    else:
+        n, others = shape[distinct], np.delete(shape, distinct).astype(int)
+        lines = [draw.array((n,), distinct=True, dtype=np.float64, **options) for _ in range(math.prod(others))]
+        x = np.moveaxis(np.reshape(lines, (*others, n)), -1, distinct)
+    if dtype.kind == "c":
+        x = x * np.exp(1j * draw.array(shape, (-0.75, 0.75), dtype=np.float64))
+    return x.astype(dtype)
 
-    >>> def strategy(draw):
-    ...     x = draw.array()
-    ...     return (x,), {"axis": draw.axes(x.ndim), "keepdims": draw.flag()}
+
+def _bounded(draw: Draw, shape: Shape) -> Any:
+    """A matrix whose rows and columns sum to at most 1/2, in size."""
+    return draw.array(shape, (-3.0, 3.0), dtype=np.float64) / (6 * max(shape))
+
+
+@_strategy
+def matrices(draw: Draw, shape: Shape | None = None) -> Any:
+    """Matrices of `shape` (None: any) of full rank, whose condition number is at most 5: the diagonal outweighs the
+    rest, and the identity is the simplest."""
+    shape = draw.shape(2, 2, min_side=1) if shape is None else shape
+    rows, columns = shape
+    return np.eye(rows, columns) * draw.one_of([1.0, -1.0, 2.0]) + _bounded(draw, shape)
+
+
+@_strategy
+def positive_definite_matrices(draw: Draw, n: int | None = None) -> Any:
+    """Symmetric n x n matrices whose eigenvalues lie between 1/2 and 5/2."""
+    half = _bounded(draw, 2 * (draw.integer(1, 3) if n is None else n,))
+    return np.eye(len(half)) * draw.one_of([1.0, 2.0]) + (half + half.T) / 2
+
+
+@_strategy
+def orthogonal_matrices(draw: Draw, n: int | None = None) -> Any:
+    """Orthogonal n x n matrices, rotations and (half of them, with n > 0) reflections: Cayley transforms."""
+    entries = draw.array(2 * (draw.integer(1, 3) if n is None else n,), dtype=np.float64)
+    skew, one = np.triu(entries, 1) - np.triu(entries, 1).T, np.eye(len(entries))
+    out = np.linalg.solve(one + skew, one - skew)
+    out[:1] *= draw.one_of([1.0, -1.0])
+    return out
+
+
+@_strategy
+def triangular_matrices(draw: Draw, n: int | None = None, upper: bool = False) -> Any:
+    """Triangular n x n matrices with a diagonal that outweighs the rest."""
+    rest = _bounded(draw, 2 * (draw.integer(1, 3) if n is None else n,))
+    out = np.eye(len(rest)) * draw.one_of([1.0, -1.0, 2.0]) + rest
+    return np.triu(out) if upper else np.tril(out)
+
+
+@_strategy
+def axes(draw: Draw, ndim: int) -> int | tuple[int, ...] | None:
+    """What `axis` may be for an array of `ndim` axes: None, a number or a tuple of some, counted from either end."""
+    kind = draw.one_of(["none", "number", "tuple"] if ndim else ["none", "tuple"])
+    if kind == "none":
+        return None
+    chosen = (draw.axis(ndim),) if kind == "number" else draw.permutation(ndim)[: draw.integer(0, ndim)]
+    signed = tuple(a - ndim if draw.flag() else a for a in chosen)
+    return signed[0] if kind == "number" else signed
+
+
+@_strategy
+def indices(draw: Draw, shape: Shape) -> Any:
+    """Indices into an array of `shape`: basic, integer arrays (with repeats), a mask, or these mixed."""
+    return draw.index(shape)
+
+
+@_strategy
+def einsums(draw: Draw) -> tuple[Any, ...]:
+    """Arguments for `einsum`: subscripts and the operands, with repeated labels, ellipses and implicit results among
+    them."""
+    sizes = {label: draw.integer(1, 3) for label in "ijk"}
+    labels = [[draw.one_of("ijk") for _ in range(draw.integer(0, 3))] for _ in range(draw.integer(1, 3))]
+    used = sorted(set(sum(labels, [])))
+    batch = draw.broadcastable(len(labels), max_dims=1) if draw.flag() else None
+    dots = "" if batch is None else "..."
+    terms = [dots + "".join(term) for term in labels]
+    result = "".join(used[i] for i in draw.permutation(len(used))[: draw.integer(0, len(used))])
+    subscripts = ",".join(terms) + ("->" + dots + result if draw.flag() else "")
+    fronts: Sequence[Shape] = batch or [()] * len(labels)
+    whole = [(*front, *(sizes[label] for label in term)) for front, term in zip(fronts, labels, strict=True)]
+    return subscripts, *(draw.array(shape, dtype=np.float64) for shape in whole)
+
+
+@_strategy
+def convolutions(draw: Draw, spatial: int | None = None) -> tuple[Any, Any, dict[str, Any]]:
+    """An input, a weight and settings for `conv` over `spatial` axes (None: 1 to 3), with a result that has entries."""
+    geo, groups = draw_geometry(draw, draw.integer(1, 3) if spatial is None else spatial), draw.integer(1, 2)
+    n, c, k = draw.integer(1, 2), draw.integer(1, 2), groups * draw.integer(1, 2)
+    fits = all(side >= span for side, span in zip(geo.spatial, geo.extent, strict=True))
+    padding = draw.one_of([geo.padding, "same", *(["valid"] if fits else [])])
+    x = draw.array((n, groups * c, *geo.spatial), dtype=np.float64)
+    w = draw.array((k, c, *geo.kernel), dtype=np.float64)
+    return x, w, {"stride": geo.stride, "padding": padding, "dilation": geo.dilation, "groups": groups}
+
+
+@_strategy
+def programs(draw: Draw, *, smooth: bool = True, steps: int = 6) -> Program:
+    """Functions of one to three arrays, put together from up to `steps` operations, with arguments; see `Program`.
+
+    If `smooth` they are so wherever they are defined; if not, operations with kinks and ties are among them.
     """
-
-    def __init__(self, draw: Callable[[Any], Any], complex: bool = False) -> None:
-        library = hypothesis()
-        self._draw, self._st, self._numpy, self._complex = draw, library.strategies, library.extra.numpy, complex
-
-    def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 3) -> Shape:
-        """A shape; where a side may be 0, one is in an eighth of the cases."""
-        sides = [self.integer(max(min_side, 1), max_side) for _ in range(self.integer(min_dims, max_dims))]
-        if sides and not min_side and self.one_of([False] * 7 + [True]):
-            sides[self.axis(len(sides))] = 0
-        return tuple(sides)
-
-    def broadcastable(self, n: int, max_dims: int = 3) -> tuple[Shape, ...]:
-        """`n` shapes that broadcast together."""
-        whole = self.shape(max_dims=max_dims)
-        return tuple(whole if n == 1 or self.flag() else self._narrowed(whole) for _ in range(n))
-
-    def _narrowed(self, shape: Shape) -> Shape:
-        return tuple(1 if self.flag() else side for side in shape[self.integer(0, len(shape)) :])
-
-    def array(
-        self,
-        shape: Shape | None = None,
-        domain: tuple[float, float] = (-3.0, 3.0),
-        distinct: bool = False,
-        kinks: Sequence[float] = (),
-        dtype: Any = None,
-    ) -> Any:
-        """An array of `shape` (None: any) with entries from `domain`, not near `kinks`; `distinct`: all different.
-
-        Its `dtype` (None) is float64 or, where complex numbers are asked for, perhaps complex128: then every
-        entry is turned by less than an eighth of a circle.
-        """
-        shape = self.shape() if shape is None else shape
-        grid = _grid(domain, kinks, 2 * math.prod(shape) if distinct else 1)
-        x = self._entries(grid, shape, dtype or np.float64, unique=distinct)
-        turned = dtype is None and self._complex and self.one_of([False, True, True])
-        return x * np.exp(1j * self._entries([0.5, -0.25, -0.7], shape, np.float64)) if turned else x
-
-    def _entries(self, choices: Sequence[float], shape: Shape, dtype: Any, unique: bool = False) -> Any:
-        elements = self._st.sampled_from(choices)
-        return self._draw(self._numpy.arrays(dtype, shape, elements=elements, fill=self._st.nothing(), unique=unique))
-
-    def entries(
-        self, domains: Sequence[tuple[float, float]], kinks: Sequence[float] = (), dtype: Any = None
-    ) -> tuple[Any, ...]:
-        """Arrays that broadcast together, one for each of `domains`."""
-        shapes = self.broadcastable(len(domains))
-        return tuple(
-            self.array(shape, domain, kinks=kinks, dtype=dtype) for shape, domain in zip(shapes, domains, strict=True)
-        )
-
-    def axis(self, ndim: int) -> int:
-        """One of `ndim` axes, as a non-negative number."""
-        return self.integer(0, ndim - 1)
-
-    def axes(self, ndim: int) -> tuple[int, ...]:
-        """Some of `ndim` axes, perhaps none, in ascending order."""
-        return tuple(a for a in range(ndim) if self.flag())
-
-    def permutation(self, n: int) -> tuple[int, ...]:
-        """The numbers below `n`, in any order."""
-        return tuple(self._draw(self._st.permutations(range(n))))
-
-    def flag(self) -> bool:
-        return self._draw(self._st.booleans())
-
-    def integer(self, low: int, high: int) -> int:
-        """A number from `low` to `high`, both included."""
-        return self.one_of(range(low, high + 1))
-
-    def one_of(self, choices: Sequence[Any]) -> Any:
-        return self._draw(self._st.sampled_from(choices))
-
-    def integers(self, shape: Shape, low: int, high: int) -> Any:
-        """An integer array with entries from `low` to `high`, both included."""
-        return self._draw(self._numpy.arrays(np.intp, shape, elements=self._st.integers(low, high)))
-
-    def mask(self, shape: Shape) -> Any:
-        """A bool array."""
-        return self._draw(self._numpy.arrays(np.bool_, shape))
-
-    def index(self, shape: Shape) -> Any:
-        """An index into an array of `shape`: basic, integer arrays (with repeats), a mask, or these mixed."""
-        kind = self.one_of(["basic", "integers", "mask", "mixed"])
-        if kind == "basic":
-            return self._draw(self._numpy.basic_indices(shape, allow_newaxis=True))
-        if kind == "integers":
-            return tuple(self.integers(together, -n, n - 1) for together in [self.shape(max_dims=2)] for n in shape)
-        if kind == "mask":
-            return self.mask(shape[: self.integer(1, len(shape))])
-        return self._mixed(shape)
-
-    def _mixed(self, shape: Shape) -> tuple[Any, ...]:
-        together = (self.integer(1, 3),)
-        parts: list[Any] = []
-        for n in shape:
-            kind = self.one_of(["slice", "integers", "number", "newaxis"])
-            if kind == "newaxis":
-                parts.append(None)
-            if kind == "integers":
-                parts.append(self.integers(together, -n, n - 1))
-            elif kind == "number":
-                parts.append(self.integer(-n, n - 1))
-            else:
-                parts.append(self._draw(self._st.slices(n)))
-        if self.flag():
-            parts.insert(self.integer(0, len(parts)), ...)
-        return tuple(parts)
+    return draw_program(draw, smooth, steps)

@@ -14,10 +14,10 @@ def leaf(values):
 
 
 @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
-@pytest.mark.parametrize("method", ["central", "forward", "backward"])
+@pytest.mark.parametrize("method", ["auto", "central", "forward", "backward", "fourth", "richardson"])
 def test_right_gradients_pass(check, method):
     f = lambda a, b: (tanh(a @ b), (a * 2).sum(axis=0))  # noqa: E731
-    assert check(f, (leaf(A), leaf(B)), method=method) is True
+    assert check(f, (leaf(A), leaf(B)), method=method)
 
 
 def test_one_tensor_and_no_tuple():
@@ -32,7 +32,7 @@ def test_complex_steps_are_exact():
 def test_only_inputs_that_require_a_gradient_are_checked():
     with override(multiply, "b", lambda g, a: 0 * g):
         assert gradcheck(lambda a, b: a * b, (leaf(A), Tensor(A)))
-        with pytest.raises(GradcheckError, match="with respect to input 1"):
+        with pytest.raises(GradcheckError, match="gradcheck, argument input 1: wrong gradient"):
             gradcheck(lambda a, b: a * b, (leaf(A), leaf(A)))
 
 
@@ -80,7 +80,7 @@ def test_a_rule_wrong_in_second_order_only():
     f = lambda x: x**3  # noqa: E731
     with override(power, "a", lambda g, a, b: rule(g, a)):
         assert gradcheck(f, x)
-        with pytest.raises(GradcheckError, match="second order"):
+        with pytest.raises(GradcheckError, match="of second order"):
             gradgradcheck(f, x)
 
 
@@ -89,11 +89,12 @@ def test_the_report():
         gradcheck(lambda a, b: (a.sum(), a @ b), (leaf([[0.0, 1.0]]), leaf([[1.0, 10.0], [100.0, 1000.0]])))
     lines = str(caught.value).splitlines()
     assert lines[0] == (
-        "gradcheck: wrong gradient of output 1 (shape (1, 2)) with respect to input 0 (shape (1, 2)); "
-        "worst is d output[0, 1] / d input[0, 1]:"
+        "gradcheck, argument input 0: wrong gradient; the worst entry is d output 1[0, 1] / d input 0[0, 1]"
     )
-    assert "by backward" in lines[1] and "2000.0" in lines[1]
-    assert "by central steps" in lines[2] and float(lines[2].split()[3].strip("np.float64()")) == pytest.approx(1000)
+    assert lines[1].split() == ["by", "the", "gradient", "2000.0,", "2", "times", "as", "much"]
+    words = lines[2].split()
+    assert words[:3] == ["by", "richardson", "steps"] and float(words[3]) == pytest.approx(1000)
+    assert words[4] == "(step" and words[6] == "tolerance" and 0 < float(words[7].rstrip(")")) < 0.01
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -113,8 +114,6 @@ def test_tolerances_given():
 
 
 def test_errors_name_the_input():
-    with pytest.raises(TypeError, match="gradcheck: input 1 is float32; .* need float64"):
-        gradcheck(multiply, (leaf(A), leaf(A.astype(np.float32))))
     with pytest.raises(ValueError, match="gradgradcheck: none of the 1 inputs requires a gradient"):
         gradgradcheck(exp, Tensor(A))
     with pytest.raises(TypeError, match="input 0 is ndarray, not a Tensor"):
@@ -149,7 +148,7 @@ def test_at_a_kink_every_slope_between_those_on_both_sides_passes(f, x):
 
 @pytest.mark.parametrize("slope, passes", [(0.0, True), (0.3, True), (1.0, True), (-0.01, False), (1.01, False)])
 def test_but_no_other(slope, passes):
-    with override(relu, "x", lambda g, out: g * np.where(out > 0, 1.0, slope)):
+    with override(relu, "x", lambda g, x: g * np.where(x == 0, slope, x > 0)):
         if passes:
             assert gradcheck(relu, leaf([0.0, 1.0]))
         else:

@@ -1,0 +1,371 @@
+"""Which planted faults are found by Pullback's `check_primitive` and by the gradient checks of its peers.
+
+The catalogue is tests/autograd/testing/faults.py. Each function there becomes a primitive of Pullback, a
+torch.autograd.Function, a jax.custom_vjp and a primitive of HIPS autograd, with the same right or wrong rules.
+
+    OMP_NUM_THREADS=1 python benchmarks/faults.py
+
+Pullback's checker draws its own arguments; the peers, which are given arguments by their users, get examples drawn by
+the same strategies, real and complex: 12, or as many as the environment variable EXAMPLES says.
+An example at which a peer's check fails though the function is right is not used for that peer, and counted. It writes
+faults.md beside itself.
+"""
+
+import inspect
+import os
+import platform
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests/autograd/testing"))
+
+import autograd.extend
+import autograd.numpy as anp
+import autograd.test_util
+import hypothesis
+import jax
+import jax.numpy as jnp
+import jax.test_util
+import numpy as np
+import torch
+from autograd.numpy.numpy_boxes import ArrayBox
+from faults import FAULTS
+from first_figures import cpu
+from functions import FUNCTIONS, Function, Library, as_primitive
+
+import autograd as hips
+import pullback
+from pullback.autograd.primitive import _primitives
+from pullback.testing import check_primitive, strategies
+
+jax.config.update("jax_enable_x64", True)
+torch.set_num_threads(1)
+ArrayBox.mT = property(lambda self: anp.swapaxes(self, -1, -2))
+
+EXAMPLES = int(os.environ.get("EXAMPLES", 12))
+REPORT = Path(__file__).with_suffix(".md")
+DRAWN = hypothesis.settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[hypothesis.Phase.generate],
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+HEAD = """# Planted faults, and who finds them
+
+{count} faults of {kinds} kinds in {functions} functions, each one thing wrong in one rule, from
+`tests/autograd/testing/faults.py`. Pullback checks with `check_primitive(op)`, which draws 100 examples; the peers
+check at the first {examples} that are drawn by the same strategies, real and complex: PyTorch with
+`gradcheck(check_batched_grad=True)`, `check_forward_ad` where a rule for tangents is defined, and `gradgradcheck`; JAX
+with `check_grads(order=2, modes=["rev"])` in float64 and in float32; HIPS autograd with `check_grads(order=2)`.
+
+"-" stands where a library cannot have the fault, or not by its interface for rules of one's own: JAX has no writable or
+strided arrays and derives forward mode and batches, HIPS autograd has no batches, PyTorch no negative strides, and
+PyTorch converts a gradient to the dtype of its tensor. A peer's check is not used at an example where it fails the
+right function (at ties, say), so that it can find nothing there.
+
+- Machine: {machine}; NumPy {numpy}, Python {python}
+- {versions}
+- Command: `OMP_NUM_THREADS=1 python benchmarks/faults.py`
+
+"""
+
+
+def called(rule: Callable[..., Any], xp: Any, g: Any, names: Any, arrays: Any, out: Any, options: Any) -> Any:
+    """What a rule gives, with what it asks for by name."""
+    have = {**dict(zip(names, arrays, strict=True)), **options, "out": out}
+    have |= {f"{name}_shape": tuple(x.shape) for name, x in zip(names, arrays, strict=True)}
+    return rule(xp, g, *(have[want] for want in list(inspect.signature(rule).parameters)[2:]))
+
+
+def arrays_of(function: Function) -> list[str]:
+    parameters = list(inspect.signature(function.value).parameters.values())[1:]
+    return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+
+
+def fitted(c: Any, x: Any) -> Any:
+    """A cotangent as that of x: summed over what broadcasting spread, real if x is, as Pullback's engine does."""
+    shape = np.shape(x)
+    if "complex" in str(c.dtype) and "complex" not in str(x.dtype):
+        c = c.real
+    while len(c.shape) > len(shape):
+        c = c.sum(0)
+    for axis, n in enumerate(shape):
+        if n == 1 != c.shape[axis]:
+            c = c.sum(axis, keepdims=True)
+    return c
+
+
+class Torch(Library):
+    def __getattr__(self, name: str) -> Any:
+        return getattr(
+            torch, {"permute_dims": "permute", "expand_dims": "unsqueeze", "concatenate": "cat"}.get(name, name)
+        )
+
+    def where(self, condition: Any, a: Any, b: Any) -> Any:
+        return torch.where(torch.as_tensor(condition), a, b)
+
+    def sort(self, x: Any) -> Any:
+        return torch.sort(x).values
+
+    def conj(self, x: Any) -> Any:
+        return torch.conj(x).clone()
+
+    def detach(self, x: Any) -> Any:
+        return x.detach()
+
+    def constant(self, x: Any, like: Any) -> Any:
+        return torch.as_tensor(np.array(x), dtype=like.dtype)
+
+    def cast(self, x: Any, dtype: str) -> Any:
+        return x.to(getattr(torch, dtype.removeprefix("torch.")))
+
+    def writable(self, x: Any) -> bool:
+        return not torch.is_grad_enabled()
+
+    def strides(self, x: Any) -> Any:
+        return x.stride()
+
+    def in_memory(self, x: Any) -> Any:
+        return x.permute(sorted(range(x.ndim), key=lambda i: -x.stride(i))).reshape(-1)
+
+
+class Jax(Library):
+    def __getattr__(self, name: str) -> Any:
+        return getattr(jnp, name)
+
+    def detach(self, x: Any) -> Any:
+        return jax.lax.stop_gradient(x)
+
+    def constant(self, x: Any, like: Any) -> Any:
+        return jnp.asarray(x, like.dtype)
+
+
+class Hips(Library):
+    def __getattr__(self, name: str) -> Any:
+        return getattr(anp, {"permute_dims": "transpose"}.get(name, name))
+
+    def flip(self, x: Any, axes: Any) -> Any:
+        return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]
+
+    def detach(self, x: Any) -> Any:
+        return self.detach(x._value) if isinstance(x, ArrayBox) else x
+
+    def constant(self, x: Any, like: Any) -> Any:
+        return np.asarray(x, like.dtype)
+
+
+def with_torch(function: Function, arrays: Any, options: Any) -> None:
+    xp, names = Torch(), arrays_of(function)
+
+    def rule(ctx: Any, name: str, g: Any) -> Any:
+        saved = ctx.saved_tensors
+        inputs, outputs = saved[: len(names)], saved[len(names) :]
+        g = tuple(x.conj() for x in g)  # PyTorch's gradients are the conjugates of the others'
+        g, out = (g, outputs) if function.outputs else (g[0], outputs[0])
+        grad = called(function.rules[name], xp, g, names, inputs, out, options)
+        return fitted(grad, inputs[names.index(name)]).conj()
+
+    class Made(torch.autograd.Function):
+        generate_vmap_rule = function.batch is None
+
+        @staticmethod
+        def forward(*arrays: Any) -> Any:
+            return function.value(xp, *arrays, **options)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            outputs = output if function.outputs else (output,)
+            ctx.save_for_backward(*inputs, *outputs)
+            ctx.save_for_forward(*inputs, *outputs)
+
+        @staticmethod
+        def backward(ctx: Any, *g: Any) -> Any:
+            return tuple(rule(ctx, name, g) for name in names)
+
+        if function.tangents:
+
+            @staticmethod
+            def jvp(ctx: Any, *tangents: Any) -> Any:
+                *inputs, out = ctx.saved_tensors
+                return sum(
+                    called(function.tangents[name], xp, t, names, inputs, out, options)
+                    for name, t in zip(names, tangents, strict=True)
+                )
+
+        if function.batch:
+
+            @staticmethod
+            def vmap(info: Any, in_dims: Any, x: Any) -> Any:
+                return torch.stack([Made.apply(row) for row in x.movedim(in_dims[0], 0)][::-1]), 0
+
+    inputs = [torch.tensor(x, requires_grad=True) for x in arrays]
+    forward = bool(function.tangents)
+    torch.autograd.gradcheck(Made.apply, inputs, check_batched_grad=True, check_forward_ad=forward)
+    torch.autograd.gradgradcheck(Made.apply, inputs)
+
+
+def with_jax(function: Function, arrays: Any, options: Any, single: bool = False) -> None:
+    xp, names = Jax(), arrays_of(function)
+
+    @jax.custom_vjp
+    def made(*arrays: Any) -> Any:
+        return function.value(xp, *arrays, **options)
+
+    def pulled(kept: Any, g: Any) -> Any:
+        arrays, out = kept
+        grads = [called(function.rules[name], xp, g, names, arrays, out, options) for name in names]
+        return tuple(fitted(c, x) for c, x in zip(grads, arrays, strict=True))
+
+    def forward(*arrays: Any) -> Any:
+        out = function.value(xp, *arrays, **options)
+        return out, (arrays, out)
+
+    made.defvjp(forward, pulled)
+    given = [jnp.asarray(x, _single(x.dtype) if single else x.dtype) for x in arrays]
+    jax.test_util.check_grads(made, given, order=2, modes=["rev"])
+
+
+def _single(dtype: Any) -> Any:
+    return np.complex64 if dtype.kind == "c" else np.float32
+
+
+def with_hips(function: Function, arrays: Any, options: Any) -> None:
+    xp, names = Hips(), arrays_of(function)
+    made = hips.extend.primitive(partial(function.value, Library(), **options))
+
+    def rule(name: str) -> Any:
+        def pulling(out: Any, *arrays: Any) -> Any:
+            x = arrays[names.index(name)]
+            return lambda g: fitted(called(function.rules[name], xp, g, names, arrays, out, options), x)
+
+        return pulling
+
+    hips.extend.defvjp(made, *(rule(name) for name in names))
+    if function.tangents:
+        hips.extend.defjvp(
+            made,
+            *(
+                lambda t, out, *arrays, name=name: called(function.tangents[name], xp, t, names, arrays, out, options)
+                for name in names
+            ),
+        )
+    modes = ["fwd", "rev"] if function.tangents else ["rev"]
+    autograd.test_util.check_grads(made, modes=modes, order=2)(*(x.copy() for x in arrays))
+
+
+WRITES = {
+    "gradients in one buffer",
+    "what the last call kept",
+    "cotangent written into",
+    "kept argument written into",
+    "argument written into",
+}
+STRIDES = {"cotangent in Fortran order", "cotangent of negative strides", "cotangent of zero strides"}
+TANGENTS = {"forward mode: sign", "forward mode: one argument's tangent"}
+PEERS: dict[str, tuple[list[Callable[..., None]], set[str]]] = {  # the checks, and the faults that there cannot be
+    "PyTorch": ([with_torch], {"float32: gradient in float64", "cotangent of negative strides"}),
+    "JAX": ([with_jax, partial(with_jax, single=True)], WRITES | STRIDES | TANGENTS | {"batches: in reverse"}),
+    "autograd": ([with_hips], {"batches: in reverse"}),
+}
+
+
+def drawn(function: Function) -> list[Any]:
+    """Arguments by the function's strategy, real and complex, each once."""
+    made, found = as_primitive(function, "drawn"), {}
+    del _primitives["drawn"]
+
+    @DRAWN
+    @hypothesis.given(strategies.arguments(made) | strategies.arguments(made, complex=True))
+    def collect(example: Any) -> None:
+        found.setdefault(repr(example), example)
+
+    collect()
+    return list(found.values())
+
+
+def fails(check: Callable[..., None], function: Function, example: Any) -> bool:
+    arrays, options = example
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            check(function, [np.array(x) for x in arrays], options)
+    except Exception:
+        return True
+    return False
+
+
+def ours(function: Function) -> bool:
+    """Whether Pullback's checker fails a function."""
+    made = as_primitive(function, "planted")
+    try:
+        check_primitive(made, settings=hypothesis.settings(derandomize=True, database=None))
+    except AssertionError:
+        return True
+    finally:
+        del _primitives["planted"]
+    return False
+
+
+def main() -> None:
+    started = time.time()
+    examples = {name: drawn(function) for name, function in FUNCTIONS.items()}
+    usable: dict[tuple[str, str], list[Any]] = {}  # the checks of a peer that a right function passes
+    alarms: Counter[str] = Counter()
+    for name, function in FUNCTIONS.items():
+        alarms["Pullback"] += ours(function)
+        for peer, (checks, _) in PEERS.items():
+            runs = [(check, example) for example in examples[name] for check in checks]
+            usable[name, peer] = [(check, example) for check, example in runs if not fails(check, function, example)]
+            alarms[peer] += len(runs) - len(usable[name, peer])
+        print(f"{time.time() - started:5.0f} s  {name}: {[len(usable[name, peer]) for peer in PEERS]}", flush=True)
+    rows, caught, possible = [], Counter(), Counter()
+    for fault in FAULTS:
+        marks = {"Pullback": "yes" if ours(fault.function) else "**no**"}
+        for peer, (_, cannot) in PEERS.items():
+            function, runs = fault.function, usable[fault.name, peer]
+            found = fault.kind not in cannot and any(fails(check, function, example) for check, example in runs)
+            marks[peer] = "-" if fault.kind in cannot else "yes" if found else "no"
+        for who, mark in marks.items():
+            caught[who] += mark == "yes"
+            possible[who] += mark != "-"
+        rows.append(f"| {fault.group} | {fault.kind} | {fault.name} | {' | '.join(marks.values())} |")
+        print(f"{time.time() - started:5.0f} s  {rows[-1]}", flush=True)
+    libraries = {"Pullback": None, "PyTorch": "torch", "JAX": "jax", "autograd": "autograd"}
+    total = sum(map(len, examples.values()))
+    head = HEAD.format(
+        count=len(FAULTS),
+        kinds=len({fault.kind for fault in FAULTS}),
+        functions=len({fault.name for fault in FAULTS}),
+        examples=EXAMPLES,
+        machine=cpu(),
+        numpy=np.__version__,
+        python=platform.python_version(),
+        versions=", ".join(f"{n} {version(p) if p else pullback.__version__}" for n, p in libraries.items()),
+    )
+    lines = [
+        f"| faults | | | {' | '.join(libraries)} |",
+        f"|---|---|---|{'---|' * len(libraries)}",
+        *rows,
+        f"| **caught** | | | {' | '.join(f'**{caught[who]} of {possible[who]}**' for who in libraries)} |",
+    ]
+    missed = ", ".join(f"{peer} {alarms[peer]} of {total * len(checks)}" for peer, (checks, _) in PEERS.items())
+    foot = (
+        f"\nRight functions that fail: Pullback {alarms['Pullback']} of {len(FUNCTIONS)}; checks that fail: {missed}.\n"
+    )
+    REPORT.write_text(head + "\n".join(lines) + "\n" + foot)
+    print(REPORT.read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""Every planted fault is caught, and the same function without it passes."""
+
+import pytest
+from faults import FAULTS
+from functions import FUNCTIONS, as_primitive
+from hypothesis import settings
+
+from pullback.testing import GradcheckError, check_primitive
+
+SETTINGS = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_right_function_passes(planted, name):
+    assert check_primitive(as_primitive(FUNCTIONS[name], "planted"), settings=SETTINGS)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_fault_is_caught(planted, fault):
+    with pytest.raises(GradcheckError, match="^planted"):
+        check_primitive(as_primitive(fault.function, "planted"), settings=SETTINGS)
+
+
+def test_the_catalogue_is_broad():
+    assert len({fault.kind for fault in FAULTS}) >= 30 and len({fault.name for fault in FAULTS}) >= 10
