@@ -7,7 +7,7 @@ from hypothesis import settings
 
 from pullback.testing import GradcheckError, check_primitive
 
-SETTINGS = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+SETTINGS = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
