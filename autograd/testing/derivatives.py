@@ -48,6 +48,7 @@ class Compared:
         self.check, self.direction = check, direction
         self.actual = sum(check.jacobians[i] @ (check.scales[i] * v).ravel() for i, v in direction.items())
         self.line = check.line(direction)
+        check.bend = np.fmax(check.bend, check.rows.size(self.line.bend()))
         self.take(slope(self.line, "central" if check.method == "auto" else check.method, check.step))
         bent, broken = self.line.kinks()
         self.broken = check.rows.size(broken) > 0
@@ -59,7 +60,7 @@ class Compared:
         check, actual = self.check, self.actual
         self.found, self.value, doubt = found, check.rows.sum(found.value), check.rows.size(found.doubt)
         size = np.fmax(np.abs(self.value), np.abs(actual))
-        floor = 30 * check.case.eps * check.largest
+        floor = 30 * check.case.eps * (check.largest + check.bend)  # rounding of the result, and of the arguments
         self.tolerance = check.tolerance(size, doubt, found.method) + floor
         apart = np.abs(self.value - actual)
         self.apart = np.where(np.isnan(apart), np.inf, apart)
@@ -144,6 +145,7 @@ class Check:
         self.rounds = 10 * min(max(inputs, 1), 100)  # that each of so many entries in a tie is once the one that counts
         self.rows = Rows(start.size, self.full, self.rng)
         self.start = self.rows.sum(start)
+        self.bend: Any = 0.0  # the largest second derivative of each row in any direction so far
 
     def tolerance(self, size: Any, doubt: Any, method: str = "") -> Any:
         """How far apart slopes of some size may be, of which the numerical one may be off by `doubt`."""
@@ -160,12 +162,12 @@ class Check:
         return arrays
 
     def directions(self, each: bool) -> Iterator[dict[int, Any]]:
-        """What moves: all entries of an argument alike, at random; all arguments at random; `each` entry alone."""
+        """What moves: all entries of an argument at random, all alike; all arguments at random; `each` entry alone."""
         filled = {i: s.shape for i, s in self.scales.items() if s.size}
         for i, shape in filled.items():
-            yield {i: np.ones(shape)}
-            if math.prod(shape) > 1:
+            for _ in range(2 if math.prod(shape) > 1 else 0):
                 yield {i: self.signs(shape)}
+            yield {i: np.ones(shape)}
         if len(filled) > 1:
             yield {i: self.signs(shape) for i, shape in filled.items()}
         for i, shape in filled.items() if each else ():
@@ -214,6 +216,7 @@ class Check:
             self.largest = np.fmax(self.largest, np.max(np.abs(self.jacobians[i] * s.ravel()), axis=1, initial=0))
         compared = [Compared(self, direction) for direction in self.directions(each=here and self.full)]
         for each in compared:
+            each.take(each.found)  # once more, as all bends are known now
             each.refine()
         for each in sorted(compared, key=lambda each: -np.max(each.ratio, initial=0)):
             each.judge()

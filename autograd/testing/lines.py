@@ -78,6 +78,11 @@ class Line:
         start = self(0.0)
         return np.all([value == start for value in self.values.values()], axis=0)
 
+    def bend(self) -> Any:
+        """About how large the second derivative is."""
+        h = self.step("central")
+        return np.nan_to_num(np.abs(self(h) - 2 * self(0.0) + self(-h)) / h**2, posinf=0)
+
     def kinks(self) -> tuple[Any, Any]:
         """Where the slopes on both sides differ, and where the values do, while each side alone is straight."""
         h = self.step("central")

@@ -108,7 +108,7 @@ def test_pytorch():
     assert check(lambda x: torch.sort(x).values, TIES).kinks and check(torch.relu, X.astype(np.float32))
     twice = torch.tensor([[[[0, 3], [3, 1]]]])
     unpool = lambda y: torch.nn.functional.max_unpool2d(y, twice, 2, output_size=(4, 4))  # noqa: E731
-    with pytest.raises(GradcheckError, match=r"wrong gradient; the worst entry is d output\[0, 0, 0, 3\]"):
+    with pytest.raises(GradcheckError, match=r"\[0, 0, 0, 3\]"):
         check(unpool, X[:2, :2].reshape(1, 1, 2, 2))
     with pytest.raises(GradcheckError, match="wrong gradient"):  # all zeros, in 2.13
         check(torch.linalg.det, np.array([[1.0, 2.0], [2.0, 4.0]]))
