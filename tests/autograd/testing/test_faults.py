@@ -3,16 +3,17 @@
 import pytest
 from faults import FAULTS
 from functions import FUNCTIONS, as_primitive
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from pullback.testing import GradcheckError, check_primitive
 
-SETTINGS = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+SETTINGS = settings(max_examples=200, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_right_function_passes(planted, name):
-    assert check_primitive(as_primitive(FUNCTIONS[name], "planted"), settings=SETTINGS)
+@pytest.mark.parametrize("examples", [30, pytest.param(500, marks=pytest.mark.thorough)])
+def test_right_function_passes(planted, name, examples):
+    assert check_primitive(as_primitive(FUNCTIONS[name], "planted"), settings=settings(SETTINGS, max_examples=examples))
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
