@@ -31,17 +31,22 @@ from .tensor import lift
 from .threads import spread
 from .windows import (
     BLOCK,
+    WIDE,
     Geometry,
     add_windows,
+    at_once,
     draw_geometry,
     extent,
     geometry,
     padded,
     pairs,
+    parted,
     per_axis,
     sample_blocks,
     taps,
+    together,
     windows,
+    with_samples,
 )
 
 _SUMS = 16  # into so many the terms of a weight's gradient are added, before these are
@@ -50,12 +55,16 @@ __all__ = ["conv", "conv_matrix", "conv_transpose", "conv_weight"]
 
 
 def _blocks(samples: int, width: int, geo: Geometry, itemsize: int) -> list[tuple[slice, list[slice]]]:
-    """Ranges of samples, and of rows of windows, of which `width` numbers a window together fit a block."""
-    row_bytes = width * math.prod(geo.out[1:]) * itemsize
-    parts = min(geo.out[0], -(-row_bytes * geo.out[0] // BLOCK)) or 1
+    """Ranges of samples, and of rows of windows, of which `width` numbers a window together fit a block.
+
+    For the sake of matrix products a block has at least WIDE windows, where there are so many.
+    """
+    count = math.prod(geo.out)
+    sample_bytes = width * count * itemsize
+    parts = max(1, min(geo.out[0], -(-sample_bytes // BLOCK), count // WIDE))
     bounds = [geo.out[0] * part // parts for part in range(parts + 1)]
     rows = [slice(*ends) for ends in itertools.pairwise(bounds)]
-    return [(block, rows) for block in sample_blocks(samples, row_bytes * geo.out[0])]
+    return [(block, rows) for block in sample_blocks(samples, sample_bytes)]
 
 
 def _places(rows: slice, geo: Geometry) -> slice:
@@ -151,6 +160,10 @@ def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
     >>> conv(Tensor([[[1.0, 2.0, 3.0]]]), Tensor([[[1.0, 10.0]]]))
     Tensor([[[21., 32.]]])
     """
+    m = at_once(len(x), geo)
+    if m > 1:
+        y = conv.function(together(x, m), w[..., None], b, geo=with_samples(geo, m), groups=groups)
+        return parted(y, len(x))
     matrix = _by_group(w, groups)
     outs = matrix.shape[1]
     bias = 0 if b is None else b.reshape(groups, outs, 1)
@@ -180,6 +193,10 @@ def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
     >>> conv_transpose(Tensor([[[21.0, 32.0]]]), Tensor([[[1.0, 10.0]]]))
     Tensor([[[ 21., 242., 320.]]])
     """
+    m = at_once(len(y), geo)
+    if m > 1:
+        x = conv_transpose.function(together(y, m), w[..., None], geo=with_samples(geo, m), groups=groups)
+        return parted(x, len(y))
     matrix = _by_group(w, groups)
     channels = w.shape[1] * groups
     lead = tuple(e - 1 - b for e, (b, _) in zip(geo.extent, geo.padding, strict=True))
@@ -187,6 +204,7 @@ def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
     if set(geo.stride) == {1} and min(map(min, around)) >= 0:  # a correlation with the flipped weight
         flipped = matrix.reshape(*matrix.shape[:2], w.shape[1], *geo.kernel).swapaxes(1, 2)
         flipped = np.flip(flipped, tuple(range(3, flipped.ndim))).reshape(channels, matrix.shape[1], *geo.kernel)
+        flipped = np.ascontiguousarray(flipped)  # what runs backwards is no matter for BLAS
         back = geo._replace(spatial=geo.out, padding=around, out=geo.spatial)
         return conv.function(y, flipped, None, geo=back, groups=groups)
     y = y.reshape(len(y), *matrix.shape[:2], math.prod(geo.out))
@@ -206,6 +224,10 @@ def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
 @primitive
 def conv_weight(x: Any, y: Any, *, geo: Geometry, groups: int) -> Any:
     """The third map of the trio: the gradient (K, C/groups, *kernel) of <conv(x, w), y> with respect to w."""
+    m = at_once(len(x), geo)
+    if m > 1:
+        w = conv_weight.function(together(x, m), together(y, m), geo=with_samples(geo, m), groups=groups)
+        return w[..., 0]
     channels, outs = x.shape[1] // groups, y.shape[1] // groups
     y = y.reshape(len(y), groups, outs, math.prod(geo.out))
     blocks = _by_columns(x, geo, groups * outs)

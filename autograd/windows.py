@@ -20,6 +20,7 @@ from .tensor import lift
 __all__ = ["col2im", "im2col"]
 
 BLOCK = 1 << 20  # bytes to work on at a time: about what a core's second-level cache holds
+WIDE = 256  # windows that a matrix product needs to run at full speed
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -164,6 +165,33 @@ def add_windows(x: Any, values: Any, geo: Geometry, rows: slice = slice(None)) -
     """The transpose of `windows` and `padded`: add values (N, C, *kernel, *out) where in `x` they came from."""
     for offset, inside, met in taps(geo, rows):
         x[inside] += values[:, :, *offset][met]
+
+
+def at_once(n: int, geo: Geometry) -> int:
+    """How many samples are to be taken as one, so that it has WIDE windows."""
+    return max(1, min(n, -(-WIDE // max(1, math.prod(geo.out)))))
+
+
+def together(x: Any, m: int) -> Any:
+    """Every m samples of (N, C, *spatial) as one, in which they are the last spatial axis (zeros fill the last one up).
+
+    With the windows of that axis 1 long the maps are what they were, but what is copied lies in longer runs.
+    """
+    if len(x) % m:
+        x = np.concatenate([x, np.zeros((-len(x) % m, *x.shape[1:]), x.dtype)])
+    return np.ascontiguousarray(np.moveaxis(x.reshape(len(x) // m, m, *x.shape[1:]), 1, -1))
+
+
+def parted(y: Any, n: int) -> Any:
+    """The n samples of which `together` made fewer."""
+    y = np.moveaxis(y, -1, 1)
+    return y.reshape(-1, *y.shape[2:])[:n]
+
+
+def with_samples(geo: Geometry, m: int) -> Geometry:
+    """The geometry of m samples taken together."""
+    more: Any = ((m,), (1,), (1,), ((0, 0),), (1,), (m,))
+    return Geometry(*(setting + last for setting, last in zip(geo, more, strict=True)))
 
 
 @linear("x")

@@ -238,3 +238,25 @@ def test_empty_batch():
 def test_errors_name_operation_argument_and_shapes(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("spatial, stride", [((60,), 1), ((9, 9), 1), ((11, 8), 2), ((5, 4, 6), 1)])
+@pytest.mark.parametrize("n", [7, 8, 13])
+def test_samples_taken_together_are_as_each_alone(spatial, stride, n):
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=(6, 2, *(3,) * len(spatial)))
+    options = {"stride": stride, "padding": 1, "groups": 2}
+
+    def run(f, x, g):
+        a, b = pb.Tensor(x, requires_grad=True), pb.Tensor(w, requires_grad=True)
+        y = f(a, b, **options)
+        y.backward(g)
+        return y.data, a.grad.data, b.grad.data
+
+    for f, x in ((pb.conv, rng.normal(size=(n, 4, *spatial))), (pb.conv_transpose, rng.normal(size=(n, 6, *spatial)))):
+        g = rng.normal(size=f(x, w, **options).shape)
+        together = run(f, x, g)
+        alone = [run(f, x[i : i + 1], g[i : i + 1]) for i in range(n)]
+        for k in (0, 1):
+            np.testing.assert_allclose(together[k], np.concatenate([each[k] for each in alone]), atol=1e-12)
+        np.testing.assert_allclose(together[2], sum(each[2] for each in alone), atol=1e-12)
