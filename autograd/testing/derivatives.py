@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -10,11 +11,12 @@ import numpy as np
 
 from .case import Case
 from .kinks import FAR, Hull
-from .lines import COARSE, Line, complex_slope, extrapolated, slope
+from .lines import COARSE, Line, complex_slope, extrapolated, noticed, slope
 from .numerical import joined, parts
 from .report import Kink, Passed
 
 RTOL = 1e-6  # of a slope in double precision
+FLOOR = 1e-10  # of the largest slope or value of a row: what else a slope may be off
 COMPLEX = 1e-8  # beside the complex step: some functions lose digits of tiny imaginary parts
 WHOLE = 4096  # the most entries of a Jacobian that is checked as a whole
 AWAY = 2.0**-6  # how far from a kink the check is made once more
@@ -60,7 +62,8 @@ class Compared:
         check, actual = self.check, self.actual
         self.found, self.value, doubt = found, check.rows.sum(found.value), check.rows.size(found.doubt)
         size = np.fmax(np.abs(self.value), np.abs(actual))
-        floor = 30 * check.case.eps * (check.largest + check.bend)  # rounding of the result, and of the arguments
+        rounding = 30 * check.case.eps
+        floor = max(FLOOR, rounding) * check.largest + rounding * check.bend  # of the result, and of the arguments
         self.tolerance = check.tolerance(size, doubt, found.method) + floor
         apart = np.abs(self.value - actual)
         self.apart = np.where(np.isnan(apart), np.inf, apart)
@@ -69,7 +72,7 @@ class Compared:
         self.excess = np.where(same, -1, np.where(np.isnan(excess), np.inf, excess))
         still = (np.abs(actual) <= floor) & (check.rows.size(~self.line.still()) == 0)
         self.rough = ~(doubt <= np.fmax(1e-3 * size, floor)) & ~still & ~(same & ~np.isfinite(actual))
-        self.unclear = self.rough & ~(doubt <= 1e-10 * check.largest)
+        self.unclear = self.rough & ~(doubt <= FLOOR * check.largest)
 
     @property
     def ratio(self) -> Any:
@@ -144,7 +147,8 @@ class Check:
         self.full = inputs * start.size <= WHOLE if full is None else full
         self.rounds = 10 * min(max(inputs, 1), 100)  # that each of so many entries in a tie is once the one that counts
         self.rows = Rows(start.size, self.full, self.rng)
-        self.start = self.rows.sum(start)
+        with np.errstate(all="ignore"):
+            self.start = self.rows.sum(start)
         self.bend: Any = 0.0  # the largest second derivative of each row in any direction so far
 
     def tolerance(self, size: Any, doubt: Any, method: str = "") -> Any:
@@ -206,7 +210,8 @@ class Check:
 
     def run(self, here: bool = True) -> Passed:
         """Compare, and after a kink once more on both sides of it; GradcheckError names the worst entry."""
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return self._run(here)
 
     def _run(self, here: bool) -> Passed:
@@ -214,6 +219,7 @@ class Check:
         self.largest = np.abs(self.start)
         for i, s in self.scales.items():
             self.largest = np.fmax(self.largest, np.max(np.abs(self.jacobians[i] * s.ravel()), axis=1, initial=0))
+        self.largest = noticed(self.largest, self.case.eps)
         compared = [Compared(self, direction) for direction in self.directions(each=here and self.full)]
         for each in compared:
             each.take(each.found)  # once more, as all bends are known now

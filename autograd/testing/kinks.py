@@ -44,7 +44,6 @@ class Hull:
         away = self.draw()
         for side in (1, -1):
             far, near = (self.lines([side * self.step * n * u for u in away]) for n in (FAR, NEAR))
-            self.doubt = np.fmax(self.doubt, near[0].noise() / self.step)
             for k in (0, 1) if self.points < FIRST else (0,):
                 there, here = (line[k].quotient("central", self.step) for line in (far, near))
                 self.spreads[k].add(there, here)
@@ -52,6 +51,7 @@ class Hull:
                     drift = (there - here) / (FAR / NEAR - 1)
                     limit = here - np.where(np.abs(drift) <= 0.1 * self.size, drift, 0)
                     self.low, self.high = np.fmin(self.low, limit), np.fmax(self.high, limit)
+            self.doubt = np.fmax(self.doubt, near[0].noise() / self.step)
             self.points += 1
 
     def smooth(self) -> bool:

@@ -25,6 +25,17 @@ NOISE = 1e3  # what a function may lose to rounding, in units of its result's la
 COARSE = 2.0**-4  # the largest step of "richardson"
 
 
+def finite_size(x: Any) -> float:
+    """The magnitude of the largest finite entry."""
+    return float(np.max(np.abs(x), initial=0, where=np.isfinite(x)))
+
+
+def noticed(sizes: Any, eps: float) -> Any:
+    """The sizes, but the largest of all for what is so small beside it that it may be nothing but its rounding."""
+    largest = finite_size(sizes)
+    return np.where(sizes > 64 * eps * largest, sizes, largest)
+
+
 @dataclass(frozen=True)
 class Slope:
     """A slope, how far it may be off, the method's name, the step, and what rounding may add to the values used.
@@ -71,7 +82,7 @@ class Line:
 
     def noise(self) -> Any:
         """What rounding may have added to each entry of the values."""
-        return NOISE * self.eps * self.size
+        return NOISE * self.eps * noticed(self.size, self.eps)
 
     def still(self) -> Any:
         """Where no value so far differs from any other."""

@@ -74,7 +74,10 @@ def one_array_twice(case: Case) -> None:
     """One array given for two arguments has the gradients of two equal ones."""
     for i, j, arrays in twice(case):
         with np.errstate(all="ignore"):
-            expected = case.gradients([x.copy() for x in arrays], case.g)
+            try:
+                expected = case.gradients([x.copy() for x in arrays], case.g)
+            except Exception:
+                continue  # what one argument may be, the other may not
             what = f"gradient where {case.names[i]} and {case.names[j]} are one array"
             case.same(what, case.gradients(arrays, case.g), "where they are equal", expected)
 
