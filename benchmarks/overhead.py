@@ -86,7 +86,8 @@ def backward_on(
                 (log_softmax(h) * hot).sum().__neg__().backward()
                 for pair in parameters:
                     for p in pair:
-                        p.data -= 0.01 * values(p.grad)
+                        g = p.grad
+                        p.data -= 0.01 * (g if g.__class__ is np.ndarray else g.data)
                         clear(p)
 
             return step
@@ -101,10 +102,6 @@ def backward_on(
         return (lambda: f(x)) if work in FORWARD else both
 
     return make
-
-
-def values(grad: Any) -> Any:
-    return grad.data if hasattr(grad, "data") and not isinstance(grad, np.ndarray) else grad
 
 
 def functional(grad: Any, asarray: Any, tanh: Any, relu: Any, log_softmax: Any) -> Callable[[str], Run]:
