@@ -369,6 +369,7 @@ def plot(results: dict[int, Any]) -> None:
     axes.set(xscale="log", xlabel="Pullback's time / PyTorch's", ylim=(-len(rows), 1))
     axes.set_xticks([0.2, 0.5, 1, 2, 4], ["0.2", "0.5", "1", "2", "4"])
     axes.set_yticks([-i for i in range(len(rows))], [name for _, name in rows], fontsize=7)
+    axes.minorticks_off()
     axes.grid(axis="x", alpha=0.3)
     axes.legend()
     figure.savefig(REPORT.with_suffix(".svg"))
