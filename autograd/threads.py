@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
+from numbers import Integral
 from typing import Any
 
 __all__ = ["get_num_threads", "set_num_threads"]
@@ -76,10 +77,10 @@ def set_num_threads(count: int) -> None:
     2
     >>> set_num_threads(before)
     """
-    if not isinstance(count, int) or count < 1:
+    if not isinstance(count, Integral) or count < 1:
         raise ValueError(f"set_num_threads: expected a positive integer, not {count!r}")
     with _state.lock:
-        _state.count, old, _state.pool = count, _state.pool, None
+        _state.count, old, _state.pool = int(count), _state.pool, None
     if old is not None:
         old.shutdown(wait=False)
 
