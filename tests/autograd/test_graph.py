@@ -239,36 +239,6 @@ def test_graphs_are_freed_without_the_garbage_collector():
     assert grown < 20_000  # less than three of the arrays, of 8,000 bytes, of which each graph has a hundred
 
 
-def train(seed, steps=30):
-    rng = np.random.default_rng(seed)
-    x, t = rng.standard_normal((16, 4)), rng.standard_normal((16, 1))
-    w = [leaf(rng.standard_normal(shape)) for shape in ((4, 8), (8, 1))]
-    for _ in range(steps):
-        loss = ((pb.tanh(x @ w[0]) @ w[1] - t) ** 2).mean()
-        loss.backward()
-        with pb.no_grad():
-            for p in w:
-                p -= 0.1 * p.grad
-                p.grad = None
-    return [p.data for p in w]
-
-
-def test_threads_train_as_if_alone():
-    alone = [train(seed) for seed in range(4)]
-    together = [None] * 4
-
-    def run(seed):
-        together[seed] = train(seed)
-
-    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for a, b in zip(alone, together, strict=True):
-        assert all(np.array_equal(p, q) for p, q in zip(a, b, strict=True))
-
-
 def test_modes_are_the_threads_own():
     seen = []
     with pb.no_grad(), pb.override(pb.relu, "x", lambda g: 7 * g):
