@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from . import memory
+from . import memory, shifted
 from .batching import full
 from .indexing import scatter
 from .primitive import primitive
@@ -33,7 +33,6 @@ from .windows import (
     BLOCK,
     WIDE,
     Geometry,
-    add_windows,
     at_once,
     draw_geometry,
     extent,
@@ -160,6 +159,8 @@ def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
     >>> conv(Tensor([[[1.0, 2.0, 3.0]]]), Tensor([[[1.0, 10.0]]]))
     Tensor([[[21., 32.]]])
     """
+    if shifted.available(x, w, b):
+        return shifted.conv(x, w, b, geo, groups)
     m = at_once(len(x), geo)
     if m > 1:
         y = conv.function(together(x, m), w[..., None], b, geo=with_samples(geo, m), groups=groups)
@@ -181,6 +182,32 @@ def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
     return y.reshape(len(x), len(w), *geo.out)
 
 
+def _phases(geo: Geometry) -> Iterator[tuple[Any, Any, Any, Geometry]]:
+    """The transpose of a convolution as convolutions of stride 1, one for each of the phases that the stride makes.
+
+    Of each: the entries of x that it gives, those of y that it takes, the places of the flipped kernel that meet them,
+    and its geometry.
+    """
+    axes = []
+    for n, k, s, (before, _), d, count in zip(*geo, strict=True):
+        phases = []
+        for phase in range(min(s, n)):
+            met = [a for a in range(k) if (phase + before - a * d) % s == 0]
+            if met:
+                lengths = -(-(n - phase) // s)
+                first, last = ((phase + before - a * d) // s for a in (met[-1], met[0]))
+                low, high = max(0, first), min(count, last + lengths)
+                if low < high:
+                    pads = (low - first, last + lengths - high)
+                    places = slice(k - 1 - met[-1], k - met[0], s // math.gcd(s, d))
+                    part = (high - low, len(met), 1, pads, d // math.gcd(s, d), lengths)
+                    phases.append((slice(phase, None, s), slice(low, high), places, part))
+        axes.append(phases)
+    for choice in itertools.product(*axes):
+        target, taken, places, parts = zip(*choice, strict=True)
+        yield target, taken, places, Geometry(*zip(*parts, strict=True))
+
+
 @primitive
 def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
     """The transposed convolution (deconvolution): the transpose of `conv` as a linear map of its input.
@@ -193,37 +220,27 @@ def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
     >>> conv_transpose(Tensor([[[21.0, 32.0]]]), Tensor([[[1.0, 10.0]]]))
     Tensor([[[ 21., 242., 320.]]])
     """
-    m = at_once(len(y), geo)
-    if m > 1:
-        x = conv_transpose.function(together(y, m), w[..., None], geo=with_samples(geo, m), groups=groups)
-        return parted(x, len(y))
-    matrix = _by_group(w, groups)
-    channels = w.shape[1] * groups
-    lead = tuple(e - 1 - b for e, (b, _) in zip(geo.extent, geo.padding, strict=True))
-    around = tuple((b, n - m + e - 1 - b) for b, n, m, e in zip(lead, geo.spatial, geo.out, geo.extent, strict=True))
-    if set(geo.stride) == {1} and min(map(min, around)) >= 0:  # a correlation with the flipped weight
-        flipped = matrix.reshape(*matrix.shape[:2], w.shape[1], *geo.kernel).swapaxes(1, 2)
-        flipped = np.flip(flipped, tuple(range(3, flipped.ndim))).reshape(channels, matrix.shape[1], *geo.kernel)
-        flipped = np.ascontiguousarray(flipped)  # what runs backwards is no matter for BLAS
-        back = geo._replace(spatial=geo.out, padding=around, out=geo.spatial)
-        return conv.function(y, flipped, None, geo=back, groups=groups)
-    y = y.reshape(len(y), *matrix.shape[:2], math.prod(geo.out))
-    x = np.zeros((len(y), channels, *geo.spatial), np.result_type(y, w))
+    flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, len(w) // groups, *w.shape[1:]).swapaxes(1, 2)
+    flipped = flipped.reshape(groups * w.shape[1], len(w) // groups, *geo.kernel)
 
-    def work(blocks: Any) -> None:
-        for samples, ranges in blocks:
-            for rows in ranges:
-                cols = np.matmul(matrix.mT, y[samples, :, :, _places(rows, geo)])
-                shape = (len(cols), channels, *geo.kernel, rows.stop - rows.start, *geo.out[1:])
-                add_windows(x[samples], cols.reshape(shape), geo, rows)
+    def correlated(taken: Any, places: Any, part: Geometry) -> Any:
+        weight = np.ascontiguousarray(flipped[:, :, *places])  # what runs backwards is no matter for BLAS
+        return conv.function(y[:, :, *taken], weight, None, geo=part, groups=groups)
 
-    spread(work, _blocks(len(y), channels * math.prod(geo.kernel), geo, x.itemsize))
+    phases = list(_phases(geo))
+    if len(phases) == 1 and set(geo.stride) == {1}:
+        return correlated(*phases[0][1:])
+    x = np.zeros((len(y), len(flipped), *geo.spatial), np.result_type(y, w))
+    for target, *phase in phases:
+        x[:, :, *target] = correlated(*phase)
     return x
 
 
 @primitive
 def conv_weight(x: Any, y: Any, *, geo: Geometry, groups: int) -> Any:
     """The third map of the trio: the gradient (K, C/groups, *kernel) of <conv(x, w), y> with respect to w."""
+    if shifted.available(x, y):
+        return shifted.conv_weight(x, y, geo, groups)
     m = at_once(len(x), geo)
     if m > 1:
         w = conv_weight.function(together(x, m), together(y, m), geo=with_samples(geo, m), groups=groups)

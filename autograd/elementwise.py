@@ -13,6 +13,7 @@ import numpy as np
 
 from . import memory
 from .batching import computed
+from .fused import fused
 from .primitive import elementwise, implements, primitive
 from .tensor import lift
 from .threads import each
@@ -208,18 +209,17 @@ def _relu(x: Any) -> Any:
     return out
 
 
+def _gated(_: Any, g: Any, x: Any) -> tuple[Any]:
+    return (g * np.sign(x),)
+
+
 @primitive
 def gate(g: Any, x: Any) -> Any:
     """g times the sign of x, in x's shape: what passes a relu of the result x."""
     if getattr(g, "nbytes", 0) < memory.LARGE:
         return g * np.sign(x.real)
     out = memory.empty(g.shape, g.dtype)
-
-    def fill(part: slice) -> None:
-        np.sign(x[part].real, out=out[part])
-        out[part] *= g[part]
-
-    each(fill, memory.parts(g.shape))
+    fused(_gated, [out], [g, x.real])
     return out
 
 

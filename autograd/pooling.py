@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import memory
+from . import memory, pooled
 from .batching import folded
 from .indexing import scatter
 from .primitive import linear, primitive
@@ -46,6 +46,9 @@ def max_pool(x: Any, *, geo: Geometry) -> Any:
     out = np.full(shape, -np.inf if x.dtype.kind in "fc" else np.iinfo(x.dtype).min, x.dtype)
     choice = np.empty(shape, np.min_scalar_type(math.prod(geo.kernel)))
     choice[:] = _first_inside(geo)
+    if pooled.available(x) and choice.dtype == np.uint8:
+        pooled.max_pool(x, out, choice, geo)
+        return out, choice
 
     def fill(samples: slice) -> None:
         for offset, inside, met in taps(geo):
@@ -76,6 +79,8 @@ def _(g: Any, choice: Any, geo: Geometry) -> Any:
 @primitive
 def window_place(y: Any, choice: Any, *, geo: Geometry) -> Any:
     """Put each entry of y (N, C, *out) where in its window `choice` says, adding what meets: (N, C, *spatial)."""
+    if pooled.available(y) and choice.dtype == np.uint8:
+        return pooled.window_place(y, choice, geo)
     tiled = (
         geo.extent == geo.kernel == geo.stride
         and geo.spatial == tuple(np.multiply(geo.kernel, geo.out))

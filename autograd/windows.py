@@ -167,9 +167,9 @@ def add_windows(x: Any, values: Any, geo: Geometry, rows: slice = slice(None)) -
         x[inside] += values[:, :, *offset][met]
 
 
-def at_once(n: int, geo: Geometry) -> int:
-    """How many samples are to be taken as one, so that it has WIDE windows."""
-    return max(1, min(n, -(-WIDE // max(1, math.prod(geo.out)))))
+def at_once(n: int, geo: Geometry, wide: int = WIDE) -> int:
+    """How many samples are to be taken as one, so that it has `wide` windows."""
+    return max(1, min(n, -(-wide // max(1, math.prod(geo.out)))))
 
 
 def together(x: Any, m: int) -> Any:

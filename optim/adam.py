@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .optimizer import Optimizer, blocks
+from ..autograd.fused import fused
+from .optimizer import Optimizer, reals
 
 
 class Adam(Optimizer):
@@ -65,22 +66,28 @@ class Adam(Optimizer):
         size = group["lr"] / (1 - beta1 ** state["step"])
         scale = math.sqrt(1 - beta2 ** state["step"])
         averages = [state[name] for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if name in state]
-        for p, g, m, v, *most in blocks(data, gradient, *averages):
-            if group["maximize"]:
-                g = -g
-            if decay and self.decoupled:
-                p *= 1 - group["lr"] * decay
-            elif decay:
-                g = g + decay * p
-            m += (1 - beta1) * (g - m)
-            v *= beta2
-            v += (1 - beta2) * (g * g)
-            for largest in most:
-                v = np.maximum(largest, v, out=largest)
-            root = np.sqrt(v)
-            root /= scale
-            root += group["eps"]
-            p -= size * m / root
+        numbers = {"size": size, "scale": scale, "eps": float(group["eps"]), "decay": float(decay)}
+        rates = {"rate1": 1.0 - beta1, "beta2": float(beta2), "rate2": 1.0 - beta2, "kept": 1.0 - group["lr"] * decay}
+        flags = {"decays": decay != 0, "decoupled": self.decoupled, "maximize": bool(group["maximize"])}
+        fused(_adapted, *reals([data, *averages], [gradient]), **numbers, **rates, **flags)
+
+
+def _adapted(
+    p: Any, m: Any, v: Any, *rest: Any,
+    size: Any, scale: Any, eps: Any, decay: Any, rate1: Any, beta2: Any, rate2: Any, kept: Any,
+    decays: bool, decoupled: bool, maximize: bool,
+) -> Any:  # fmt: skip
+    *most, g = rest
+    if maximize:
+        g = -g
+    if decays and decoupled:
+        p = p * kept
+    elif decays:
+        g = g + decay * p
+    m = m + rate1 * (g - m)
+    v = v * beta2 + rate2 * (g * g)
+    most = [np.maximum(largest, v) for largest in most]
+    return p - size * m / (np.sqrt([*most, v][0]) / scale + eps), m, v, *most
 
 
 class AdamW(Adam):

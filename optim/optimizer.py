@@ -11,8 +11,6 @@ import numpy as np
 
 from ..autograd import Tensor, enable_grad
 
-_BLOCK = 1 << 15  # entries; a few such blocks fit in the cache
-
 
 class Optimizer:
     """Base of the optimizers; a subclass gives `update` and, for its options, `check`.
@@ -146,15 +144,6 @@ def _writable(p: Tensor) -> Any:
     return data
 
 
-def blocks(*arrays: Any) -> Iterable[tuple[Any, ...]]:
-    """Arrays of one shape in aligned pieces (views) that fit in the cache, for several operations on each.
-
-    Complex numbers are pairs of real ones.
-    """
-    if arrays[0].dtype.kind == "c":
-        arrays = tuple(array[..., None].view(array.real.dtype) for array in arrays)
-    size = arrays[0].size
-    if size <= _BLOCK or not all(array.flags.c_contiguous for array in arrays):
-        return (arrays,)
-    flat = [array.reshape(-1) for array in arrays]
-    return (tuple(array[i : i + _BLOCK] for array in flat) for i in range(0, size, _BLOCK))
+def reals(*groups: list[Any]) -> list[list[Any]]:
+    """Arrays, those of complex numbers as (views of) pairs of real ones."""
+    return [[a[..., None].view(a.real.dtype) if a.dtype.kind == "c" else a for a in arrays] for arrays in groups]

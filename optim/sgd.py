@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .optimizer import Optimizer, blocks
+from ..autograd.fused import fused
+from .optimizer import Optimizer, reals
 
 
 class SGD(Optimizer):
@@ -59,22 +60,27 @@ class SGD(Optimizer):
         if not (momentum or decay or group["maximize"]) and data.size < 1 << 12:
             data -= lr * gradient
             return
-        nesterov, maximize = group["nesterov"], group["maximize"]
-        fraction = 1.0
-        arrays: tuple[Any, ...] = (data, gradient)
+        targets = [data]
         if momentum:
-            if state.get("momentum_buffer") is None:
+            first = state.get("momentum_buffer") is None
+            if first:
                 state["momentum_buffer"] = np.zeros_like(data)
-            else:
-                fraction -= group["dampening"]
-            arrays += (state["momentum_buffer"],)
-        for p, g, *buffer in blocks(*arrays):
-            if maximize:
-                g = -g
-            if decay:
-                g = g + decay * p
-            for v in buffer:
-                v *= momentum
-                v += g if fraction == 1 else fraction * g
-                g = g + momentum * v if nesterov else v
-            p -= lr * g
+            targets.append(state["momentum_buffer"])
+        share = 1.0 if not momentum or first else 1.0 - group["dampening"]
+        numbers = {"lr": lr, "momentum": float(momentum), "share": share, "decay": float(decay)}
+        flags = {"decays": decay != 0, "nesterov": bool(group["nesterov"]), "maximize": bool(group["maximize"])}
+        fused(_descended, *reals(targets, [gradient]), **numbers, **flags)
+
+
+def _descended(
+    p: Any, *rest: Any, lr: Any, momentum: Any, share: Any, decay: Any, decays: bool, nesterov: bool, maximize: bool
+) -> Any:
+    *buffer, g = rest
+    if maximize:
+        g = -g
+    if decays:
+        g = g + decay * p
+    if not buffer:
+        return (p - lr * g,)
+    v = momentum * buffer[0] + share * g
+    return p - lr * (g + momentum * v if nesterov else v), v

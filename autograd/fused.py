@@ -1,0 +1,67 @@
+"""Elementwise formulas over large arrays in one pass through memory."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .machine import Code, Value, address, available
+from .threads import each
+
+__all__ = ["fused"]
+
+_BLOCK = 1 << 15  # entries of which a few such blocks fit in the cache; machine code needs them but once
+_LEAST = 1 << 11  # entries for which more than one call pays
+
+
+def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[Any] = (), /, **numbers: Any) -> None:
+    """Give arrays, in place, new values: formula(*targets, *others, **numbers), a tuple with one for each target.
+
+    All arrays have one shape. The formula works entry by entry: with operators, `np.sqrt`, `np.maximum` and `np.sign`,
+    and it may ask bools among the numbers what to do. With machine code it is compiled, once for all values of the
+    other numbers; or else NumPy goes through blocks that fit the cache. Both round alike.
+    """
+    arrays = [*targets, *others]
+    size, itemsize, whole = arrays[0].size, arrays[0].itemsize, not all(a.flags.c_contiguous for a in arrays)
+    block = _BLOCK * 16 if available(*arrays) else _BLOCK
+    parts = [slice(i, min(i + block, size)) for i in range(0, size, block)]
+    if whole or size < _LEAST:
+        _by_numpy(formula, targets, arrays, numbers)
+    elif available(*arrays):
+        flags = tuple((name, n) for name, n in numbers.items() if isinstance(n, bool))
+        given = tuple(name for name, n in numbers.items() if not isinstance(n, bool))
+        run = _compiled(formula, arrays[0].dtype, len(targets), len(arrays), given, flags)
+        values = np.array([numbers[name] for name in given], arrays[0].dtype)
+        places, at = [address(a) for a in arrays], address(values)
+        each(lambda p: run(*(a + p.start * itemsize for a in places), at, p.stop - p.start), parts)
+    else:
+        flat, cut = [a.reshape(-1) for a in arrays], len(targets)
+        each(lambda p: _by_numpy(formula, [a[p] for a in flat[:cut]], [a[p] for a in flat], numbers), parts)
+
+
+def _by_numpy(formula: Callable[..., Any], targets: Sequence[Any], arrays: Sequence[Any], numbers: Any) -> None:
+    for target, value in zip(targets, formula(*arrays, **numbers), strict=True):
+        target[...] = value
+
+
+@functools.cache
+def _compiled(
+    formula: Callable[..., Any], dtype: Any, targets: int, arrays: int, names: tuple[str, ...], flags: Any
+) -> Any:
+    code = Code("fused", " ".join(f"A{i}" for i in range(arrays)) + " NUMBERS size", dtype)
+    *places, values, size = code.arguments
+    numbers: dict[str, Any] = {name: code.filled(values[i]) for i, name in enumerate(names)}
+
+    def vector(i: Value, mask: Value | None = None) -> None:
+        entries = [code.load(at + i, mask) for at in places]
+        results = formula(*entries, **numbers, **dict(flags))
+        for at, result in zip(places[:targets], results, strict=True):
+            code.store(at + i, result, mask)
+
+    whole = size - size % code.lanes
+    code.loop(0, whole, code.lanes, vector)
+    code.loop(whole, size, code.lanes, lambda i: vector(i, code.first(size - i)))
+    return code.compiled()

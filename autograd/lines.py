@@ -1,0 +1,164 @@
+"""Rows of im2col(X) that are read where they lie, for machine code.
+
+A row of im2col(X) is the input, seen from one place of the kernel. The rows for places that differ along the first
+spatial axis alone are the same numbers, shifted. So X is written down once for each place along the *other* axes, as
+"lines", and every row of im2col(X) is a stretch of a line, from an offset on:
+
+    im2col(X)[q, l] = lines[offsets[q] + l]
+
+What works on these rows needs no columns, and a geometry, of any number of axes, is two tables of integers: the
+offsets, and the runs of numbers that are copied from the input into lines (the rest is padding). At stride s along the
+first axis, lines hold every s-th row of the input, s lines for each.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .machine import Code, Value, address
+from .windows import BLOCK, Geometry, sample_blocks
+
+__all__ = ["Lines", "Rows", "add_back", "lines_of", "read"]
+
+
+class Lines(NamedTuple):
+    """What is to be known of a geometry, for windows of the given rows alone.
+
+    Lines that are one stretch of each channel need no copy: `size` is a channel's, and `start` where they begin.
+    """
+
+    rows: slice
+    size: int  # for each channel, in numbers
+    offsets: Any  # for each channel of a group and place of the kernel
+    runs: Any  # (count, 3): where from in the input, where to in the lines, how many
+    step: int  # between numbers of a run, in the input
+    start: int | None  # None: they are to be copied
+
+
+@functools.lru_cache(256)
+def lines_of(geo: Geometry, channels: int, first: int, last: int) -> Lines:
+    """Lines for the windows of some rows, and the offsets in those of `channels` channels."""
+    stride, rows = geo.stride[0], last - first
+    shifts = np.arange(geo.kernel[0]) * geo.dilation[0]
+    phases, which = np.unique(shifts % stride, return_inverse=True)
+    lengths = [rows + int(max(shifts[which == i] // stride)) for i in range(len(phases))]
+    starts = np.cumsum([0, *lengths])
+    places = [np.concatenate([p + stride * np.arange(n) for p, n in zip(phases, lengths, strict=True)])]
+    places[0] += first * stride - geo.padding[0][0]
+    for k, s, (before, _), d, n in zip(*(setting[1:] for setting in geo[1:]), strict=True):
+        places.append((np.arange(k) * d - before)[:, None] + np.arange(n) * s)
+    axes = len(places)
+    source = np.zeros((1,) * (2 * axes - 1), int)
+    inside = source == 0
+    for i, (place, n) in enumerate(zip(places, geo.spatial, strict=True)):
+        shape = [1] * (2 * axes - 1)  # places along the other axes, then rows, then windows along the other axes
+        for axis, length in zip((axes - 1,) if i == 0 else (i - 1, axes - 1 + i), place.shape, strict=True):
+            shape[axis] = length
+        source = source * n + place.reshape(shape)
+        inside = inside & ((place >= 0) & (place < n)).reshape(shape)
+    step, inner = geo.stride[-1], math.prod(geo.out[1:])
+    flat = np.where(inside, source, -1).reshape(-1)
+    follows = np.where(flat[1:] < 0, flat[:-1] < 0, (flat[:-1] >= 0) & (flat[1:] - flat[:-1] == step))
+    begins = np.concatenate([[0], 1 + np.flatnonzero(~follows)])
+    runs: Any = np.stack([flat[begins], begins, np.diff(begins, append=len(flat))], axis=1)
+    size, start, runs = len(flat), None, runs[runs[:, 0] >= 0]
+    if len(begins) == len(runs) == step == 1:
+        size, start = math.prod(geo.spatial), int(runs[0, 0])
+    down = (starts[which] + shifts // stride) * inner
+    across = np.arange(math.prod(geo.kernel[1:])) * (starts[-1] * inner)
+    offsets = np.arange(channels)[:, None, None] * size + across[:, None] + down
+    return Lines(slice(first, last), size, offsets.reshape(-1), runs, step, start)
+
+
+@functools.lru_cache(256)
+def _plan(geo: Geometry, channels: int, groups: int, itemsize: int) -> tuple[Lines, ...]:
+    """Lines for blocks of rows of windows, those for all channels being about a block each."""
+    whole = lines_of(geo, channels // groups, 0, geo.out[0])
+    parts = max(1, min(geo.out[0], -(-whole.size * channels * itemsize // BLOCK)))
+    bounds = [geo.out[0] * part // parts for part in range(parts + 1)]
+    return (
+        tuple(lines_of(geo, channels // groups, *ends) for ends in itertools.pairwise(bounds))
+        if parts > 1
+        else (whole,)
+    )
+
+
+def read(code: Code, lines: Value, x: Value, runs: Value, count: Value, step: int) -> None:
+    """Copy the runs of a channel into its lines."""
+
+    def run(i: Value) -> None:
+        source, line, length = x + runs[i * 3], lines + runs[i * 3 + 1], runs[i * 3 + 2]
+
+        def number(j: Value) -> None:
+            line[j] = source[j * step]
+
+        def vector(j: Value) -> None:
+            mask = code.first(length - j)
+            code.store(line + j, code.load(source + j, mask), mask)
+
+        code.loop(0, length, *((code.lanes, vector) if step == 1 else (1, number)))
+
+    code.loop(0, count, 1, run)
+
+
+def add_back(code: Code, x: Value, lines: Value, runs: Value, count: Value, step: int) -> None:
+    """The transpose of `read`: add the runs of lines where in a channel they came from."""
+
+    def run(i: Value) -> None:
+        target, line, length = x + runs[i * 3], lines + runs[i * 3 + 1], runs[i * 3 + 2]
+
+        def number(j: Value) -> None:
+            target[j * step] = target[j * step] + line[j]
+
+        def vector(j: Value) -> None:
+            mask = code.first(length - j)
+            code.store(target + j, code.load(target + j, mask) + code.load(line + j, mask), mask)
+
+        code.loop(0, length, *((code.lanes, vector) if step == 1 else (1, number)))
+
+    code.loop(0, count, 1, run)
+
+
+@functools.cache
+def _copy(dtype: Any, step: int) -> Any:
+    """The lines of every channel of some samples."""
+    code = Code("copy", "LINES X runs count size channels numbers", dtype)
+    lines, x, runs, count, size, channels, numbers = code.arguments
+    code.loop(0, channels, 1, lambda c: read(code, lines + c * size, x + c * numbers, runs, count, step))
+    return code.compiled()
+
+
+class Rows:
+    """The rows of im2col(X) for x (N, C, *spatial), in blocks that stay in the cache."""
+
+    def __init__(self, x: Any, geo: Geometry, groups: int) -> None:
+        self.x, self.plan = np.ascontiguousarray(x), _plan(geo, x.shape[1], groups, x.itemsize)
+        self.inner = math.prod(geo.out[1:])
+        self.blocks = [
+            (lines, samples)
+            for lines in self.plan
+            for samples in sample_blocks(len(x), lines.size * x.shape[1] * x.itemsize)
+        ]
+
+    def each(self, some: Any) -> Iterator[tuple[Lines, slice, int, int]]:
+        """For some blocks: their lines and samples, the address of the first line, and how many numbers after it the
+        first line of the next sample begins."""
+        x, last, scratch = self.x, None, None
+        channels, numbers = x.shape[1], math.prod(x.shape[2:])
+        for lines, samples in some:
+            n, step = samples.stop - samples.start, channels * lines.size
+            at = address(x) + (samples.start * channels * numbers + (lines.start or 0)) * x.itemsize
+            if lines.start is None:
+                if scratch is None or lines is not last or n > len(scratch):
+                    scratch, last = np.zeros((n, step), x.dtype), lines
+                copy = _copy(x.dtype, lines.step)
+                where = address(scratch), at, address(lines.runs)
+                copy(*where, len(lines.runs), lines.size, n * channels, numbers)
+                at = where[0]
+            yield lines, samples, at, step

@@ -1,0 +1,279 @@
+"""Machine code for a few inner loops, where llvmlite is installed (extra `fast`).
+
+NumPy has no loop that keeps a tile of a matrix product in registers and reads its operands from where they lie. Such
+loops are written down here with `Code`, and LLVM compiles them for the CPU that is running when they are first called,
+in some hundredths of a second. Other threads run during calls.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+_DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
+_BYTES = {"float": 4, "double": 8, "i8": 1}
+_LETTERS = {"float": "f32", "double": "f64", "i8": "i8"}
+_FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "sdiv": "fdiv", "srem": "frem"}
+_enabled = os.environ.get("PULLBACK_MACHINE_CODE", "1") != "0" and importlib.util.find_spec("llvmlite") is not None
+
+
+def available(*arrays: Any) -> bool:
+    """Whether there is machine code for these arrays (or None): none empty, all of float32, or all of float64."""
+    given = [a for a in arrays if a is not None]
+    kinds = {a.dtype for a in given}
+    return _enabled and len(kinds) == 1 and kinds <= _DTYPES and all(a.size for a in given)
+
+
+def address(a: Any) -> int:
+    """Where an array's numbers are."""
+    return a.__array_interface__["data"][0]
+
+
+@functools.cache
+def _target() -> Any:
+    """What LLVM needs to know of this CPU."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding.Target.from_default_triple().create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3
+    )
+
+
+@functools.cache
+def registers() -> tuple[int, int]:
+    """The bytes of a vector register of this CPU, and how many of them it has."""
+    from llvmlite import binding
+
+    features = binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 64, 32
+    return (32, 16) if features.get("avx") else (16, 32 if features.get("neon") else 16)
+
+
+class Value:
+    """An integer, number, vector or pointer that the code will have; Python's numbers stand for constants.
+
+    It takes part in formulas as arrays do: operators, `np.sqrt`, `np.maximum` and `np.sign` build the code for them.
+    """
+
+    def __init__(self, code: Code, raw: Any) -> None:
+        self.code, self.raw = code, raw
+
+    def _with(self, name: str, a: Any, b: Any) -> Value:
+        code, whole = self.code, self.raw.type == self.code.int
+        operands = (code.raw(v) if whole or isinstance(v, Value) else code.constant(v).raw for v in (a, b))
+        return Value(code, getattr(code.builder, name if whole else _FLOATS[name])(*operands))
+
+    def __add__(self, other: Any) -> Value:
+        """A sum, or a pointer that has moved by that many items."""
+        if self.raw.type.is_pointer:
+            return Value(self.code, self.code.builder.gep(self.raw, [self.code.raw(other)]))
+        return self._with("add", self, other)
+
+    def __radd__(self, other: Any) -> Value:
+        return self._with("add", other, self)
+
+    def __sub__(self, other: Any) -> Value:
+        return self._with("sub", self, other)
+
+    def __rsub__(self, other: Any) -> Value:
+        return self._with("sub", other, self)
+
+    def __mul__(self, other: Any) -> Value:
+        return self._with("mul", self, other)
+
+    def __rmul__(self, other: Any) -> Value:
+        return self._with("mul", other, self)
+
+    def __truediv__(self, other: Any) -> Value:
+        return self._with("sdiv", self, other)
+
+    def __mod__(self, other: Any) -> Value:
+        return self._with("srem", self, other)
+
+    def __neg__(self) -> Value:
+        return Value(self.code, self.code.builder.fneg(self.raw))
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any) -> Any:
+        return getattr(self.code, ufunc.__name__)(*inputs) if method == "__call__" else NotImplemented
+
+    def __getitem__(self, i: Any) -> Value:
+        return Value(self.code, self.code.builder.load((self + i).raw))
+
+    def __setitem__(self, i: Any, value: Value) -> None:
+        self.code.builder.store(value.raw, (self + i).raw)
+
+    def if_less(self, other: Any, yes: Any, no: Any) -> Value:
+        """`yes` where an integer is less than another, or else `no`."""
+        less = self.code.builder.icmp_signed("<", self.raw, self.code.raw(other))
+        return Value(self.code, self.code.builder.select(less, self.code.raw(yes), self.code.raw(no)))
+
+
+class Code:
+    """A function under construction.
+
+    Of its arguments, those named in capitals are pointers to numbers of `dtype`, "offsets" and "runs" to integers of
+    64 bits, "choice" to ones of 8, all others integers.
+    """
+
+    def __init__(self, name: str, arguments: str, dtype: Any) -> None:
+        from llvmlite import ir
+
+        self.ir, self.int, self.byte = ir, ir.IntType(64), ir.IntType(8)
+        self.single = np.dtype(dtype) == np.float32
+        self.number: Any = ir.FloatType() if self.single else ir.DoubleType()
+        self.lanes = registers()[0] // np.dtype(dtype).itemsize
+        self.vector: Any = ir.VectorType(self.number, self.lanes)
+        names = arguments.split()
+        kinds = [self._kind(n) for n in names]
+        self.module = ir.Module(name)
+        self.function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), name)
+        self.builder: Any = ir.IRBuilder(self.function.append_basic_block())
+        self.arguments = [Value(self, a) for a in self.function.args]
+
+    def _kind(self, name: str) -> Any:
+        if name.isupper():
+            return self.number.as_pointer()
+        if name == "choice":
+            return self.byte.as_pointer()
+        return self.int.as_pointer() if name in ("offsets", "runs") else self.int
+
+    def raw(self, value: Any) -> Any:
+        return value.raw if isinstance(value, Value) else self.int(value)
+
+    def _intrinsic(self, name: str, result: Any, arguments: Sequence[Any], vector: Any) -> Value:
+        """A call of one of LLVM's own functions, for a kind of vectors."""
+        suffix = f"v{vector.count}{_LETTERS[str(vector.element)]}"
+        full = f"llvm.{name}.{suffix}" + (f".p0{suffix}" if name.startswith("masked") else "")
+        kind = self.ir.FunctionType(result, [a.type for a in arguments])
+        found = self.module.globals.get(full) or self.ir.Function(self.module, kind, full)
+        return Value(self, self.builder.call(found, arguments))
+
+    def loop(self, start: Any, stop: Any, step: Any, body: Callable[..., Any], carried: Sequence[Value] = ()) -> Any:
+        """for i in range(start, stop, step): carried = body(i, *carried); what is carried at the end."""
+        b, before = self.builder, self.builder.block
+        head, inside, after = (b.append_basic_block() for _ in range(3))
+        b.branch(head)
+        b.position_at_end(head)
+        i, *values = (Value(self, b.phi(self.raw(v).type)) for v in (start, *carried))
+        for phi, first in zip((i, *values), (start, *carried), strict=True):
+            phi.raw.add_incoming(self.raw(first), before)
+        b.cbranch(b.icmp_signed("<", i.raw, self.raw(stop)), inside, after)
+        b.position_at_end(inside)
+        results = body(i, *values)
+        following = results if carried else ()
+        for phi, value in zip((i, *values), (i + step, *following), strict=True):
+            phi.raw.add_incoming(value.raw, b.block)
+        b.branch(head)
+        b.position_at_end(after)
+        return values
+
+    def constant(self, number: float = 0.0) -> Value:
+        """A vector of the same number."""
+        return Value(self, self.ir.Constant(self.vector, [self.number(number)] * self.lanes))
+
+    def _filled(self, raw: Any) -> Any:
+        nothing = self.ir.Constant(self.ir.VectorType(raw.type, self.lanes), self.ir.Undefined)
+        zeros = self.ir.Constant(self.ir.VectorType(self.ir.IntType(32), self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(self.builder.insert_element(nothing, raw, self.int(0)), nothing, zeros)
+
+    def filled(self, number: Value) -> Value:
+        """A vector of the same number."""
+        return Value(self, self._filled(number.raw))
+
+    def bytes(self, number: Value) -> Value:
+        """A vector of the same small integer."""
+        return Value(self, self._filled(self.builder.trunc(number.raw, self.byte)))
+
+    def first(self, count: Value) -> Value:
+        """A mask: which lanes of a vector are among the first `count`."""
+        numbers = self.ir.Constant(self.ir.VectorType(self.int, self.lanes), [self.int(i) for i in range(self.lanes)])
+        return Value(self, self.builder.icmp_signed("<", numbers, self._filled(count.raw)))
+
+    def same(self, a: Value, b: Value) -> Value:
+        """A mask: where two vectors of integers agree."""
+        return Value(self, self.builder.icmp_signed("==", a.raw, b.raw))
+
+    def larger(self, a: Value, b: Value) -> Value:
+        """A mask: where a is larger than b, or NaN while b is not."""
+        above, number = self.builder.fcmp_unordered(">", a.raw, b.raw), self.builder.fcmp_ordered("==", b.raw, b.raw)
+        return Value(self, self.builder.and_(above, number))
+
+    def where(self, mask: Value, a: Value, b: Value) -> Value:
+        return Value(self, self.builder.select(mask.raw, a.raw, b.raw))
+
+    def sqrt(self, x: Value) -> Value:
+        return self._intrinsic("sqrt", self.vector, [x.raw], self.vector)
+
+    def maximum(self, a: Value, b: Value) -> Value:
+        return self.where(self.larger(a, b), a, b)
+
+    def sign(self, x: Value) -> Value:
+        zero, one = self.constant(), self.constant(1.0)
+        above, below = (self.builder.fcmp_ordered(c, x.raw, zero.raw) for c in "><")
+        return self.where(Value(self, above), one, self.where(Value(self, below), -one, x))
+
+    def load(self, at: Value, mask: Value | None = None) -> Value:
+        """The vector that lies from `at` on; zeros where it is masked."""
+        item = at.raw.type.pointee
+        kind = self.ir.VectorType(item, self.lanes)
+        place = self.builder.bitcast(at.raw, kind.as_pointer())
+        if mask is None:
+            return Value(self, self.builder.load(place, align=_BYTES[str(item)]))
+        size, zeros = self.ir.IntType(32)(_BYTES[str(item)]), self.ir.Constant(kind, None)
+        return self._intrinsic("masked.load", kind, [place, size, mask.raw, zeros], kind)
+
+    def store(self, at: Value, vector: Value, mask: Value | None = None) -> None:
+        kind = vector.raw.type
+        place = self.builder.bitcast(at.raw, kind.as_pointer())
+        size = _BYTES[str(kind.element)]
+        if mask is None:
+            self.builder.store(vector.raw, place, align=size)
+        else:
+            arguments = [vector.raw, place, self.ir.IntType(32)(size), mask.raw]
+            self._intrinsic("masked.store", self.ir.VoidType(), arguments, kind)
+
+    def transposed(self, rows: Sequence[Value]) -> list[Value]:
+        """The columns of as many vectors as each has lanes: shuffled as cards are, until all have changed places."""
+        raws, half = [row.raw for row in rows], self.lanes // 2
+        order = [i // 2 + i % 2 * self.lanes for i in range(2 * self.lanes)]
+        kind = self.ir.VectorType(self.ir.IntType(32), self.lanes)
+        halves = [self.ir.Constant(kind, [n for n in part]) for part in (order[: self.lanes], order[self.lanes :])]
+        for _ in range(self.lanes.bit_length() - 1):
+            pairs = [(raws[i], raws[i + half], order) for i in range(half) for order in halves]
+            raws = [self.builder.shuffle_vector(*pair) for pair in pairs]
+        return [Value(self, raw) for raw in raws]
+
+    def fma(self, a: Value, b: Value, c: Value) -> Value:
+        """a b + c, rounded once where the CPU can do that."""
+        product = self.builder.fmul(a.raw, b.raw, flags=("contract",))
+        return Value(self, self.builder.fadd(product, c.raw, flags=("contract",)))
+
+    def total(self, vector: Value) -> Value:
+        """The sum of a vector's lanes."""
+        found = self._intrinsic("vector.reduce.fadd", self.number, [self.number(-0.0), vector.raw], self.vector)
+        found.raw.fastmath.add("reassoc")
+        return found
+
+    def compiled(self) -> Callable[..., None]:
+        """The function, to be called with arrays (or addresses) and integers."""
+        from llvmlite import binding
+
+        self.builder.ret_void()
+        module = binding.parse_assembly(str(self.module))
+        passes = binding.create_pass_builder(_target(), binding.create_pipeline_tuning_options(speed_level=3))
+        passes.getModulePassManager().run(module, passes)
+        engine = binding.create_mcjit_compiler(module, _target())
+        engine.finalize_object()
+        kinds = [ctypes.c_void_p if a.type.is_pointer else ctypes.c_int64 for a in self.function.args]
+        call: Any = ctypes.CFUNCTYPE(None, *kinds)(engine.get_function_address(self.function.name))
+        call.engine = engine  # which owns the code
+        return call

@@ -1,0 +1,262 @@
+"""The convolution trio by machine code: matrix products with rows of im2col(X) that are read where they lie."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from . import memory
+from .lines import Rows
+from .machine import Code, Value, address, available, registers
+from .threads import spread
+from .windows import BLOCK, Geometry, at_once, parted, together, with_samples
+
+__all__ = ["available", "conv", "conv_weight"]
+
+_FEW = 32  # windows that a sample should have, for the sake of whole vectors
+_SUMS = 16  # into so many the terms of a weight's gradient are added, before these are
+_PANEL = 1 << 14  # bytes of Y that outer products take at a time, to stay in the nearest cache
+_SIZES = "samples y_step row_step lines_step groups group_step outs length"
+
+
+@functools.cache
+def _products(dtype: Any, height: int, width: int) -> Any:
+    """Y = W rows + bias for each sample and group, a tile of `height` rows of Y and `width` vectors at a time.
+
+    W lies in strips: for each of them, `depth` times `height` numbers.
+    """
+    code = Code("products", "Y LINES W BIAS REST offsets strips depth " + _SIZES, dtype)
+    y, lines, w, bias, rest, offsets, strips, depth, *sizes = code.arguments
+    samples, y_step, row_step, lines_step, groups, group_step, outs, length = sizes
+
+    def tile(x: Value, out: Value, g: Value, t: Value, p: Value, width: int, mask: Value | None = None) -> None:
+        strip = g * strips + t
+        ws, tops = w + strip * depth * height, bias + strip * height
+        rows = [(t * height + r).if_less(outs, out + (t * height + r) * row_step, rest) + p for r in range(height)]
+        places = [row + v * code.lanes for row in rows for v in range(width)]
+        sums = [code.filled(tops[r]) for r in range(height) for _ in range(width)]
+
+        def term(q: Value, *sums: Value) -> list[Value]:
+            row = x + (offsets[q] + p)
+            xs = [code.load(row + v * code.lanes, mask) for v in range(width)]
+            factors = [code.filled(ws[q * height + r]) for r in range(height)]
+            return [code.fma(factors[i // width], xs[i % width], sums[i]) for i in range(height * width)]
+
+        for place, total in zip(places, code.loop(0, depth, 1, term, sums), strict=True):
+            code.store(place, total, mask)
+
+    def sample(g: Value, n: Value) -> None:
+        x = lines + (n * lines_step + g * group_step)
+        out = y + (n * y_step + g * outs * row_step)
+        whole, step = length - length % (code.lanes * width), code.lanes * width
+
+        def part(p: Value, width: int, mask: Value | None = None) -> None:
+            code.loop(0, strips, 1, lambda t: tile(x, out, g, t, p, width, mask))
+
+        code.loop(0, whole, step, lambda p: part(p, width))
+        code.loop(whole, length, code.lanes, lambda p: part(p, 1, code.first(length - p)))
+
+    code.loop(0, groups, 1, lambda g: code.loop(0, samples, 1, lambda n: sample(g, n)))
+    return code.compiled()
+
+
+@functools.cache
+def _outer_products(dtype: Any, height: int, width: int) -> Any:
+    """W += rows Y^T for each group, summed over samples, a tile of `height` rows and `width` vectors at a time.
+
+    For a few windows at a time Y is transposed into PANEL, so that what belongs to a window lies side by side.
+    """
+    code = Code("outer_products", "W Y LINES PANEL offsets depth columns few " + _SIZES, dtype)
+    w, y, lines, panel, offsets, depth, columns, few, *sizes = code.arguments
+    samples, y_step, row_step, lines_step, groups, group_step, outs, length = sizes
+    lanes = code.lanes
+
+    def transpose(y: Value, k: Value, first: Value, p: Value) -> None:
+        mask = code.first(length - first - p)
+        rows = [(k + i).if_less(outs, k + i, outs - 1) * row_step for i in range(lanes)]
+        for i, vector in enumerate(code.transposed([code.load(y + (row + first + p), mask) for row in rows])):
+            code.store(panel + ((p + i) * columns + k), vector)
+
+    def tile(w: Value, x: Value, q: Value, k: Value, count: Value) -> None:
+        places = [w + ((q + i) * columns + k + v * lanes) for i in range(height) for v in range(width)]
+        rows = [x + offsets[q + i] for i in range(height)]
+
+        def term(p: Value, *sums: Value) -> list[Value]:
+            ys = [code.load(panel + (p * columns + k + v * lanes)) for v in range(width)]
+            xs = [code.filled(row[p]) for row in rows]
+            return [code.fma(xs[i // width], ys[i % width], sums[i]) for i in range(height * width)]
+
+        sums = code.loop(0, count, 1, term, [code.constant()] * (height * width))
+        for place, total in zip(places, sums, strict=True):
+            code.store(place, code.load(place) + total)
+
+    def part(g: Value, n: Value, first: Value) -> None:
+        rows, x = y + (n * y_step + g * outs * row_step), lines + (n * lines_step + g * group_step + first)
+        count = (length - first).if_less(few, length - first, few)
+        code.loop(0, columns, lanes, lambda k: code.loop(0, count, lanes, lambda p: transpose(rows, k, first, p)))
+        sums = w + g * depth * columns
+        code.loop(
+            *(0, depth, height),
+            lambda q: code.loop(0, columns, lanes * width, lambda k: tile(sums, x, q, k, count)),
+        )
+
+    def sample(g: Value, n: Value) -> None:
+        code.loop(0, length, few, lambda first: part(g, n, first))
+
+    code.loop(0, groups, 1, lambda g: code.loop(0, samples, 1, lambda n: sample(g, n)))
+    return code.compiled()
+
+
+@functools.cache
+def _inner_products(dtype: Any, height: int, width: int) -> Any:
+    """W += Y rows^T for each group, summed over samples, a tile of `height` rows of Y and `width` of X at a time."""
+    code = Code("weight_products", "W Y LINES offsets strips depth " + _SIZES, dtype)
+    w, y, lines, offsets, strips, depth, *sizes = code.arguments
+    samples, y_step, row_step, lines_step, groups, group_step, outs, length = sizes
+
+    def tile(g: Value, q: Value, t: Value) -> None:
+        rows = [(t * height + r).if_less(outs, t * height + r, outs - 1) * row_step for r in range(height)]
+        places = [offsets[q + i] for i in range(width)]
+
+        def sample(n: Value, *sums: Value) -> Any:
+            x = lines + (n * lines_step + g * group_step)
+            out = y + (n * y_step + g * outs * row_step)
+
+            def term(p: Value, *sums: Value, mask: Value | None = None) -> list[Value]:
+                ys = [code.load(out + (row + p), mask) for row in rows]
+                xs = [code.load(x + (place + p), mask) for place in places]
+                return [code.fma(ys[i // width], xs[i % width], sums[i]) for i in range(height * width)]
+
+            whole = length - length % code.lanes
+            sums = code.loop(0, whole, code.lanes, term, sums)
+            return code.loop(whole, length, code.lanes, lambda p, *s: term(p, *s, mask=code.first(length - p)), sums)
+
+        sums = code.loop(0, samples, 1, sample, [code.constant()] * (height * width))
+        at = w + (((g * strips + t) * height) * depth + q)
+        for i, total in enumerate(sums):
+            place = depth * (i // width) + i % width
+            at[place] = at[place] + code.total(total)
+
+    code.loop(
+        0, groups, 1, lambda g: code.loop(0, depth, width, lambda q: code.loop(0, strips, 1, lambda t: tile(g, q, t)))
+    )
+    return code.compiled()
+
+
+def _shape(outs: int, length: int, lanes: int) -> tuple[int, int]:
+    """The height and width, in vectors, of the tiles that take least time."""
+    most = registers()[1] * 3 // 4
+
+    def time(height: int) -> float:
+        """In half cycles: two sums or two reads at a time (a vector is two, if not aligned), four cycles for a sum."""
+        width = most // height
+        vectors = -(-length // lanes)
+        steps = [max(height * v, height + 2 * v, 8) for v in (width, 1)]
+        return -(-outs // height) * (vectors // width * steps[0] + vectors % width * steps[1])
+
+    height = min((h for h in (1, 2, 3, 4, 6, 8, 12) if h <= most), key=lambda h: (time(h), -h))
+    return height, most // height
+
+
+def _in_strips(w: Any, groups: int, height: int) -> Any:
+    """Weights (K, C / groups, *kernel) as (groups, strips, depth, height), zeros where a strip is not full.
+
+    In depth the channels come first, then the places along the other axes, then those along the first.
+    """
+    outs = len(w) // groups
+    strips = -(-outs // height)
+    depth = math.prod(w.shape[1:])
+    parts = np.zeros((groups, strips * height, depth), w.dtype)
+    parts[:, :outs] = np.moveaxis(w, 2, -1).reshape(groups, outs, depth)
+    return np.ascontiguousarray(parts.reshape(groups, strips, height, depth).swapaxes(2, 3))
+
+
+def _sizes(rows: Rows, block: Any, geo: Geometry, groups: int, outs: int) -> tuple[int, tuple[int, ...]]:
+    """Where the windows of a block begin among all entries of y, and the kernels' sizes."""
+    lines, samples, _, step = block
+    windows, inner = math.prod(geo.out), math.prod(geo.out[1:])
+    y_step = groups * outs * windows
+    group_step = rows.x.shape[1] // groups * lines.size
+    length = (lines.rows.stop - lines.rows.start) * inner
+    sizes = (samples.stop - samples.start, y_step, windows, step, groups, group_step, outs, length)
+    return samples.start * y_step + lines.rows.start * inner, sizes
+
+
+def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
+    """As `convolution.conv`."""
+    m = at_once(len(x), geo, _FEW)
+    if m > 1:
+        return parted(conv(together(x, m), w[..., None], bias, with_samples(geo, m), groups), len(x))
+    outs, rows = len(w) // groups, Rows(x, geo, groups)
+    height, width = _shape(outs, math.prod(geo.out) // len(rows.plan), registers()[0] // x.itemsize)
+    strips = _in_strips(w, groups, height)
+    tops = np.zeros((groups, strips.shape[1] * height), x.dtype)
+    if bias is not None:
+        tops[:, :outs] = bias.reshape(groups, outs)
+    y = memory.empty((len(x), len(w), *geo.out), x.dtype)
+    products = _products(x.dtype, height, width)
+
+    def work(blocks: Any) -> None:
+        rest = np.empty(math.prod(geo.out), x.dtype)
+        for block in rows.each(blocks):
+            lines, _, at, _ = block
+            begin, sizes = _sizes(rows, block, geo, groups, outs)
+            arrays = map(address, (strips, tops, rest, lines.offsets))
+            products(address(y) + begin * y.itemsize, at, *arrays, *strips.shape[1:3], *sizes)
+
+    spread(work, rows.blocks)
+    return y
+
+
+def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
+    """As `convolution.conv_weight`."""
+    m = at_once(len(x), geo, _FEW)
+    if m > 1:
+        return conv_weight(together(x, m), together(y, m), with_samples(geo, m), groups)[..., 0]
+    y, rows = np.ascontiguousarray(y), Rows(x, geo, groups)
+    outs, depth = y.shape[1] // groups, x.shape[1] // groups * math.prod(geo.kernel)
+    lanes, most = registers()[0] // x.itemsize, registers()[1] * 3 // 4
+    columns = _over(outs, lanes)
+    wide = min((v for v in (1, 2, 3, 4) if v * 3 <= most), key=lambda v: (_over(columns, v * lanes), -v))
+    tiles = [(h, most // h) for h in (1, 2, 3, 4)]
+    flat = min(tiles, key=lambda tile: _over(outs, tile[0]) * _over(depth, tile[1]))
+    # the time for a window, half of that of a multiply-add; inner products wait for memory as long again
+    outer_time = _over(depth, most // wide) * _over(columns, wide * lanes) // lanes + 2 * columns
+    inner = 2 * _over(outs, flat[0]) * _over(depth, flat[1]) // lanes < outer_time
+    if inner:
+        height, width = flat
+        shape = (groups, _over(outs, height), _over(depth, width))
+    else:
+        height, width = most // wide, wide
+        shape = (groups, _over(depth, height), _over(columns, width * lanes))
+        few = max(lanes, _PANEL // (shape[2] * x.itemsize) // lanes * lanes)
+    count = max(1, min(len(rows.blocks), _SUMS, _SUMS * BLOCK // (math.prod(shape) * x.itemsize)))
+    sums = np.zeros((count, *shape), x.dtype)
+    products = (_inner_products if inner else _outer_products)(x.dtype, height, width)
+
+    def work(numbers: Any) -> None:
+        panel = None if inner else np.empty((few, shape[2]), x.dtype)
+        for i in numbers:
+            for block in rows.each(rows.blocks[i::count]):
+                lines, _, at, _ = block
+                begin, sizes = _sizes(rows, block, geo, groups, outs)
+                offsets = np.pad(lines.offsets, (0, -depth % (width if inner else height)))
+                where = address(sums[i]), address(y) + begin * y.itemsize, at
+                if inner:
+                    products(*where, address(offsets), shape[1] // height, shape[2], *sizes)
+                else:
+                    products(*where, address(panel), address(offsets), shape[1], shape[2], few, *sizes)
+
+    spread(work, range(count))
+    w = np.add.reduce(sums, axis=0)
+    w = (w if inner else w.mT)[:, :outs, :depth]
+    w = w.reshape(groups * outs, x.shape[1] // groups, *geo.kernel[1:], geo.kernel[0])
+    return np.ascontiguousarray(np.moveaxis(w, -1, 2))
+
+
+def _over(n: int, step: int) -> int:
+    """n, rounded up to whole steps."""
+    return -(-n // step) * step
