@@ -20,9 +20,9 @@ _LEAST = 1 << 11  # entries for which more than one call pays
 def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[Any] = (), /, **numbers: Any) -> None:
     """Give arrays, in place, new values: formula(*targets, *others, **numbers), a tuple with one for each target.
 
-    All arrays have one shape. The formula works entry by entry: with operators, `np.sqrt`, `np.maximum` and `np.sign`,
-    and it may ask bools among the numbers what to do. With machine code it is compiled, once for all values of the
-    other numbers; or else NumPy goes through blocks that fit the cache. Both round alike.
+    All arrays have one shape. The formula works entry by entry: with operators (on targets in place, too), `np.sqrt`,
+    `np.maximum` and `np.sign`, and it may ask bools among the numbers what to do. With machine code it is compiled,
+    once for all values of the other numbers; or else NumPy goes through blocks that fit the cache. Both round alike.
     """
     arrays = [*targets, *others]
     size, itemsize, whole = arrays[0].size, arrays[0].itemsize, not all(a.flags.c_contiguous for a in arrays)
@@ -44,7 +44,8 @@ def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[
 
 def _by_numpy(formula: Callable[..., Any], targets: Sequence[Any], arrays: Sequence[Any], numbers: Any) -> None:
     for target, value in zip(targets, formula(*arrays, **numbers), strict=True):
-        target[...] = value
+        if value is not target:
+            target[...] = value
 
 
 @functools.cache

@@ -19,7 +19,7 @@ import numpy as np
 _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 _BYTES = {"float": 4, "double": 8, "i8": 1}
 _LETTERS = {"float": "f32", "double": "f64", "i8": "i8"}
-_FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "sdiv": "fdiv", "srem": "frem"}
+_FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "sdiv": "fdiv"}
 _enabled = os.environ.get("PULLBACK_MACHINE_CODE", "1") != "0" and importlib.util.find_spec("llvmlite") is not None
 
 
@@ -96,7 +96,11 @@ class Value:
     def __truediv__(self, other: Any) -> Value:
         return self._with("sdiv", self, other)
 
+    def __rtruediv__(self, other: Any) -> Value:
+        return self._with("sdiv", other, self)
+
     def __mod__(self, other: Any) -> Value:
+        """The rest of a division of integers, neither of them negative."""
         return self._with("srem", self, other)
 
     def __neg__(self) -> Value:

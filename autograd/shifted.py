@@ -146,7 +146,7 @@ def _inner_products(dtype: Any, height: int, width: int) -> Any:
     return code.compiled()
 
 
-def _shape(outs: int, length: int, lanes: int) -> tuple[int, int]:
+def tile_of(outs: int, length: int, lanes: int) -> tuple[int, int]:
     """The height and width, in vectors, of the tiles that take least time."""
     most = registers()[1] * 3 // 4
 
@@ -191,7 +191,7 @@ def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
     if m > 1:
         return parted(conv(together(x, m), w[..., None], bias, with_samples(geo, m), groups), len(x))
     outs, rows = len(w) // groups, Rows(x, geo, groups)
-    height, width = _shape(outs, math.prod(geo.out) // len(rows.plan), registers()[0] // x.itemsize)
+    height, width = tile_of(outs, math.prod(geo.out) // len(rows.plan), registers()[0] // x.itemsize)
     strips = _in_strips(w, groups, height)
     tops = np.zeros((groups, strips.shape[1] * height), x.dtype)
     if bias is not None:

@@ -20,12 +20,12 @@ __all__ = ["get_num_threads", "set_num_threads"]
 
 @cache
 def _blas() -> Any:
-    """What sets the number of BLAS's threads, or None."""
+    """The BLAS libraries that are loaded, whose number of threads can be set, or None."""
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:
         return None
-    return ThreadpoolController().select(user_api="blas")
+    return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 class _State:
@@ -36,20 +36,22 @@ class _State:
         self.count: int | None = None
         self.pool: ThreadPoolExecutor | None = None
         self.running = 0
-        self.limits: Any = None
+        self.limited: list[tuple[Any, int]] = []
 
     def __enter__(self) -> None:
         with self.lock:
             self.running += 1
-            if self.running == 1 and _blas() is not None:
-                self.limits = _blas().limit(limits=1)
+            if self.running == 1:
+                self.limited = [(blas, n) for blas in _blas() or () if (n := blas.get_num_threads()) != 1]
+                for blas, _ in self.limited:
+                    blas.set_num_threads(1)
 
     def __exit__(self, *_: Any) -> None:
         with self.lock:
             self.running -= 1
-            if not self.running and self.limits is not None:
-                self.limits.restore_original_limits()
-                self.limits = None
+            if not self.running:
+                for blas, n in self.limited:
+                    blas.set_num_threads(n)
 
 
 _state = _State()

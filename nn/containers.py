@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
+from .activation import ReLU
 from .module import Module, Parameter
+from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
 
 
 class _Sequence(Module):
@@ -66,6 +68,8 @@ class _Sequence(Module):
 class Sequential(_Sequence):
     """Modules applied one after the other; named by their places, or by the keys of a mapping.
 
+    A ReLU before a max-pooling is applied after it, to fewer entries: values and gradients are the same to the bit.
+
     >>> from pullback import nn
     >>> nn.Sequential(nn.Linear(2, 3), nn.ReLU())
     Sequential(
@@ -94,9 +98,20 @@ class Sequential(_Sequence):
         return getattr(self, self._name(index))
 
     def forward(self, input: Any) -> Any:
+        waiting: Any = None
         for module in self._items():
-            input = module(input)
-        return input
+            if waiting is not None and not (_is(module, MaxPool1d, MaxPool2d, MaxPool3d) and not module.return_indices):
+                input, waiting = waiting(input), None
+            if _is(module, ReLU):
+                waiting = module
+            else:
+                input = module(input)
+        return input if waiting is None else waiting(input)
+
+
+def _is(module: Module, *kinds: type) -> bool:
+    """Whether a module is of just one of these kinds, and nobody looks at what goes in and out of it."""
+    return module.__class__ in kinds and not (module._forward_hooks or module._forward_pre_hooks)
 
 
 class ModuleList(_Sequence):

@@ -81,13 +81,18 @@ def _adapted(
     if maximize:
         g = -g
     if decays and decoupled:
-        p = p * kept
+        p *= kept
     elif decays:
         g = g + decay * p
-    m = m + rate1 * (g - m)
-    v = v * beta2 + rate2 * (g * g)
+    m += rate1 * (g - m)
+    v *= beta2
+    v += rate2 * (g * g)
     most = [np.maximum(largest, v) for largest in most]
-    return p - size * m / (np.sqrt([*most, v][0]) / scale + eps), m, v, *most
+    root = np.sqrt([*most, v][0])
+    root /= scale
+    root += eps
+    p -= size * m / root
+    return p, m, v, *most
 
 
 class AdamW(Adam):

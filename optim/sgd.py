@@ -57,7 +57,7 @@ class SGD(Optimizer):
 
     def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
-        if not (momentum or decay or group["maximize"]) and data.size < 1 << 12:
+        if not (momentum or decay or group["maximize"]) and data.size < 1 << 17:
             data -= lr * gradient
             return
         targets = [data]
@@ -80,7 +80,9 @@ def _descended(
         g = -g
     if decays:
         g = g + decay * p
-    if not buffer:
-        return (p - lr * g,)
-    v = momentum * buffer[0] + share * g
-    return p - lr * (g + momentum * v if nesterov else v), v
+    for v in buffer:
+        v *= momentum
+        v += share * g
+        g, buffer = (g + momentum * v if nesterov else v), [v]
+    p -= lr * g
+    return p, *buffer

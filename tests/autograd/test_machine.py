@@ -1,0 +1,222 @@
+"""Machine code beside the same operations by NumPy alone."""
+
+import math
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pullback import Tensor, nn, optim
+from pullback.autograd import machine
+from pullback.autograd.convolution import conv, conv_transpose, conv_weight
+from pullback.autograd.fused import fused
+from pullback.autograd.pooling import max_pool, window_place
+from pullback.autograd.primitive import registry
+from pullback.autograd.shifted import tile_of
+from pullback.autograd.windows import Geometry, geometry
+from pullback.testing import check_primitive
+
+pytest.importorskip("llvmlite")
+DTYPES = ("float32", "float64")
+
+
+@pytest.fixture
+def by_numpy(monkeypatch):
+    """A call without machine code."""
+
+    def call(f: Any, *args: Any, **options: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(machine, "_enabled", False)
+            return f(*args, **options)
+
+    return call
+
+
+@st.composite
+def geometries(draw: Any, pooling: bool = False) -> Geometry:
+    axes = draw(st.integers(1, 3))
+    most = {1: 80, 2: 24, 3: 7}[axes]
+    kernel, stride, dilation = (tuple(draw(st.integers(1, n)) for _ in range(axes)) for n in (5, 3, 3))
+    pads = []
+    for k, d in zip(kernel, dilation, strict=True):
+        limit = (d * (k - 1) + 1) // 2 if pooling else 4
+        pads.append((draw(st.integers(0, limit)), draw(st.integers(0, limit))))
+    spatial = tuple(
+        max(1, d * (k - 1) + 1 - b - a) + draw(st.integers(0, most))
+        for k, d, (b, a) in zip(kernel, dilation, pads, strict=True)
+    )
+    return geometry("test", spatial, kernel, stride, tuple(pads), dilation)
+
+
+def close(a: Any, b: Any, terms: int) -> None:
+    """Equal but for rounding in sums of so many terms, which are of size 1."""
+    assert a.dtype == b.dtype and a.shape == b.shape
+    np.testing.assert_allclose(a, b, rtol=0, atol=4 * np.finfo(a.dtype).eps * max(4, terms))
+
+
+def normal(seed: int, dtype: str, *shape: int) -> Any:
+    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(dtype)
+
+
+@given(
+    geometries(), st.integers(1, 5), st.integers(1, 3), st.integers(1, 20), st.integers(1, 3), st.sampled_from(DTYPES)
+)
+@settings(max_examples=100, deadline=None)
+def test_the_convolution_trio(geo, n, channels, outs, groups, dtype):
+    x, w = normal(0, dtype, n, groups * channels, *geo.spatial), normal(1, dtype, groups * outs, channels, *geo.kernel)
+    y, b = normal(2, dtype, n, groups * outs, *geo.out), normal(3, dtype, groups * outs)
+    depth, windows = channels * math.prod(geo.kernel), math.prod(geo.out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "_enabled", False)
+        expected = (
+            conv.function(x, w, b, geo=geo, groups=groups),
+            conv_transpose.function(y, w, geo=geo, groups=groups),
+            conv_weight.function(x, y, geo=geo, groups=groups),
+        )
+    close(conv.function(x, w, b, geo=geo, groups=groups), expected[0], depth)
+    close(conv_transpose.function(y, w, geo=geo, groups=groups), expected[1], outs * math.prod(geo.kernel))
+    close(conv_weight.function(x, y, geo=geo, groups=groups), expected[2], n * windows)
+
+
+@pytest.mark.parametrize(
+    ("n", "channels", "outs", "spatial", "kernel", "stride", "padding", "groups"),
+    [
+        (2, 40, 64, (60, 50), 3, 1, 1, 1),  # lines of more than a block: rows in parts
+        (1, 8, 8, (224, 224), 3, 1, 1, 1),
+        (1, 8, 8, (300, 301), 1, 1, 0, 1),  # parts that are not copied
+        (3, 16, 200, (9, 11), (3, 5), (2, 1), (1, 2), 1),
+        (2, 32, 32, (30, 30), 3, 2, 1, 32),
+        (70, 3, 4, (2, 2), 2, 1, 0, 1),  # samples taken together
+        (2, 4, 16, (5000,), 9, 4, 3, 1),
+        (2, 3, 7, (12, 13, 14), (3, 2, 3), 1, 1, 1),
+    ],
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_large_convolutions(by_numpy, n, channels, outs, spatial, kernel, stride, padding, groups, dtype):
+    geo = geometry("test", spatial, kernel if isinstance(kernel, tuple) else (kernel,) * len(spatial), stride, padding)
+    x, w = normal(0, dtype, n, channels, *spatial), normal(1, dtype, outs, channels // groups, *geo.kernel)
+    y = conv.function(x, w, None, geo=geo, groups=groups)
+    close(y, by_numpy(conv.function, x, w, None, geo=geo, groups=groups), math.prod(w.shape[1:]))
+    g = normal(2, dtype, *y.shape)
+    back = conv_transpose.function(g, w, geo=geo, groups=groups)
+    close(back, by_numpy(conv_transpose.function, g, w, geo=geo, groups=groups), outs * math.prod(geo.kernel))
+    weight = conv_weight.function(x, g, geo=geo, groups=groups)
+    close(weight, by_numpy(conv_weight.function, x, g, geo=geo, groups=groups), n * math.prod(geo.out))
+
+
+def test_what_is_not_finite_stays_in_its_windows():
+    x = np.ones((1, 2, 20, 40), "float32")
+    x[0, 0, 5, 7], x[0, 1, 12, 30] = np.inf, np.nan
+    y = conv.function(x, np.ones((16, 2, 3, 3), "float32"), None, geo=geometry("test", (20, 40), (3, 3)), groups=1)
+    expected = np.full((18, 38), 18.0)
+    expected[3:6, 5:8], expected[10:13, 28:31] = np.inf, np.nan
+    np.testing.assert_array_equal(y[0], np.broadcast_to(expected, (16, 18, 38)))
+
+
+@given(geometries(pooling=True), *[st.integers(1, 3)] * 2, st.sampled_from(DTYPES), st.booleans(), st.integers(0, 99))
+@settings(max_examples=100, deadline=None)
+def test_pooling_to_the_bit(geo, n, channels, dtype, ties, seed):
+    x = normal(seed, dtype, n, channels, *geo.spatial)
+    if ties:
+        factors = np.array([1, np.inf, -np.inf, np.nan, 1, -1], dtype)
+        x = np.round(x) + factors[np.random.default_rng(seed).integers(6, size=x.shape)]
+    with np.errstate(all="ignore"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "_enabled", False)
+        expected, places = max_pool.function(x, geo=geo)
+        g = normal(5, dtype, *expected.shape)
+        back = window_place.function(g, places, geo=geo)
+    out, choice = max_pool.function(x, geo=geo)
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(choice, places)
+    close(window_place.function(g, choice, geo=geo), back, math.prod(geo.kernel))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [3000, 100_003])
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (optim.SGD, {"lr": 0.1, "momentum": 0.9, "dampening": 0.2, "weight_decay": 0.01}),
+        (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "maximize": True}),
+        (optim.Adam, {"weight_decay": 0.1, "amsgrad": True}),
+        (optim.AdamW, {"maximize": True}),
+    ],
+)
+def test_optimizer_steps_to_the_bit(by_numpy, dtype, size, kind, options):
+    def steps() -> Any:
+        p = Tensor(normal(0, dtype, size), requires_grad=True)
+        optimizer = kind([p], **options)
+        for i in range(3):
+            p.grad = Tensor(normal(i + 1, dtype, size))
+            optimizer.step()
+        return p.data
+
+    np.testing.assert_array_equal(steps(), by_numpy(steps))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_formula_at_its_edges(by_numpy, dtype):
+    special = np.array([0.0, -0.0, 1.5, -2.5, np.inf, -np.inf, np.nan, 1e-300, 7.0], dtype)
+    a, b = np.repeat(special, 900), np.tile(special, 900)
+
+    def formula(x: Any, y: Any, factor: Any, flag: bool) -> Any:
+        z = np.maximum(x, y) * factor - np.sign(x) / 3 + (2 - np.sqrt(y)) * 5
+        return (-z if flag else 1 / z), 0.5 - y
+
+    def run(flag: bool) -> Any:
+        targets = [a.copy(), b.copy()]
+        with np.errstate(all="ignore"):
+            fused(formula, targets, factor=0.3, flag=flag)
+        return targets
+
+    for flag in (False, True):
+        for mine, expected in zip(run(flag), by_numpy(run, flag), strict=True):
+            np.testing.assert_allclose(mine, expected, rtol=1e-15 if dtype == "float64" else 1e-6)
+
+
+@pytest.mark.parametrize("name", ["conv", "conv_transpose", "conv_weight", "max_pool", "window_place", "gate"])
+def test_primitives_without_machine_code(by_numpy, name):
+    by_numpy(check_primitive, registry[name])
+
+
+def test_a_tile_is_as_high_as_there_are_rows():
+    height, width = tile_of(1, 10_000, 16)
+    assert height == 1 < width
+    assert tile_of(64, 10_000, 16)[0] > 4 > tile_of(3, 10_000, 16)[0]
+
+
+def test_a_relu_waits_for_a_pooling():
+    layers = [nn.Conv2d(2, 3, 3), nn.ReLU(), nn.MaxPool2d(2, 1), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten()]
+    x = Tensor(normal(0, "float32", 4, 2, 11, 9), requires_grad=True)
+
+    def run() -> Any:
+        x.grad = None
+        y = nn.Sequential(*layers)(x)
+        (y * y).sum().backward()
+        return y.data, x.grad.data
+
+    mine = run()
+    handle = layers[1].register_forward_hook(lambda module, args, output: shapes.append(output.shape))
+    shapes: list[Any] = []
+    for a, b in zip(mine, run(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert shapes == [(4, 3, 9, 7)]  # seen where it stands
+    handle.remove()
+
+
+def test_llvmlite_is_imported_when_it_is_needed():
+    program = (
+        "import sys, numpy as np, pullback as pb; assert 'llvmlite' not in sys.modules; "
+        "pb.conv(pb.ones((1, 1, 4, 4), dtype='float32'), pb.ones((1, 1, 3, 3), dtype='float32')); "
+        "print('llvmlite' in sys.modules)"
+    )
+    for value, expected in (("1", "True"), ("0", "False")):
+        environment = {**os.environ, "PULLBACK_MACHINE_CODE": value}
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == expected
