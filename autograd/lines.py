@@ -21,10 +21,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import memory
 from .machine import Code, Value, address
 from .windows import BLOCK, Geometry, sample_blocks
 
 __all__ = ["Lines", "Rows", "add_back", "lines_of", "read"]
+
+_SPARE = 32  # more than any tile is wide
 
 
 class Lines(NamedTuple):
@@ -35,7 +38,7 @@ class Lines(NamedTuple):
 
     rows: slice
     size: int  # for each channel, in numbers
-    offsets: Any  # for each channel of a group and place of the kernel
+    offsets: Any  # for each channel of a group and place of the kernel; then zeros, for tiles that are not full
     runs: Any  # (count, 3): where from in the input, where to in the lines, how many
     step: int  # between numbers of a run, in the input
     start: int | None  # None: they are to be copied
@@ -73,7 +76,7 @@ def lines_of(geo: Geometry, channels: int, first: int, last: int) -> Lines:
     down = (starts[which] + shifts // stride) * inner
     across = np.arange(math.prod(geo.kernel[1:])) * (starts[-1] * inner)
     offsets = np.arange(channels)[:, None, None] * size + across[:, None] + down
-    return Lines(slice(first, last), size, offsets.reshape(-1), runs, step, start)
+    return Lines(slice(first, last), size, np.append(offsets, np.zeros(_SPARE, int)), runs, step, start)
 
 
 @functools.lru_cache(256)
@@ -95,14 +98,11 @@ def read(code: Code, lines: Value, x: Value, runs: Value, count: Value, step: in
     def run(i: Value) -> None:
         source, line, length = x + runs[i * 3], lines + runs[i * 3 + 1], runs[i * 3 + 2]
 
-        def number(j: Value) -> None:
-            line[j] = source[j * step]
-
         def vector(j: Value) -> None:
-            mask = code.first(length - j)
-            code.store(line + j, code.load(source + j, mask), mask)
+            parts = [code.load(source + at, mask) for at, mask in _spans(code, j, length, step)]
+            code.store(line + j, code.every(parts), code.first(length - j))
 
-        code.loop(0, length, *((code.lanes, vector) if step == 1 else (1, number)))
+        code.loop(0, length, code.lanes, vector)
 
     code.loop(0, count, 1, run)
 
@@ -113,16 +113,20 @@ def add_back(code: Code, x: Value, lines: Value, runs: Value, count: Value, step
     def run(i: Value) -> None:
         target, line, length = x + runs[i * 3], lines + runs[i * 3 + 1], runs[i * 3 + 2]
 
-        def number(j: Value) -> None:
-            target[j * step] = target[j * step] + line[j]
-
         def vector(j: Value) -> None:
-            mask = code.first(length - j)
-            code.store(target + j, code.load(target + j, mask) + code.load(line + j, mask), mask)
+            parts = code.apart(code.load(line + j, code.first(length - j)), step)
+            for part, (at, mask) in zip(parts, _spans(code, j, length, step), strict=True):
+                code.store(target + at, code.load(target + at, mask) + part, mask)
 
-        code.loop(0, length, *((code.lanes, vector) if step == 1 else (1, number)))
+        code.loop(0, length, code.lanes, vector)
 
     code.loop(0, count, 1, run)
+
+
+def _spans(code: Code, j: Value, length: Value, step: int) -> list[tuple[Value, Value]]:
+    """Where the vectors begin, `step` of them, that a vector of a run has its numbers from, and their masks."""
+    rest = (length - j) * step - (step - 1)
+    return [(j * step + i * code.lanes, code.first(rest - i * code.lanes)) for i in range(step)]
 
 
 @functools.cache
@@ -149,14 +153,17 @@ class Rows:
     def each(self, some: Any) -> Iterator[tuple[Lines, slice, int, int]]:
         """For some blocks: their lines and samples, the address of the first line, and how many numbers after it the
         first line of the next sample begins."""
-        x, last, scratch = self.x, None, None
+        x, last, cleared = self.x, None, 0
         channels, numbers = x.shape[1], math.prod(x.shape[2:])
         for lines, samples in some:
             n, step = samples.stop - samples.start, channels * lines.size
             at = address(x) + (samples.start * channels * numbers + (lines.start or 0)) * x.itemsize
             if lines.start is None:
-                if scratch is None or lines is not last or n > len(scratch):
-                    scratch, last = np.zeros((n, step), x.dtype), lines
+                if lines is not last or n * step > cleared:
+                    size, last, cleared = max(n * step, memory.LARGE // x.itemsize), lines, n * step
+                    scratch = memory.empty((size,), x.dtype)
+                    if sum(lines.runs[:, 2]) < lines.size:
+                        scratch[:cleared] = 0
                 copy = _copy(x.dtype, lines.step)
                 where = address(scratch), at, address(lines.runs)
                 copy(*where, len(lines.runs), lines.size, n * channels, numbers)

@@ -186,8 +186,7 @@ class Code:
 
     def _filled(self, raw: Any) -> Any:
         nothing = self.ir.Constant(self.ir.VectorType(raw.type, self.lanes), self.ir.Undefined)
-        zeros = self.ir.Constant(self.ir.VectorType(self.ir.IntType(32), self.lanes), [0] * self.lanes)
-        return self.builder.shuffle_vector(self.builder.insert_element(nothing, raw, self.int(0)), nothing, zeros)
+        return self._shuffled(self.builder.insert_element(nothing, raw, self.int(0)), nothing, [0] * self.lanes)
 
     def filled(self, number: Value) -> Value:
         """A vector of the same number."""
@@ -199,8 +198,10 @@ class Code:
 
     def first(self, count: Value) -> Value:
         """A mask: which lanes of a vector are among the first `count`."""
-        numbers = self.ir.Constant(self.ir.VectorType(self.int, self.lanes), [self.int(i) for i in range(self.lanes)])
-        return Value(self, self.builder.icmp_signed("<", numbers, self._filled(count.raw)))
+        short = self.ir.IntType(32)
+        numbers = self.ir.Constant(self.ir.VectorType(short, self.lanes), [short(i) for i in range(self.lanes)])
+        limit = self.builder.trunc(count.if_less(self.lanes, count, self.lanes).raw, short)
+        return Value(self, self.builder.icmp_signed("<", numbers, self._filled(limit)))
 
     def same(self, a: Value, b: Value) -> Value:
         """A mask: where two vectors of integers agree."""
@@ -247,14 +248,31 @@ class Code:
 
     def transposed(self, rows: Sequence[Value]) -> list[Value]:
         """The columns of as many vectors as each has lanes: shuffled as cards are, until all have changed places."""
-        raws, half = [row.raw for row in rows], self.lanes // 2
-        order = [i // 2 + i % 2 * self.lanes for i in range(2 * self.lanes)]
-        kind = self.ir.VectorType(self.ir.IntType(32), self.lanes)
-        halves = [self.ir.Constant(kind, [n for n in part]) for part in (order[: self.lanes], order[self.lanes :])]
-        for _ in range(self.lanes.bit_length() - 1):
-            pairs = [(raws[i], raws[i + half], order) for i in range(half) for order in halves]
-            raws = [self.builder.shuffle_vector(*pair) for pair in pairs]
+        raws, n = [row.raw for row in rows], self.lanes
+        order = [i // 2 + i % 2 * n for i in range(2 * n)]
+        for _ in range(n.bit_length() - 1):
+            pairs = [(raws[i], raws[i + n // 2]) for i in range(n // 2)]
+            raws = [self._shuffled(*pair, half) for pair in pairs for half in (order[:n], order[n:])]
         return [Value(self, raw) for raw in raws]
+
+    def _shuffled(self, a: Any, b: Any, places: Sequence[int]) -> Any:
+        """Lanes of two vectors, those of the second being numbered after those of the first."""
+        kind = self.ir.VectorType(self.ir.IntType(32), len(places))
+        return self.builder.shuffle_vector(a, b, self.ir.Constant(kind, list(places)))
+
+    def every(self, parts: Sequence[Value]) -> Value:
+        """Of as many vectors, end to end, as the step is: every step-th number."""
+        n, step, found = self.lanes, len(parts), parts[0].raw
+        for j, part in enumerate(parts):
+            places = [i if i * step < j * n else i * step if j == 0 else n + i * step - j * n for i in range(n)]
+            found = self._shuffled(found, part.raw, [p if p < 2 * n else 0 for p in places])
+        return Value(self, found)
+
+    def apart(self, vector: Value, step: int) -> list[Value]:
+        """The transpose of `every`: vectors that have the numbers of one `step` apart, and zeros between them."""
+        n, zero = self.lanes, self.constant().raw
+        numbers = [i // step if i % step == 0 else n for i in range(n * step)]
+        return [Value(self, self._shuffled(vector.raw, zero, numbers[j : j + n])) for j in range(0, n * step, n)]
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """a b + c, rounded once where the CPU can do that."""

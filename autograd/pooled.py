@@ -82,7 +82,7 @@ def _placed(dtype: Any, step: int) -> Any:
 
 def _run(kernel: Any, y: Any, x: Any, choice: Any, geo: Geometry, fill: float) -> None:
     lines = lines_of(geo, 1, 0, geo.out[0])
-    order = np.moveaxis(lines.offsets.reshape(*geo.kernel[1:], geo.kernel[0]), -1, 0)
+    order = np.moveaxis(lines.offsets[: math.prod(geo.kernel)].reshape(*geo.kernel[1:], geo.kernel[0]), -1, 0)
     offsets = np.ascontiguousarray(order).reshape(-1)
     numbers, windows = math.prod(geo.spatial), math.prod(geo.out)
     compiled = kernel(x.dtype, lines.step)

@@ -146,6 +146,7 @@ def _inner_products(dtype: Any, height: int, width: int) -> Any:
     return code.compiled()
 
 
+@functools.lru_cache(256)
 def tile_of(outs: int, length: int, lanes: int) -> tuple[int, int]:
     """The height and width, in vectors, of the tiles that take least time."""
     most = registers()[1] * 3 // 4
@@ -243,12 +244,11 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
             for block in rows.each(rows.blocks[i::count]):
                 lines, _, at, _ = block
                 begin, sizes = _sizes(rows, block, geo, groups, outs)
-                offsets = np.pad(lines.offsets, (0, -depth % (width if inner else height)))
                 where = address(sums[i]), address(y) + begin * y.itemsize, at
                 if inner:
-                    products(*where, address(offsets), shape[1] // height, shape[2], *sizes)
+                    products(*where, address(lines.offsets), shape[1] // height, shape[2], *sizes)
                 else:
-                    products(*where, address(panel), address(offsets), shape[1], shape[2], few, *sizes)
+                    products(*where, address(panel), address(lines.offsets), shape[1], shape[2], few, *sizes)
 
     spread(work, range(count))
     w = np.add.reduce(sums, axis=0)
