@@ -160,7 +160,7 @@ class Rows:
             at = address(x) + (samples.start * channels * numbers + (lines.start or 0)) * x.itemsize
             if lines.start is None:
                 if lines is not last or n * step > cleared:
-                    size, last, cleared = max(n * step, memory.LARGE // x.itemsize), lines, n * step
+                    size, last, cleared = max(n * step, memory.PAGE // x.itemsize), lines, n * step
                     scratch = memory.empty((size,), x.dtype)
                     if sum(lines.runs[:, 2]) < lines.size:
                         scratch[:cleared] = 0

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 LARGE = 1 << 20  # bytes; smaller arrays come from memory that the process has already
+PAGE = 1 << 21  # bytes of a large page; from two of them on NumPy asks the operating system for such pages
 _IDLE = 1 << 28  # bytes that are kept at most while nothing holds them
 
 
@@ -31,17 +32,22 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Any:
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < LARGE:
         return np.empty(shape, dtype)
+    aligned = size >= PAGE
+    room = size + PAGE if aligned else size
     blocks = _pool.blocks
     idle = 0
     for i in reversed(range(len(blocks))):
         if sys.getrefcount(blocks[i]) == 2:  # the pool and the argument
-            if blocks[i].size == size:
-                return np.ndarray(shape, dtype, blocks[i])
+            if blocks[i].size == room:
+                block = blocks[i]
+                break
             idle += blocks[i].size
             if idle > _IDLE:
                 del blocks[i]
-    blocks.append(np.empty(size, np.uint8))
-    return np.ndarray(shape, dtype, blocks[-1])
+    else:
+        block = np.empty(room, np.uint8)
+        blocks.append(block)
+    return np.ndarray(shape, dtype, block, -block.__array_interface__["data"][0] % PAGE if aligned else 0)
 
 
 def held_once(array: Any) -> bool:
