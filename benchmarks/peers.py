@@ -23,7 +23,7 @@ class Peer:
     """A library, whose layers are functions of arrays unless it says otherwise."""
 
     package = ""
-    warmups = 1
+    warmups = 0  # calls after the first
 
     def about(self) -> str:
         return version(self.package)
@@ -56,6 +56,7 @@ class PyTorch(Peer):
     """Eager, with modules."""
 
     package = "torch"
+    warmups = 1
 
     def __init__(self) -> None:
         import torch
@@ -115,7 +116,7 @@ class Pullback(PyTorch):
 class Compiled(PyTorch):
     """torch.compile of model and loss; the backward pass is compiled with them, the optimizer is PyTorch's own."""
 
-    warmups = 3
+    warmups = 2
 
     def compile(self, f: Callable[..., Any]) -> Callable[..., Any]:
         return self.main.compile(f)
@@ -125,7 +126,7 @@ class Jax(Peer):
     """jax.jit of the whole step, whose parameters are donated."""
 
     package = "jax"
-    warmups = 3
+    warmups = 2
 
     def __init__(self) -> None:
         import jax
@@ -201,7 +202,7 @@ class Tinygrad(Peer):
     """The CPU device, which needs clang, with TinyJit of the whole step and its own choice of kernels (no search)."""
 
     package = "tinygrad"
-    warmups = 3
+    warmups = 2
 
     def __init__(self) -> None:
         import shutil

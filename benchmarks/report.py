@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ OURS, EAGER = "Pullback", "PyTorch"
 FOR_ALL = list(SECTIONS)[:2]
 TRAINING, _, GRID, POOLING, _, OPTIMIZERS, _, LIMITS = SECTIONS
 RATIOS = dict(zip(NETS, (0.75, 0.7, 0.9, 0.35, 0.8), strict=True))
-GEMM_RATIO = 1.6
+GEMM_MULTIPLE = 1.6
 
 
 class Timed(NamedTuple):
@@ -49,18 +50,19 @@ class Results(NamedTuple):
         return [r for name in self.times.get(section, {}) if (r := self.ratio(section, name)) is not None]
 
     def peak(self, library: str) -> float:
-        """Floating-point operations a second of the best matrix product."""
-        return max(flops / self.times[LIMITS][name][library].seconds for name, flops in PRODUCTS.items())
+        """Floating-point operations a second of a library's best matrix product."""
+        return max(flops / min(self.times[LIMITS][name][library].rounds) for name, flops in PRODUCTS.items())
 
     def bandwidth(self) -> float:
-        return 8 * COPIED / min(timed.seconds for timed in self.times[LIMITS]["copy"].values())
+        """Bytes a second, read and written, of the best copy."""
+        return 8 * COPIED / min(min(timed.rounds) for timed in self.times[LIMITS]["copy"].values())
 
-    def gemm_ratio(self) -> float | None:
-        """The seed CNN's step as a multiple of what its matrix products would take at the peak."""
+    def multiple(self, library: str) -> float | None:
+        """The seed CNN's step as a multiple of what its matrix products would take at a library's peak."""
         if CNN not in self.times.get(TRAINING, {}) or LIMITS not in self.times:
             return None
         net, batch = NETS[CNN]
-        return self.times[TRAINING][CNN][OURS].seconds * max(map(self.peak, (OURS, EAGER))) / net.flops(batch)
+        return self.times[TRAINING][CNN][OURS].seconds * self.peak(library) / net.flops(batch)
 
 
 class Mark(NamedTuple):
@@ -95,8 +97,9 @@ def marks(results: dict[int, Results], memories: Memories) -> Iterator[Mark]:
         if peer not in (OURS, EAGER):
             for net in (CNN, VGG):
                 yield mark(f"{net}, beside {peer}", 1, lambda r, net=net, peer=peer: r.ratio(TRAINING, net, peer))
-    if 1 in results and (ratio := results[1].gemm_ratio()) is not None:
-        yield Mark(f"{CNN}, training step, as a multiple of the limit", GEMM_RATIO, {1: ratio})
+    for library, products in (OURS, "NumPy"), (EAGER, "PyTorch"):
+        if 1 in results and (multiple := results[1].multiple(library)) is not None:
+            yield Mark(f"{CNN}, multiple of {products}'s matrix products", GEMM_MULTIPLE, {1: multiple})
 
 
 def geometric_mean(ratios: list[float]) -> float | None:
@@ -167,14 +170,7 @@ def cpu() -> str:
 
 def limits(n: int, result: Results) -> str:
     peaks = f"{result.peak(OURS) / 1e9:.0f} GFLOP/s by NumPy, {result.peak(EAGER) / 1e9:.0f} by PyTorch"
-    text = f"{threads(n)}: matrix products {peaks}; copies out of cache {result.bandwidth() / 1e9:.1f} GB/s"
-    if ratio := result.gemm_ratio():
-        net, batch = NETS[CNN]
-        text += (
-            f"; the {net.flops(batch) / 1e9:.2f} GFLOP of the seed CNN's step are in matrix products, and it takes "
-            f"{ratio:.2f} times as long as these would at the higher of the two"
-        )
-    return f"- {text}\n"
+    return f"- {threads(n)}: matrix products {peaks}; copies out of cache {result.bandwidth() / 1e9:.1f} GB/s\n"
 
 
 def text(results: dict[int, Results], memories: Memories, seconds: float) -> str:
@@ -190,10 +186,16 @@ share of the other's. The losses and outputs of all libraries were compared.
 
 - Machine: {cpu()}; {platform.system()}, Python {platform.python_version()}
 - {versions}
-- Command: `python benchmarks/speed.py`; it took {seconds / 60:.0f} minutes
+- Command: `{" ".join(["python benchmarks/speed.py", *sys.argv[1:]])}`; it took {seconds / 60:.0f} minutes
 """
     ]
-    parts += [limits(n, result) for n, result in results.items() if LIMITS in result.times]
+    if LIMITS in first.times:
+        net, batch = NETS[CNN]
+        parts += [limits(n, result) for n, result in results.items()]
+        parts.append(
+            f"- A training step of the seed CNN has {net.flops(batch) / 1e9:.2f} GFLOP in matrix products, counted "
+            "from its shapes; two marks below are multiples of the time that these take at the rates above\n"
+        )
     found = [mark for mark in marks(results, memories) if mark.values]
     met = sum(mark.values[n] <= mark.bound for mark in found for n in mark.values)
     rows = (
@@ -260,7 +262,7 @@ def plot_ratios(results: dict[int, Results]) -> Any:
     ticks: dict[float, str] = {}
     place = 0
     for section in sections:
-        axes.text(0.0, place, section, transform=axes.get_yaxis_transform(), fontsize=8, weight="bold", va="center")
+        axes.text(0.01, place, section, transform=axes.get_yaxis_transform(), fontsize=8, weight="bold", va="center")
         place -= 1
         for name in first.times[section]:
             ticks[place] = name
@@ -288,7 +290,7 @@ def plot_scaling(results: dict[int, Results]) -> Any:
             for library, style in ((OURS, "o-"), (EAGER, "s--")):
                 times = [1e3 * cases[f"{axis} {value}"][library].seconds for value in values]
                 axes.plot(values, times, style, color=f"C{i}", markersize=4, label=f"{library}, {threads(n)}")
-        axes.set(xscale="log", yscale="log", xlabel=axis, ylabel="ms", title=f"by {axis}")
+        axes.set(xscale="log", yscale="log", xlabel=axis, ylabel="ms")
         axes.set_xticks(values, [str(value) for value in values])
         axes.minorticks_off()
     axes = grid.flat[len(SCALING)]
@@ -298,10 +300,10 @@ def plot_scaling(results: dict[int, Results]) -> Any:
             axes.plot(
                 list(results), times, style, color=f"C{i + 2}", markersize=4, label=f"{library}, {net.split(',')[0]}"
             )
-    axes.set(xlabel="threads", ylabel="ms", ylim=(0, None), xticks=list(results), title="training steps by threads")
-    axes.legend(fontsize=7)
+    axes.set(xlabel="threads", ylabel="ms", ylim=(0, None), xticks=list(results))
+    axes.legend(fontsize=7, handlelength=4)
     grid.flat[-1].axis("off")
-    grid.flat[-1].legend(*grid.flat[0].get_legend_handles_labels(), loc="center")
+    grid.flat[-1].legend(*grid.flat[0].get_legend_handles_labels(), loc="center", handlelength=4)
     return figure
 
 

@@ -30,9 +30,9 @@ from workloads import CNN, NETS, SECTIONS, VGG, training
 
 PAUSE = 0.06  # seconds, for which the last library's BLAS threads may spin
 TURN = 0.05  # seconds, so that caches warm anew and clocks cost nothing
-SECONDS = 1.0  # that a workload gets in a library, and ten times as many if it takes them for three rounds
-ROUNDS = (3, 15)
-PATIENCE = 240
+SECONDS = 0.7  # that a workload gets in a library, and ten times as many if it takes them for three rounds
+ROUNDS = (3, 11)
+PATIENCE = 400
 
 
 # In the libraries' processes
@@ -224,7 +224,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--only", default="", help="words that the names of sections and workloads are to have")
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="libraries besides Pullback and PyTorch")
+    parser.add_argument(
+        "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="libraries besides Pullback and PyTorch"
+    )
     options = parser.parse_args()
     names = [OURS, EAGER, *(name for name in PEERS if name in options.peers)]
     start = time.perf_counter()
