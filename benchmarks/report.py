@@ -182,7 +182,7 @@ def text(results: dict[int, Results], memories: Memories, seconds: float) -> str
 Pullback beside PyTorch eager and others, float32 (autograd computes partly in float64), plain SGD in the training
 steps. Each library runs in a process of its own, bound to as many CPUs as there are threads; the processes take turns
 in short rounds. Times are medians over the rounds, a ratio is the median of the rounds' ratios: Pullback's time as a
-share of the other's. The losses and outputs of all libraries were compared.
+share of the other's. The first losses and outputs of all libraries were compared.
 
 - Machine: {cpu()}; {platform.system()}, Python {platform.python_version()}
 - {versions}

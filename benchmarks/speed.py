@@ -126,7 +126,8 @@ class Worker:
         theirs.close()
 
     def tell(self, *command: Any) -> None:
-        self.pipe.send(command)
+        with contextlib.suppress(OSError):  # where the process has ended, `answer` says so
+            self.pipe.send(command)
 
     def answer(self, task: str) -> Any:
         """What the last command gave; None if it failed."""
@@ -194,6 +195,8 @@ def measure(threads: int, names: list[str], only: str) -> Results:
             stack.callback(worker.close, 5)
             worker.tell("about")
         results.versions.update({worker.name: v for worker in workers if (v := worker.answer("left out")) is not None})
+        if not {OURS, EAGER} <= results.versions.keys():
+            raise SystemExit("\n".join(words for worker in workers for words in worker.failures))
         present = [worker for worker in workers if worker.name in results.versions]
         for section, cases in SECTIONS.items():
             able = [worker for worker in present if section in FOR_ALL or worker.name in (OURS, EAGER)]
@@ -217,7 +220,7 @@ def memory() -> dict[str, dict[str, int]]:
             worker.tell("memory", net)
             needed[name] = worker.answer(net)
             worker.close()
-    return result
+    return {net: needed for net, needed in result.items() if all(needed.values())}
 
 
 def main() -> None:
@@ -228,7 +231,7 @@ def main() -> None:
         "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="libraries besides Pullback and PyTorch"
     )
     options = parser.parse_args()
-    names = [OURS, EAGER, *(name for name in PEERS if name in options.peers)]
+    names = [name for name in PEERS if name in (OURS, EAGER, *options.peers)]
     start = time.perf_counter()
     results = {n: measure(n, names, options.only) for n in options.threads}
     memories = {} if options.only else memory()
