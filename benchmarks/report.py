@@ -1,4 +1,4 @@
-"""What benchmarks/speed.py found, as speed.md, speed.svg and scaling.svg."""
+"""What benchmarks/speed.py found, as speed.md and pictures."""
 
 from __future__ import annotations
 
@@ -210,7 +210,8 @@ share of the other's. The first losses and outputs of all libraries were compare
     parts.append("\n![ratios](speed.svg)\n")
     for section in first.times:
         if section in FOR_ALL:
-            parts.append(f"\n## {section}\n\nA library's time, and Pullback's as a share of it.\n")
+            picture = "\n![times](times.svg)\n" * (section == TRAINING)
+            parts.append(f"\n## {section}\n\nA library's time, and Pullback's as a share of it.\n{picture}")
             parts += ["\n" + beside_all(section, n, result) for n, result in results.items()]
         elif section != LIMITS:
             parts.append(f"\n## {section}\n\n")
@@ -253,7 +254,7 @@ def pyplot() -> Any:
     return pyplot
 
 
-def plot_ratios(results: dict[int, Results]) -> Any:
+def plot_ratios(results: dict[int, Results], _: Memories) -> Any:
     """All ratios to PyTorch, on a logarithmic axis."""
     sections = list(SECTIONS)[:-2]
     first = next(iter(results.values()))
@@ -266,6 +267,8 @@ def plot_ratios(results: dict[int, Results]) -> Any:
         place -= 1
         for name in first.times[section]:
             ticks[place] = name
+            if section == TRAINING:
+                axes.plot(RATIOS[name], place, "k|", markersize=8, label="mark" if len(ticks) == 1 else None)
             for i, (n, result) in enumerate(results.items()):
                 if (ratio := result.ratio(section, name)) is not None:
                     label = threads(n) if len(ticks) == 1 else None
@@ -281,33 +284,65 @@ def plot_ratios(results: dict[int, Results]) -> Any:
     return figure
 
 
-def plot_scaling(results: dict[int, Results]) -> Any:
-    """Times of the stack of convolutions by what is varied, and of whole steps by threads."""
-    figure, grid = pyplot().subplots(2, 3, figsize=(10, 6), layout="constrained")
+def plot_times(results: dict[int, Results], _: Memories) -> Any:
+    """Times of training steps and inference in every library."""
+    figure, grid = pyplot().subplots(2, 4, figsize=(11, 5), layout="constrained", sharey=True)
+    libraries = list(next(iter(results.values())).versions)
+    cases = [(section, name) for section in FOR_ALL for name in SECTIONS[section]]
+    for axes, (section, name) in zip(grid.flat, cases, strict=False):
+        for i, (n, result) in enumerate(results.items()):
+            found = [(1e3 * timed.seconds, peer) for peer, timed in result.times[section][name].items()]
+            places = [-libraries.index(peer) for _, peer in found]
+            axes.plot([time for time, _ in found], places, "os"[i % 2], color=f"C{i}", markersize=5, label=threads(n))
+        title = name.split(",")[0] + ("" if section == TRAINING else ", inference")
+        axes.set(xscale="log", xlabel="ms", title=title)
+        axes.set_yticks([-i for i in range(len(libraries))], libraries)
+        axes.set_xticks([scale * 10.0**k for k in range(-2, 5) for scale in (1, 3)])
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+        axes.tick_params(labelsize=8)
+        axes.autoscale(axis="x")
+        axes.margins(x=0.1)
+        axes.grid(alpha=0.3)
+    grid.flat[-1].axis("off")
+    grid.flat[-1].legend(*grid.flat[0].get_legend_handles_labels(), loc="center")
+    return figure
+
+
+def plot_scaling(results: dict[int, Results], memories: Memories) -> Any:
+    """Times of the stack of convolutions by what is varied, and of whole steps by threads; memory."""
+    figure, grid = pyplot().subplots(2, 3, figsize=(10, 6.5), layout="constrained")
+    libraries = ((OURS, "o-"), (EAGER, "s--"))
     for axes, (axis, values) in zip(grid.flat, SCALING.items(), strict=False):
         for i, (n, result) in enumerate(results.items()):
             cases = result.times["Scaling"]
-            for library, style in ((OURS, "o-"), (EAGER, "s--")):
+            for library, style in libraries:
                 times = [1e3 * cases[f"{axis} {value}"][library].seconds for value in values]
                 axes.plot(values, times, style, color=f"C{i}", markersize=4, label=f"{library}, {threads(n)}")
         axes.set(xscale="log", yscale="log", xlabel=axis, ylabel="ms")
         axes.set_xticks(values, [str(value) for value in values])
-        axes.minorticks_off()
-    axes = grid.flat[len(SCALING)]
+        axes.xaxis.minorticks_off()
+    by_threads, memory = grid.flat[len(SCALING) :]
     for i, net in enumerate((CNN, VGG)):
-        for library, style in ((OURS, "o-"), (EAGER, "s--")):
+        for library, style in libraries:
             times = [1e3 * result.times[TRAINING][net][library].seconds for result in results.values()]
-            axes.plot(
-                list(results), times, style, color=f"C{i + 2}", markersize=4, label=f"{library}, {net.split(',')[0]}"
-            )
-    axes.set(xlabel="threads", ylabel="ms", ylim=(0, None), xticks=list(results))
-    axes.legend(fontsize=7, handlelength=4)
-    grid.flat[-1].axis("off")
-    grid.flat[-1].legend(*grid.flat[0].get_legend_handles_labels(), loc="center", handlelength=4)
+            label = f"{library}, {net.split(',')[0]}"
+            by_threads.plot(list(results), times, style, color=f"C{i + 2}", markersize=4, label=label)
+    by_threads.set(xlabel="threads", ylabel="ms", ylim=(0, None), xticks=list(results))
+    by_threads.legend(fontsize=7, handlelength=4)
+    for i, (library, _) in enumerate(libraries):
+        places = [place + 0.4 * i for place in range(len(memories))]
+        needed = [needed[library] / 2**20 for needed in memories.values()]
+        memory.bar(places, needed, 0.4, color=f"C{i + 4}", label=library)
+    memory.set_xticks([0.2 + i for i in range(len(memories))], [net.split(",")[0] for net in memories])
+    memory.set(ylabel="peak memory, MiB")
+    memory.legend(fontsize=7)
+    handles = grid.flat[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=len(results) * 2, handlelength=4, fontsize=8)
     return figure
 
 
-def write(text: str, results: dict[int, Results]) -> None:
+def write(text: str, results: dict[int, Results], memories: Memories) -> None:
     REPORT.write_text(text)
-    for name, plot in (("speed.svg", plot_ratios), ("scaling.svg", plot_scaling)):
-        plot(results).savefig(REPORT.with_name(name), metadata={"Date": None})
+    for name, plot in (("speed.svg", plot_ratios), ("times.svg", plot_times), ("scaling.svg", plot_scaling)):
+        plot(results, memories).savefig(REPORT.with_name(name), metadata={"Date": None})

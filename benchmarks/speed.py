@@ -4,8 +4,8 @@
 
 Each library runs in a process of its own, on as many CPUs as there are threads, and holds one workload ready. The
 processes take turns in short rounds, so that what else happens on the machine hits all alike; between turns they sleep.
-A time is the median over the rounds, a ratio the median of the rounds' ratios. It writes speed.md, speed.svg and
-scaling.svg beside itself; what workloads and libraries there are, workloads.py and peers.py say.
+A time is the median over the rounds, a ratio the median of the rounds' ratios. It writes speed.md and its
+pictures beside itself; what workloads and libraries there are, workloads.py and peers.py say.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ def main() -> None:
     memories = {} if options.only else memory()
     text = report.text(results, memories, time.perf_counter() - start)
     if not options.only:
-        report.write(text, results)
+        report.write(text, results, memories)
     print(text)
 
 
