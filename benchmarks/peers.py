@@ -20,22 +20,16 @@ RATE = 1e-3
 
 
 class Peer:
-    """A library, whose layers are functions of arrays unless it says otherwise."""
+    """A library, whose layers are functions `conv(x, w, b, padding)`, `relu(x)` and `pool(x)` of its arrays."""
 
     package = ""
     warmups = 0  # calls after the first
+    conv: Callable[..., Any]
+    relu: Callable[..., Any]
+    pool: Callable[..., Any]
 
     def about(self) -> str:
         return version(self.package)
-
-    def conv(self, x: Any, w: Any, b: Any, padding: int) -> Any:
-        raise NotImplementedError
-
-    def relu(self, x: Any) -> Any:
-        raise NotImplementedError
-
-    def pool(self, x: Any) -> Any:
-        raise NotImplementedError
 
     def forward(self, net: Any, weights: Any, x: Any) -> Any:
         left = iter(weights)
@@ -109,8 +103,16 @@ class Pullback(PyTorch):
         self.nn, self.F, self.optim, self.tensor = pullback.nn, pullback.nn.functional, pullback.optim, pullback.Tensor
 
     def about(self) -> str:
-        options = getattr(self.main, "config", None)
-        return self.main.__version__ + (f", {options()}" if options else "")
+        fast = self.main.autograd.machine.available(np.ones(1, np.float32))
+        return f"{self.main.__version__} ({'machine code' if fast else 'NumPy alone'})"
+
+
+class PlainPullback(Pullback):
+    """Without machine code."""
+
+    def __init__(self) -> None:
+        os.environ["PULLBACK_MACHINE_CODE"] = "0"
+        super().__init__()
 
 
 class Compiled(PyTorch):
@@ -264,7 +266,7 @@ class MyGrad(Peer):
         from mygrad.nnet.losses import softmax_crossentropy
 
         self.main, self.loss = mygrad, softmax_crossentropy
-        self.conv_nd, self.max_pool, self.relu = conv_nd, max_pool, relu  # type: ignore[method-assign]
+        self.conv_nd, self.max_pool, self.relu = conv_nd, max_pool, relu
 
     def conv(self, x: Any, w: Any, b: Any, padding: int) -> Any:
         return self.conv_nd(x, w, stride=1, padding=padding) + b[:, None, None]
@@ -392,6 +394,7 @@ class TinyML(Peer):
 PEERS: dict[str, type[Peer]] = {
     "Pullback": Pullback,
     "PyTorch": PyTorch,
+    "Pullback on NumPy": PlainPullback,
     "torch.compile": Compiled,
     "JAX jit": Jax,
     "tinygrad": Tinygrad,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import shlex
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 from workloads import CNN, COPIED, NETS, PRODUCTS, SCALING, SECTIONS, VGG
 
 REPORT = Path(__file__).with_name("speed.md")
-OURS, EAGER = "Pullback", "PyTorch"
+OURS, EAGER, PLAIN = "Pullback", "PyTorch", "Pullback on NumPy"
 FOR_ALL = list(SECTIONS)[:2]
 TRAINING, _, GRID, POOLING, _, OPTIMIZERS, _, LIMITS = SECTIONS
 RATIOS = dict(zip(NETS, (0.75, 0.7, 0.9, 0.35, 0.8), strict=True))
@@ -94,7 +95,7 @@ def marks(results: dict[int, Results], memories: Memories) -> Iterator[Mark]:
     for net, needed in memories.items():
         yield Mark(f"{net}, peak memory", 1, {1: needed[OURS] / needed[EAGER]})
     for peer in next(iter(results.values())).versions:
-        if peer not in (OURS, EAGER):
+        if peer not in (OURS, EAGER, PLAIN):
             for net in (CNN, VGG):
                 yield mark(f"{net}, beside {peer}", 1, lambda r, net=net, peer=peer: r.ratio(TRAINING, net, peer))
     for library, products in (OURS, "NumPy"), (EAGER, "PyTorch"):
@@ -186,7 +187,7 @@ share of the other's. The first losses and outputs of all libraries were compare
 
 - Machine: {cpu()}; {platform.system()}, Python {platform.python_version()}
 - {versions}
-- Command: `{" ".join(["python benchmarks/speed.py", *sys.argv[1:]])}`; it took {seconds / 60:.0f} minutes
+- Command: `{shlex.join(["python", "benchmarks/speed.py", *sys.argv[1:]])}`; it took {seconds / 60:.0f} minutes
 """
     ]
     if LIMITS in first.times:
