@@ -16,6 +16,8 @@ import gc
 import math
 import multiprocessing
 import os
+import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -223,6 +225,12 @@ def memory() -> dict[str, dict[str, int]]:
     return {net: needed for net, needed in result.items() if all(needed.values())}
 
 
+def importing() -> float:
+    """Seconds that `import pullback` takes where NumPy has been imported."""
+    code = "import numpy, time; start = time.perf_counter(); import pullback; print(time.perf_counter() - start)"
+    return statistics.median(float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(5))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -235,7 +243,7 @@ def main() -> None:
     start = time.perf_counter()
     results = {n: measure(n, names, options.only) for n in options.threads}
     memories = {} if options.only else memory()
-    text = report.text(results, memories, time.perf_counter() - start)
+    text = report.text(results, memories, importing(), time.perf_counter() - start)
     if not options.only:
         report.write(text, results, memories)
     print(text)
