@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import report
 from peers import PEERS
-from report import EAGER, FOR_ALL, OURS, Results, Timed
+from report import EAGER, FOR_ALL, OURS, PLAIN, Results, Timed
 from workloads import CNN, NETS, SECTIONS, VGG, training
 
 PAUSE = 0.06  # seconds, for which the last library's BLAS threads may spin
@@ -217,12 +217,14 @@ def memory() -> dict[str, dict[str, int]]:
     """What ten training steps need, each library and network in a fresh process."""
     result: dict[str, dict[str, int]] = {CNN: {}, VGG: {}}
     for net, needed in result.items():
-        for name in (OURS, EAGER):
+        for name in (OURS, EAGER, PLAIN):
             worker = Worker(name, 1)
             worker.tell("memory", net)
             needed[name] = worker.answer(net)
             worker.close()
-    return {net: needed for net, needed in result.items() if all(needed.values())}
+            if worker.failures:
+                raise SystemExit(worker.failures[0])
+    return result
 
 
 def importing() -> float:
@@ -241,8 +243,8 @@ def main() -> None:
     options = parser.parse_args()
     names = [name for name in PEERS if name in (OURS, EAGER, *options.peers)]
     start = time.perf_counter()
-    results = {n: measure(n, names, options.only) for n in options.threads}
     memories = {} if options.only else memory()
+    results = {n: measure(n, names, options.only) for n in options.threads}
     text = report.text(results, memories, importing(), time.perf_counter() - start)
     if not options.only:
         report.write(text, results, memories)
