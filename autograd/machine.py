@@ -35,9 +35,8 @@ def address(a: Any) -> int:
     return a.__array_interface__["data"][0]
 
 
-@functools.cache
 def _target() -> Any:
-    """What LLVM needs to know of this CPU."""
+    """What LLVM needs to know of this CPU; an engine frees what it was made with, so that each needs one of its own."""
     from llvmlite import binding
 
     binding.initialize_native_target()
@@ -291,9 +290,10 @@ class Code:
 
         self.builder.ret_void()
         module = binding.parse_assembly(str(self.module))
-        passes = binding.create_pass_builder(_target(), binding.create_pipeline_tuning_options(speed_level=3))
+        target = _target()
+        passes = binding.create_pass_builder(target, binding.create_pipeline_tuning_options(speed_level=3))
         passes.getModulePassManager().run(module, passes)
-        engine = binding.create_mcjit_compiler(module, _target())
+        engine = binding.create_mcjit_compiler(module, target)
         engine.finalize_object()
         kinds = [ctypes.c_void_p if a.type.is_pointer else ctypes.c_int64 for a in self.function.args]
         call: Any = ctypes.CFUNCTYPE(None, *kinds)(engine.get_function_address(self.function.name))

@@ -1,5 +1,6 @@
 """Machine code beside the same operations by NumPy alone."""
 
+import gc
 import math
 import os
 import subprocess
@@ -220,3 +221,28 @@ def test_llvmlite_is_imported_when_it_is_needed():
         command = [sys.executable, "-c", program]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == expected
+
+
+def test_dropped_code_leaves_the_rest_alone():
+    """As when two threads have compiled the same, or a cache is full."""
+
+    def doubled():
+        code = machine.Code("doubled", "X Y count", np.float64)
+        x, y, count = code.arguments
+
+        def part(i):
+            mask = code.first(count - i)
+            code.store(y + i, code.load(x + i, mask) * 2.0, mask)
+
+        code.loop(0, count, code.lanes, part)
+        return code.compiled()
+
+    x, kept = np.arange(11.0), doubled()
+    for _ in range(5):
+        y = np.empty(11)
+        doubled()(machine.address(x), machine.address(y), 11)
+        gc.collect()
+        np.testing.assert_array_equal(y, 2 * np.arange(11.0))
+    y = np.empty(11)
+    kept(machine.address(x), machine.address(y), 11)
+    np.testing.assert_array_equal(y, 2 * np.arange(11.0))
