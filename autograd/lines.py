@@ -25,8 +25,9 @@ from . import memory
 from .machine import Code, Value, address
 from .windows import BLOCK, Geometry, sample_blocks
 
-__all__ = ["Lines", "Rows", "add_back", "lines_of", "read"]
+__all__ = ["SIZES", "Lines", "Rows", "add_back", "lines_of", "read"]
 
+SIZES = "samples y_step row_step lines_step groups group_step outs length"
 _SPARE = 32  # more than any tile is wide
 
 
@@ -139,33 +140,40 @@ def _copy(dtype: Any, step: int) -> Any:
 
 
 class Rows:
-    """The rows of im2col(X) for x (N, C, *spatial), in blocks that stay in the cache."""
+    """The rows of im2col(X) for x (N, C, *spatial), in blocks that stay in the cache, beside `outs` results for each
+    group and window in another array y (N, groups * outs, *out)."""
 
-    def __init__(self, x: Any, geo: Geometry, groups: int) -> None:
-        self.x, self.plan = np.ascontiguousarray(x), _plan(geo, x.shape[1], groups, x.itemsize)
-        self.inner = math.prod(geo.out[1:])
+    def __init__(self, x: Any, y: Any, geo: Geometry, groups: int) -> None:
+        self.x, self.y, self.groups = np.ascontiguousarray(x), y, groups
+        self.plan = _plan(geo, x.shape[1], groups, x.itemsize)
+        self.windows, self.inner = math.prod(geo.out), math.prod(geo.out[1:])
         self.blocks = [
             (lines, samples)
             for lines in self.plan
             for samples in sample_blocks(len(x), lines.size * x.shape[1] * x.itemsize)
         ]
 
-    def each(self, some: Any) -> Iterator[tuple[Lines, slice, int, int]]:
-        """For some blocks: their lines and samples, the address of the first line, and how many numbers after it the
-        first line of the next sample begins."""
-        x, last, cleared = self.x, None, 0
+    def each(self, some: Any) -> Iterator[tuple[int, int, int, tuple[int, ...]]]:
+        """For some blocks the addresses of their part of y, of their lines and of the offsets, and the `SIZES`."""
+        x, itemsize, last, cleared = self.x, self.x.itemsize, None, 0
         channels, numbers = x.shape[1], math.prod(x.shape[2:])
+        outs = self.y.shape[1] // self.groups
+        given, begin, y_step = address(x), address(self.y), self.y.shape[1] * self.windows
         for lines, samples in some:
             n, step = samples.stop - samples.start, channels * lines.size
-            at = address(x) + (samples.start * channels * numbers + (lines.start or 0)) * x.itemsize
+            if lines is not last:
+                last, cleared, runs, offsets = lines, 0, address(lines.runs), address(lines.offsets)
+                group_step, first = step // self.groups, lines.rows.start * self.inner
+                length = (lines.rows.stop - lines.rows.start) * self.inner
+            at = given + (samples.start * channels * numbers + (lines.start or 0)) * itemsize
             if lines.start is None:
-                if lines is not last or n * step > cleared:
-                    size, last, cleared = max(n * step, memory.PAGE // x.itemsize), lines, n * step
-                    scratch = memory.empty((size,), x.dtype)
+                if n * step > cleared:
+                    cleared = n * step
+                    scratch = memory.empty((max(cleared, memory.PAGE // itemsize),), x.dtype)
                     if sum(lines.runs[:, 2]) < lines.size:
                         scratch[:cleared] = 0
-                copy = _copy(x.dtype, lines.step)
-                where = address(scratch), at, address(lines.runs)
-                copy(*where, len(lines.runs), lines.size, n * channels, numbers)
-                at = where[0]
-            yield lines, samples, at, step
+                    copy, where = _copy(x.dtype, lines.step), address(scratch)
+                copy(where, at, runs, len(lines.runs), lines.size, n * channels, numbers)
+                at = where
+            out = begin + (samples.start * y_step + first) * itemsize
+            yield out, at, offsets, (n, y_step, self.windows, step, self.groups, group_step, outs, length)

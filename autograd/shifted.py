@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import memory
-from .lines import Rows
+from .lines import SIZES, Rows
 from .machine import Code, Value, address, available, registers
 from .threads import spread
 from .windows import BLOCK, Geometry, at_once, parted, together, with_samples
@@ -19,7 +19,6 @@ __all__ = ["available", "conv", "conv_weight"]
 _FEW = 32  # windows that a sample should have, for the sake of whole vectors
 _SUMS = 16  # into so many the terms of a weight's gradient are added, before these are
 _PANEL = 1 << 14  # bytes of Y that outer products take at a time, to stay in the nearest cache
-_SIZES = "samples y_step row_step lines_step groups group_step outs length"
 
 
 @functools.cache
@@ -28,7 +27,7 @@ def _products(dtype: Any, height: int, width: int) -> Any:
 
     W lies in strips: for each of them, `depth` times `height` numbers.
     """
-    code = Code("products", "Y LINES W BIAS REST offsets strips depth " + _SIZES, dtype)
+    code = Code("products", "Y LINES W BIAS REST offsets strips depth " + SIZES, dtype)
     y, lines, w, bias, rest, offsets, strips, depth, *sizes = code.arguments
     samples, y_step, row_step, lines_step, groups, group_step, outs, length = sizes
 
@@ -69,7 +68,7 @@ def _outer_products(dtype: Any, height: int, width: int) -> Any:
 
     For a few windows at a time Y is transposed into PANEL, so that what belongs to a window lies side by side.
     """
-    code = Code("outer_products", "W Y LINES PANEL offsets depth columns few " + _SIZES, dtype)
+    code = Code("outer_products", "W Y LINES PANEL offsets depth columns few " + SIZES, dtype)
     w, y, lines, panel, offsets, depth, columns, few, *sizes = code.arguments
     samples, y_step, row_step, lines_step, groups, group_step, outs, length = sizes
     lanes = code.lanes
@@ -113,7 +112,7 @@ def _outer_products(dtype: Any, height: int, width: int) -> Any:
 @functools.cache
 def _inner_products(dtype: Any, height: int, width: int) -> Any:
     """W += Y rows^T for each group, summed over samples, a tile of `height` rows of Y and `width` of X at a time."""
-    code = Code("weight_products", "W Y LINES offsets strips depth " + _SIZES, dtype)
+    code = Code("weight_products", "W Y LINES offsets strips depth " + SIZES, dtype)
     w, y, lines, offsets, strips, depth, *sizes = code.arguments
     samples, y_step, row_step, lines_step, groups, group_step, outs, length = sizes
 
@@ -175,38 +174,25 @@ def _in_strips(w: Any, groups: int, height: int) -> Any:
     return np.ascontiguousarray(parts.reshape(groups, strips, height, depth).swapaxes(2, 3))
 
 
-def _sizes(rows: Rows, block: Any, geo: Geometry, groups: int, outs: int) -> tuple[int, tuple[int, ...]]:
-    """Where the windows of a block begin among all entries of y, and the kernels' sizes."""
-    lines, samples, _, step = block
-    windows, inner = math.prod(geo.out), math.prod(geo.out[1:])
-    y_step = groups * outs * windows
-    group_step = rows.x.shape[1] // groups * lines.size
-    length = (lines.rows.stop - lines.rows.start) * inner
-    sizes = (samples.stop - samples.start, y_step, windows, step, groups, group_step, outs, length)
-    return samples.start * y_step + lines.rows.start * inner, sizes
-
-
 def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
     """As `convolution.conv`."""
     m = at_once(len(x), geo, _FEW)
     if m > 1:
         return parted(conv(together(x, m), w[..., None], bias, with_samples(geo, m), groups), len(x))
-    outs, rows = len(w) // groups, Rows(x, geo, groups)
-    height, width = tile_of(outs, math.prod(geo.out) // len(rows.plan), registers()[0] // x.itemsize)
+    y = memory.empty((len(x), len(w), *geo.out), x.dtype)
+    outs, rows = len(w) // groups, Rows(x, y, geo, groups)
+    height, width = tile_of(outs, rows.windows // len(rows.plan), registers()[0] // x.itemsize)
     strips = _in_strips(w, groups, height)
     tops = np.zeros((groups, strips.shape[1] * height), x.dtype)
     if bias is not None:
         tops[:, :outs] = bias.reshape(groups, outs)
-    y = memory.empty((len(x), len(w), *geo.out), x.dtype)
-    products = _products(x.dtype, height, width)
+    products, shape = _products(x.dtype, height, width), strips.shape[1:3]
 
     def work(blocks: Any) -> None:
-        rest = np.empty(math.prod(geo.out), x.dtype)
-        for block in rows.each(blocks):
-            lines, _, at, _ = block
-            begin, sizes = _sizes(rows, block, geo, groups, outs)
-            arrays = map(address, (strips, tops, rest, lines.offsets))
-            products(address(y) + begin * y.itemsize, at, *arrays, *strips.shape[1:3], *sizes)
+        rest = np.empty(rows.windows, x.dtype)
+        weights = address(strips), address(tops), address(rest)
+        for out, lines, offsets, sizes in rows.each(blocks):
+            products(out, lines, *weights, offsets, *shape, *sizes)
 
     spread(work, rows.blocks)
     return y
@@ -217,7 +203,7 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
     m = at_once(len(x), geo, _FEW)
     if m > 1:
         return conv_weight(together(x, m), together(y, m), with_samples(geo, m), groups)[..., 0]
-    y, rows = np.ascontiguousarray(y), Rows(x, geo, groups)
+    rows = Rows(x, np.ascontiguousarray(y), geo, groups)
     outs, depth = y.shape[1] // groups, x.shape[1] // groups * math.prod(geo.kernel)
     lanes, most = registers()[0] // x.itemsize, registers()[1] * 3 // 4
     columns = _over(outs, lanes)
@@ -241,14 +227,12 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
     def work(numbers: Any) -> None:
         panel = None if inner else np.empty((few, shape[2]), x.dtype)
         for i in numbers:
-            for block in rows.each(rows.blocks[i::count]):
-                lines, _, at, _ = block
-                begin, sizes = _sizes(rows, block, geo, groups, outs)
-                where = address(sums[i]), address(y) + begin * y.itemsize, at
+            for out, lines, offsets, sizes in rows.each(rows.blocks[i::count]):
+                where = address(sums[i]), out, lines
                 if inner:
-                    products(*where, address(lines.offsets), shape[1] // height, shape[2], *sizes)
+                    products(*where, offsets, shape[1] // height, shape[2], *sizes)
                 else:
-                    products(*where, address(panel), address(lines.offsets), shape[1], shape[2], few, *sizes)
+                    products(*where, address(panel), offsets, shape[1], shape[2], few, *sizes)
 
     spread(work, range(count))
     w = np.add.reduce(sums, axis=0)
