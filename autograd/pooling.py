@@ -15,7 +15,6 @@ import numpy as np
 
 from . import memory, pooled
 from .batching import folded
-from .indexing import scatter
 from .primitive import linear, primitive
 from .tensor import Tensor, lift, wrap
 from .threads import each
@@ -122,14 +121,18 @@ window_select.vjp("x", "linear")(lambda g, choice, geo: window_place.apply(g, ch
 
 def _positions(choice: Any, geo: Geometry) -> Any:
     """What `choice` names, as positions flat over the spatial shape."""
-    offsets = np.unravel_index(choice, geo.kernel)
-    flat = np.zeros(choice.shape, np.int64)
-    for axis, (n, s, (before, _), d, count) in enumerate(
-        zip(geo.spatial, geo.stride, geo.padding, geo.dilation, geo.out, strict=True)
-    ):
-        start = (np.arange(count) * s - before).reshape(-1, *(1,) * (len(geo.out) - 1 - axis))
-        flat = flat * n + start + offsets[axis] * d
-    return flat
+    steps = [math.prod(geo.spatial[axis + 1 :]) for axis in range(len(geo.spatial))]
+    starts = (
+        step * (np.arange(count) * s - before)
+        for step, s, (before, _), count in zip(steps, geo.stride, geo.padding, geo.out, strict=True)
+    )
+    offsets = (step * d * np.arange(k) for step, d, k in zip(steps, geo.dilation, geo.kernel, strict=True))
+    return _grid_sum(starts) + _grid_sum(offsets).reshape(-1)[choice]
+
+
+def _grid_sum(parts: Any) -> Any:
+    """The sums of all entries of one array with all of the next and so on, an axis for each."""
+    return functools.reduce(np.add, np.ix_(*parts))
 
 
 def _pooling_geometry(
@@ -233,9 +236,11 @@ def max_unpool(y: Any, indices: Any, *, spatial_shape: tuple[int, ...]) -> Any:
     >>> max_unpool(Tensor([[[3.0, 2.0]]]), [[[1, 2]]], 4)
     Tensor([[[0., 3., 2., 0.]]])
     """
-    return scatter(_flat(y), index=_flat_index(indices), shape=(*y.shape[:2], math.prod(spatial_shape))).reshape(
-        *y.shape[:2], *spatial_shape
-    )
+    n, size = y.shape[0] * y.shape[1], math.prod(spatial_shape)
+    out = np.zeros(n * size, y.dtype)
+    places = np.arange(n)[:, None] * size + indices.reshape(n, math.prod(indices.shape[2:]))
+    np.add.at(out, places.reshape(-1), y.reshape(-1))
+    return out.reshape(*y.shape[:2], *spatial_shape)
 
 
 @linear("x")
