@@ -67,6 +67,29 @@ class _AvgPool(_Pool):
         )
 
 
+class _AdaptiveAvgPool(Module):
+    _dims: int
+
+    def __init__(self, output_size: Any) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Any) -> Any:
+        return windowed.adaptive_avg_pool_nd(self._dims, input, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class _AdaptiveMaxPool(_AdaptiveAvgPool):
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+    def forward(self, input: Any) -> Any:
+        return windowed.adaptive_max_pool_nd(self._dims, input, self.output_size, self.return_indices)
+
+
 class _MaxUnpool(_Pool):
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
         kernel = windowed.per_dimension(kernel_size, self._dims, "kernel_size")
@@ -129,5 +152,41 @@ class MaxUnpool2d(_MaxUnpool):
 
 class MaxUnpool3d(_MaxUnpool):
     """Zeros with the entries put back where MaxPool3d found them; see `functional.max_unpool3d`."""
+
+    _dims = 3
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+    """The means of `output_size` windows of (N, C, L); see `functional.adaptive_avg_pool1d`."""
+
+    _dims = 1
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """The largest entries of `output_size` windows of (N, C, L); see `functional.adaptive_max_pool1d`."""
+
+    _dims = 1
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+    """The means of `output_size` windows of (N, C, H, W); see `functional.adaptive_avg_pool2d`."""
+
+    _dims = 2
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+    """The largest entries of `output_size` windows of (N, C, H, W); see `functional.adaptive_max_pool2d`."""
+
+    _dims = 2
+
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+    """The means of `output_size` windows of (N, C, D, H, W); see `functional.adaptive_avg_pool3d`."""
+
+    _dims = 3
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """The largest entries of `output_size` windows of (N, C, D, H, W); see `functional.adaptive_max_pool3d`."""
 
     _dims = 3

@@ -129,6 +129,18 @@ def avg_pool_nd(
     return _batched(run, input, dims, f"avg_pool{dims}d")
 
 
+def adaptive_avg_pool_nd(dims: int, input: Any, output_size: Any) -> Any:
+    """The means of as many windows along each axis as `output_size` says, None for an axis that stays as it is."""
+    return _batched(lambda x: autograd.adaptive_avg_pool(x, output_size), input, dims, f"adaptive_avg_pool{dims}d")
+
+
+def adaptive_max_pool_nd(dims: int, input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest entries of as many windows along each axis as `output_size` says; see `max_pool_nd`."""
+    return _batched(
+        lambda x: autograd.adaptive_max_pool(x, output_size, return_indices), input, dims, f"adaptive_max_pool{dims}d"
+    )
+
+
 def max_unpool_nd(
     dims: int,
     input: Any,
@@ -171,6 +183,8 @@ conv1d, conv2d, conv3d = _thin(conv_nd)
 conv_transpose1d, conv_transpose2d, conv_transpose3d = _thin(conv_transpose_nd)
 max_pool1d, max_pool2d, max_pool3d = _thin(max_pool_nd)
 avg_pool1d, avg_pool2d, avg_pool3d = _thin(avg_pool_nd)
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = _thin(adaptive_avg_pool_nd)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = _thin(adaptive_max_pool_nd)
 max_unpool1d, max_unpool2d, max_unpool3d = _thin(max_unpool_nd)
 
 

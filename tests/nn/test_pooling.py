@@ -120,3 +120,13 @@ def test_repeated_places_add() -> None:
 def test_errors_name_the_bad_value(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("size", [1, 3, (2, 5), (None, 4)], ids=str)
+@pytest.mark.parametrize("kind", ["Avg", "Max"])
+def test_adaptive_pool_against_pytorch(same: Any, normal: Any, kind: str, size: Any) -> None:
+    options = {"return_indices": True} if kind == "Max" else {}
+    same(*_both(f"Adaptive{kind}Pool2d", size, **options), normal(2, 3, 9, 8))
+    if isinstance(size, int):
+        same(*_both(f"Adaptive{kind}Pool1d", size, **options), normal(3, 11))
+        same(*_both(f"Adaptive{kind}Pool3d", size, **options), normal(2, 3, 6, 5, 7))
