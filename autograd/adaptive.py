@@ -25,9 +25,7 @@ def _windows(name: str, x: Any, output_size: Any) -> tuple[Any, list[Any], Geome
     axes = x.ndim - 2
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * axes
     if axes < 1 or len(wanted) != axes:
-        raise ValueError(
-            f"{name}: x of shape {x.shape}, output_size {output_size}; expected (N, C, *spatial), one each"
-        )
+        raise ValueError(f"{name}: output_size {output_size} for x of shape {x.shape}; expected (N, C, *spatial)")
     tables = []
     for axis, (n, k) in enumerate(zip(x.shape[2:], wanted, strict=True), 2):
         k = n if k is None else k
