@@ -16,7 +16,6 @@ from .batching import computed
 from .fused import fused
 from .primitive import elementwise, implements, primitive
 from .tensor import lift
-from .threads import each
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
@@ -205,8 +204,12 @@ def _relu(x: Any) -> Any:
     if getattr(x, "nbytes", 0) < memory.LARGE:
         return np.maximum(x, 0)
     out = memory.empty(x.shape, x.dtype)
-    each(lambda part: np.maximum(x[part], 0, out=out[part]), memory.parts(x.shape))
+    fused(_rectified, [out], [x])
     return out
+
+
+def _rectified(_: Any, x: Any) -> tuple[Any]:
+    return (np.maximum(x, 0),)
 
 
 def _gated(_: Any, g: Any, x: Any) -> tuple[Any]:

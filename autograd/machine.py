@@ -217,7 +217,8 @@ class Code:
     def sqrt(self, x: Value) -> Value:
         return self._intrinsic("sqrt", self.vector, [x.raw], self.vector)
 
-    def maximum(self, a: Value, b: Value) -> Value:
+    def maximum(self, a: Any, b: Any) -> Value:
+        a, b = (v if isinstance(v, Value) else self.constant(v) for v in (a, b))
         return self.where(self.larger(a, b), a, b)
 
     def sign(self, x: Value) -> Value:

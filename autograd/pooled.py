@@ -88,7 +88,8 @@ def _run(kernel: Any, y: Any, x: Any, choice: Any, geo: Geometry, fill: float) -
     compiled = kernel(x.dtype, lines.step)
 
     def body(channels: slice) -> None:
-        scratch = np.full(lines.size, fill, x.dtype)
+        scratch = memory.empty((max(lines.size, memory.PAGE // x.itemsize),), x.dtype)
+        scratch[: lines.size] = fill
         compiled(
             *(address(y) + channels.start * windows * y.itemsize, address(x) + channels.start * numbers * x.itemsize),
             *(address(scratch), address(choice) + channels.start * windows, address(offsets), address(lines.runs)),

@@ -7,16 +7,42 @@ from typing import Any
 
 import numpy as np
 
+from . import memory
 from .batching import full, stacked
 from .elementwise import conj
 from .padding import pad
 from .primitive import implements, primitive
 from .shaping import axes_of, expand_dims, moveaxis, reshape, roll, squeeze, transpose
 from .tensor import Tensor, lift
+from .threads import each, one_blas_thread
 
 __all__ = [
     "affine", "cross", "dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat",
 ]  # fmt: skip
+
+
+_SMALL, _PART = 1 << 13, 1 << 23  # entries of both operands; multiplications that are worth a thread
+
+
+def product(a: Any, b: Any) -> Any:
+    """a @ b; of arrays with BLAS at one thread, and large products of two matrices in parts over the threads here."""
+    if a.__class__ is not np.ndarray or b.__class__ is not np.ndarray:
+        return a @ b
+    if a.size + b.size < _SMALL:
+        return np.matmul(a, b)
+    with one_blas_thread:
+        parts = min(8, a.size * b.shape[-1] // _PART) if a.ndim == b.ndim == 2 else 0
+        if parts < 2:
+            return np.matmul(a, b)
+        out = memory.empty((len(a), b.shape[1]), np.result_type(a, b))
+        by_rows = len(a) >= b.shape[1]
+        step = -(-max(out.shape) // parts)
+        ranges = [slice(i, i + step) for i in range(0, max(out.shape), step)]
+        if by_rows:
+            each(lambda part: np.matmul(a[part], b, out=out[part]), ranges)
+        else:
+            each(lambda part: np.matmul(a, b[:, part], out=out[:, part]), ranges)
+        return out
 
 
 @primitive
@@ -27,17 +53,17 @@ def matmul(a: Any, b: Any) -> Any:
     >>> matmul(Tensor([[1.0, 2.0]]), Tensor([[3.0], [4.0]]))
     Tensor([[11.]])
     """
-    return np.matmul(a, b)
+    return product(a, b)
 
 
 @matmul.vjp("a", "linear")  # Law 2:  Y = A B  =>  dA = dY B^T
 def _(g: Any, b: Any) -> Any:
-    return g @ b.mT
+    return product(g, b.mT)
 
 
 @matmul.vjp("b", "linear")  # Law 1:  Y = A B  =>  dB = A^T dY
 def _(g: Any, a: Any) -> Any:
-    return a.mT @ g
+    return product(a.mT, g)
 
 
 matmul.batch(stacked)
@@ -82,16 +108,16 @@ def _rows(x: Any) -> Any:
 @primitive
 def affine(x: Any, w: Any, b: Any) -> Any:
     """x w^T + b: a linear layer; x is (..., in), w (out, in) and b (out,)."""
-    out = np.matmul(x, w.T)
+    out = product(x, w.T)
     return np.add(out, b, out=out if out.dtype == b.dtype else None)
 
 
-affine.vjp("x")(lambda g, w: g @ w)  # Law 2
-affine.vjp("w")(lambda g, x: g.T @ x)  # Law 1, of w^T, transposed
+affine.vjp("x")(lambda g, w: product(g, w))  # Law 2
+affine.vjp("w")(lambda g, x: product(g.T, x))  # Law 1, of w^T, transposed
 affine.vjp("b")(lambda g: g)
 affine.batch(lambda call, n, values, batched: (batched_affine(*full(n, values, batched)),))
-affine.jvp("x")(lambda t, w: t @ w.T)
-affine.jvp("w")(lambda t, x: x @ t.T)
+affine.jvp("x")(lambda t, w: product(t, w.T))
+affine.jvp("w")(lambda t, x: product(x, t.T))
 
 
 def batched_affine(x: Any, w: Any, b: Any) -> Any:

@@ -189,7 +189,7 @@ def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
     products, shape = _products(x.dtype, height, width), strips.shape[1:3]
 
     def work(blocks: Any) -> None:
-        rest = np.empty(rows.windows, x.dtype)
+        rest = memory.empty((rows.windows,), x.dtype)
         weights = address(strips), address(tops), address(rest)
         for out, lines, offsets, sizes in rows.each(blocks):
             products(out, lines, *weights, offsets, *shape, *sizes)

@@ -29,7 +29,8 @@ def _blas() -> Any:
 
 
 class _State:
-    """The threads that there are, and how many calls of `spread` are under way."""
+    """The threads that there are; while a `with` is under way, BLAS has one (its own would wait by turning in circles,
+    and take the CPUs from those here)."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -54,7 +55,7 @@ class _State:
                     blas.set_num_threads(n)
 
 
-_state = _State()
+_state = one_blas_thread = _State()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_state.__init__)  # type: ignore[misc]  # a child has none of the threads
 
