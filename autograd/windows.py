@@ -20,6 +20,7 @@ from .tensor import lift
 __all__ = ["col2im", "im2col"]
 
 BLOCK = 1 << 20  # bytes to work on at a time: about what a core's second-level cache holds
+_FEW = 4
 WIDE = 256  # windows that a matrix product needs to run at full speed
 
 Pairs = tuple[tuple[int, int], ...]
@@ -134,9 +135,11 @@ def taps(geo: Geometry, rows: slice = slice(None)) -> Iterator[tuple[tuple[int, 
 
 
 def sample_blocks(samples: int, sample_bytes: int) -> list[slice]:
-    """Ranges of samples that together fit a block, or single ones."""
+    """Ranges of about as many samples each, that together fit a block, or single ones; a few for the threads to share."""
     most = max(1, BLOCK // max(1, sample_bytes))
-    return [slice(n, min(n + most, samples)) for n in range(0, samples, most)]
+    few = min(samples, _FEW, samples * sample_bytes // (BLOCK // 8))
+    count = max(1, few, -(-samples // most))
+    return [slice(samples * i // count, samples * (i + 1) // count) for i in range(count)] if samples else []
 
 
 def padded(x: Any, padding: Pairs, zeros: Any = np.zeros) -> Any:
