@@ -16,7 +16,7 @@ from .case import inner, size_of
 from .derivatives import Check
 from .properties import PROPERTIES
 from .report import GradcheckError, literal
-from .strategies import arguments, hypothesis
+from .draw import arguments, hypothesis
 from .tensors import (
     Function,
     as_outputs,
@@ -59,16 +59,15 @@ def check_primitive(
     settings = library.settings(
         settings, deadline=None, report_multiple_bugs=False, suppress_health_check=list(library.HealthCheck)
     )
-    for complex in (False, True):
 
-        @library.settings(settings, max_examples=-(-settings.max_examples // 2))
-        @library.given(arguments(primitive, complex))
-        def examples(drawn: Any) -> None:
-            arrays, options = drawn
-            if not refuses(primitive, arrays, options):
-                _check(Case(primitive, arrays, options, reference))
+    @settings
+    @library.given(arguments(primitive) | arguments(primitive, complex=True))
+    def examples(drawn: Any) -> None:
+        arrays, options = drawn
+        if not refuses(primitive, arrays, options):
+            _check(Case(primitive, arrays, options, reference))
 
-        examples()
+    examples()
     return True
 
 
