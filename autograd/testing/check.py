@@ -14,9 +14,9 @@ from ..primitive import Primitive
 from ..tensor import Tensor, wrap
 from .case import inner, size_of
 from .derivatives import Check
+from .draw import arguments, hypothesis
 from .properties import PROPERTIES
 from .report import GradcheckError, literal
-from .draw import arguments, hypothesis
 from .tensors import (
     Function,
     as_outputs,
