@@ -124,7 +124,7 @@ class Case:
             text = np.array2string(x, separator=", ", threshold=100, prefix="      ")
             lines.append(f"    {name}, {x.dtype} {x.shape}:\n      {text}")
         lines += [f"    {k}={v!r}" for k, v in self.options.items()]
-        fail([*lines, "  to see it again:", *(f"    {line}" for line in self.again())])
+        fail([*lines, "  to see it again:", "", *self.again()])
 
 
 def widened(x: Any) -> Any:

@@ -16,7 +16,8 @@ from .case import inner, size_of
 from .derivatives import Check
 from .draw import arguments, hypothesis
 from .properties import PROPERTIES
-from .report import GradcheckError, literal
+from .report import GradcheckError
+from .reproduction import literal
 from .tensors import (
     Function,
     as_outputs,
@@ -80,6 +81,9 @@ def refuses(primitive: Primitive, arrays: Any, options: dict[str, Any]) -> bool:
     return True
 
 
+_PACKAGE = __name__.split(".")[0]
+
+
 class Case(Function):
     """A primitive with arguments for it."""
 
@@ -102,9 +106,10 @@ class Case(Function):
     def _once_more(self, _: Any) -> list[str]:
         options = ", ".join(f"{k!r}: {_written(v)}" for k, v in self.options.items())
         arrays = ", ".join(map(literal, self.arrays))
-        name = self.primitive.name
+        name, home = self.primitive.name, getattr(self.primitive.function, "__module__", None) or __name__
         return [
             "import numpy as np",
+            *([f"import {home}  # where it is registered"] if home.split(".")[0] not in (_PACKAGE, "__main__") else []),
             "from pullback import registry",
             "from pullback.testing import check_primitive",
             f"check_primitive(registry[{name!r}], ({arrays},), {{{options}}})",

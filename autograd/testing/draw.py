@@ -32,7 +32,8 @@ def arguments(primitive: Any, complex: bool = False) -> Any:
     """
     if primitive.samples is None:
         raise ValueError(
-            f"{primitive.name}: no strategy for its arguments; give arrays, or add one with @{primitive.name}.strategy"
+            f"{primitive.name}: no strategy for its arguments; give arrays, or say how to draw them and its options: "
+            f"{primitive.name}.strategy(lambda draw: (({'draw.array(), ' * len(primitive.arrays)}), {{}}))"
         )
 
     def sample(draw: Draw) -> tuple[tuple[Any, ...], dict[str, Any]]:
