@@ -57,8 +57,13 @@ def check_primitive(
         _check(Case(primitive, arrays, options or {}, reference))
         return True
     library = hypothesis()
+    settings = settings or library.settings.default
     settings = library.settings(
-        settings, deadline=None, report_multiple_bugs=False, suppress_health_check=list(library.HealthCheck)
+        settings,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(library.HealthCheck),
+        phases=[phase for phase in settings.phases if phase != library.Phase.explain],  # which lines ran tells nothing
     )
 
     @settings
@@ -79,9 +84,6 @@ def refuses(primitive: Primitive, arrays: Any, options: dict[str, Any]) -> bool:
             primitive.function(*arrays, **options)
         return False
     return True
-
-
-_PACKAGE = __name__.split(".")[0]
 
 
 class Case(Function):
@@ -109,7 +111,11 @@ class Case(Function):
         name, home = self.primitive.name, getattr(self.primitive.function, "__module__", None) or __name__
         return [
             "import numpy as np",
-            *([f"import {home}  # where it is registered"] if home.split(".")[0] not in (_PACKAGE, "__main__") else []),
+            *(
+                []
+                if home.split(".")[0] in ("__main__", __package__.split(".")[0])
+                else [f"import {home}  # has {name}"]
+            ),
             "from pullback import registry",
             "from pullback.testing import check_primitive",
             f"check_primitive(registry[{name!r}], ({arrays},), {{{options}}})",
