@@ -109,13 +109,10 @@ class Case(Function):
         options = ", ".join(f"{k!r}: {_written(v)}" for k, v in self.options.items())
         arrays = ", ".join(map(literal, self.arrays))
         name, home = self.primitive.name, getattr(self.primitive.function, "__module__", None) or __name__
+        known = home.split(".")[0] in ("__main__", __name__.split(".")[0])
         return [
             "import numpy as np",
-            *(
-                []
-                if home.split(".")[0] in ("__main__", __package__.split(".")[0])
-                else [f"import {home}  # has {name}"]
-            ),
+            *([] if known else [f"import {home}  # which has {name}"]),
             "from pullback import registry",
             "from pullback.testing import check_primitive",
             f"check_primitive(registry[{name!r}], ({arrays},), {{{options}}})",

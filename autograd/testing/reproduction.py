@@ -60,10 +60,11 @@ def _source(f: Any, name: str) -> list[str]:
     for node in ast.walk(ast.parse("".join(inspect.findsource(f)[0]))):
         if isinstance(node, ast.Lambda) and (node.body.lineno, node.body.col_offset) in places:
             return [f"{name} = {ast.unparse(node)}"]
-        named_so = isinstance(node, ast.FunctionDef) and node.name == code.co_name
-        if named_so and min(part.lineno for part in (node, *node.decorator_list)) == code.co_firstlineno:
-            node.decorator_list = []
-            return [*ast.unparse(node).splitlines(), *([f"{name} = {node.name}"] if node.name != name else [])]
+        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            if first == code.co_firstlineno:
+                node.decorator_list = []
+                return [*ast.unparse(node).splitlines(), *([f"{name} = {node.name}"] if node.name != name else [])]
     raise OSError
 
 
@@ -76,7 +77,7 @@ def _needed(f: Any) -> list[str]:
     """What a function takes from its surroundings."""
     lines = []
     around = {name: f.__globals__[name] for name in sorted(_names(f.__code__)) if name in f.__globals__}
-    for name, value in (around | inspect.getclosurevars(f).nonlocals).items():
+    for name, value in {**around, **inspect.getclosurevars(f).nonlocals}.items():
         imported = _imported(value, name, name, f.__module__, getattr(value, "__module__", None))
         if isinstance(value, ModuleType):
             lines.append(f"import {value.__name__}{'' if value.__name__ == name else f' as {name}'}")
