@@ -32,9 +32,9 @@ def named(f: Any, name: str = "f") -> list[str]:
     if imported:
         return [imported]
     try:
-        return [*_needed(f), *_source(f, name)]
+        return [*_needed(f, name), *_source(f, name)]
     except (AttributeError, OSError, SyntaxError, RecursionError):  # no function of Python, or no file
-        return [f"# {name} is {called or 'the ' + type(f).__name__} that was given{_place(f)}"]
+        return [f"# {name} is {called or 'the ' + type(f).__name__}{_place(f) or ' that was given'}"]
 
 
 def _imported(value: Any, attribute: str, name: str, *modules: str | None) -> str | None:
@@ -73,11 +73,14 @@ def _names(code: CodeType) -> set[str]:
     return {*code.co_names}.union(*(_names(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
 
 
-def _needed(f: Any) -> list[str]:
-    """What a function takes from its surroundings."""
+def _needed(f: Any, taken: str) -> list[str]:
+    """What a function takes from its surroundings; OSError where that has the name that it is to get."""
     lines = []
     around = {name: f.__globals__[name] for name in sorted(_names(f.__code__)) if name in f.__globals__}
-    for name, value in {**around, **inspect.getclosurevars(f).nonlocals}.items():
+    around |= inspect.getclosurevars(f).nonlocals
+    if around.pop(taken, f) is not f:
+        raise OSError
+    for name, value in around.items():
         imported = _imported(value, name, name, f.__module__, getattr(value, "__module__", None))
         if isinstance(value, ModuleType):
             lines.append(f"import {value.__name__}{'' if value.__name__ == name else f' as {name}'}")
