@@ -46,8 +46,8 @@ def arguments(primitive: Any, complex: bool = False) -> Any:
 def drawn(sample: Callable[[Draw], Any], complex: bool = False) -> Any:
     """The strategy of what `sample` draws, each example anew.
 
-    For of those which it finds good Hypothesis makes copies with one part repeated, five of six examples; but it leaves
-    alone what is in a collection of entries that differ, as which the one example is drawn here.
+    Five of six examples Hypothesis makes of one before, by repeating a part of it. It leaves alone what is in a
+    collection of entries that differ: as the one entry of such a collection the example is drawn here.
     """
     strategies = hypothesis().strategies
     example = strategies.composite(lambda draw: sample(Draw(draw, complex)))()

@@ -87,7 +87,7 @@ def arrays(
     distinct: bool | int = False,
     kinks: Sequence[float] = (),
 ) -> Any:
-    """Arrays of `shape` (None: any), with entries from `domain` and none near one of `kinks`.
+    """Arrays of `shape` (None: any), with entries from `domain` and none near one of `kinks`, sometimes all the same.
 
     `domain` is the lowest and the highest entry, or "real" (from -3 to 3), "nonzero", "positive" or "unit" (between 0
     and 1). With `distinct=True` no two entries are the same, with the number of an axis no two along it: no ties. Of a
