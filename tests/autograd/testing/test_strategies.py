@@ -1,3 +1,4 @@
+import itertools
 import subprocess
 import sys
 
@@ -191,6 +192,13 @@ def test_the_simplest_examples():
     ):
         np.testing.assert_array_equal(minimal(square(2)), np.eye(2))
     assert minimal(strategies.programs()).source.count("\n") == 3
+
+
+def test_examples_are_no_near_copies_of_those_before():
+    seen = [np.zeros((3, 3))]
+    always(strategies.arrays((3, 3)), seen.append)
+    alike = [np.sum(x == y) > 6 for x, y in itertools.pairwise(seen) if np.ptp(x) and np.ptp(y)]
+    assert len(alike) > 30 and np.mean(alike) < 0.1
 
 
 def test_matrices():
