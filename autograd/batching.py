@@ -100,8 +100,11 @@ def stacked(call: Any, n: int, values: Any, batched: set[int], /, **options: Any
 
 
 def along(call: Any, n: int, values: Any, batched: set[int], /, *, axis: Any, **options: Any) -> Any:
-    axis = axis + 1 if isinstance(axis, int) else tuple(i + 1 for i in axis)
-    return call(*full(n, values, batched), axis=axis, **options)
+    ndims = {np.ndim(v) - (i in batched) for i, v in enumerate(values) if v is not None}
+    if axis is None or len(ndims) > 1:  # arguments that broadcast
+        return looped(call, n, values, batched, axis=axis, **options)
+    axes = tuple(i + 1 if i >= 0 else i for i in ((axis,) if isinstance(axis, int) else axis))
+    return call(*full(n, values, batched), axis=axes[0] if isinstance(axis, int) else axes, **options)
 
 
 def folded(call: Any, n: int, values: Any, batched: set[int], /, **options: Any) -> Any:

@@ -124,7 +124,9 @@ class Case:
             text = np.array2string(x, separator=", ", threshold=100, prefix="      ")
             lines.append(f"    {name}, {x.dtype} {x.shape}:\n      {text}")
         lines += [f"    {k}={v!r}" for k, v in self.options.items()]
-        fail([*lines, "  to see it again:", *(f"    {line}" for line in self.again())])
+        again = self.again()
+        imports = dict.fromkeys(line for line in again if line.startswith(("import ", "from ")))
+        fail([*lines, "  to see it again:", "", *imports, *(line for line in again if line not in imports)])
 
 
 def widened(x: Any) -> Any:

@@ -14,9 +14,10 @@ from ..primitive import Primitive
 from ..tensor import Tensor, wrap
 from .case import inner, size_of
 from .derivatives import Check
+from .draw import arguments, hypothesis
 from .properties import PROPERTIES
-from .report import GradcheckError, literal
-from .strategies import arguments, hypothesis
+from .report import GradcheckError
+from .reproduction import literal
 from .tensors import (
     Function,
     as_outputs,
@@ -56,19 +57,23 @@ def check_primitive(
         _check(Case(primitive, arrays, options or {}, reference))
         return True
     library = hypothesis()
+    settings = settings or library.settings.default
     settings = library.settings(
-        settings, deadline=None, report_multiple_bugs=False, suppress_health_check=list(library.HealthCheck)
+        settings,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(library.HealthCheck),
+        phases=[phase for phase in settings.phases if phase != library.Phase.explain],  # which lines ran tells nothing
     )
-    for complex in (False, True):
 
-        @library.settings(settings, max_examples=-(-settings.max_examples // 2))
-        @library.given(arguments(primitive, complex))
-        def examples(drawn: Any) -> None:
-            arrays, options = drawn
-            if not refuses(primitive, arrays, options):
-                _check(Case(primitive, arrays, options, reference))
+    @settings
+    @library.given(arguments(primitive) | arguments(primitive, complex=True))
+    def examples(drawn: Any) -> None:
+        arrays, options = drawn
+        if not refuses(primitive, arrays, options):
+            _check(Case(primitive, arrays, options, reference))
 
-        examples()
+    examples()
     return True
 
 
@@ -103,9 +108,11 @@ class Case(Function):
     def _once_more(self, _: Any) -> list[str]:
         options = ", ".join(f"{k!r}: {_written(v)}" for k, v in self.options.items())
         arrays = ", ".join(map(literal, self.arrays))
-        name = self.primitive.name
+        name, home = self.primitive.name, getattr(self.primitive.function, "__module__", None) or __name__
+        known = home.split(".")[0] in ("__main__", __name__.split(".")[0])
         return [
             "import numpy as np",
+            *([] if known else [f"import {home}  # which has {name}"]),
             "from pullback import registry",
             "from pullback.testing import check_primitive",
             f"check_primitive(registry[{name!r}], ({arrays},), {{{options}}})",

@@ -32,14 +32,26 @@ def arguments(primitive: Any, complex: bool = False) -> Any:
     """
     if primitive.samples is None:
         raise ValueError(
-            f"{primitive.name}: no strategy for its arguments; give arrays, or add one with @{primitive.name}.strategy"
+            f"{primitive.name}: no strategy for its arguments; give arrays, or say how to draw them and its options: "
+            f"{primitive.name}.strategy(lambda draw: (({'draw.array(), ' * len(primitive.arrays)}), {{}}))"
         )
 
-    def sample(draw: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        arrays, options = primitive.samples(Draw(draw, complex))
+    def sample(draw: Draw) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        arrays, options = primitive.samples(draw)
         return tuple(arrays), options
 
-    return hypothesis().strategies.composite(sample)()
+    return drawn(sample, complex)
+
+
+def drawn(sample: Callable[[Draw], Any], complex: bool = False) -> Any:
+    """The strategy of what `sample` draws, each example anew.
+
+    Five of six examples Hypothesis makes of one before, by repeating a part of it. It leaves alone what is in a
+    collection of entries that differ: as the one entry of such a collection the example is drawn here.
+    """
+    strategies = hypothesis().strategies
+    example = strategies.composite(lambda draw: sample(Draw(draw, complex)))()
+    return strategies.lists(example, min_size=1, max_size=1, unique_by=id).map(lambda only: only[0])
 
 
 def _grid(domain: tuple[float, float], kinks: Sequence[float], count: int) -> list[float]:
@@ -68,9 +80,9 @@ class Draw:
         self._draw, self._st, self._numpy, self._complex = draw, library.strategies, library.extra.numpy, complex
 
     def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 3) -> Shape:
-        """A shape; where a side may be 0, one is in an eighth of the cases."""
+        """A shape; where a side may be 0, one sometimes is."""
         sides = [self.integer(max(min_side, 1), max_side) for _ in range(self.integer(min_dims, max_dims))]
-        if sides and not min_side and self.one_of([False] * 7 + [True]):
+        if sides and not min_side and self.sometimes():
             sides[self.axis(len(sides))] = 0
         return tuple(sides)
 
@@ -90,13 +102,15 @@ class Draw:
         kinks: Sequence[float] = (),
         dtype: Any = None,
     ) -> Any:
-        """An array of `shape` (None: any) with entries from `domain`, not near `kinks`; `distinct`: all different.
+        """An array of `shape` (None: any) with entries from `domain`, not near `kinks`; `distinct`: all different, else
+        sometimes all the same.
 
         Its `dtype` (None) is float64 or, where complex numbers are asked for, perhaps complex128: then every
         entry is turned by less than an eighth of a circle.
         """
         shape = self.shape() if shape is None else shape
         grid = _grid(domain, kinks, 2 * math.prod(shape) if distinct else 1)
+        grid = grid if distinct or not self.sometimes() else grid[:1]
         x = self._entries(grid, shape, dtype or np.float64, unique=distinct)
         turned = dtype is None and self._complex and self.one_of([False, True, True])
         return x * np.exp(1j * self._entries([0.5, -0.25, -0.7], shape, np.float64)) if turned else x
@@ -128,6 +142,10 @@ class Draw:
 
     def flag(self) -> bool:
         return self._draw(self._st.booleans())
+
+    def sometimes(self) -> bool:
+        """True once in six times."""
+        return self.one_of([False] * 5 + [True])
 
     def integer(self, low: int, high: int) -> int:
         """A number from `low` to `high`, both included."""

@@ -13,7 +13,8 @@ from .case import Case, Pair
 from .derivatives import Check
 from .numerical import joined, parts
 from .properties import PROPERTIES
-from .report import GradcheckError, Passed, literal, named
+from .report import GradcheckError, Passed
+from .reproduction import literal, named
 from .tensors import Function, batched, forward, gradients_of
 
 
@@ -83,6 +84,13 @@ def gradgradcheck(
     True
     """
     inputs = _checked(inputs, "gradgradcheck")
+    pulled, weights = _pulled(f, inputs, gradients)
+    options = {"full": full, "method": method, "eps": eps, "atol": atol, "rtol": rtol}
+    return _check(_case("gradgradcheck", pulled, (*inputs, *weights), _given(**options), f, len(inputs)), **options)
+
+
+def _pulled(f: Callable[..., Any], inputs: Any, gradients: Any = None) -> tuple[Callable[..., Any], tuple[Tensor, ...]]:
+    """The gradients of `f` as a function of inputs and cotangents, and cotangents for it."""
     outputs = _tuple(f(*inputs))
     if gradients is None:
         rng = np.random.default_rng(0)
@@ -97,8 +105,18 @@ def gradgradcheck(
         xs = [x if x.requires_grad or i not in asked else x.requires_grad_() for i, x in enumerate(given[:n])]
         return gradients_of(_tuple(f(*xs)), given[n:], [xs[i] for i in asked], create_graph=True)
 
-    options = {"full": full, "method": method, "eps": eps, "atol": atol, "rtol": rtol}
-    return _check(_case("gradgradcheck", pulled, (*inputs, *weights), _given(**options), f, n), **options)
+    return pulled, weights
+
+
+def check_twice(
+    title: str, f: Callable[..., Any], inputs: tuple[Tensor, ...], names: list[str], code: list[str]
+) -> None:
+    """Check first and second derivatives of what has names of its own for its inputs, and code that runs its check."""
+    pulled, weights = _pulled(f, inputs)
+    more = (*inputs, *weights), [*names, *(f"cotangent {i}" for i in range(len(weights)))]
+    for what, function, (given, called) in ((title, f, (inputs, names)), (f"{title}, second order", pulled, more)):
+        asked = [i for i, x in enumerate(given) if x.requires_grad]
+        _check(Function(what, function, [x.numpy() for x in given], asked, called, lambda _: code))
 
 
 def check_gradient(f: Callable[..., Any], gradient: Callable[..., Any], inputs: Any, **options: Any) -> Passed:

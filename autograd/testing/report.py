@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
-
-import numpy as np
+from typing import NoReturn
 
 
 class GradcheckError(AssertionError):
@@ -68,32 +64,3 @@ def _place(at: Sequence[int]) -> str:
 def fail(lines: Sequence[str]) -> NoReturn:
     """Raise the report: from one place, so that Hypothesis takes all failures for one and shrinks across them."""
     raise GradcheckError("\n".join(lines))
-
-
-def literal(x: Any) -> str:
-    """Python code for an array (or number), to the last bit; up to 1,000 entries, more only by shape."""
-    x = np.asarray(x)
-    if x.size > 1000:
-        return f"np.ones({x.shape}, np.{x.dtype})"
-    if not x.size:
-        return f"np.zeros({x.shape}, np.{x.dtype})"
-    text = np.array2string(x, separator=", ", threshold=sys.maxsize, floatmode="unique", max_line_width=100)
-    text = text.replace("nan", "np.nan").replace("inf", "np.inf")
-    name = "bool" if x.dtype.kind == "b" else str(x.dtype)
-    return f"np.array({text}{'' if x.dtype == np.float64 else f', np.{name}'})"
-
-
-def named(f: Any, name: str = "f") -> list[str]:
-    """Lines of Python that give a function its name: an import, or else where to find it."""
-    module, qualified = getattr(f, "__module__", None), getattr(f, "__qualname__", "")
-    if module in sys.modules and qualified.isidentifier() and getattr(sys.modules[module], qualified, None) is f:
-        return [f"from {module} import {qualified} as {name}"]
-    try:
-        place = f" of {inspect.getsourcefile(f)}, line {inspect.getsourcelines(f)[1]}"
-    except (TypeError, OSError):
-        place = ""
-    return [f"# {name} is {qualified or repr(f)}{place}"]
-
-
-def call(check: Callable[..., Any] | str, *arguments: str) -> str:
-    return f"{check}({', '.join(arguments)})"

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from ..windows import draw_geometry
-from .draw import Draw, Shape, arguments, hypothesis
+from .draw import Draw, Shape, arguments, drawn
 from .programs import Program, draw_program
 
 __all__ = [
@@ -51,7 +51,7 @@ def _strategy(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def made(*args: Any, **kwargs: Any) -> Any:
-        return hypothesis().strategies.composite(lambda draw: function(Draw(draw), *args, **kwargs))()
+        return drawn(lambda draw: function(draw, *args, **kwargs))
 
     _, *rest = signature(function).parameters.values()
     made.__signature__ = signature(function).replace(parameters=rest)  # type: ignore[attr-defined]
@@ -60,7 +60,7 @@ def _strategy(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @_strategy
 def shapes(draw: Draw, min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 3) -> Shape:
-    """Shapes; where a side may be 0, one is in an eighth of them."""
+    """Shapes; where a side may be 0, one sometimes is."""
     return draw.shape(min_dims, max_dims, min_side, max_side)
 
 
@@ -87,7 +87,7 @@ def arrays(
     distinct: bool | int = False,
     kinks: Sequence[float] = (),
 ) -> Any:
-    """Arrays of `shape` (None: any), with entries from `domain` and none near one of `kinks`.
+    """Arrays of `shape` (None: any), with entries from `domain` and none near one of `kinks`, sometimes all the same.
 
     `domain` is the lowest and the highest entry, or "real" (from -3 to 3), "nonzero", "positive" or "unit" (between 0
     and 1). With `distinct=True` no two entries are the same, with the number of an axis no two along it: no ties. Of a

@@ -155,6 +155,22 @@ def test_a_primitive_of_which_nothing_is_known_is_looped(planted):
     np.testing.assert_array_equal(vmap(backwards)(X[0]).numpy(), np.sort(X[0])[:, ::-1])
 
 
+@pytest.mark.parametrize("axis", [0, -1, None, (0, -1)])
+def test_an_axis_may_be_counted_from_the_end_or_be_none(planted, axis):
+    total = planted(lambda x, *, axis: np.sum(x, axis), name="total")
+    x = RNG.normal(size=(4, 3, 2))
+    expected = np.stack([np.sum(row, axis) for row in x])
+    np.testing.assert_allclose(vmap(lambda x: total.apply(x, axis=axis))(x).numpy(), expected, rtol=1e-12)
+
+
+def test_arguments_may_broadcast_beside_an_axis(planted):
+    weighted = planted(lambda x, w, *, axis: np.sum(x * w, axis), name="weighted")
+    x, w = RNG.normal(size=(3, 2, 3)), RNG.normal(size=(3, 3))
+    expected = np.stack([x[i] @ w[i] for i in range(3)])
+    both = vmap(lambda x, w: weighted.apply(x, w, axis=1))(x, w)
+    np.testing.assert_allclose(both.numpy(), expected, rtol=1e-12)
+
+
 def test_errors_name_what_is_wrong():
     with pytest.raises(ValueError, match=r"in_axes 0 of arguments of shapes \(4, 3\), \(3, 2\) give no one number"):
         vmap(lambda x, y: x)(X[0], W)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from pullback import multiply
 from pullback.autograd.primitive import _primitives
@@ -47,8 +47,9 @@ def right_b(g, a):
 
 
 def fails(made, *words):
+    phases = QUICK.phases if words else [Phase.generate]  # shrunk, if it matters what is left
     with pytest.raises(GradcheckError) as caught:
-        check_primitive(made, settings=QUICK)
+        check_primitive(made, settings=settings(QUICK, phases=phases))
     for word in ("planted", *words):
         assert word in str(caught.value)
 
@@ -261,7 +262,7 @@ def test_wrong_axis(planted):
         x = draw.array(draw.shape(min_dims=1))
         return (x,), {"axis": draw.axis(x.ndim)}
 
-    fails(made, "axis=1")
+    fails(made, "    axis=")
 
 
 def test_wrong_at_repeated_indices(planted):

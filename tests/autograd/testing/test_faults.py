@@ -7,7 +7,7 @@ from hypothesis import Phase, settings
 
 from pullback.testing import GradcheckError, check_primitive
 
-SETTINGS = settings(max_examples=200, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+SETTINGS = settings(max_examples=100, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -20,6 +20,7 @@ LOGITS, CLASSES = RNG.normal(size=(3, 4)), np.array([0, 3, 1])
         (nn.Sequential(nn.Conv2d(2, 2, 2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 2)), X),
         (nn.Softmax(dim=1), X[:1]),
         (nn.Identity(), X[:1]),
+        (nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.5), nn.Tanh()), X[:1]),
     ],
     ids=lambda v: type(v).__name__,
 )
@@ -81,12 +82,12 @@ class ForgetfulScale(Forgetful):
 @pytest.mark.parametrize(
     "module, words",
     [
-        (Detached(), "Detached, training: .*input 0 is scale"),
+        (Detached(), "Detached, training, argument scale: "),
         (Doubled(), "float64 for float32"),
         (Writing(), "Writing, training: .*scale is changed"),
-        (Random(), "two calls with the same inputs differ"),
-        (nn.Dropout(), "two calls with the same inputs differ"),
-        (WrongInTraining(), "WrongInTraining, training"),
+        (Random(), r"two calls with the same inputs differ; .* nn.init.generator\(\)"),
+        (WrongInTraining(), "WrongInTraining, training, argument scale: .*check_module"),
+        (nn.Sequential(nn.Dropout(0.5), WrongInTraining()), r"Sequential, training, argument 1\.scale"),
         (ForgetfulScale(), "another result after load_state_dict"),
     ],
     ids=lambda v: type(v).__name__,
