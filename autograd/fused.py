@@ -36,10 +36,14 @@ def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[
         run = _compiled(formula, arrays[0].dtype, len(targets), len(arrays), given, flags)
         values = np.array([numbers[name] for name in given], arrays[0].dtype)
         places, at = [address(a) for a in arrays], address(values)
-        each(lambda p: run(*(a + p.start * itemsize for a in places), at, p.stop - p.start), parts)
+        each(lambda p: run(*(a + p.start * itemsize for a in places), at, p.stop - p.start), parts, size * len(arrays))
     else:
         flat, cut = [a.reshape(-1) for a in arrays], len(targets)
-        each(lambda p: _by_numpy(formula, [a[p] for a in flat[:cut]], [a[p] for a in flat], numbers), parts)
+        each(
+            lambda p: _by_numpy(formula, [a[p] for a in flat[:cut]], [a[p] for a in flat], numbers),
+            parts,
+            size * len(arrays),
+        )
 
 
 def _by_numpy(formula: Callable[..., Any], targets: Sequence[Any], arrays: Sequence[Any], numbers: Any) -> None:

@@ -96,7 +96,7 @@ def _run(kernel: Any, y: Any, x: Any, choice: Any, geo: Geometry, fill: float) -
             *(len(lines.runs), len(offsets), lines.size, channels.stop - channels.start, numbers, windows),
         )
 
-    each(body, sample_blocks(x.shape[0] * x.shape[1], numbers * x.itemsize))
+    each(body, sample_blocks(x.shape[0] * x.shape[1], numbers * x.itemsize), x.size)
 
 
 def max_pool(x: Any, y: Any, choice: Any, geo: Geometry) -> None:

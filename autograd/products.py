@@ -31,17 +31,16 @@ def product(a: Any, b: Any) -> Any:
     if a.size + b.size < _SMALL:
         return np.matmul(a, b)
     with one_blas_thread:
-        parts = min(8, a.size * b.shape[-1] // _PART) if a.ndim == b.ndim == 2 else 0
-        if parts < 2:
+        if not a.ndim == b.ndim == 2:
             return np.matmul(a, b)
-        out = memory.empty((len(a), b.shape[1]), np.result_type(a, b))
-        by_rows = len(a) >= b.shape[1]
-        step = -(-max(out.shape) // parts)
-        ranges = [slice(i, i + step) for i in range(0, max(out.shape), step)]
-        if by_rows:
-            each(lambda part: np.matmul(a[part], b, out=out[part]), ranges)
+        out, size = memory.empty((len(a), b.shape[1]), np.result_type(a, b)), a.size * b.shape[1]
+        longest = max(out.shape)
+        step = -(-longest // max(1, min(8, size // _PART)))
+        parts = [slice(i, i + step) for i in range(0, longest, step)]
+        if len(a) == longest:
+            each(lambda part: np.matmul(a[part], b, out=out[part]), parts, size / 64)
         else:
-            each(lambda part: np.matmul(a, b[:, part], out=out[:, part]), ranges)
+            each(lambda part: np.matmul(a, b[:, part], out=out[:, part]), parts, size / 64)
         return out
 
 

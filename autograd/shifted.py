@@ -194,7 +194,7 @@ def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
         for out, lines, offsets, sizes in rows.each(blocks):
             products(out, lines, *weights, offsets, *shape, *sizes)
 
-    spread(work, rows.blocks)
+    spread(work, rows.blocks, y.size * strips.shape[2] / 64)
     return y
 
 
@@ -234,7 +234,7 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
                 else:
                     products(*where, address(panel), offsets, shape[1], shape[2], few, *sizes)
 
-    spread(work, range(count))
+    spread(work, range(count), y.size * depth / 64)
     w = np.add.reduce(sums, axis=0)
     w = (w if inner else w.mT)[:, :outs, :depth]
     w = w.reshape(groups * outs, x.shape[1] // groups, *geo.kernel[1:], geo.kernel[0])

@@ -7,6 +7,7 @@ threadpoolctl (extra `threads`), without which there is one thread here, too, un
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,8 @@ from numbers import Integral
 from typing import Any
 
 __all__ = ["get_num_threads", "set_num_threads"]
+
+_WORTH = 1 << 20  # numbers for which it pays to wake a thread, about a millisecond's work
 
 
 @cache
@@ -102,17 +105,20 @@ class _Turns:
             return next(self.parts)
 
 
-def spread(work: Callable[[Iterator[Any]], None], parts: Sequence[Any]) -> None:
-    """Let several threads run `work`, which does what an iterator of parts gives it, on all the parts together."""
+def spread(work: Callable[[Iterator[Any]], None], parts: Sequence[Any], size: float = math.inf) -> None:
+    """Let several threads run `work`, which does what an iterator of parts gives it, on all the parts together.
+
+    `size` is about how many numbers go in or out, a product being a 64th: one thread is enough for small work.
+    """
     if len(parts) < 2:
         work(iter(parts))
         return
     with _state:
-        turns, count = _Turns(parts), min(get_num_threads(), len(parts))
+        turns, count = _Turns(parts), min(get_num_threads(), len(parts)) if size >= _WORTH else 1
         with _state.lock:
             if _state.pool is None and count > 1:
                 _state.pool = ThreadPoolExecutor(get_num_threads() - 1, "pullback")
-            helpers = [_state.pool.submit(work, turns) for _ in range(count - 1)] if _state.pool else []
+            helpers = [_state.pool.submit(work, turns) for _ in range(count - 1)] if _state.pool and count > 1 else []
         try:
             work(turns)
         finally:
@@ -122,11 +128,11 @@ def spread(work: Callable[[Iterator[Any]], None], parts: Sequence[Any]) -> None:
             helper.result()
 
 
-def each(body: Callable[[Any], Any], parts: Sequence[Any]) -> None:
-    """Run `body` on each of the parts, in several threads."""
+def each(body: Callable[[Any], Any], parts: Sequence[Any], size: float = math.inf) -> None:
+    """Run `body` on each of the parts, in several threads if the size of the work is worth it (see `spread`)."""
 
     def work(turns: Iterator[Any]) -> None:
         for part in turns:
             body(part)
 
-    spread(work, parts)
+    spread(work, parts, size)

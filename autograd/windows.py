@@ -135,9 +135,9 @@ def taps(geo: Geometry, rows: slice = slice(None)) -> Iterator[tuple[tuple[int, 
 
 
 def sample_blocks(samples: int, sample_bytes: int) -> list[slice]:
-    """Ranges of about as many samples each, that together fit a block, or single ones; a few for the threads to share."""
+    """Ranges of about as many samples each, that fit a block, or single ones; a few of them, for threads to share."""
     most = max(1, BLOCK // max(1, sample_bytes))
-    few = min(samples, _FEW, samples * sample_bytes // (BLOCK // 8))
+    few = min(samples, _FEW, 8 * samples * sample_bytes // BLOCK)
     count = max(1, few, -(-samples // most))
     return [slice(samples * i // count, samples * (i + 1) // count) for i in range(count)] if samples else []
 
