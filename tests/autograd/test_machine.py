@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pullback import Tensor, nn, optim
-from pullback.autograd import machine
+from pullback.autograd import lines, machine, pooled, shifted
 from pullback.autograd.convolution import conv, conv_transpose, conv_weight
 from pullback.autograd.fused import fused
 from pullback.autograd.pooling import max_pool, window_place
@@ -108,6 +108,35 @@ def test_large_convolutions(by_numpy, n, channels, outs, spatial, kernel, stride
     close(back, by_numpy(conv_transpose.function, g, w, geo=geo, groups=groups), outs * math.prod(geo.kernel))
     weight = conv_weight.function(x, g, geo=geo, groups=groups)
     close(weight, by_numpy(conv_weight.function, x, g, geo=geo, groups=groups), n * math.prod(geo.out))
+
+
+@pytest.fixture(params=[(32, 16), (16, 32), (16, 16)], ids=str)
+def narrower(request, monkeypatch):
+    """The code for CPUs with shorter or fewer registers, which this one runs as well."""
+    compiled = (lines._copy, shifted._products, shifted._outer_products, shifted._inner_products, shifted.tile_of)
+    compiled += (pooled._largest, pooled._placed)
+    for module in (machine, shifted):
+        monkeypatch.setattr(module, "registers", lambda: request.param)
+    for function in compiled:
+        function.cache_clear()
+    yield
+    for function in compiled:
+        function.cache_clear()
+
+
+@pytest.mark.parametrize("outs", [1, 5, 24])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_other_registers(by_numpy, narrower, outs, dtype):
+    geo = geometry("test", (19, 23), (3, 4), (1, 2), (1, 2))
+    x, w, b = normal(0, dtype, 3, 4, 19, 23), normal(1, dtype, outs, 4, 3, 4), normal(2, dtype, outs)
+    y = conv.function(x, w, b, geo=geo, groups=1)
+    close(y, by_numpy(conv.function, x, w, b, geo=geo, groups=1), 48)
+    g, terms = normal(3, dtype, *y.shape), 3 * math.prod(geo.out)
+    close(conv_weight.function(x, g, geo=geo, groups=1), by_numpy(conv_weight.function, x, g, geo=geo, groups=1), terms)
+    out, choice = max_pool.function(x, geo=geo)
+    for mine, expected in zip((out, choice), by_numpy(max_pool.function, x, geo=geo), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    close(window_place.function(out, choice, geo=geo), by_numpy(window_place.function, out, choice, geo=geo), 12)
 
 
 def test_what_is_not_finite_stays_in_its_windows():
