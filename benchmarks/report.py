@@ -78,7 +78,7 @@ class Mark(NamedTuple):
         return f"{self.values[n]:.2f}, met" if excess <= 0 else f"**{self.values[n]:.2f}**, missed by {excess:.0%}"
 
 
-Memories = dict[str, dict[str, int]]
+Memories = dict[str, dict[str, tuple[int, int]]]
 
 
 def marks(results: dict[int, Results], memories: Memories, importing: float) -> Iterator[Mark]:
@@ -93,7 +93,8 @@ def marks(results: dict[int, Results], memories: Memories, importing: float) -> 
         for name in SECTIONS[section]:
             yield mark(f"{section.split(',')[0]}: {name}", 1, lambda r, s=section, name=name: r.ratio(s, name))
     for net, needed in memories.items():
-        yield Mark(f"{net}, peak memory", 1, {1: needed[OURS] / needed[EAGER]})
+        for i, what in enumerate(("raised by training", "of the process")):
+            yield Mark(f"{net}, peak memory {what}", 1, {1: needed[OURS][i] / needed[EAGER][i]})
     for peer in next(iter(results.values())).versions:
         if peer not in (OURS, EAGER, PLAIN):
             for net in (CNN, VGG):
@@ -224,10 +225,14 @@ share of the other's. The first losses and outputs of all libraries were compare
                 )
             parts.append(beside_eager(section, results))
     if memories:
-        rows = ([net, *(f"{n / 2**20:.1f} MiB" for n in needed.values())] for net, needed in memories.items())
+        rows = (
+            [net, *(f"{more / 2**20:.0f} of {peak / 2**20:.0f} MiB" for more, peak in needed.values())]
+            for net, needed in memories.items()
+        )
         parts.append(
-            "\n## Memory\n\nBy how much ten training steps raise the peak of a fresh process over the level "
-            "after import and creation of data and model, one thread. The compiler of machine code counts.\n\n"
+            "\n## Memory\n\nBy how much ten training steps raise the peak of a fresh process over the level after "
+            "import and creation of data and model, and that peak, one thread. LLVM, which is loaded when machine "
+            "code is first needed, counts to what is raised; PyTorch's libraries are loaded on import.\n\n"
         )
         parts.append(table(["work", *memories[CNN]], rows))
     failures = [f"- {threads(n)}: {words}\n" for n, result in results.items() for words in result.failures]
@@ -327,10 +332,10 @@ def plot_scaling(results: dict[int, Results], memories: Memories) -> Any:
     by_threads.legend(fontsize=7, handlelength=4)
     for i, library in enumerate((OURS, EAGER, PLAIN)):
         places = [place + 0.25 * i for place in range(len(memories))]
-        needed = [needed[library] / 2**20 for needed in memories.values()]
+        needed = [needed[library][1] / 2**20 for needed in memories.values()]
         memory.bar(places, needed, 0.25, color=f"C{i + 4}", label=library)
     memory.set_xticks([0.25 + i for i in range(len(memories))], [net.split(",")[0] for net in memories])
-    memory.set(ylabel="peak memory, MiB")
+    memory.set(ylabel="peak memory of the process, MiB")
     memory.legend(fontsize=7)
     handles = grid.flat[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=len(results) * 2, handlelength=4, fontsize=8)

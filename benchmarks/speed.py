@@ -75,15 +75,16 @@ class Service:
             run()
         return (time.perf_counter() - start) / number
 
-    def memory(self, name: str) -> int:
-        """Bytes by which ten training steps raise the peak over the level after import and creation of the model."""
+    def memory(self, name: str) -> tuple[int, int]:
+        """Bytes by which ten training steps raise the peak over the level after import and creation of the model; and
+        that peak, of the whole process."""
         run = training(*NETS[name])(self.library)
         gc.collect()
         Path("/proc/self/clear_refs").write_text("5")
         level = status("VmRSS")
         for _ in range(10):
             run()
-        return status("VmHWM") - level
+        return status("VmHWM") - level, status("VmHWM")
 
 
 def mean(value: Any) -> float:
@@ -213,9 +214,9 @@ def measure(threads: int, names: list[str], only: str) -> Results:
     return results
 
 
-def memory() -> dict[str, dict[str, int]]:
+def memory() -> dict[str, dict[str, tuple[int, int]]]:
     """What ten training steps need, each library and network in a fresh process."""
-    result: dict[str, dict[str, int]] = {CNN: {}, VGG: {}}
+    result: dict[str, dict[str, tuple[int, int]]] = {CNN: {}, VGG: {}}
     for net, needed in result.items():
         for name in (OURS, EAGER, PLAIN):
             worker = Worker(name, 1)
