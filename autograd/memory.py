@@ -50,6 +50,12 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Any:
     return np.ndarray(shape, dtype, block, -block.__array_interface__["data"][0] % PAGE if aligned else 0)
 
 
+def used(owner: Any) -> int:
+    """The bytes of an array that owns its memory, or, of a block of this thread's pool, those that were asked for."""
+    more = PAGE if owner.nbytes >= 2 * PAGE and any(owner is block for block in _pool.blocks) else 0
+    return owner.nbytes - more
+
+
 def held_once(array: Any) -> bool:
     """Whether the memory in which an array lies, that of its base if it is a view, is held by nothing else."""
     return array.base is None or sys.getrefcount(array.base) == 2 + any(array.base is b for b in _pool.blocks)

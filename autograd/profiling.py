@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 
 from .graph import Node, mode, modes
+from .memory import used
 from .watching import Watcher, arrays, nodes
 
 __all__ = ["Profile", "profile"]
@@ -138,7 +139,7 @@ class Profile(Watcher):
         given = set(map(id, map(_owner, arrays(args))))
         new = {id(owner): owner for owner in map(_owner, arrays(out)) if id(owner) not in given}
         key = (module, operation, direction)
-        allocated = sum(owner.nbytes for owner in new.values())
+        allocated = sum(map(used, new.values()))
         self._rows.setdefault(key, Row(*key)).add(Row(*key, 1, seconds, allocated, self._kept))
         self._kept = 0
 
@@ -150,7 +151,7 @@ class Profile(Watcher):
                 keeper = self._keepers.get(id(owner), lambda: None)()
                 if isinstance(owner, np.ndarray) and (keeper is None or keeper.edges is None):
                     self._keepers[id(owner)] = ref(node)
-                    total += owner.nbytes
+                    total += used(owner)
         return total
 
     def _inside(self, path: str, forward: Callable[..., Any]) -> Callable[..., Any]:
