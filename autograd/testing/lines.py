@@ -111,7 +111,7 @@ def slope(line: Line, method: str = "central", step: float | None = None) -> Slo
         return extrapolated(line, step)
     if method == "complex":
         h = step or line.step(method)
-        value, second = (np.imag(line(1j * s)) / s for s in (h, 2 * h))
+        value, second = (np.imag(line(1j * s)) / s for s in (h, 3 * h))  # twice h would be rounded alike
         return Slope(
             value, 4 * np.abs(second - value) + line.noise() + NOISE * line.eps * np.abs(value), method, h, line.noise()
         )
@@ -147,7 +147,8 @@ def extrapolated(line: Line, largest: float | None = None) -> Slope:
 
 
 def complex_slope(line: Line, beside: Slope) -> Slope | None:
-    """The slope by the complex step, if the function takes complex numbers and it agrees with real differences."""
+    """The slope by the complex step, if the function takes complex numbers, and it agrees with real differences and is
+    more exact."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -155,6 +156,7 @@ def complex_slope(line: Line, beside: Slope) -> Slope | None:
     except Exception:
         return None
     agree = np.abs(exact.value - beside.value) <= beside.doubt + 1e-6 * np.abs(beside.value)
+    agree &= ~(exact.doubt > beside.doubt)
     return exact if np.shape(exact.value) == np.shape(beside.value) and np.all(agree) else None
 
 
