@@ -9,16 +9,19 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, get_num_threads, set_num_threads
-from pullback.autograd import threads
-from pullback.autograd.threads import spread
+from pullback.autograd import products, threads
+from pullback.autograd.threads import each, spread
 
 
 @contextlib.contextmanager
 def number(count):
+    """So many threads, for small work, too."""
     before = get_num_threads()
     set_num_threads(count)
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threads, "_WORTH", 0)
+            yield
     finally:
         set_num_threads(before)
 
@@ -105,6 +108,28 @@ def test_results_are_the_same_to_the_bit(size, groups, stride):
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("shapes", [((600, 400), (400, 300)), ((100, 500), (500, 900)), ((700, 300), (300, 700))])
+def test_products_are_the_same_to_the_bit(shapes):
+    a, b = (np.random.default_rng(i).normal(size=shape) for i, shape in enumerate(shapes))
+    assert a.size * shapes[1][1] >= 2 * products._PART
+    results = []
+    for count in (1, 2, 3):
+        with number(count):
+            results.append(products.product(a, b))
+    np.testing.assert_allclose(results[0], np.einsum("ij,jk->ik", a, b), atol=1e-11)
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0], other)
+
+
+def test_small_work_stays_on_one_thread():
+    names = set()
+    before = get_num_threads()
+    set_num_threads(3)
+    each(lambda part: names.add(threading.current_thread().name), range(50), threads._WORTH - 1)
+    set_num_threads(before)
+    assert names == {threading.current_thread().name}
 
 
 def test_many_callers_share_the_threads():
