@@ -26,7 +26,7 @@ def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[
     """
     arrays = [*targets, *others]
     size, itemsize, whole = arrays[0].size, arrays[0].itemsize, not all(a.flags.c_contiguous for a in arrays)
-    block = _BLOCK * 16 if available(*arrays) else _BLOCK
+    block = _BLOCK * 4 if available(*arrays) else _BLOCK
     parts = [slice(i, min(i + block, size)) for i in range(0, size, block)]
     if whole or size < _LEAST:
         _by_numpy(formula, targets, arrays, numbers)
