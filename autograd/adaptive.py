@@ -78,7 +78,8 @@ def adaptive_max_pool(x: Any, *, sizes: tuple[int, ...]) -> Any:
     """
     positions = np.broadcast_to(np.arange(math.prod(x.shape[2:])).reshape(x.shape[2:]), x.shape)
     for axis, k in reversed(list(enumerate(sizes, 2))):  # so that of equal ones the first is taken
-        largest, found = None, None
+        largest: Any = None
+        found: Any = None
         for has, places in _along(x, k, axis):
             entry, at = x[places], positions[places]
             if largest is None:
