@@ -127,3 +127,13 @@ def test_without_scipy_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.special", None)
     with pytest.raises(ImportError, match=r"erf: .*pullback\[special\]"):
         special.erf(1.0)
+
+
+def test_iv_next_to_an_integer_order() -> None:
+    """By mpmath; SciPy 1.17 has 0.6586 and 1.5205."""
+    np.testing.assert_allclose(special.iv(1.9999999999999998, 2.0), 0.688948447698738, rtol=1e-14)
+    np.testing.assert_allclose(special.iv(np.array([0.9999999999999998]), 2.0), [1.59063685463733], rtol=1e-14)
+    v, x = np.meshgrid([0.0, 0.5, 3.0, -1.3, 50.0], [0.0, 1e-8, 2.0, -2.0, 90.0, 710.0, np.inf, np.nan])
+    for dtype, rtol in ((np.float64, 1e-13), (np.float32, 2e-6)):
+        orders, places = v.astype(dtype), x.astype(dtype)
+        np.testing.assert_allclose(special.iv(orders, places), scipy_special.iv(orders, places), rtol=rtol)
