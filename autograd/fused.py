@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from . import crew
 from .machine import Code, Value, address, available
 from .threads import each
 
 __all__ = ["fused"]
 
-_BLOCK = 1 << 15  # entries of which a few such blocks fit in the cache; machine code needs them but once
+_BLOCK, _PART = 1 << 15, 1 << 14  # entries of which a few such blocks fit in the cache; those of a part in machine code
 _LEAST = 1 << 11  # entries for which more than one call pays
 
 
@@ -25,19 +26,18 @@ def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[
     once for all values of the other numbers; or else NumPy goes through blocks that fit the cache. Both round alike.
     """
     arrays = [*targets, *others]
-    size, itemsize, whole = arrays[0].size, arrays[0].itemsize, not all(a.flags.c_contiguous for a in arrays)
-    block = _BLOCK * 4 if available(*arrays) else _BLOCK
-    parts = [slice(i, min(i + block, size)) for i in range(0, size, block)]
-    if whole or size < _LEAST:
+    size = arrays[0].size
+    if not all(a.flags.c_contiguous for a in arrays) or size < _LEAST:
         _by_numpy(formula, targets, arrays, numbers)
     elif available(*arrays):
         flags = tuple((name, n) for name, n in numbers.items() if isinstance(n, bool))
         given = tuple(name for name, n in numbers.items() if not isinstance(n, bool))
         run = _compiled(formula, arrays[0].dtype, len(targets), len(arrays), given, flags)
         values = np.array([numbers[name] for name in given], arrays[0].dtype)
-        places, at = [address(a) for a in arrays], address(values)
-        each(lambda p: run(*(a + p.start * itemsize for a in places), at, p.stop - p.start), parts, size * len(arrays))
+        places = [address(a) for a in arrays]
+        crew.run(run, -(-size // _PART), (*places, address(values), size, _PART), size * len(arrays))
     else:
+        parts = [slice(i, i + _BLOCK) for i in range(0, size, _BLOCK)]
         flat, cut = [a.reshape(-1) for a in arrays], len(targets)
         each(
             lambda p: _by_numpy(formula, [a[p] for a in flat[:cut]], [a[p] for a in flat], numbers),
@@ -56,8 +56,8 @@ def _by_numpy(formula: Callable[..., Any], targets: Sequence[Any], arrays: Seque
 def _compiled(
     formula: Callable[..., Any], dtype: Any, targets: int, arrays: int, names: tuple[str, ...], flags: Any
 ) -> Any:
-    code = Code("fused", " ".join(f"A{i}" for i in range(arrays)) + " NUMBERS size", dtype)
-    *places, values, size = code.arguments
+    code = Code("fused", " ".join(f"A{i}" for i in range(arrays)) + " NUMBERS size part", dtype)
+    *places, values, size, part = code.arguments
     numbers: dict[str, Any] = {name: code.filled(values[i]) for i, name in enumerate(names)}
 
     def vector(i: Value, mask: Value | None = None) -> None:
@@ -66,7 +66,9 @@ def _compiled(
         for at, result in zip(places[:targets], results, strict=True):
             code.store(at + i, result, mask)
 
-    whole = size - size % code.lanes
-    code.loop(0, whole, code.lanes, vector)
-    code.loop(whole, size, code.lanes, lambda i: vector(i, code.first(size - i)))
+    start, stop = code.part * part, code.part * part + part
+    stop = stop.if_less(size, stop, size)
+    whole = stop - stop % code.lanes
+    code.loop(start, whole, code.lanes, vector)
+    code.loop(whole, stop, code.lanes, lambda i: vector(i, code.first(stop - i)))
     return code.compiled()

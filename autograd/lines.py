@@ -7,8 +7,8 @@ spatial axis alone are the same numbers, shifted. So X is written down once for 
     im2col(X)[q, l] = lines[offsets[q] + l]
 
 What works on these rows needs no columns, and a geometry, of any number of axes, is two tables of integers: the
-offsets, and the runs of numbers that are copied from the input into lines (the rest is padding). At stride s along the
-first axis, lines hold every s-th row of the input, s lines for each.
+offsets, and the runs of numbers that are copied from the input into lines, with the padding that follows each. At
+stride s along the first axis, lines hold every s-th row of the input, s lines for each.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import memory
 from .machine import Code, Value, address
+from .threads import get_num_threads
 from .windows import BLOCK, Geometry, sample_blocks
 
-__all__ = ["SIZES", "Lines", "Rows", "add_back", "lines_of", "read"]
+__all__ = ["ROWS", "Block", "Lines", "Rows", "add_back", "lines_of", "read", "rows_of", "scratch"]
 
-SIZES = "samples y_step row_step lines_step groups group_step outs length"
 _SPARE = 32  # more than any tile is wide
 
 
@@ -40,7 +40,7 @@ class Lines(NamedTuple):
     rows: slice
     size: int  # for each channel, in numbers
     offsets: Any  # for each channel of a group and place of the kernel; then zeros, for tiles that are not full
-    runs: Any  # (count, 3): where from in the input, where to in the lines, how many
+    runs: Any  # (count, 4): where from in the input, where to in the lines, how many, and how many with the padding
     step: int  # between numbers of a run, in the input
     start: int | None  # None: they are to be copied
 
@@ -70,9 +70,13 @@ def lines_of(geo: Geometry, channels: int, first: int, last: int) -> Lines:
     flat = np.where(inside, source, -1).reshape(-1)
     follows = np.where(flat[1:] < 0, flat[:-1] < 0, (flat[:-1] >= 0) & (flat[1:] - flat[:-1] == step))
     begins = np.concatenate([[0], 1 + np.flatnonzero(~follows)])
-    runs: Any = np.stack([flat[begins], begins, np.diff(begins, append=len(flat))], axis=1)
-    size, start, runs = len(flat), None, runs[runs[:, 0] >= 0]
-    if len(begins) == len(runs) == step == 1:
+    copied, counts = flat[begins] >= 0, np.diff(begins, append=len(flat))
+    runs: Any = np.stack([flat[begins], begins, counts], axis=1)[copied]
+    if not copied[0]:
+        runs = np.concatenate([np.zeros((1, 3), int), runs])
+    runs = np.ascontiguousarray(np.column_stack([runs, np.diff(runs[:, 1], append=len(flat))]))
+    size, start = len(flat), None
+    if copied.all() and len(runs) == step == 1:
         size, start = math.prod(geo.spatial), int(runs[0, 0])
     down = (starts[which] + shifts // stride) * inner
     across = np.arange(math.prod(geo.kernel[1:])) * (starts[-1] * inner)
@@ -80,27 +84,14 @@ def lines_of(geo: Geometry, channels: int, first: int, last: int) -> Lines:
     return Lines(slice(first, last), size, np.append(offsets, np.zeros(_SPARE, int)), runs, step, start)
 
 
-@functools.lru_cache(256)
-def _plan(geo: Geometry, channels: int, groups: int, itemsize: int) -> tuple[Lines, ...]:
-    """Lines for blocks of rows of windows, those for all channels being about a block each."""
-    whole = lines_of(geo, channels // groups, 0, geo.out[0])
-    parts = max(1, min(geo.out[0], -(-whole.size * channels * itemsize // BLOCK)))
-    bounds = [geo.out[0] * part // parts for part in range(parts + 1)]
-    return (
-        tuple(lines_of(geo, channels // groups, *ends) for ends in itertools.pairwise(bounds))
-        if parts > 1
-        else (whole,)
-    )
-
-
-def read(code: Code, lines: Value, x: Value, runs: Value, count: Value, step: int) -> None:
-    """Copy the runs of a channel into its lines."""
+def read(code: Code, lines: Value, x: Value, runs: Value, count: Value, step: int, fill: float = 0.0) -> None:
+    """Copy the runs of a channel into its lines, and fill what is padding."""
 
     def run(i: Value) -> None:
-        source, line, length = x + runs[i * 3], lines + runs[i * 3 + 1], runs[i * 3 + 2]
+        source, line, copied, length = x + runs[i * 4], lines + runs[i * 4 + 1], runs[i * 4 + 2], runs[i * 4 + 3]
 
         def vector(j: Value) -> None:
-            parts = [code.load(source + at, mask) for at, mask in _spans(code, j, length, step)]
+            parts = [code.load(source + at, mask, fill) for at, mask in _spans(code, j, copied, step)]
             code.store(line + j, code.every(parts), code.first(length - j))
 
         code.loop(0, length, code.lanes, vector)
@@ -112,14 +103,14 @@ def add_back(code: Code, x: Value, lines: Value, runs: Value, count: Value, step
     """The transpose of `read`: add the runs of lines where in a channel they came from."""
 
     def run(i: Value) -> None:
-        target, line, length = x + runs[i * 3], lines + runs[i * 3 + 1], runs[i * 3 + 2]
+        target, line, copied = x + runs[i * 4], lines + runs[i * 4 + 1], runs[i * 4 + 2]
 
         def vector(j: Value) -> None:
-            parts = code.apart(code.load(line + j, code.first(length - j)), step)
-            for part, (at, mask) in zip(parts, _spans(code, j, length, step), strict=True):
+            parts = code.apart(code.load(line + j, code.first(copied - j)), step)
+            for part, (at, mask) in zip(parts, _spans(code, j, copied, step), strict=True):
                 code.store(target + at, code.load(target + at, mask) + part, mask)
 
-        code.loop(0, length, code.lanes, vector)
+        code.loop(0, copied, code.lanes, vector)
 
     code.loop(0, count, 1, run)
 
@@ -130,50 +121,70 @@ def _spans(code: Code, j: Value, length: Value, step: int) -> list[tuple[Value, 
     return [(j * step + i * code.lanes, code.first(rest - i * code.lanes)) for i in range(step)]
 
 
-@functools.cache
-def _copy(dtype: Any, step: int) -> Any:
-    """The lines of every channel of some samples."""
-    code = Code("copy", "LINES X runs count size channels numbers", dtype)
-    lines, x, runs, count, size, channels, numbers = code.arguments
-    code.loop(0, channels, 1, lambda c: read(code, lines + c * size, x + c * numbers, runs, count, step))
-    return code.compiled()
+def scratch(room: int, dtype: Any) -> tuple[Any, int]:
+    """Memory for so many numbers on each thread, and how far apart the threads' own begin."""
+    room = -(-room // _APART) * _APART
+    return memory.empty((max(room * get_num_threads(), memory.PAGE // dtype.itemsize),), dtype), room
 
 
-class Rows:
-    """The rows of im2col(X) for x (N, C, *spatial), in blocks that stay in the cache, beside `outs` results for each
-    group and window in another array y (N, groups * outs, *out)."""
+_APART = 1 << 10  # numbers, so that no two threads write into the same lines of the cache
+_TABLE = 9
 
-    def __init__(self, x: Any, y: Any, geo: Geometry, groups: int) -> None:
-        self.x, self.y, self.groups = np.ascontiguousarray(x), y, groups
-        self.plan = _plan(geo, x.shape[1], groups, x.itemsize)
-        self.windows, self.inner = math.prod(geo.out), math.prod(geo.out[1:])
-        self.blocks = [
-            (lines, samples)
-            for lines in self.plan
-            for samples in sample_blocks(len(x), lines.size * x.shape[1] * x.itemsize)
-        ]
+ROWS = "X LINES room table channels numbers groups "
 
-    def each(self, some: Any) -> Iterator[tuple[int, int, int, tuple[int, ...]]]:
-        """For some blocks the addresses of their part of y, of their lines and of the offsets, and the `SIZES`."""
-        x, itemsize, last, cleared = self.x, self.x.itemsize, None, 0
-        channels, numbers = x.shape[1], math.prod(x.shape[2:])
-        outs = self.y.shape[1] // self.groups
-        given, begin, y_step = address(x), address(self.y), self.y.shape[1] * self.windows
-        for lines, samples in some:
-            n, step = samples.stop - samples.start, channels * lines.size
-            if lines is not last:
-                last, cleared, runs, offsets = lines, 0, address(lines.runs), address(lines.offsets)
-                group_step, first = step // self.groups, lines.rows.start * self.inner
-                length = (lines.rows.stop - lines.rows.start) * self.inner
-            at = given + (samples.start * channels * numbers + (lines.start or 0)) * itemsize
-            if lines.start is None:
-                if n * step > cleared:
-                    cleared = n * step
-                    scratch = memory.empty((max(cleared, memory.PAGE // itemsize),), x.dtype)
-                    if sum(lines.runs[:, 2]) < lines.size:
-                        scratch[:cleared] = 0
-                    copy, where = _copy(x.dtype, lines.step), address(scratch)
-                copy(where, at, runs, len(lines.runs), lines.size, n * channels, numbers)
-                at = where
-            out = begin + (samples.start * y_step + first) * itemsize
-            yield out, at, offsets, (n, y_step, self.windows, step, self.groups, group_step, outs, length)
+
+class Block:
+    """In machine code, some rows of the windows of some samples, whose lines it copies first, if they are."""
+
+    def __init__(self, code: Code, arguments: Sequence[Value], number: Value, step: int) -> None:
+        x, lines, room, table, channels, numbers, groups = arguments
+        entries = (table[number * _TABLE + i] for i in range(_TABLE))
+        sample, self.samples, self.first, self.length, size, runs, count, start, offsets = entries
+        self.offsets, source = code.pointer(offsets), x + (sample * channels * numbers + start)
+        own = lines + code.thread * room
+        code.loop(
+            *(0, count.if_less(1, 0, self.samples * channels), 1),
+            lambda c: read(code, own + c * size, source + c * numbers, code.pointer(runs), count, step),
+        )
+        self.lines, self.sample = count.if_less(1, source, own), sample
+        self.sample_step, self.group_step = channels * size, channels * size / groups
+
+
+class Rows(NamedTuple):
+    """The rows of im2col(X) for X (N, C, *spatial), in blocks that stay in the cache."""
+
+    plan: tuple[Lines, ...]
+    table: Any  # for each block what `Block` reads
+    room: int  # numbers that the lines of a block need
+    longest: int  # windows of a block
+
+    def arguments(self, x: Any, lines: Any, room: int, groups: int) -> tuple[int, ...]:
+        """What `ROWS` names."""
+        where = address(x), address(lines), room, address(self.table)
+        return *where, x.shape[1], math.prod(x.shape[2:]), groups
+
+    @property
+    def step(self) -> int:
+        return self.plan[0].step
+
+
+@functools.lru_cache(256)
+def rows_of(geo: Geometry, samples: int, channels: int, groups: int, itemsize: int) -> Rows:
+    """Blocks of rows of windows, whose lines for all channels take up about as much as fits a cache."""
+    whole = lines_of(geo, channels // groups, 0, geo.out[0])
+    parts = max(1, min(geo.out[0], -(-whole.size * channels * itemsize // BLOCK)))
+    bounds = [geo.out[0] * part // parts for part in range(parts + 1)]
+    plan = (whole,)
+    if parts > 1:
+        plan = tuple(lines_of(geo, channels // groups, *ends) for ends in itertools.pairwise(bounds))
+    table, room, inner = [], 0, math.prod(geo.out[1:])
+    for lines in plan:
+        first, length = lines.rows.start * inner, (lines.rows.stop - lines.rows.start) * inner
+        copied = lines.start is None
+        for block in sample_blocks(samples, lines.size * channels * itemsize):
+            n = block.stop - block.start
+            room = max(room, n * channels * lines.size * copied)
+            runs = address(lines.runs), len(lines.runs) * copied
+            table.append((block.start, n, first, length, lines.size, *runs, lines.start or 0, address(lines.offsets)))
+    longest = max(lines.rows.stop - lines.rows.start for lines in plan) * inner
+    return Rows(plan, np.array(table, np.int64).reshape(-1, _TABLE), room, longest)

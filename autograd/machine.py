@@ -7,12 +7,11 @@ in some hundredths of a second. Other threads run during calls.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -121,10 +120,12 @@ class Value:
 
 
 class Code:
-    """A function under construction.
+    """A function under construction, which does one part of some work: that of the number `part`, on the thread of
+    the number `thread`.
 
-    Of its arguments, those named in capitals are pointers to numbers of `dtype`, "offsets" and "runs" to integers of
-    64 bits, "choice" to ones of 8, all others integers.
+    Of the other arguments, which are the same for all parts, those named in capitals are pointers to numbers of
+    `dtype`, "offsets", "runs" and "table" to integers of 64 bits, "choice" and "firsts" to ones of 8, all others
+    integers.
     """
 
     def __init__(self, name: str, arguments: str, dtype: Any) -> None:
@@ -135,19 +136,22 @@ class Code:
         self.number: Any = ir.FloatType() if self.single else ir.DoubleType()
         self.lanes = registers()[0] // np.dtype(dtype).itemsize
         self.vector: Any = ir.VectorType(self.number, self.lanes)
-        names = arguments.split()
-        kinds = [self._kind(n) for n in names]
         self.module = ir.Module(name)
-        self.function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), name)
+        self.function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), signature(ir)), name)
         self.builder: Any = ir.IRBuilder(self.function.append_basic_block())
-        self.arguments = [Value(self, a) for a in self.function.args]
+        self.part, self.thread, given = (Value(self, a) for a in self.function.args)
+        self.arguments = [self._argument(name, given[i]) for i, name in enumerate(arguments.split())]
 
-    def _kind(self, name: str) -> Any:
+    def _argument(self, name: str, value: Value) -> Value:
         if name.isupper():
-            return self.number.as_pointer()
-        if name == "choice":
-            return self.byte.as_pointer()
-        return self.int.as_pointer() if name in ("offsets", "runs") else self.int
+            return self.pointer(value, self.number)
+        if name in ("choice", "firsts"):
+            return self.pointer(value, self.byte)
+        return self.pointer(value) if name in ("offsets", "runs", "table") else value
+
+    def pointer(self, value: Value, kind: Any = None) -> Value:
+        """An address as a pointer, to integers unless told."""
+        return Value(self, self.builder.inttoptr(value.raw, (kind or self.int).as_pointer()))
 
     def raw(self, value: Any) -> Any:
         return value.raw if isinstance(value, Value) else self.int(value)
@@ -226,15 +230,18 @@ class Code:
         above, below = (self.builder.fcmp_ordered(c, x.raw, zero.raw) for c in "><")
         return self.where(Value(self, above), one, self.where(Value(self, below), -one, x))
 
-    def load(self, at: Value, mask: Value | None = None) -> Value:
-        """The vector that lies from `at` on; zeros where it is masked."""
+    def load(self, at: Value, mask: Value | None = None, fill: float = 0.0) -> Value:
+        """The vector that lies from `at` on; `fill` where it is masked."""
         item = at.raw.type.pointee
         kind = self.ir.VectorType(item, self.lanes)
         place = self.builder.bitcast(at.raw, kind.as_pointer())
         if mask is None:
             return Value(self, self.builder.load(place, align=_BYTES[str(item)]))
-        size, zeros = self.ir.IntType(32)(_BYTES[str(item)]), self.ir.Constant(kind, None)
-        return self._intrinsic("masked.load", kind, [place, size, mask.raw, zeros], kind)
+        size, others = (
+            self.ir.IntType(32)(_BYTES[str(item)]),
+            self.constant(fill).raw if fill else self.ir.Constant(kind, None),
+        )
+        return self._intrinsic("masked.load", kind, [place, size, mask.raw, others], kind)
 
     def store(self, at: Value, vector: Value, mask: Value | None = None) -> None:
         kind = vector.raw.type
@@ -245,6 +252,10 @@ class Code:
         else:
             arguments = [vector.raw, place, self.ir.IntType(32)(size), mask.raw]
             self._intrinsic("masked.store", self.ir.VoidType(), arguments, kind)
+
+    def clear(self, at: Value, count: Value) -> None:
+        """So many zeros from `at` on."""
+        self.loop(0, count, self.lanes, lambda i: self.store(at + i, self.constant(), self.first(count - i)))
 
     def transposed(self, rows: Sequence[Value]) -> list[Value]:
         """The columns of as many vectors as each has lanes: shuffled as cards are, until all have changed places."""
@@ -285,18 +296,31 @@ class Code:
         found.raw.fastmath.add("reassoc")
         return found
 
-    def compiled(self) -> Callable[..., None]:
-        """The function, to be called with arrays (or addresses) and integers."""
-        from llvmlite import binding
-
+    def compiled(self) -> Kernel:
         self.builder.ret_void()
-        module = binding.parse_assembly(str(self.module))
-        target = _target()
-        passes = binding.create_pass_builder(target, binding.create_pipeline_tuning_options(speed_level=3))
-        passes.getModulePassManager().run(module, passes)
-        engine = binding.create_mcjit_compiler(module, target)
-        engine.finalize_object()
-        kinds = [ctypes.c_void_p if a.type.is_pointer else ctypes.c_int64 for a in self.function.args]
-        call: Any = ctypes.CFUNCTYPE(None, *kinds)(engine.get_function_address(self.function.name))
-        call.engine = engine  # which owns the code
-        return call
+        engine = compiled(self.module)
+        return Kernel(engine.get_function_address(self.function.name), engine)
+
+
+class Kernel(NamedTuple):
+    """Machine code that does the parts of some work (see `crew.run`)."""
+
+    address: int
+    engine: Any  # which owns the code
+
+
+def signature(ir: Any) -> list[Any]:
+    """What machine code gets: the number of a part, that of a thread, and where the other arguments are."""
+    return [ir.IntType(64), ir.IntType(64), ir.IntType(64).as_pointer()]
+
+
+def compiled(module: Any) -> Any:
+    """A module's code for this CPU."""
+    from llvmlite import binding
+
+    parsed, target = binding.parse_assembly(str(module)), _target()
+    passes = binding.create_pass_builder(target, binding.create_pipeline_tuning_options(speed_level=3))
+    passes.getModulePassManager().run(parsed, passes)
+    engine = binding.create_mcjit_compiler(parsed, target)
+    engine.finalize_object()
+    return engine

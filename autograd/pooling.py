@@ -41,13 +41,13 @@ def max_pool(x: Any, *, geo: Geometry) -> Any:
     >>> max_pool(Tensor([[[1.0, 3.0, 2.0, 0.0]]]), 2)
     Tensor([[[3., 2.]]])
     """
-    shape = (*x.shape[:2], *geo.out)
-    out = np.full(shape, -np.inf if x.dtype.kind in "fc" else np.iinfo(x.dtype).min, x.dtype)
-    choice = np.empty(shape, np.min_scalar_type(math.prod(geo.kernel)))
-    choice[:] = _first_inside(geo)
+    shape, firsts = (*x.shape[:2], *geo.out), _first_inside(geo)
+    out, choice = memory.empty(shape, x.dtype), memory.empty(shape, firsts.dtype)
     if pooled.available(x) and choice.dtype == np.uint8:
-        pooled.max_pool(x, out, choice, geo)
+        pooled.max_pool(x, out, choice, firsts, geo)
         return out, choice
+    out[:] = -np.inf if x.dtype.kind in "fc" else np.iinfo(x.dtype).min
+    choice[:] = firsts
 
     def fill(samples: slice) -> None:
         for offset, inside, met in taps(geo):
@@ -61,13 +61,14 @@ def max_pool(x: Any, *, geo: Geometry) -> Any:
     return out, choice
 
 
+@functools.lru_cache(256)
 def _first_inside(geo: Geometry) -> Any:
     """For each window the number of its first offset that is not padding."""
     firsts = (
         np.minimum(-(-np.maximum(0, before - np.arange(count) * s) // d), k - 1)
         for k, (before, _), count, s, d in zip(geo.kernel, geo.padding, geo.out, geo.stride, geo.dilation, strict=True)
     )
-    return np.ravel_multi_index(np.ix_(*firsts), geo.kernel)
+    return np.ravel_multi_index(np.ix_(*firsts), geo.kernel).astype(np.min_scalar_type(math.prod(geo.kernel)))
 
 
 @max_pool.vjp("x")

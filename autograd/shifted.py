@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from . import memory
-from .lines import SIZES, Rows
+from . import crew, memory
+from .lines import ROWS, Block, rows_of, scratch
 from .machine import Code, Value, address, available, registers
-from .threads import spread
 from .windows import BLOCK, Geometry, at_once, parted, together, with_samples
 
 __all__ = ["available", "conv", "conv_weight"]
@@ -22,24 +21,27 @@ _PANEL = 1 << 14  # bytes of Y that outer products take at a time, to stay in th
 
 
 @functools.cache
-def _products(dtype: Any, height: int, width: int) -> Any:
-    """Y = W rows + bias for each sample and group, a tile of `height` rows of Y and `width` vectors at a time.
+def _products(dtype: Any, step: int, height: int, width: int) -> Any:
+    """Y = W rows + bias for the samples of a block and each group, a tile of `height` rows of Y and `width` vectors at
+    a time.
 
     W lies in strips: for each of them, `depth` times `height` numbers.
     """
-    code = Code("products", "Y LINES W BIAS REST offsets strips depth " + SIZES, dtype)
-    y, lines, w, bias, rest, offsets, strips, depth, *sizes = code.arguments
-    samples, y_step, row_step, lines_step, groups, group_step, outs, length = sizes
+    code = Code("products", ROWS + "Y W BIAS rest strips depth outs windows", dtype)
+    *rows, y, w, bias, rest, strips, depth, outs, windows = code.arguments
+    lines, room, groups = rows[1], rows[2], rows[6]
+    block = Block(code, rows, code.part, step)
+    spare = lines + (code.thread * room + rest)
 
     def tile(x: Value, out: Value, g: Value, t: Value, p: Value, width: int, mask: Value | None = None) -> None:
         strip = g * strips + t
         ws, tops = w + strip * depth * height, bias + strip * height
-        rows = [(t * height + r).if_less(outs, out + (t * height + r) * row_step, rest) + p for r in range(height)]
+        rows = [(t * height + r).if_less(outs, out + (t * height + r) * windows, spare) + p for r in range(height)]
         places = [row + v * code.lanes for row in rows for v in range(width)]
         sums = [code.filled(tops[r]) for r in range(height) for _ in range(width)]
 
         def term(q: Value, *sums: Value) -> list[Value]:
-            row = x + (offsets[q] + p)
+            row = x + (block.offsets[q] + p)
             xs = [code.load(row + v * code.lanes, mask) for v in range(width)]
             factors = [code.filled(ws[q * height + r]) for r in range(height)]
             return [code.fma(factors[i // width], xs[i % width], sums[i]) for i in range(height * width)]
@@ -48,100 +50,118 @@ def _products(dtype: Any, height: int, width: int) -> Any:
             code.store(place, total, mask)
 
     def sample(g: Value, n: Value) -> None:
-        x = lines + (n * lines_step + g * group_step)
-        out = y + (n * y_step + g * outs * row_step)
-        whole, step = length - length % (code.lanes * width), code.lanes * width
+        x = block.lines + (n * block.sample_step + g * block.group_step)
+        out = y + (((block.sample + n) * groups + g) * outs * windows + block.first)
+        whole, step = block.length - block.length % (code.lanes * width), code.lanes * width
 
         def part(p: Value, width: int, mask: Value | None = None) -> None:
             code.loop(0, strips, 1, lambda t: tile(x, out, g, t, p, width, mask))
 
         code.loop(0, whole, step, lambda p: part(p, width))
-        code.loop(whole, length, code.lanes, lambda p: part(p, 1, code.first(length - p)))
+        code.loop(whole, block.length, code.lanes, lambda p: part(p, 1, code.first(block.length - p)))
 
-    code.loop(0, groups, 1, lambda g: code.loop(0, samples, 1, lambda n: sample(g, n)))
+    code.loop(0, groups, 1, lambda g: code.loop(0, block.samples, 1, lambda n: sample(g, n)))
     return code.compiled()
 
 
 @functools.cache
-def _outer_products(dtype: Any, height: int, width: int) -> Any:
-    """W += rows Y^T for each group, summed over samples, a tile of `height` rows and `width` vectors at a time.
+def _outer_products(dtype: Any, step: int, height: int, width: int) -> Any:
+    """W = rows Y^T for each group, summed over blocks, a tile of `height` rows and `width` vectors at a time.
 
-    For a few windows at a time Y is transposed into PANEL, so that what belongs to a window lies side by side.
+    For a few windows at a time Y is transposed, so that what belongs to a window lies side by side.
     """
-    code = Code("outer_products", "W Y LINES PANEL offsets depth columns few " + SIZES, dtype)
-    w, y, lines, panel, offsets, depth, columns, few, *sizes = code.arguments
-    samples, y_step, row_step, lines_step, groups, group_step, outs, length = sizes
-    lanes = code.lanes
+    code = Code("outer_products", ROWS + "Y W blocks sums panel depth columns few outs windows", dtype)
+    *rows, y, w, blocks, sums, panel, depth, columns, few, outs, windows = code.arguments
+    lines, room, groups = rows[1], rows[2], rows[6]
+    lanes, size = code.lanes, groups * depth * columns
+    own, own_panel = w + code.part * size, lines + (code.thread * room + panel)
 
-    def transpose(y: Value, k: Value, first: Value, p: Value) -> None:
-        mask = code.first(length - first - p)
-        rows = [(k + i).if_less(outs, k + i, outs - 1) * row_step for i in range(lanes)]
-        for i, vector in enumerate(code.transposed([code.load(y + (row + first + p), mask) for row in rows])):
-            code.store(panel + ((p + i) * columns + k), vector)
+    def transpose(y: Value, k: Value, count: Value, p: Value) -> None:
+        mask = code.first(count - p)
+        rows = [(k + i).if_less(outs, k + i, outs - 1) * windows for i in range(lanes)]
+        for i, vector in enumerate(code.transposed([code.load(y + (row + p), mask) for row in rows])):
+            code.store(own_panel + ((p + i) * columns + k), vector)
 
-    def tile(w: Value, x: Value, q: Value, k: Value, count: Value) -> None:
+    def tile(w: Value, xs: list[Value], q: Value, k: Value, count: Value) -> None:
         places = [w + ((q + i) * columns + k + v * lanes) for i in range(height) for v in range(width)]
-        rows = [x + offsets[q + i] for i in range(height)]
 
         def term(p: Value, *sums: Value) -> list[Value]:
-            ys = [code.load(panel + (p * columns + k + v * lanes)) for v in range(width)]
-            xs = [code.filled(row[p]) for row in rows]
-            return [code.fma(xs[i // width], ys[i % width], sums[i]) for i in range(height * width)]
+            ys = [code.load(own_panel + (p * columns + k + v * lanes)) for v in range(width)]
+            factors = [code.filled(x[p]) for x in xs]
+            return [code.fma(factors[i // width], ys[i % width], sums[i]) for i in range(height * width)]
 
         sums = code.loop(0, count, 1, term, [code.constant()] * (height * width))
         for place, total in zip(places, sums, strict=True):
             code.store(place, code.load(place) + total)
 
-    def part(g: Value, n: Value, first: Value) -> None:
-        rows, x = y + (n * y_step + g * outs * row_step), lines + (n * lines_step + g * group_step + first)
-        count = (length - first).if_less(few, length - first, few)
-        code.loop(0, columns, lanes, lambda k: code.loop(0, count, lanes, lambda p: transpose(rows, k, first, p)))
-        sums = w + g * depth * columns
-        code.loop(
-            *(0, depth, height),
-            lambda q: code.loop(0, columns, lanes * width, lambda k: tile(sums, x, q, k, count)),
-        )
+    def part(block: Block, g: Value, n: Value, first: Value) -> None:
+        out = y + (((block.sample + n) * groups + g) * outs * windows + block.first + first)
+        x = block.lines + (n * block.sample_step + g * block.group_step + first)
+        count = (block.length - first).if_less(few, block.length - first, few)
+        code.loop(0, columns, lanes, lambda k: code.loop(0, count, lanes, lambda p: transpose(out, k, count, p)))
 
-    def sample(g: Value, n: Value) -> None:
-        code.loop(0, length, few, lambda first: part(g, n, first))
+        def row(q: Value) -> None:
+            xs = [x + block.offsets[q + i] for i in range(height)]
+            code.loop(0, columns, lanes * width, lambda k: tile(own + g * depth * columns, xs, q, k, count))
 
-    code.loop(0, groups, 1, lambda g: code.loop(0, samples, 1, lambda n: sample(g, n)))
+        code.loop(0, depth, height, row)
+
+    def body(number: Value) -> None:
+        block = Block(code, rows, number, step)
+
+        def sample(g: Value, n: Value) -> None:
+            code.loop(0, block.length, few, lambda first: part(block, g, n, first))
+
+        code.loop(0, groups, 1, lambda g: code.loop(0, block.samples, 1, lambda n: sample(g, n)))
+
+    code.clear(own, size)
+    code.loop(code.part, blocks, sums, body)
     return code.compiled()
 
 
 @functools.cache
-def _inner_products(dtype: Any, height: int, width: int) -> Any:
-    """W += Y rows^T for each group, summed over samples, a tile of `height` rows of Y and `width` of X at a time."""
-    code = Code("weight_products", "W Y LINES offsets strips depth " + SIZES, dtype)
-    w, y, lines, offsets, strips, depth, *sizes = code.arguments
-    samples, y_step, row_step, lines_step, groups, group_step, outs, length = sizes
+def _inner_products(dtype: Any, step: int, height: int, width: int) -> Any:
+    """W = Y rows^T for each group, summed over blocks, a tile of `height` rows of Y and `width` of X at a time."""
+    code = Code("inner_products", ROWS + "Y W blocks sums strips depth outs windows", dtype)
+    *rows, y, w, blocks, sums, strips, depth, outs, windows = code.arguments
+    groups = rows[6]
+    size = groups * strips * height * depth
+    own = w + code.part * size
 
-    def tile(g: Value, q: Value, t: Value) -> None:
-        rows = [(t * height + r).if_less(outs, t * height + r, outs - 1) * row_step for r in range(height)]
-        places = [offsets[q + i] for i in range(width)]
+    def tile(block: Block, g: Value, q: Value, t: Value) -> None:
+        tops = [(t * height + r).if_less(outs, t * height + r, outs - 1) * windows for r in range(height)]
+        places = [block.offsets[q + i] for i in range(width)]
 
         def sample(n: Value, *sums: Value) -> Any:
-            x = lines + (n * lines_step + g * group_step)
-            out = y + (n * y_step + g * outs * row_step)
+            x = block.lines + (n * block.sample_step + g * block.group_step)
+            out = y + (((block.sample + n) * groups + g) * outs * windows + block.first)
 
             def term(p: Value, *sums: Value, mask: Value | None = None) -> list[Value]:
-                ys = [code.load(out + (row + p), mask) for row in rows]
+                ys = [code.load(out + (top + p), mask) for top in tops]
                 xs = [code.load(x + (place + p), mask) for place in places]
                 return [code.fma(ys[i // width], xs[i % width], sums[i]) for i in range(height * width)]
 
-            whole = length - length % code.lanes
+            whole = block.length - block.length % code.lanes
+            rest = code.first(block.length - whole)
             sums = code.loop(0, whole, code.lanes, term, sums)
-            return code.loop(whole, length, code.lanes, lambda p, *s: term(p, *s, mask=code.first(length - p)), sums)
+            return code.loop(whole, block.length, code.lanes, lambda p, *s: term(p, *s, mask=rest), sums)
 
-        sums = code.loop(0, samples, 1, sample, [code.constant()] * (height * width))
-        at = w + (((g * strips + t) * height) * depth + q)
+        sums = code.loop(0, block.samples, 1, sample, [code.constant()] * (height * width))
+        at = own + (((g * strips + t) * height) * depth + q)
         for i, total in enumerate(sums):
             place = depth * (i // width) + i % width
             at[place] = at[place] + code.total(total)
 
-    code.loop(
-        0, groups, 1, lambda g: code.loop(0, depth, width, lambda q: code.loop(0, strips, 1, lambda t: tile(g, q, t)))
-    )
+    def body(number: Value) -> None:
+        block = Block(code, rows, number, step)
+
+        def group(g: Value) -> None:
+            code.loop(0, depth, width, lambda q: code.loop(0, strips, 1, lambda t: tile(block, g, q, t)))
+
+        code.loop(0, groups, 1, group)
+
+    code.clear(own, size)
+    code.loop(code.part, blocks, sums, body)
     return code.compiled()
 
 
@@ -179,22 +199,23 @@ def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
     m = at_once(len(x), geo, _FEW)
     if m > 1:
         return parted(conv(together(x, m), w[..., None], bias, with_samples(geo, m), groups), len(x))
-    y = memory.empty((len(x), len(w), *geo.out), x.dtype)
-    outs, rows = len(w) // groups, Rows(x, y, geo, groups)
-    height, width = tile_of(outs, rows.windows // len(rows.plan), registers()[0] // x.itemsize)
+    x, y = np.ascontiguousarray(x), memory.empty((len(x), len(w), *geo.out), x.dtype)
+    outs, rows = len(w) // groups, rows_of(geo, len(x), x.shape[1], groups, x.itemsize)
+    height, width = tile_of(outs, rows.longest, registers()[0] // x.itemsize)
     strips = _in_strips(w, groups, height)
     tops = np.zeros((groups, strips.shape[1] * height), x.dtype)
     if bias is not None:
         tops[:, :outs] = bias.reshape(groups, outs)
-    products, shape = _products(x.dtype, height, width), strips.shape[1:3]
-
-    def work(blocks: Any) -> None:
-        rest = memory.empty((rows.windows,), x.dtype)
-        weights = address(strips), address(tops), address(rest)
-        for out, lines, offsets, sizes in rows.each(blocks):
-            products(out, lines, *weights, offsets, *shape, *sizes)
-
-    spread(work, rows.blocks, y.size * strips.shape[2] / 64)
+    lines, room = scratch(rows.room + rows.longest, x.dtype)
+    crew.run(
+        _products(x.dtype, rows.step, height, width),
+        len(rows.table),
+        (
+            *rows.arguments(x, lines, room, groups),
+            *(address(y), address(strips), address(tops), rows.room, *strips.shape[1:3], outs, math.prod(geo.out)),
+        ),
+        y.size * strips.shape[2] / 64,
+    )
     return y
 
 
@@ -203,7 +224,8 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
     m = at_once(len(x), geo, _FEW)
     if m > 1:
         return conv_weight(together(x, m), together(y, m), with_samples(geo, m), groups)[..., 0]
-    rows = Rows(x, np.ascontiguousarray(y), geo, groups)
+    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
+    rows = rows_of(geo, len(x), x.shape[1], groups, x.itemsize)
     outs, depth = y.shape[1] // groups, x.shape[1] // groups * math.prod(geo.kernel)
     lanes, most = registers()[0] // x.itemsize, registers()[1] * 3 // 4
     columns = _over(outs, lanes)
@@ -213,29 +235,28 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
     # the time for a window, half of that of a multiply-add; inner products wait for memory as long again
     outer_time = _over(depth, most // wide) * _over(columns, wide * lanes) // lanes + 2 * columns
     inner = 2 * _over(outs, flat[0]) * _over(depth, flat[1]) // lanes < outer_time
+    height, width = flat if inner else (most // wide, wide)
+    shape = (
+        (_over(outs, height), _over(depth, width)) if inner else (_over(depth, height), _over(columns, width * lanes))
+    )
+    sums = max(1, min(len(rows.table), _SUMS, _SUMS * BLOCK // (groups * math.prod(shape) * x.itemsize)))
+    w = memory.empty((sums, groups, *shape), x.dtype)
     if inner:
-        height, width = flat
-        shape = (groups, _over(outs, height), _over(depth, width))
+        panel, sizes = 0, (shape[0] // height, shape[1])
     else:
-        height, width = most // wide, wide
-        shape = (groups, _over(depth, height), _over(columns, width * lanes))
-        few = max(lanes, _PANEL // (shape[2] * x.itemsize) // lanes * lanes)
-    count = max(1, min(len(rows.blocks), _SUMS, _SUMS * BLOCK // (math.prod(shape) * x.itemsize)))
-    sums = np.zeros((count, *shape), x.dtype)
-    products = (_inner_products if inner else _outer_products)(x.dtype, height, width)
-
-    def work(numbers: Any) -> None:
-        panel = None if inner else np.empty((few, shape[2]), x.dtype)
-        for i in numbers:
-            for out, lines, offsets, sizes in rows.each(rows.blocks[i::count]):
-                where = address(sums[i]), out, lines
-                if inner:
-                    products(*where, offsets, shape[1] // height, shape[2], *sizes)
-                else:
-                    products(*where, address(panel), offsets, shape[1], shape[2], few, *sizes)
-
-    spread(work, range(count), y.size * depth / 64)
-    w = np.add.reduce(sums, axis=0)
+        few = max(lanes, _PANEL // (shape[1] * x.itemsize) // lanes * lanes)
+        panel, sizes = few * shape[1], (rows.room, *shape, few)
+    lines, room = scratch(rows.room + panel, x.dtype)
+    crew.run(
+        (_inner_products if inner else _outer_products)(x.dtype, rows.step, height, width),
+        sums,
+        (
+            *rows.arguments(x, lines, room, groups),
+            *(address(y), address(w), len(rows.table), sums, *sizes, outs, math.prod(geo.out)),
+        ),
+        y.size * depth / 64,
+    )
+    w = np.add.reduce(w, axis=0)
     w = (w if inner else w.mT)[:, :outs, :depth]
     w = w.reshape(groups * outs, x.shape[1] // groups, *geo.kernel[1:], geo.kernel[0])
     return np.ascontiguousarray(np.moveaxis(w, -1, 2))

@@ -3,22 +3,26 @@
 How work falls into parts does not depend on the number of threads, and neither does the order in which what the parts
 give is added, so that results are the same to the bit. Within the parts BLAS runs on one thread; setting it so takes
 threadpoolctl (extra `threads`), without which there is one thread here, too, until `set_num_threads` says otherwise.
+
+The threads besides the caller's own are helpers: whoever is first to have large work has them all, for as long as it
+lasts; who comes meanwhile, also from within a part, works alone. Nobody waits for a helper that is slow to wake up.
 """
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from numbers import Integral
+from queue import SimpleQueue
 from typing import Any
 
 __all__ = ["get_num_threads", "set_num_threads"]
 
-_WORTH = 1 << 20  # numbers for which it pays to wake a thread, about a millisecond's work
+WORTH = 1 << 20  # numbers for which it pays to wake a thread, about a millisecond's work
 
 
 @cache
@@ -31,14 +35,12 @@ def _blas() -> Any:
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
-class _State:
-    """The threads that there are; while a `with` is under way, BLAS has one (its own would wait by turning in circles,
-    and take the CPUs from those here)."""
+class _OneBlasThread:
+    """While a `with` is under way, BLAS has one thread (its own would wait by turning in circles, and take the CPUs
+    from those here)."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.count: int | None = None
-        self.pool: ThreadPoolExecutor | None = None
         self.running = 0
         self.limited: list[tuple[Any, int]] = []
 
@@ -58,9 +60,69 @@ class _State:
                     blas.set_num_threads(n)
 
 
-_state = one_blas_thread = _State()
+class Helper:
+    """A thread that does what it is given, and then `idle` before it sleeps."""
+
+    idle: Callable[[Helper], None] | None = None  # machine code, that looks out for more of its kind for a moment
+    called: Callable[[Helper], None] | None = None  # ends that
+
+    def __init__(self, number: int) -> None:
+        self.number, self.awake = number, False
+        self.tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self.thread = threading.Thread(target=self._serve, name=f"pullback-{number}", daemon=True)
+        self.thread.start()
+
+    def give(self, task: Callable[[], None] | None) -> None:
+        """Something to do; None ends the thread."""
+        self.awake = True
+        self.tasks.put(task)
+        if Helper.called:
+            Helper.called(self)
+
+    def _serve(self) -> None:
+        while task := self.tasks.get():
+            task()
+            if Helper.idle:
+                Helper.idle(self)
+            self.awake = not self.tasks.empty()
+
+
+class Team:
+    """The helpers, and the lock that one who has work for them holds."""
+
+    def __init__(self) -> None:
+        self.lock, self.size, self.helpers = threading.Lock(), 0, list[Helper]()
+
+    def gathered(self, count: int) -> Sequence[Helper]:
+        """All helpers but for the caller, if work for so many threads may have them; `lock` is then to be released."""
+        if count < 2 or not self.lock.acquire(blocking=False):
+            return ()
+        if len(self.helpers) != get_num_threads() - 1:
+            self.dismiss()
+            self.helpers = [Helper(i) for i in range(1, get_num_threads())]
+        return self.helpers[: count - 1]
+
+    def dismiss(self) -> None:
+        for helper in self.helpers:
+            helper.give(None)
+        for helper in self.helpers:
+            helper.thread.join()
+        self.helpers = []
+
+
+team, one_blas_thread = Team(), _OneBlasThread()
+_count: int | None = None
+
+
+def _forget() -> None:
+    """In a forked child there are no threads but one."""
+    team.__init__()  # type: ignore[misc]
+    one_blas_thread.__init__()  # type: ignore[misc]
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_state.__init__)  # type: ignore[misc]  # a child has none of the threads
+    os.register_at_fork(after_in_child=_forget)
+atexit.register(team.dismiss)
 
 
 def get_num_threads() -> int:
@@ -68,10 +130,11 @@ def get_num_threads() -> int:
 
     At first OMP_NUM_THREADS, or else the number of CPUs.
     """
-    if _state.count is None:
+    global _count
+    if _count is None:
         cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        _state.count = int(os.environ.get("OMP_NUM_THREADS") or cpus) if _blas() is not None else 1
-    return _state.count
+        _count = int(os.environ.get("OMP_NUM_THREADS") or cpus) if _blas() is not None else 1
+    return _count
 
 
 def set_num_threads(count: int) -> None:
@@ -83,19 +146,19 @@ def set_num_threads(count: int) -> None:
     2
     >>> set_num_threads(before)
     """
+    global _count
     if not isinstance(count, Integral) or count < 1:
         raise ValueError(f"set_num_threads: expected a positive integer, not {count!r}")
-    with _state.lock:
-        _state.count, old, _state.pool = int(count), _state.pool, None
-    if old is not None:
-        old.shutdown(wait=False)
+    _count = int(count)
 
 
-class _Turns:
-    """The parts, each given to the thread that asks next."""
+class _Job:
+    """The parts, each given to the thread that asks next, and the helpers that are at work on them."""
 
-    def __init__(self, parts: Sequence[Any]) -> None:
-        self.parts, self.lock = iter(parts), threading.Lock()
+    def __init__(self, work: Callable[[Iterator[Any]], None], parts: Sequence[Any]) -> None:
+        self.work, self.parts, self.lock = work, iter(parts), threading.Lock()
+        self.busy, self.open, self.error = 0, True, None
+        self.last = threading.Lock()
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -103,6 +166,31 @@ class _Turns:
     def __next__(self) -> Any:
         with self.lock:
             return next(self.parts)
+
+    def join(self) -> None:
+        """What a helper does."""
+        with self.lock:
+            if not self.open:
+                return
+            self.busy += 1
+        try:
+            self.work(self)
+        except BaseException as error:
+            self.error = error
+        with self.lock:
+            self.busy -= 1
+            if not self.open and not self.busy:
+                self.last.release()
+
+    def close(self) -> None:
+        """Leave no part, and wait for the helpers that are at work."""
+        list(self)  # after an error the helpers are to stop, too
+        self.last.acquire()
+        with self.lock:
+            self.open = False
+            if not self.busy:
+                return
+        self.last.acquire()
 
 
 def spread(work: Callable[[Iterator[Any]], None], parts: Sequence[Any], size: float = math.inf) -> None:
@@ -113,19 +201,23 @@ def spread(work: Callable[[Iterator[Any]], None], parts: Sequence[Any], size: fl
     if len(parts) < 2:
         work(iter(parts))
         return
-    with _state:
-        turns, count = _Turns(parts), min(get_num_threads(), len(parts)) if size >= _WORTH else 1
-        with _state.lock:
-            if _state.pool is None and count > 1:
-                _state.pool = ThreadPoolExecutor(get_num_threads() - 1, "pullback")
-            helpers = [_state.pool.submit(work, turns) for _ in range(count - 1)] if _state.pool and count > 1 else []
+    with one_blas_thread:
+        helpers = team.gathered(min(get_num_threads(), len(parts))) if size >= WORTH else ()
+        if not helpers:
+            work(iter(parts))
+            return
+        job = _Job(work, parts)
         try:
-            work(turns)
+            for helper in helpers:
+                helper.give(job.join)
+            try:
+                work(job)
+            finally:
+                job.close()
         finally:
-            list(turns)  # after an error the helpers are to stop, too
-            wait(helpers)
-        for helper in helpers:
-            helper.result()
+            team.lock.release()
+        if job.error:
+            raise job.error
 
 
 def each(body: Callable[[Any], Any], parts: Sequence[Any], size: float = math.inf) -> None:

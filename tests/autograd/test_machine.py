@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pullback import Tensor, nn, optim
-from pullback.autograd import lines, machine, pooled, shifted
+from pullback.autograd import crew, machine, pooled, shifted
 from pullback.autograd.convolution import conv, conv_transpose, conv_weight
 from pullback.autograd.fused import fused
 from pullback.autograd.pooling import max_pool, window_place
@@ -113,7 +113,7 @@ def test_large_convolutions(by_numpy, n, channels, outs, spatial, kernel, stride
 @pytest.fixture(params=[(32, 16), (16, 32), (16, 16)], ids=str)
 def narrower(request, monkeypatch):
     """The code for CPUs with shorter or fewer registers, which this one runs as well."""
-    compiled = (lines._copy, shifted._products, shifted._outer_products, shifted._inner_products, shifted.tile_of)
+    compiled = (shifted._products, shifted._outer_products, shifted._inner_products, shifted.tile_of)
     compiled += (pooled._largest, pooled._placed)
     for module in (machine, shifted):
         monkeypatch.setattr(module, "registers", lambda: request.param)
@@ -269,9 +269,9 @@ def test_dropped_code_leaves_the_rest_alone():
     x, kept = np.arange(11.0), doubled()
     for _ in range(5):
         y = np.empty(11)
-        doubled()(machine.address(x), machine.address(y), 11)
+        crew.run(doubled(), 1, (machine.address(x), machine.address(y), 11))
         gc.collect()
         np.testing.assert_array_equal(y, 2 * np.arange(11.0))
     y = np.empty(11)
-    kept(machine.address(x), machine.address(y), 11)
+    crew.run(kept, 1, (machine.address(x), machine.address(y), 11))
     np.testing.assert_array_equal(y, 2 * np.arange(11.0))

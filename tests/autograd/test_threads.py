@@ -9,7 +9,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, get_num_threads, set_num_threads
-from pullback.autograd import products, threads
+from pullback.autograd import crew, products, threads
 from pullback.autograd.threads import each, spread
 
 
@@ -20,7 +20,8 @@ def number(count):
     set_num_threads(count)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(threads, "_WORTH", 0)
+            patch.setattr(threads, "WORTH", 0)
+            patch.setattr(crew, "WORTH", 0)
             yield
     finally:
         set_num_threads(before)
@@ -64,7 +65,7 @@ def test_errors_come_through_and_stop_the_rest(bad):
         assert len(done) < 10_000
         again = []
         spread(lambda turns: again.extend(turns), range(10))
-    assert sorted(again) == list(range(10)) and threads._state.running == 0
+    assert sorted(again) == list(range(10)) and threads.one_blas_thread.running == 0
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, "2"])
@@ -127,7 +128,7 @@ def test_small_work_stays_on_one_thread():
     names = set()
     before = get_num_threads()
     set_num_threads(3)
-    each(lambda part: names.add(threading.current_thread().name), range(50), threads._WORTH - 1)
+    each(lambda part: names.add(threading.current_thread().name), range(50), threads.WORTH - 1)
     set_num_threads(before)
     assert names == {threading.current_thread().name}
 
@@ -148,7 +149,7 @@ def test_many_callers_share_the_threads():
             caller.start()
         for caller in callers:
             caller.join()
-    assert not wrong and threads._state.running == 0
+    assert not wrong and threads.one_blas_thread.running == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
