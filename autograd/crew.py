@@ -2,8 +2,9 @@
 
 To wake a thread takes longer than many a part, and so does Python's way of handing something to another thread. So the
 helpers (see `threads`) look out for work, in machine code and without Python's lock, for a moment after what they did
-last. Whoever has parts to be done opens them, does what nobody else has begun, closes them again and waits for the
-helpers that are inside. All are done then, whether or not a helper was awake.
+last; between looks they yield their CPU to whoever waits for it. Whoever has parts to be done opens them, does what
+nobody else has begun, closes them again and waits for the helpers that are inside. All are done then, whether or not a
+helper was awake.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from .threads import Helper, get_num_threads, team
 __all__ = ["run"]
 
 WORTH = 1 << 15  # numbers for which it pays to share: about 30 microseconds' work
-_PATIENCE = 1 << 17  # looks, together about two milliseconds
+_PAUSES = 16  # before each
+_PATIENCE = 1 << 13  # looks, together some milliseconds
 _MOST = 1 << 10  # threads
 
 # What threads tell one another: words, each in cache lines of its own, and two for each helper
@@ -52,6 +54,9 @@ def _native() -> _Native:
 
     integer, module = ir.IntType(64), ir.Module("crew")
     task_type = ir.FunctionType(ir.VoidType(), signature(ir)).as_pointer()
+    system: Any = ctypes
+    give_way = system.windll.kernel32.SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
+    others = ctypes.cast(give_way, ctypes.c_void_p).value
     x86 = binding.get_default_triple().startswith(("x86", "i"))
     pause = ir.Function(module, ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse2.pause") if x86 else None
 
@@ -90,8 +95,10 @@ def _native() -> _Native:
         repeat(b, turn)
 
     def look(b: Any, place: Any) -> Any:
-        if pause:
+        """Whether a word is not 0, after other threads that wait for this CPU, or share its core."""
+        for _ in range(_PAUSES if pause else 0):
             b.call(pause, [])
+        b.call(b.inttoptr(integer(others), ir.FunctionType(ir.IntType(32), []).as_pointer()), [])
         return b.icmp_signed("!=", get(b, place), integer(0))
 
     b, (task, given, count) = function("alone", 3)
@@ -145,15 +152,15 @@ def _native() -> _Native:
     b.ret_void()
 
     engine = compiled(module)
-    calls = [
+    alone, lead, follow = (
         ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(engine.get_function_address(name))
         for name, count in (("alone", 3), ("lead", 5), ("follow", 3))
-    ]
+    )
     words = np.zeros(_of(_MOST), np.int64)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: words.fill(0))
     Helper.idle, Helper.called = _idle, _call
-    return _Native(words, *calls, engine)
+    return _Native(words, alone, lead, follow, engine)
 
 
 def _call(helper: Helper) -> None:

@@ -174,9 +174,8 @@ def rows_of(geo: Geometry, samples: int, channels: int, groups: int, itemsize: i
     whole = lines_of(geo, channels // groups, 0, geo.out[0])
     parts = max(1, min(geo.out[0], -(-whole.size * channels * itemsize // BLOCK)))
     bounds = [geo.out[0] * part // parts for part in range(parts + 1)]
-    plan = (whole,)
-    if parts > 1:
-        plan = tuple(lines_of(geo, channels // groups, *ends) for ends in itertools.pairwise(bounds))
+    several = (lines_of(geo, channels // groups, *ends) for ends in itertools.pairwise(bounds))
+    plan = tuple(several) if parts > 1 else (whole,)
     table, room, inner = [], 0, math.prod(geo.out[1:])
     for lines in plan:
         first, length = lines.rows.start * inner, (lines.rows.stop - lines.rows.start) * inner

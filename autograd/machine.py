@@ -237,10 +237,8 @@ class Code:
         place = self.builder.bitcast(at.raw, kind.as_pointer())
         if mask is None:
             return Value(self, self.builder.load(place, align=_BYTES[str(item)]))
-        size, others = (
-            self.ir.IntType(32)(_BYTES[str(item)]),
-            self.constant(fill).raw if fill else self.ir.Constant(kind, None),
-        )
+        size = self.ir.IntType(32)(_BYTES[str(item)])
+        others = self.constant(fill).raw if fill else self.ir.Constant(kind, None)
         return self._intrinsic("masked.load", kind, [place, size, mask.raw, others], kind)
 
     def store(self, at: Value, vector: Value, mask: Value | None = None) -> None:

@@ -94,13 +94,8 @@ def _offsets(geo: Geometry) -> Any:
 
 
 def _run(kernel: Any, y: Any, x: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
-    runs, offsets, numbers, windows = (
-        lines_of(geo, 1, 0, geo.out[0]),
-        _offsets(geo),
-        math.prod(geo.spatial),
-        math.prod(geo.out),
-    )
-    channels = x.shape[0] * x.shape[1]
+    runs, offsets = lines_of(geo, 1, 0, geo.out[0]), _offsets(geo)
+    channels, numbers, windows = math.prod(x.shape[:2]), math.prod(geo.spatial), math.prod(geo.out)
     parts = sample_blocks(channels, numbers * x.itemsize)
     each = -(-channels // len(parts))
     own, room = scratch(runs.size, x.dtype)

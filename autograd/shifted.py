@@ -236,16 +236,15 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
     outer_time = _over(depth, most // wide) * _over(columns, wide * lanes) // lanes + 2 * columns
     inner = 2 * _over(outs, flat[0]) * _over(depth, flat[1]) // lanes < outer_time
     height, width = flat if inner else (most // wide, wide)
-    shape = (
-        (_over(outs, height), _over(depth, width)) if inner else (_over(depth, height), _over(columns, width * lanes))
-    )
+    rounded = _over(outs if inner else depth, height)
+    shape = rounded, _over(depth, width) if inner else _over(columns, width * lanes)
     sums = max(1, min(len(rows.table), _SUMS, _SUMS * BLOCK // (groups * math.prod(shape) * x.itemsize)))
     w = memory.empty((sums, groups, *shape), x.dtype)
     if inner:
-        panel, sizes = 0, (shape[0] // height, shape[1])
+        panel, sizes = 0, [shape[0] // height, shape[1]]
     else:
         few = max(lanes, _PANEL // (shape[1] * x.itemsize) // lanes * lanes)
-        panel, sizes = few * shape[1], (rows.room, *shape, few)
+        panel, sizes = few * shape[1], [rows.room, *shape, few]
     lines, room = scratch(rows.room + panel, x.dtype)
     crew.run(
         (_inner_products if inner else _outer_products)(x.dtype, rows.step, height, width),

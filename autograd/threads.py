@@ -157,7 +157,8 @@ class _Job:
 
     def __init__(self, work: Callable[[Iterator[Any]], None], parts: Sequence[Any]) -> None:
         self.work, self.parts, self.lock = work, iter(parts), threading.Lock()
-        self.busy, self.open, self.error = 0, True, None
+        self.busy, self.open = 0, True
+        self.error: BaseException | None = None
         self.last = threading.Lock()
 
     def __iter__(self) -> Iterator[Any]:

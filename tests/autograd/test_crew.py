@@ -60,13 +60,13 @@ def test_every_part_is_done_once(kernel, number, parts):
 
 def test_helpers_take_part(kernel):
     before = get_num_threads()
-    set_num_threads(3)
+    set_num_threads(2)
     try:
-        for _ in range(100):  # they may be slow to come
-            threads = rounds(kernel, 1000, 10_000)[1]
-            if (threads[:3] > 0).all():
+        for _ in range(100):  # where other processes keep the CPUs busy it takes some turns
+            threads = rounds(kernel, 1000, 20_000)[1]
+            if threads[1]:
                 break
-        assert (threads[:3] > 0).all()
+        assert threads[1]
     finally:
         set_num_threads(before)
 
