@@ -165,6 +165,7 @@ def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
     if m > 1:
         y = conv.function(together(x, m), w[..., None], b, geo=with_samples(geo, m), groups=groups)
         return parted(y, len(x))
+    w = np.ascontiguousarray(w)  # what runs backwards is no matter for BLAS
     matrix = _by_group(w, groups)
     outs = matrix.shape[1]
     bias = 0 if b is None else b.reshape(groups, outs, 1)
@@ -182,7 +183,8 @@ def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
     return y.reshape(len(x), len(w), *geo.out)
 
 
-def _phases(geo: Geometry) -> Iterator[tuple[Any, Any, Any, Geometry]]:
+@functools.lru_cache(256)
+def _phases(geo: Geometry) -> list[tuple[Any, Any, Any, Geometry]]:
     """The transpose of a convolution as convolutions of stride 1, one for each of the phases that the stride makes.
 
     Of each: the entries of x that it gives, those of y that it takes, the places of the flipped kernel that meet them,
@@ -203,9 +205,8 @@ def _phases(geo: Geometry) -> Iterator[tuple[Any, Any, Any, Geometry]]:
                     part = (high - low, len(met), 1, pads, d // math.gcd(s, d), lengths)
                     phases.append((slice(phase, None, s), slice(low, high), places, part))
         axes.append(phases)
-    for choice in itertools.product(*axes):
-        target, taken, places, parts = zip(*choice, strict=True)
-        yield target, taken, places, Geometry(*zip(*parts, strict=True))
+    found = (zip(*choice, strict=True) for choice in itertools.product(*axes))
+    return [(target, taken, places, Geometry(*zip(*parts, strict=True))) for target, taken, places, parts in found]
 
 
 @primitive
@@ -224,13 +225,14 @@ def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
     flipped = flipped.reshape(groups * w.shape[1], len(w) // groups, *geo.kernel)
 
     def correlated(taken: Any, places: Any, part: Geometry) -> Any:
-        weight = np.ascontiguousarray(flipped[:, :, *places])  # what runs backwards is no matter for BLAS
-        return conv.function(y[:, :, *taken], weight, None, geo=part, groups=groups)
+        return conv.function(y[:, :, *taken], flipped[:, :, *places], None, geo=part, groups=groups)
 
-    phases = list(_phases(geo))
+    phases = _phases(geo)
     if len(phases) == 1 and set(geo.stride) == {1}:
         return correlated(*phases[0][1:])
-    x = np.zeros((len(y), len(flipped), *geo.spatial), np.result_type(y, w))
+    x = memory.empty((len(y), len(flipped), *geo.spatial), np.result_type(y, w))
+    if len(phases) < math.prod(map(min, geo.stride, geo.spatial)):
+        x[...] = 0
     for target, *phase in phases:
         x[:, :, *target] = correlated(*phase)
     return x

@@ -80,7 +80,7 @@ def lines_of(geo: Geometry, channels: int, first: int, last: int) -> Lines:
         size, start = math.prod(geo.spatial), int(runs[0, 0])
     down = (starts[which] + shifts // stride) * inner
     across = np.arange(math.prod(geo.kernel[1:])) * (starts[-1] * inner)
-    offsets = np.arange(channels)[:, None, None] * size + across[:, None] + down
+    offsets = np.arange(channels)[:, None, None] * size + down[:, None] + across
     return Lines(slice(first, last), size, np.append(offsets, np.zeros(_SPARE, int)), runs, step, start)
 
 

@@ -7,6 +7,7 @@ in some hundredths of a second. Other threads run during calls.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib.util
 import os
@@ -23,15 +24,19 @@ _enabled = os.environ.get("PULLBACK_MACHINE_CODE", "1") != "0" and importlib.uti
 
 
 def available(*arrays: Any) -> bool:
-    """Whether there is machine code for these arrays (or None): none empty, all of float32, or all of float64."""
+    """Whether there is machine code for these (or None): NumPy's, none empty, all of float32 or all of float64."""
     given = [a for a in arrays if a is not None]
     kinds = {a.dtype for a in given}
-    return _enabled and len(kinds) == 1 and kinds <= _DTYPES and all(a.size for a in given)
+    known = _enabled and len(kinds) == 1 and kinds <= _DTYPES
+    return known and all(a.__class__ is np.ndarray and a.size for a in given)
 
 
 def address(a: Any) -> int:
     """Where an array's numbers are."""
-    return a.__array_interface__["data"][0]
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(a))  # four times as fast
+    except (TypeError, ValueError):  # read-only, not contiguous, or empty
+        return a.__array_interface__["data"][0]
 
 
 def _target() -> Any:
@@ -238,7 +243,7 @@ class Code:
         if mask is None:
             return Value(self, self.builder.load(place, align=_BYTES[str(item)]))
         size = self.ir.IntType(32)(_BYTES[str(item)])
-        others = self.constant(fill).raw if fill else self.ir.Constant(kind, None)
+        others = self.constant(fill).raw if item == self.number else self.ir.Constant(kind, None)
         return self._intrinsic("masked.load", kind, [place, size, mask.raw, others], kind)
 
     def store(self, at: Value, vector: Value, mask: Value | None = None) -> None:

@@ -85,26 +85,27 @@ def _placed(dtype: Any, step: int) -> Any:
     return code.compiled()
 
 
-@functools.lru_cache(256)
-def _offsets(geo: Geometry) -> Any:
-    """Those of `lines_of`, in the order of the kernel's places."""
-    offsets = lines_of(geo, 1, 0, geo.out[0]).offsets[: math.prod(geo.kernel)]
-    order = np.moveaxis(offsets.reshape(*geo.kernel[1:], geo.kernel[0]), -1, 0)
-    return np.ascontiguousarray(order).reshape(-1)
-
-
 def _run(kernel: Any, y: Any, x: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
-    runs, offsets = lines_of(geo, 1, 0, geo.out[0]), _offsets(geo)
+    lines = lines_of(geo, 1, 0, geo.out[0])
     channels, numbers, windows = math.prod(x.shape[:2]), math.prod(geo.spatial), math.prod(geo.out)
     parts = sample_blocks(channels, numbers * x.itemsize)
     each = -(-channels // len(parts))
-    own, room = scratch(runs.size, x.dtype)
+    own, room = scratch(lines.size, x.dtype)
     crew.run(
-        kernel(x.dtype, runs.step),
+        kernel(x.dtype, lines.step),
         -(-channels // each),
         (
-            *(address(own), room, address(y), address(x), address(choice), address(firsts), address(offsets)),
-            *(address(runs.runs), len(runs.runs), len(offsets), runs.size, each, channels, numbers, windows),
+            *(address(own), room, address(y), address(x), address(choice), address(firsts), address(lines.offsets)),
+            *(
+                address(lines.runs),
+                len(lines.runs),
+                math.prod(geo.kernel),
+                lines.size,
+                each,
+                channels,
+                numbers,
+                windows,
+            ),
         ),
         x.size,
     )

@@ -11,6 +11,7 @@ from .elementwise import add as plus
 from .elementwise import logaddexp, maximum, minimum, multiply
 from .primitive import implements, linear, primitive
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, inverse
+from .summed import summed
 from .tensor import as_data, lift
 
 __all__ = [
@@ -108,7 +109,7 @@ def sum(x: Any, *, axis: Any, keepdims: Any) -> Any:
     >>> sum(Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     Tensor([4., 6.])
     """
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return summed(x, axis, keepdims)
 
 
 sum.vjp("x")(lambda g, x_shape, axis, keepdims: _spread(g, x_shape, axis, keepdims))
@@ -120,7 +121,7 @@ _ufunc_reduce(np.add, sum)
 @linear("x")
 def mean(x: Any, *, axis: Any, keepdims: Any) -> Any:
     """The mean over `axis` (None: over all axes)."""
-    return np.add.reduce(x, axis=axis, keepdims=keepdims) / _count(x.shape, axis)
+    return summed(x, axis, keepdims) / _count(x.shape, axis)
 
 
 @mean.vjp("x")

@@ -182,16 +182,13 @@ def tile_of(outs: int, length: int, lanes: int) -> tuple[int, int]:
 
 
 def _in_strips(w: Any, groups: int, height: int) -> Any:
-    """Weights (K, C / groups, *kernel) as (groups, strips, depth, height), zeros where a strip is not full.
-
-    In depth the channels come first, then the places along the other axes, then those along the first.
-    """
-    outs = len(w) // groups
-    strips = -(-outs // height)
-    depth = math.prod(w.shape[1:])
-    parts = np.zeros((groups, strips * height, depth), w.dtype)
-    parts[:, :outs] = np.moveaxis(w, 2, -1).reshape(groups, outs, depth)
-    return np.ascontiguousarray(parts.reshape(groups, strips, height, depth).swapaxes(2, 3))
+    """Weights (K, C / groups, *kernel) as (groups, strips, depth, height), zeros where a strip is not full."""
+    outs, depth = len(w) // groups, math.prod(w.shape[1:])
+    full, strips = outs // height, np.zeros((groups, -(-outs // height), depth, height), w.dtype)
+    w = w.reshape(groups, outs, depth)
+    strips[:, :full] = w[:, : full * height].reshape(groups, full, height, depth).swapaxes(2, 3)
+    strips[:, full:, :, : outs - full * height] = w[:, None, full * height :].swapaxes(2, 3)
+    return strips
 
 
 def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
@@ -256,9 +253,8 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
         y.size * depth / 64,
     )
     w = np.add.reduce(w, axis=0)
-    w = (w if inner else w.mT)[:, :outs, :depth]
-    w = w.reshape(groups * outs, x.shape[1] // groups, *geo.kernel[1:], geo.kernel[0])
-    return np.ascontiguousarray(np.moveaxis(w, -1, 2))
+    w = np.ascontiguousarray((w if inner else w.mT)[:, :outs, :depth])
+    return w.reshape(groups * outs, x.shape[1] // groups, *geo.kernel)
 
 
 def _over(n: int, step: int) -> int:
