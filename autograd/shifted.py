@@ -17,7 +17,8 @@ __all__ = ["available", "conv", "conv_weight"]
 
 _FEW = 32  # windows that a sample should have, for the sake of whole vectors
 _SUMS = 16  # into so many the terms of a weight's gradient are added, before these are
-_PANEL = 1 << 14  # bytes of Y that outer products take at a time, to stay in the nearest cache
+_PARTS = 8  # of a weight's gradient at least, for threads to share
+_PANEL = 1 << 16  # bytes of Y that outer products take at a time, to stay in a near cache
 
 
 @functools.cache
@@ -68,13 +69,15 @@ def _products(dtype: Any, step: int, height: int, width: int) -> Any:
 def _outer_products(dtype: Any, step: int, height: int, width: int) -> Any:
     """W = rows Y^T for each group, summed over blocks, a tile of `height` rows and `width` vectors at a time.
 
-    For a few windows at a time Y is transposed, so that what belongs to a window lies side by side.
+    For a few windows at a time Y is transposed, so that what belongs to a window lies side by side. W lies in strips,
+    as wide as a tile. Each of the `sums` is done in `slices` of its rows.
     """
-    code = Code("outer_products", ROWS + "Y W blocks sums panel depth columns few outs windows", dtype)
-    *rows, y, w, blocks, sums, panel, depth, columns, few, outs, windows = code.arguments
+    code = Code("outer_products", ROWS + "Y W blocks sums slices panel depth columns few outs windows", dtype)
+    *rows, y, w, blocks, sums, slices, panel, depth, columns, few, outs, windows = code.arguments
     lines, room, groups = rows[1], rows[2], rows[6]
-    lanes, size = code.lanes, groups * depth * columns
-    own, own_panel = w + code.part * size, lines + (code.thread * room + panel)
+    lanes, wide, number, slice = code.lanes, code.lanes * width, code.part / slices, code.part % slices
+    own, own_panel = w + number * groups * depth * columns, lines + (code.thread * room + panel)
+    top, bottom = (depth / height * s / slices * height for s in (slice, slice + 1))
 
     def transpose(y: Value, k: Value, count: Value, p: Value) -> None:
         mask = code.first(count - p)
@@ -83,7 +86,7 @@ def _outer_products(dtype: Any, step: int, height: int, width: int) -> Any:
             code.store(own_panel + ((p + i) * columns + k), vector)
 
     def tile(w: Value, xs: list[Value], q: Value, k: Value, count: Value) -> None:
-        places = [w + ((q + i) * columns + k + v * lanes) for i in range(height) for v in range(width)]
+        places = [w + (k * depth + (q + i) * wide + v * lanes) for i in range(height) for v in range(width)]
 
         def term(p: Value, *sums: Value) -> list[Value]:
             ys = [code.load(own_panel + (p * columns + k + v * lanes)) for v in range(width)]
@@ -100,11 +103,11 @@ def _outer_products(dtype: Any, step: int, height: int, width: int) -> Any:
         count = (block.length - first).if_less(few, block.length - first, few)
         code.loop(0, columns, lanes, lambda k: code.loop(0, count, lanes, lambda p: transpose(out, k, count, p)))
 
-        def row(q: Value) -> None:
+        def strip(k: Value, q: Value) -> None:
             xs = [x + block.offsets[q + i] for i in range(height)]
-            code.loop(0, columns, lanes * width, lambda k: tile(own + g * depth * columns, xs, q, k, count))
+            tile(own + g * depth * columns, xs, q, k, count)
 
-        code.loop(0, depth, height, row)
+        code.loop(0, columns, wide, lambda k: code.loop(top, bottom, height, lambda q: strip(k, q)))
 
     def body(number: Value) -> None:
         block = Block(code, rows, number, step)
@@ -114,8 +117,8 @@ def _outer_products(dtype: Any, step: int, height: int, width: int) -> Any:
 
         code.loop(0, groups, 1, lambda g: code.loop(0, block.samples, 1, lambda n: sample(g, n)))
 
-    code.clear(own, size)
-    code.loop(code.part, blocks, sums, body)
+    code.loop(0, groups * columns, wide, lambda k: code.clear(own + (k * depth + top * wide), (bottom - top) * wide))
+    code.loop(number, blocks, sums, body)
     return code.compiled()
 
 
@@ -238,14 +241,15 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
     sums = max(1, min(len(rows.table), _SUMS, _SUMS * BLOCK // (groups * math.prod(shape) * x.itemsize)))
     w = memory.empty((sums, groups, *shape), x.dtype)
     if inner:
-        panel, sizes = 0, [shape[0] // height, shape[1]]
+        slices, panel, sizes = 1, 0, [shape[0] // height, shape[1]]
     else:
+        slices = min(-(-_PARTS // sums), shape[0] // height)
         few = max(lanes, _PANEL // (shape[1] * x.itemsize) // lanes * lanes)
-        panel, sizes = few * shape[1], [rows.room, *shape, few]
+        panel, sizes = few * shape[1], [slices, rows.room, *shape, few]
     lines, room = scratch(rows.room + panel, x.dtype)
     crew.run(
         (_inner_products if inner else _outer_products)(x.dtype, rows.step, height, width),
-        sums,
+        sums * slices,
         (
             *rows.arguments(x, lines, room, groups),
             *(address(y), address(w), len(rows.table), sums, *sizes, outs, math.prod(geo.out)),
@@ -253,7 +257,9 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
         y.size * depth / 64,
     )
     w = np.add.reduce(w, axis=0)
-    w = np.ascontiguousarray((w if inner else w.mT)[:, :outs, :depth])
+    if not inner:
+        w = w.reshape(groups, -1, shape[0], width * lanes).swapaxes(2, 3).reshape(groups, shape[1], shape[0])
+    w = np.ascontiguousarray(w[:, :outs, :depth])
     return w.reshape(groups * outs, x.shape[1] // groups, *geo.kernel)
 
 

@@ -3,7 +3,8 @@
     python benchmarks/speed.py [--threads 1 2] [--only WORDS] [--peers NAMES]
 
 Each library runs in a process of its own, on as many CPUs as there are threads, and holds one workload ready. The
-processes take turns in short rounds, so that what else happens on the machine hits all alike; between turns they sleep.
+processes take turns in short rounds, so that what else happens on the machine hits all alike; between turns they sleep,
+and each begins with a call that is not timed.
 A time is the median over the rounds, a ratio the median of the rounds' ratios. It writes speed.md and its
 pictures beside itself; what workloads and libraries there are, workloads.py and peers.py say.
 """
@@ -31,7 +32,7 @@ from report import EAGER, FOR_ALL, OURS, PLAIN, Results, Timed
 from workloads import CNN, NETS, SECTIONS, VGG, training
 
 PAUSE = 0.06  # seconds, for which the last library's BLAS threads may spin
-TURN = 0.05  # seconds, so that caches warm anew and clocks cost nothing
+TURN = 0.05  # seconds, so that clocks cost nothing
 SECONDS = 0.7  # that a workload gets in a library, and ten times as many if it takes them for three rounds
 ROUNDS = (3, 11)
 PATIENCE = 400
@@ -67,9 +68,10 @@ class Service:
         return (None if first is None else mean(first),)
 
     def turn(self, number: int) -> float:
-        """Seconds of a call."""
+        """Seconds of a call, after one that warms caches and threads up again."""
         run = self.run
         assert run, "nothing is prepared"
+        run()
         start = time.perf_counter()
         for _ in range(number):
             run()

@@ -49,7 +49,7 @@ def test_the_sign_of_zero():
 
 def test_other_arrays_than_those_of_machine_code():
     x = np.arange(200_000).reshape(2, 100_000)
-    for a in (x, x * 1j, x[:, ::-1] * 1.0, (x * 1.0).T, (x % 7).astype("float16")):
+    for a in (x, x * 1j, x[:, ::-1] * 1.0, (x * 1.0).T, (x % 2 * 0.25).astype("float16")):
         for axis in (None, (0,), (1,)):
             np.testing.assert_allclose(summed(a, axis), np.add.reduce(a, axis=axis), rtol=1e-12)
             assert summed(a, axis).dtype == np.add.reduce(a, axis=axis).dtype
