@@ -262,7 +262,8 @@ def pull(
                 node.edges = None
         for leaf, g in pending.items():
             if wanted is None or leaf in wanted:
-                g = made(g)
+                if g.__class__ is Deferred:
+                    g = made(g)
                 found[leaf] = g = g if leaf.hooks is None or not through else _hooked(leaf, g)
                 for watcher in watchers:
                     watcher.arrived(leaf, g)
@@ -278,8 +279,8 @@ def _hooked(node: Node, g: Any) -> Any:
 
 
 def added(x: Any, axis: int) -> Any:
-    """`np.add.reduce(x, axis)`; over an axis of a small matrix by a product with ones, which is two times faster."""
-    ones = _ONES.get(x.dtype) if x.__class__ is np.ndarray and x.ndim == 2 and 0 < x.size < SMALL else None
+    """`np.add.reduce(x, axis)`; of a small vector or matrix by a product with ones, which is two times faster."""
+    ones = _ONES.get(x.dtype) if x.__class__ is np.ndarray and x.ndim <= 2 and 0 < x.size < SMALL else None
     if ones is None:
         return np.add.reduce(x, axis=axis)
     ones = ones[: x.shape[axis]]

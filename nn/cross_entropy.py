@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import (
+    Tensor,
     astype,
     log_softmax,
     moveaxis,
@@ -18,8 +19,9 @@ from ..autograd import (
     where,
 )
 from ..autograd.batching import folded
+from ..autograd.graph import added
 from ..autograd.levels import bottom
-from ..autograd.tensor import lift
+from ..autograd.tensor import lift, plain, wrap
 
 
 @primitive(residuals=["top"])
@@ -33,14 +35,14 @@ def class_cross_entropy(x: Any, hit: Any, *, mean: bool) -> Any:
     top = np.maximum.reduce(x, axis=1, keepdims=True)
     shifted = x - top
     chosen = shifted[hit]
-    losses = np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=1)) - chosen
-    return np.add.reduce(losses) / len(x) if mean else losses, top
+    losses = np.log(added(np.exp(shifted, out=shifted), 1)) - chosen
+    return added(losses, 0) / len(x) if mean else losses, top
 
 
 @class_cross_entropy.vjp("x")
 def _(g: Any, x: Any, hit: Any, mean: bool, top: Any) -> Any:
     z = np.exp(x - top)  # softmax does not depend on top, which may so be a constant
-    p = z / np.add.reduce(z, axis=1, keepdims=True)
+    p = z / added(z, 1)[:, None]
     return (p - hit) * (g / len(x) if mean else g[:, None])
 
 
@@ -91,12 +93,14 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: label_smoothing={label_smoothing}; expected 0 to 1")
     if target.dtype.kind == "f":
         return _with_probabilities(input, target, weight, reduction, label_smoothing)
+    target = plain(target) if isinstance(target, Tensor) else target
     classes = _check_target(input, target, "cross_entropy")
-    rows, flat = _rows(input), reshape(target, (-1, 1))
-    hit = flat == np.arange(classes)
+    rows, flat = _rows(input), target.reshape(-1, 1)
+    hit = np.equal(flat, np.arange(classes))
     if weight is None and not label_smoothing and not 0 <= ignore_index < classes:
         known = bottom(hit)
         if known.size and np.count_nonzero(known) * classes == known.size:  # a class was hit in every row: all count
+            hit = hit if hit.__class__ is Tensor else wrap(hit)  # an array would be copied
             if reduction == "mean":
                 return _apply(rows, hit, mean=True)
             return _reduce(_apply(rows, hit, mean=False), target.shape, reduction, flat.size)
