@@ -11,7 +11,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -210,6 +210,9 @@ def pull(
     what was kept is recorded in turn. Without `through` the pass stops at what is wanted, hooks and all. Returns the
     cotangents by node.
     """
+    if create_graph and not modes.recording:
+        with mode(recording=True):
+            return pull(seeds, wanted, retain_graph=retain_graph, create_graph=True, through=through)
     pending: dict[Node, Any] = {}  # what has arrived at nodes whose turn has not come
     found: dict[Node, Any] = {}
     for node, g in seeds:
@@ -219,54 +222,53 @@ def pull(
     heapify(heap)
     overrides, watchers = modes.overrides, modes.watchers
     plain = not (create_graph or overrides or watchers)
-    with mode(recording=True) if create_graph and not modes.recording else nullcontext():
-        while heap:
-            node = heappop(heap)[1]
-            g = pending.pop(node)
+    while heap:
+        node = heappop(heap)[1]
+        g = pending.pop(node)
+        if g.__class__ is Deferred:
+            g = made(g)
+        if not through and wanted is not None and node in wanted:
+            found[node] = g
+            continue
+        if node.hooks is not None:
+            g = _hooked(node, g)
+        if wanted is not None and node in wanted:
+            found[node] = g
+        edges = node.edges
+        if edges is None:
+            raise RuntimeError(
+                f"backward: the graph behind {node!r} was freed by an earlier backward; "
+                "pass retain_graph=True to that one"
+            )
+        parents = {rule.position: parent for parent, rule, _ in edges} if create_graph else None
+        for parent, rule, kept in edges:
+            if parent.order > oldest:
+                continue  # it is older than all that is wanted, and cannot lead there
+            if not plain:
+                if rule.key in overrides:
+                    rule, kept = overrides[rule.key].standing_in(rule, kept)
+                if create_graph:
+                    kept = rule.rewrap(node, kept, parents)
+                for watcher in watchers:
+                    rule = watcher.rule(rule, node, parent)
+            c = rule.function(g, *kept)
+            if c.__class__ is not parent.kind or c.shape != parent.shape or c.dtype is not parent.dtype:
+                c = fit(c, parent, rule)
+            if parent in pending:
+                pending[parent] = c + pending[parent] if c.__class__ is Deferred else pending[parent] + c
+            else:
+                pending[parent] = c
+                if parent.primitive is not None:
+                    heappush(heap, (parent.order, parent))
+        if not retain_graph:
+            node.edges = None
+    for leaf, g in pending.items():
+        if wanted is None or leaf in wanted:
             if g.__class__ is Deferred:
                 g = made(g)
-            if not through and wanted is not None and node in wanted:
-                found[node] = g
-                continue
-            if node.hooks is not None:
-                g = _hooked(node, g)
-            if wanted is not None and node in wanted:
-                found[node] = g
-            edges = node.edges
-            if edges is None:
-                raise RuntimeError(
-                    f"backward: the graph behind {node!r} was freed by an earlier backward; "
-                    "pass retain_graph=True to that one"
-                )
-            parents = {rule.position: parent for parent, rule, _ in edges} if create_graph else None
-            for parent, rule, kept in edges:
-                if parent.order > oldest:
-                    continue  # it is older than all that is wanted, and cannot lead there
-                if not plain:
-                    if rule.key in overrides:
-                        rule, kept = overrides[rule.key].standing_in(rule, kept)
-                    if create_graph:
-                        kept = rule.rewrap(node, kept, parents)
-                    for watcher in watchers:
-                        rule = watcher.rule(rule, node, parent)
-                c = rule.function(g, *kept)
-                if c.__class__ is not parent.kind or c.shape != parent.shape or c.dtype is not parent.dtype:
-                    c = fit(c, parent, rule)
-                if parent in pending:
-                    pending[parent] = c + pending[parent] if c.__class__ is Deferred else pending[parent] + c
-                else:
-                    pending[parent] = c
-                    if parent.primitive is not None:
-                        heappush(heap, (parent.order, parent))
-            if not retain_graph:
-                node.edges = None
-        for leaf, g in pending.items():
-            if wanted is None or leaf in wanted:
-                if g.__class__ is Deferred:
-                    g = made(g)
-                found[leaf] = g = g if leaf.hooks is None or not through else _hooked(leaf, g)
-                for watcher in watchers:
-                    watcher.arrived(leaf, g)
+            found[leaf] = g = g if leaf.hooks is None or not through else _hooked(leaf, g)
+            for watcher in watchers:
+                watcher.arrived(leaf, g)
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from . import memory
 from .batching import full, stacked
 from .elementwise import conj
-from .graph import SMALL
+from .graph import SMALL, added
 from .padding import pad
 from .primitive import implements, primitive
 from .shaping import axes_of, expand_dims, moveaxis, reshape, roll, squeeze, transpose
@@ -122,7 +122,7 @@ def affine(x: Any, w: Any, b: Any) -> Any:
 
 affine.vjp("x")(lambda g, w: product(g, w))  # Law 2
 affine.vjp("w")(lambda g, x: product(g.T, x))  # Law 1, of w^T, transposed
-affine.vjp("b")(lambda g: g)
+affine.vjp("b")(lambda g: added(g, 0))
 affine.batch(lambda call, n, values, batched: (batched_affine(*full(n, values, batched)),))
 affine.jvp("x")(lambda t, w: product(t, w.T))
 affine.jvp("w")(lambda t, x: product(x, t.T))

@@ -343,10 +343,13 @@ def carried(x: Any) -> bool:
 
 def wrap(data: Any, node: Node | None = None) -> Tensor:
     """A Tensor of an array as it is, not copied."""
-    tensor = Tensor.__new__(Tensor)
+    tensor = _new(Tensor)
     tensor._held = data
     tensor._node = node
     return tensor
+
+
+_new = Tensor.__new__
 
 
 def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | None) -> Tensor:

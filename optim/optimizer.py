@@ -72,13 +72,14 @@ class Optimizer:
                 loss = closure()
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is not None:
-                    data, gradient = _writable(p), p.grad._held
+                node = p._node
+                if node is not None and node.grad is not None:
+                    data, gradient = _writable(p), node.grad._held
                     if gradient.dtype.kind == "c":
                         gradient = np.conj(gradient)  # which is the direction of steepest ascent, see `backward`
                     self.update(data, gradient, self.state[p], group)
                     if not data.ndim:
-                        p._held = p._node.value = data[()]
+                        p._held = node.value = data[()]
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
