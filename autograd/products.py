@@ -22,17 +22,20 @@ __all__ = [
 ]  # fmt: skip
 
 
-_PART = 1 << 23  # multiplications that are worth a thread
+_FEW, _PART = 1 << 18, 1 << 23  # multiplications for which BLAS uses one thread; that are worth a thread
 
 
 def product(a: Any, b: Any) -> Any:
     """a @ b; of arrays with BLAS at one thread, and large products of two matrices in parts over the threads here."""
     if a.__class__ is not np.ndarray or b.__class__ is not np.ndarray:
         return a @ b
+    matrices = a.ndim == b.ndim == 2
     if a.size + b.size < SMALL:
-        return a.dot(b) if a.ndim == b.ndim == 2 else np.matmul(a, b)  # of matrices the faster call
+        return a.dot(b) if matrices else np.matmul(a, b)  # the same, the sooner begun
+    if matrices and a.size * b.shape[1] <= _FEW and len(a) > 1 < b.shape[1]:
+        return a.dot(b)
     with one_blas_thread:
-        if not a.ndim == b.ndim == 2:
+        if not matrices:
             return np.matmul(a, b)
         (m, k), n = a.shape, b.shape[1]
         shape, dtype, size = (m, n), np.result_type(a, b), m * k * n
