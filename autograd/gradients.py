@@ -47,11 +47,13 @@ def backward(
     for node, g in pull([start], wanted, retain_graph=retain, create_graph=create_graph).items():
         if node.hooks is not None and LAST in node.hooks:
             continue  # it has accumulated already
-        if g.__class__ is np.ndarray and node.grad is None:
-            if g.base is not None or id(g) in taken:
-                g = g.copy()  # a view, or an array that another leaf was given too
-            taken.add(id(g))
-        _accumulate(node, g)
+        if g.__class__ is not np.ndarray or node.grad is not None:
+            _accumulate(node, g)
+            continue
+        if g.base is not None or id(g) in taken:
+            g = g.copy()  # a view, or an array that another leaf was given too
+        taken.add(id(g))
+        node.grad = wrap(g)
 
 
 def _wanted(inputs: Any) -> set[Node]:

@@ -29,9 +29,9 @@ def product(a: Any, b: Any) -> Any:
     """a @ b; of arrays with BLAS at one thread, and large products of two matrices in parts over the threads here."""
     if a.__class__ is not np.ndarray or b.__class__ is not np.ndarray:
         return a @ b
-    matrices = a.ndim == b.ndim == 2
+    matrices = a.ndim == b.ndim == 2 and a.shape[1] == len(b)
     if a.size + b.size < SMALL:
-        return a.dot(b) if matrices else np.matmul(a, b)  # the same, the sooner begun
+        return a.dot(b) if matrices else np.matmul(a, b)  # dot begins sooner
     if matrices and a.size * b.shape[1] <= _FEW and len(a) > 1 < b.shape[1]:
         return a.dot(b)
     with one_blas_thread:
@@ -142,7 +142,9 @@ def _(draw: Any) -> Any:
 
 
 @affine.public
-def _(x: Any, w: Any, b: Any) -> Any:
+def _(x: Any, w: Any, b: Any = None) -> Any:
+    if b is None:
+        return matmul(x, transpose(w))
     if not isinstance(x, Tensor):
         x = lift(x)
     try:

@@ -100,18 +100,22 @@ class Sequential(_Sequence):
     def forward(self, input: Any) -> Any:
         waiting: Any = None
         for module in self._items():
-            if waiting is not None and not (_is(module, MaxPool1d, MaxPool2d, MaxPool3d) and not module.return_indices):
+            kind = module.__class__
+            if waiting is not None and not (kind in _POOLS and not module.return_indices and _alone(module)):
                 input, waiting = waiting(input), None
-            if _is(module, ReLU):
+            if kind is ReLU and _alone(module):
                 waiting = module
             else:
                 input = module(input)
         return input if waiting is None else waiting(input)
 
 
-def _is(module: Module, *kinds: type) -> bool:
-    """Whether a module is of just one of these kinds, and nobody looks at what goes in and out of it."""
-    return module.__class__ in kinds and not (module._forward_hooks or module._forward_pre_hooks)
+_POOLS = (MaxPool1d, MaxPool2d, MaxPool3d)
+
+
+def _alone(module: Module) -> bool:
+    """Whether nobody looks at what goes in and out of a module."""
+    return not (module._forward_hooks or module._forward_pre_hooks)
 
 
 class ModuleList(_Sequence):

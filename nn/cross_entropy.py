@@ -13,6 +13,7 @@ from ..autograd import (
     moveaxis,
     primitive,
     reshape,
+    softmax,
     sum,
     take,
     take_along_axis,
@@ -24,7 +25,7 @@ from ..autograd.levels import bottom
 from ..autograd.tensor import lift, plain, wrap
 
 
-@primitive(residuals=["top"])
+@primitive(residuals=["z", "total"])
 def class_cross_entropy(x: Any, hit: Any, *, mean: bool) -> Any:
     """log(sum_c exp(x_nc)) - x_nt for every row n of x (N, C), or the mean of them, where t is the class in which
     row n of the mask `hit` (N, C) is True.
@@ -35,21 +36,22 @@ def class_cross_entropy(x: Any, hit: Any, *, mean: bool) -> Any:
     top = np.maximum.reduce(x, axis=1, keepdims=True)
     shifted = x - top
     chosen = shifted[hit]
-    losses = np.log(added(np.exp(shifted, out=shifted), 1)) - chosen
-    return added(losses, 0) / len(x) if mean else losses, top
+    z = np.exp(shifted, out=shifted)
+    total = added(z, 1)
+    losses = np.log(total) - chosen
+    return added(losses, 0) / len(x) if mean else losses, z, total
 
 
 @class_cross_entropy.vjp("x")
-def _(g: Any, x: Any, hit: Any, mean: bool, top: Any) -> Any:
-    z = np.exp(x - top)  # softmax does not depend on top, which may so be a constant
-    p = z / added(z, 1)[:, None]
+def _(g: Any, x: Any, hit: Any, mean: bool, z: Any, total: Any) -> Any:
+    p = z / total[:, None] if x.__class__ is np.ndarray else softmax(x, 1)  # which depends on x
     return (p - hit) * (g / len(x) if mean else g[:, None])
 
 
 @class_cross_entropy.batch
 def _(call: Any, n: int, values: Any, batched: set[int], /, *, mean: bool) -> Any:
-    losses, top = folded(call, n, values, batched, mean=False)
-    return np.mean(losses, axis=1) if mean else losses, top
+    losses, *residuals = folded(call, n, values, batched, mean=False)
+    return np.mean(losses, axis=1) if mean else losses, *residuals
 
 
 @class_cross_entropy.strategy

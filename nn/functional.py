@@ -12,7 +12,6 @@ from ..autograd import (
     abs,
     affine,
     expm1,
-    matmul,
     mean,
     relu,
     reshape,
@@ -21,7 +20,6 @@ from ..autograd import (
     square,
     sum,
     tanh,
-    transpose,
     where,
 )
 from ..autograd.batching import drawn
@@ -102,7 +100,7 @@ _affine = affine.form
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """input (..., in) times the transpose of weight (out, in), plus bias (out,)."""
-    return matmul(input, transpose(weight)) if bias is None else _affine(input, weight, bias)
+    return _affine(input, weight, bias)
 
 
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd import affine
 from . import functional as F
 from . import init
 from .module import Module, Parameter
+
+_affine = affine.form
 
 
 class Linear(Module):
@@ -34,7 +37,7 @@ class Linear(Module):
         init.default_(self.weight, self.bias)
 
     def forward(self, input: Any) -> Any:
-        return F.linear(input, self.weight, self.bias)
+        return _affine(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
