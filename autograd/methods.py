@@ -242,6 +242,16 @@ def _value(name: str) -> property:
     return property(lambda self: getattr(raw(self), name))
 
 
+def _missing(name: str) -> property:
+    """An attribute that says why it is missing (by `__getattr__` all other attributes would be found more slowly)."""
+
+    def missing(self: Tensor) -> Any:
+        message = f"{type(self).__name__} has no attribute {name!r}; it is about an array's memory, see .numpy()"
+        raise AttributeError(message, name=name, obj=self)
+
+    return property(missing)
+
+
 def _one_or_several(given: tuple[Any, ...]) -> Any:
     return given[0] if len(given) == 1 else given
 
@@ -308,6 +318,10 @@ _attributes: dict[str, Any] = {
     "log_softmax": log_softmax,
     **{name: _of_values(name) for name in ("tolist", "tobytes", "tofile", "dump", "dumps")},
     **{name: _value(name) for name in ("strides", "itemsize", "nbytes", "flags")},
+    **{
+        name: _missing(name)
+        for name in ("base", "byteswap", "ctypes", "getfield", "resize", "setfield", "setflags", "view")
+    },
 }
 
 _WITH_OUT = (
@@ -315,17 +329,6 @@ _WITH_OUT = (
     *("min", "prod", "round", "std", "sum", "take", "trace", "var"),
 )
 _attributes |= {name: _with_options(name, _attributes[name]) for name in _WITH_OUT}
-
-_OF_MEMORY = ("base", "byteswap", "ctypes", "getfield", "resize", "setfield", "setflags", "view")
-
-
-def _missing(self: Tensor, name: str) -> Any:
-    reason = "; it is about an array's memory, see .numpy()" if name in _OF_MEMORY else ""
-    raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{reason}", name=name, obj=self)
-
-
-_attributes["__getattr__"] = _missing
-
 
 for _name, _attribute in _attributes.items():
     setattr(Tensor, _name, _attribute.form if isinstance(_attribute, Primitive) else _attribute)
