@@ -100,22 +100,18 @@ class Sequential(_Sequence):
     def forward(self, input: Any) -> Any:
         waiting: Any = None
         for module in self._items():
-            kind = module.__class__
-            if waiting is not None and not (kind in _POOLS and not module.return_indices and _alone(module)):
+            kind, plain = module.__class__, not (module._forward_hooks or module._forward_pre_hooks)
+            run = module.forward if plain and kind.__call__ is Module.__call__ else module
+            if waiting is not None and not (plain and kind in _POOLS and not module.return_indices):
                 input, waiting = waiting(input), None
-            if kind is ReLU and _alone(module):
-                waiting = module
+            if plain and kind is ReLU:
+                waiting = run
             else:
-                input = module(input)
+                input = run(input)
         return input if waiting is None else waiting(input)
 
 
 _POOLS = (MaxPool1d, MaxPool2d, MaxPool3d)
-
-
-def _alone(module: Module) -> bool:
-    """Whether nobody looks at what goes in and out of a module."""
-    return not (module._forward_hooks or module._forward_pre_hooks)
 
 
 class ModuleList(_Sequence):
