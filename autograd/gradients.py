@@ -43,16 +43,15 @@ def backward(
     wanted = None if inputs is None else _wanted(inputs)
     start = seed(self, gradient, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
-    taken = {id(start[1])}
+    owners: dict[int, Node | None] = {id(start[1]): None}
     for node, g in pull([start], wanted, retain_graph=retain, create_graph=create_graph).items():
         if node.hooks is not None and LAST in node.hooks:
             continue  # it has accumulated already
         if g.__class__ is not np.ndarray or node.grad is not None:
             _accumulate(node, g)
             continue
-        if g.base is not None or id(g) in taken:
+        if g.base is not None or owners.setdefault(id(g), node) is not node:
             g = g.copy()  # a view, or an array that another leaf was given too
-        taken.add(id(g))
         node.grad = wrap(g)
 
 

@@ -24,6 +24,8 @@ from ..autograd.graph import added
 from ..autograd.levels import bottom
 from ..autograd.tensor import lift, plain, wrap
 
+_FEW = 32  # classes for which it is faster to have the logits of one class beside one another
+
 
 @primitive(residuals=["z", "total"])
 def class_cross_entropy(x: Any, hit: Any, *, mean: bool) -> Any:
@@ -33,8 +35,9 @@ def class_cross_entropy(x: Any, hit: Any, *, mean: bool) -> Any:
     >>> class_cross_entropy(np.array([[0.0, 0.0]]), np.array([[False, True]]), mean=False)
     array([0.69314718])
     """
-    top = np.maximum.reduce(x, axis=1, keepdims=True)
-    shifted = x - top
+    if x.shape[1] <= _FEW:
+        x = x.copy("F")
+    shifted = x - np.maximum.reduce(x, axis=1, keepdims=True)
     chosen = shifted[hit]
     z = np.exp(shifted, out=shifted)
     total = added(z, 1)
@@ -97,8 +100,8 @@ def cross_entropy(
         return _with_probabilities(input, target, weight, reduction, label_smoothing)
     target = plain(target) if isinstance(target, Tensor) else target
     classes = _check_target(input, target, "cross_entropy")
-    rows, flat = _rows(input), target.reshape(-1, 1)
-    hit = np.equal(flat, np.arange(classes))
+    rows, flat = _rows(input), target.reshape(-1)
+    hit = np.equal(np.arange(classes)[:, None], flat).T  # in memory class by class, the faster to compare
     if weight is None and not label_smoothing and not 0 <= ignore_index < classes:
         known = bottom(hit)
         if known.size and np.count_nonzero(known) * classes == known.size:  # a class was hit in every row: all count
@@ -122,7 +125,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     input, target = lift(input), lift(target)
     check_reduction(reduction, "nll_loss")
     classes = _check_target(input, target, "nll_loss")
-    counted, chosen = _valid(reshape(target, (-1, 1)), classes, ignore_index, "nll_loss")
+    counted, chosen = _valid(reshape(target, -1), classes, ignore_index, "nll_loss")
     weights = take(_class_weights(weight, classes, input.dtype, "nll_loss"), chosen)
     losses = -take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0] * weights
     return _reduce(where(counted, losses, 0), target.shape, reduction, sum(where(counted, weights, 0)))
@@ -143,9 +146,9 @@ def _check_target(input: Any, target: Any, name: str) -> int:
 
 
 def _valid(target: Any, classes: int, ignore_index: int, name: str) -> tuple[Any, Any]:
-    """Which targets (N, 1) count, and all with 0 for those that do not, (N,); ValueError for one out of range."""
-    counted = target[:, 0] != ignore_index
-    chosen = where(counted, target[:, 0], 0)
+    """Which targets (N,) count, and all with 0 for those that do not, (N,); ValueError for one out of range."""
+    counted = target != ignore_index
+    chosen = where(counted, target, 0)
     known = bottom(chosen)
     wrong = (known < 0) | (known >= classes)
     if wrong.any():
