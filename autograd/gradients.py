@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .graph import LAST, Node, RemovableHandle, pull
 from .tensor import Tensor, as_data, seed, wrap
@@ -47,7 +48,7 @@ def backward(
     for node, g in pull([start], wanted, retain_graph=retain, create_graph=create_graph).items():
         if node.hooks is not None and LAST in node.hooks:
             continue  # it has accumulated already
-        if g.__class__ is not np.ndarray or node.grad is not None:
+        if g.__class__ is not ndarray or node.grad is not None:
             _accumulate(node, g)
             continue
         if g.base is not None or owners.setdefault(id(g), node) is not node:

@@ -16,6 +16,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 LAST = -math.inf  # the key of a hook that runs after all others
 SMALL = 1 << 13  # entries of products for which BLAS uses one thread
@@ -93,7 +94,7 @@ class Node:
         self.kind = out.__class__
         self.shape = out.shape
         self.dtype = out.dtype
-        self.value = None if self.kind is np.ndarray else out
+        self.value = None if self.kind is ndarray else out
         self.grad: Any = None
         self.hooks: dict[float, Callable[[Node, Any], Any]] | None = None
 
@@ -282,7 +283,7 @@ def _hooked(node: Node, g: Any) -> Any:
 
 def added(x: Any, axis: int) -> Any:
     """`np.add.reduce(x, axis)`; of a small vector or matrix by a product with ones, which is two times faster."""
-    ones = _ONES.get(x.dtype) if x.__class__ is np.ndarray and x.ndim <= 2 and 0 < x.size < SMALL else None
+    ones = _ONES.get(x.dtype) if x.__class__ is ndarray and x.ndim <= 2 and 0 < x.size < SMALL else None
     if ones is None:
         return np.add.reduce(x, axis=axis)
     ones = ones[: x.shape[axis]]

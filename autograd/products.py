@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from . import memory
 from .batching import full, stacked
@@ -27,9 +28,9 @@ _FEW, _PART = 1 << 18, 1 << 23  # multiplications for which BLAS uses one thread
 
 def product(a: Any, b: Any) -> Any:
     """a @ b; of arrays with BLAS at one thread, and large products of two matrices in parts over the threads here."""
-    if a.__class__ is not np.ndarray or b.__class__ is not np.ndarray:
+    if a.__class__ is not ndarray or b.__class__ is not ndarray:
         return a @ b
-    matrices = a.ndim == b.ndim == 2 and a.shape[1] == len(b)
+    matrices = a.ndim == b.ndim == 2
     if a.size + b.size < SMALL:
         return a.dot(b) if matrices else np.matmul(a, b)  # dot begins sooner
     if matrices and a.size * b.shape[1] <= _FEW and len(a) > 1 < b.shape[1]:
@@ -64,7 +65,10 @@ def matmul(a: Any, b: Any) -> Any:
     >>> matmul(Tensor([[1.0, 2.0]]), Tensor([[3.0], [4.0]]))
     Tensor([[11.]])
     """
-    return product(a, b)
+    try:
+        return product(a, b)
+    except ValueError:
+        return np.matmul(a, b)  # for its error
 
 
 @matmul.vjp("a", "linear")  # Law 2:  Y = A B  =>  dA = dY B^T

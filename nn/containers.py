@@ -20,7 +20,8 @@ class _Sequence(Module):
         self.extend(items)
 
     def _items(self) -> list[Any]:
-        return [value for value in self.__dict__.values() if isinstance(value, self._item)]
+        kind = self._item
+        return [value for value in self.__dict__.values() if isinstance(value, kind)]
 
     def _names(self) -> list[str]:
         return [name for name, value in self.__dict__.items() if isinstance(value, self._item)]

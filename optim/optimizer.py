@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ..autograd import Tensor, enable_grad
 
@@ -138,7 +139,7 @@ def _copied(state: dict[str, Any]) -> dict[str, Any]:
 def _writable(p: Tensor) -> Any:
     """The array of a parameter, to write into: a new one where a graph, a view or anything else may hold the old."""
     data = p._held
-    if data.__class__ is not np.ndarray:
+    if data.__class__ is not ndarray:
         return np.array(data)
     if sys.getrefcount(p._held) > 3 or data.base is not None or not data.flags.writeable:  # slot, name and argument
         p._held = data = data.copy()
