@@ -3,6 +3,8 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor
+from pullback.autograd import products
+from pullback.autograd.graph import added
 from pullback.testing import gradgradcheck
 
 RNG = np.random.default_rng(5)
@@ -80,6 +82,25 @@ def test_affine(lead):
     np.testing.assert_allclose(dx, np.einsum("...o,oi->...i", g, w), rtol=1e-13, atol=1e-15)
     np.testing.assert_allclose(dw, np.einsum("no,ni->oi", g.reshape(-1, 2), x.reshape(-1, 3)), rtol=1e-13, atol=1e-15)
     np.testing.assert_allclose(db, g.reshape(-1, 2).sum(0), rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("n, k, m", [(3, 5, 2), (64, 128, 32), (64, 128, 33), (1, 300, 300), (300, 300, 1)])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c16", "i8"])
+def test_matrices_small_and_large(n, k, m, dtype):
+    a, b = (RNG.integers(-3, 4, size=shape).astype(dtype) for shape in ((n, k), (k, m)))
+    for left, right in ((a, b), (a.T.copy().T, b[::-1][::-1])):
+        out = products.product(left, right)
+        assert out.dtype == dtype
+        np.testing.assert_array_equal(out, np.einsum("ij,jk->ik", a, b))
+
+
+@pytest.mark.parametrize("shape", [(4,), (5, 3), (90, 91), (91, 91), (0, 3), (9000, 0), (2, 3, 4)])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", ">f8", "i4"])
+def test_added(shape, dtype):
+    x = RNG.integers(-3, 4, size=shape).astype(dtype)  # of which any order gives the same sum
+    for axis in range(min(x.ndim, 2)):
+        np.testing.assert_array_equal(added(x, axis), np.add.reduce(x, axis=axis))
+        assert added(x, axis).dtype == np.add.reduce(x, axis=axis).dtype
 
 
 def test_float32_stays_float32():

@@ -37,6 +37,19 @@ def test_a_module_used_twice_runs_twice() -> None:
     assert nn.Sequential(double, double)(1) == 4
 
 
+def test_sequential_calls_what_a_module_does_when_it_is_called() -> None:
+    class Twice(nn.ReLU):
+        def __call__(self, x: Any) -> Any:
+            return 2 * super().__call__(x)
+
+    net = nn.Sequential(Twice(), nn.ReLU(), nn.Identity())
+    x = np.array([-1.0, 3.0])
+    np.testing.assert_array_equal(net(x), [0, 6])
+    net[1].register_forward_pre_hook(lambda module, args: (args[0] + 1,))
+    net[2].register_forward_hook(lambda module, args, output: 10 * output)
+    np.testing.assert_array_equal(net(x), [10, 70])
+
+
 @pytest.mark.parametrize("make", [nn.Sequential, lambda *m: nn.ModuleList(m)])
 def test_only_modules_go_in(make: Any) -> None:
     with pytest.raises(TypeError, match="expected a Module, not int"):

@@ -47,6 +47,11 @@ def test_cross_entropy_against_pytorch(
     same(*_both("CrossEntropyLoss", reduction=reduction, **options), 3 * normal(*shape), targets)
 
 
+@pytest.mark.parametrize("classes", [32, 33, 500])
+def test_few_and_many_classes_against_pytorch(same: Any, normal: Any, classes: int) -> None:
+    same(*_both("CrossEntropyLoss"), 3 * normal(5, classes), _targets((5, classes), classes))
+
+
 @pytest.mark.parametrize("shape", SHAPES[:4])
 @pytest.mark.parametrize("options", [{}, {"weight": WEIGHT, "label_smoothing": 0.1, "reduction": "sum"}])
 def test_class_probabilities_against_pytorch(
