@@ -205,7 +205,7 @@ def transformer(lib: Any, x: Any, qkv: Any, out: Any, up: Any, down: Any) -> Any
 
     q, k, v = ((normed(x) @ qkv[i]).reshape(n, length, 4, width // 4) for i in range(3))
     q, v = q.swapaxes(1, 2), v.swapaxes(1, 2)
-    scores = q @ k.swapaxes(1, 2).swapaxes(2, 3) / math.sqrt(width // 4)
+    scores = q @ k.swapaxes(1, 2).swapaxes(2, 3) / (math.sqrt(width // 4) * width)  # as with weights of usual size
     mixed = (lib.F.softmax(scores, -1) @ v).swapaxes(1, 2).reshape(n, length, width)
     x = x + mixed @ out
     return x + lib.F.relu(normed(x) @ up) @ down
