@@ -20,7 +20,7 @@ from .tensor import lift
 __all__ = ["col2im", "im2col"]
 
 BLOCK = 1 << 20  # bytes to work on at a time: about what a core's second-level cache holds
-_FEW = 4
+_FEW = 8  # blocks, for threads to share
 WIDE = 256  # windows that a matrix product needs to run at full speed
 
 Pairs = tuple[tuple[int, int], ...]
@@ -134,11 +134,15 @@ def taps(geo: Geometry, rows: slice = slice(None)) -> Iterator[tuple[tuple[int, 
         yield offsets, (..., *inside), (..., *windows)
 
 
+def shares(size: int) -> int:
+    """Into how many parts so many bytes should fall at least, for the sake of threads."""
+    return min(_FEW, 8 * size // BLOCK)
+
+
 def sample_blocks(samples: int, sample_bytes: int) -> list[slice]:
     """Ranges of about as many samples each, that fit a block, or single ones; a few of them, for threads to share."""
     most = max(1, BLOCK // max(1, sample_bytes))
-    few = min(samples, _FEW, 8 * samples * sample_bytes // BLOCK)
-    count = max(1, few, -(-samples // most))
+    count = max(1, min(samples, shares(samples * sample_bytes)), -(-samples // most))
     return [slice(samples * i // count, samples * (i + 1) // count) for i in range(count)] if samples else []
 
 
