@@ -13,30 +13,145 @@ import ctypes
 import functools
 import math
 import os
+import platform
 from array import array
 from collections.abc import Callable, Sequence
+from string import Template
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .machine import Kernel, address, compiled, signature
+from .machine import Kernel, address, compiled
 from .threads import Helper, get_num_threads, team
 
 __all__ = ["run"]
 
 WORTH = 1 << 15  # numbers for which it pays to share: about 30 microseconds' work
-_PAUSES = 16  # before each
 _PATIENCE = 1 << 13  # looks, together some milliseconds
 _MOST = 1 << 10  # threads
 
-# What threads tell one another: words, each in cache lines of its own, and two for each helper
+# What threads tell one another: numbers, in lines of the cache of their own; each thread has two lines
 _LINE = 16
-_OPEN, _NEXT, _COUNT, _TASK, _GIVEN = (i * _LINE for i in range(5))
-_BUSY, _CALLED = 0, _LINE
+_OPEN, _NEXT, _COUNT, _TASK, _GIVEN, _OF_THREADS = (i * _LINE for i in range(6))
 
+_CODE = """
+declare void @llvm.x86.sse2.pause()
 
-def _of(helper: int) -> int:
-    return (6 + 2 * helper) * _LINE
+; Whether a number is not 0, after others have had a turn that wait for this CPU, or share its core.
+define private i1 @look(ptr %place) {
+  $pauses
+  call i32 inttoptr (i64 $give_way to ptr)()
+  %number = load atomic i64, ptr %place seq_cst, align 8
+  %set = icmp ne i64 %number, 0
+  ret i1 %set
+}
+
+; Do parts that nobody has begun, as long as there are any.
+define private void @take(ptr %words, i64 %thread) {
+  %next = getelementptr i64, ptr %words, i64 $NEXT
+  %at.count = getelementptr i64, ptr %words, i64 $COUNT
+  %at.task = getelementptr i64, ptr %words, i64 $TASK
+  %at.given = getelementptr i64, ptr %words, i64 $GIVEN
+  %count = load i64, ptr %at.count
+  %task = load ptr, ptr %at.task
+  %given = load ptr, ptr %at.given
+  br label %turn
+turn:
+  %part = atomicrmw add ptr %next, i64 1 seq_cst
+  %more = icmp slt i64 %part, %count
+  br i1 %more, label %do, label %done
+do:
+  call void %task(i64 %part, i64 %thread, ptr %given)
+  br label %turn
+done:
+  ret void
+}
+
+; All parts, by one thread and without the others' knowledge.
+define void @alone(ptr %task, ptr %given, i64 %count) {
+  br label %turn
+turn:
+  %part = phi i64 [ 0, %0 ], [ %following, %turn ]
+  call void %task(i64 %part, i64 0, ptr %given)
+  %following = add i64 %part, 1
+  %more = icmp slt i64 %following, %count
+  br i1 %more, label %turn, label %done
+done:
+  ret void
+}
+
+; All parts, open to helpers: threads from 1 to the last.
+define void @lead(ptr %words, ptr %task, ptr %given, i64 %count, i64 %last) {
+  %open = getelementptr i64, ptr %words, i64 $OPEN
+  %next = getelementptr i64, ptr %words, i64 $NEXT
+  %at.count = getelementptr i64, ptr %words, i64 $COUNT
+  %at.task = getelementptr i64, ptr %words, i64 $TASK
+  %at.given = getelementptr i64, ptr %words, i64 $GIVEN
+  store i64 %count, ptr %at.count
+  store ptr %task, ptr %at.task
+  store ptr %given, ptr %at.given
+  store i64 0, ptr %next
+  store atomic i64 1, ptr %open seq_cst, align 8
+  call void @take(ptr %words, i64 0)
+  store atomic i64 0, ptr %open seq_cst, align 8
+  br label %helper
+helper:
+  %thread = phi i64 [ 1, %0 ], [ %thread, %helper ], [ %following, %left ]
+  %which = mul i64 %thread, $TWO_LINES
+  %own = getelementptr i64, ptr %words, i64 %which
+  %busy = getelementptr i64, ptr %own, i64 $BUSY
+  %inside = call i1 @look(ptr %busy)
+  br i1 %inside, label %helper, label %left
+left:
+  %following = add i64 %thread, 1
+  %more = icmp sle i64 %following, %last
+  br i1 %more, label %helper, label %done
+done:
+  ret void
+}
+
+; What a helper does until it is called, or has looked often enough in vain.
+define void @follow(ptr %words, i64 %thread, i64 %patience) {
+  %open = getelementptr i64, ptr %words, i64 $OPEN
+  %next = getelementptr i64, ptr %words, i64 $NEXT
+  %at.count = getelementptr i64, ptr %words, i64 $COUNT
+  %which = mul i64 %thread, $TWO_LINES
+  %own = getelementptr i64, ptr %words, i64 %which
+  %busy = getelementptr i64, ptr %own, i64 $BUSY
+  %called = getelementptr i64, ptr %own, i64 $CALLED
+  br label %turn
+turn:
+  %looks = phi i64 [ %patience, %0 ], [ %fewer, %on ]
+  %is.open = call i1 @look(ptr %open)
+  %begun = load atomic i64, ptr %next seq_cst, align 8
+  %count = load atomic i64, ptr %at.count seq_cst, align 8
+  %left = icmp slt i64 %begun, %count
+  %promising = and i1 %is.open, %left
+  br i1 %promising, label %enter, label %on
+enter:
+  store atomic i64 1, ptr %busy seq_cst, align 8
+  %again = load atomic i64, ptr %open seq_cst, align 8
+  %still = icmp ne i64 %again, 0
+  br i1 %still, label %inside, label %leave
+inside:
+  call void @take(ptr %words, i64 %thread)
+  br label %leave
+leave:
+  %renewed = phi i64 [ %looks, %enter ], [ %patience, %inside ]
+  store atomic i64 0, ptr %busy seq_cst, align 8
+  br label %on
+on:
+  %rest = phi i64 [ %looks, %turn ], [ %renewed, %leave ]
+  %fewer = sub i64 %rest, 1
+  %at.call = load atomic i64, ptr %called seq_cst, align 8
+  %is.called = icmp ne i64 %at.call, 0
+  %tired = icmp sle i64 %fewer, 0
+  %end = or i1 %is.called, %tired
+  br i1 %end, label %done, label %turn
+done:
+  ret void
+}
+"""
 
 
 class _Native(NamedTuple):
@@ -50,126 +165,40 @@ class _Native(NamedTuple):
 @functools.cache
 def _native() -> _Native:
     """The machine code of the threads themselves."""
-    from llvmlite import binding, ir
-
-    integer, module = ir.IntType(64), ir.Module("crew")
-    task_type = ir.FunctionType(ir.VoidType(), signature(ir)).as_pointer()
     system: Any = ctypes
     give_way = system.windll.kernel32.SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
-    others = ctypes.cast(give_way, ctypes.c_void_p).value
-    x86 = binding.get_default_triple().startswith(("x86", "i"))
-    pause = ir.Function(module, ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse2.pause") if x86 else None
-
-    def function(name: str, count: int) -> tuple[Any, Any]:
-        made = ir.Function(module, ir.FunctionType(ir.VoidType(), [integer] * count), name)
-        return ir.IRBuilder(made.append_basic_block()), made.args
-
-    def word(b: Any, words: Any, number: Any) -> Any:
-        return b.gep(b.inttoptr(words, integer.as_pointer()), [number if hasattr(number, "type") else integer(number)])
-
-    def get(b: Any, place: Any) -> Any:
-        return b.load_atomic(place, "seq_cst", align=8)
-
-    def put(b: Any, value: Any, place: Any) -> None:
-        b.store_atomic(value, place, "seq_cst", align=8)
-
-    def repeat(b: Any, body: Callable[[], Any]) -> None:
-        """While the body gives true."""
-        inside, after = b.append_basic_block(), b.append_basic_block()
-        b.branch(inside)
-        b.position_at_end(inside)
-        b.cbranch(body(), inside, after)
-        b.position_at_end(after)
-
-    def take(b: Any, words: Any, thread: Any) -> None:
-        """Do parts that nobody has begun, as long as there are any."""
-        count, task, given = (b.load(word(b, words, at)) for at in (_COUNT, _TASK, _GIVEN))
-
-        def turn() -> Any:
-            part = b.atomic_rmw("add", word(b, words, _NEXT), integer(1), "monotonic")
-            more = b.icmp_signed("<", part, count)
-            with b.if_then(more):
-                b.call(b.inttoptr(task, task_type), [part, thread, b.inttoptr(given, integer.as_pointer())])
-            return more
-
-        repeat(b, turn)
-
-    def look(b: Any, place: Any) -> Any:
-        """Whether a word is not 0, after other threads that wait for this CPU, or share its core."""
-        for _ in range(_PAUSES if pause else 0):
-            b.call(pause, [])
-        b.call(b.inttoptr(integer(others), ir.FunctionType(ir.IntType(32), []).as_pointer()), [])
-        return b.icmp_signed("!=", get(b, place), integer(0))
-
-    b, (task, given, count) = function("alone", 3)
-    i = b.alloca(integer)
-    b.store(integer(0), i)
-
-    def part() -> Any:
-        b.call(b.inttoptr(task, task_type), [b.load(i), integer(0), b.inttoptr(given, integer.as_pointer())])
-        b.store(b.add(b.load(i), integer(1)), i)
-        return b.icmp_signed("<", b.load(i), count)
-
-    repeat(b, part)
-    b.ret_void()
-
-    b, (words, task, given, count, helpers) = function("lead", 5)
-    for at, value in ((_COUNT, count), (_TASK, task), (_GIVEN, given), (_NEXT, integer(0))):
-        b.store(value, word(b, words, at))
-    put(b, integer(1), word(b, words, _OPEN))
-    take(b, words, integer(0))
-    put(b, integer(0), word(b, words, _OPEN))
-    i = b.alloca(integer)
-    b.store(integer(1), i)
-
-    def helper() -> Any:
-        repeat(b, lambda: look(b, word(b, words, b.add(b.mul(b.load(i), integer(2 * _LINE)), integer(_of(0) + _BUSY)))))
-        b.store(b.add(b.load(i), integer(1)), i)
-        return b.icmp_signed("<=", b.load(i), helpers)
-
-    repeat(b, helper)
-    b.ret_void()
-
-    b, (words, thread, patience) = function("follow", 3)
-    own = b.mul(thread, integer(2 * _LINE))
-    busy, called = (word(b, words, b.add(own, integer(_of(0) + which))) for which in (_BUSY, _CALLED))
-    i = b.alloca(integer)
-    b.store(patience, i)
-
-    def turn() -> Any:
-        left = b.icmp_signed("<", get(b, word(b, words, _NEXT)), get(b, word(b, words, _COUNT)))
-        with b.if_then(b.and_(look(b, word(b, words, _OPEN)), left)):
-            put(b, integer(1), busy)
-            with b.if_then(b.icmp_signed("!=", get(b, word(b, words, _OPEN)), integer(0))):
-                take(b, words, thread)
-                b.store(patience, i)
-            put(b, integer(0), busy)
-        b.store(b.sub(b.load(i), integer(1)), i)
-        nobody = b.icmp_signed("==", get(b, called), integer(0))
-        return b.and_(nobody, b.icmp_signed(">", b.load(i), integer(0)))
-
-    repeat(b, turn)
-    b.ret_void()
-
-    engine = compiled(module)
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    places = {"OPEN": _OPEN, "NEXT": _NEXT, "COUNT": _COUNT, "TASK": _TASK, "GIVEN": _GIVEN, "TWO_LINES": 2 * _LINE}
+    text = Template(_CODE).substitute(
+        places,
+        BUSY=_OF_THREADS,
+        CALLED=_OF_THREADS + _LINE,
+        give_way=ctypes.cast(give_way, ctypes.c_void_p).value,
+        pauses="\n  ".join(["call void @llvm.x86.sse2.pause()"] * 16 * x86),
+    )
+    engine = compiled(text)
     alone, lead, follow = (
         ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(engine.get_function_address(name))
         for name, count in (("alone", 3), ("lead", 5), ("follow", 3))
     )
-    words = np.zeros(_of(_MOST), np.int64)
+    words = np.zeros(_OF_THREADS + 2 * _LINE * _MOST, np.int64)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: words.fill(0))
     Helper.idle, Helper.called = _idle, _call
     return _Native(words, alone, lead, follow, engine)
 
 
+def _called(helper: Helper) -> int:
+    return _OF_THREADS + (2 * helper.number + 1) * _LINE
+
+
 def _call(helper: Helper) -> None:
-    _native().words[_of(helper.number) + _CALLED] = 1
+    _native().words[_called(helper)] = 1
 
 
 def _idle(helper: Helper) -> None:
     native = _native()
-    native.words[_of(helper.number) + _CALLED] = 0
+    native.words[_called(helper)] = 0
     if helper.tasks.empty():
         native.follow(address(native.words), helper.number, _PATIENCE)
 

@@ -142,7 +142,9 @@ class Code:
         self.lanes = registers()[0] // np.dtype(dtype).itemsize
         self.vector: Any = ir.VectorType(self.number, self.lanes)
         self.module = ir.Module(name)
-        self.function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), signature(ir)), name)
+        self.function = ir.Function(
+            self.module, ir.FunctionType(ir.VoidType(), [self.int, self.int, self.int.as_pointer()]), name
+        )
         self.builder: Any = ir.IRBuilder(self.function.append_basic_block())
         self.part, self.thread, given = (Value(self, a) for a in self.function.args)
         self.arguments = [self._argument(name, given[i]) for i, name in enumerate(arguments.split())]
@@ -301,7 +303,7 @@ class Code:
 
     def compiled(self) -> Kernel:
         self.builder.ret_void()
-        engine = compiled(self.module)
+        engine = compiled(str(self.module))
         return Kernel(engine.get_function_address(self.function.name), engine)
 
 
@@ -312,16 +314,11 @@ class Kernel(NamedTuple):
     engine: Any  # which owns the code
 
 
-def signature(ir: Any) -> list[Any]:
-    """What machine code gets: the number of a part, that of a thread, and where the other arguments are."""
-    return [ir.IntType(64), ir.IntType(64), ir.IntType(64).as_pointer()]
-
-
-def compiled(module: Any) -> Any:
-    """A module's code for this CPU."""
+def compiled(module: str) -> Any:
+    """The code of a module in LLVM's language for this CPU."""
     from llvmlite import binding
 
-    parsed, target = binding.parse_assembly(str(module)), _target()
+    parsed, target = binding.parse_assembly(module), _target()
     passes = binding.create_pass_builder(target, binding.create_pipeline_tuning_options(speed_level=3))
     passes.getModulePassManager().run(parsed, passes)
     engine = binding.create_mcjit_compiler(parsed, target)
