@@ -22,13 +22,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .machine import Kernel, address, compiled
-from .threads import Helper, get_num_threads, team
+from .threads import MOST, Helper, get_num_threads, team
 
 __all__ = ["run"]
 
 WORTH = 1 << 15  # numbers for which it pays to share: about 30 microseconds' work
 _PATIENCE = 1 << 13  # looks, together some milliseconds
-_MOST = 1 << 10  # threads
 
 # What threads tell one another: numbers, in lines of the cache of their own; each thread has two lines
 _LINE = 16
@@ -181,7 +180,7 @@ def _native() -> _Native:
         ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(engine.get_function_address(name))
         for name, count in (("alone", 3), ("lead", 5), ("follow", 3))
     )
-    words = np.zeros(_OF_THREADS + 2 * _LINE * _MOST, np.int64)
+    words = np.zeros(_OF_THREADS + 2 * _LINE * MOST, np.int64)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: words.fill(0))
     Helper.idle, Helper.called = _idle, _call
@@ -210,7 +209,7 @@ def run(kernel: Kernel, parts: int, arguments: Sequence[int], size: float = math
     """
     given = array("q", arguments)
     native, at = _native(), given.buffer_info()[0]
-    helpers = team.gathered(min(get_num_threads(), parts, _MOST)) if size >= WORTH else ()
+    helpers = team.gathered(min(get_num_threads(), parts)) if size >= WORTH else ()
     if not helpers:
         if parts:
             native.alone(kernel.address, at, parts)

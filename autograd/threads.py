@@ -22,6 +22,7 @@ from typing import Any
 
 __all__ = ["get_num_threads", "set_num_threads"]
 
+MOST = 1 << 10  # threads
 WORTH = 1 << 20  # numbers for which it pays to wake a thread, about a millisecond's work
 
 
@@ -91,15 +92,16 @@ class Team:
     """The helpers, and the lock that one who has work for them holds."""
 
     def __init__(self) -> None:
-        self.lock, self.size, self.helpers = threading.Lock(), 0, list[Helper]()
+        self.lock, self.helpers = threading.Lock(), list[Helper]()
 
     def gathered(self, count: int) -> Sequence[Helper]:
         """All helpers but for the caller, if work for so many threads may have them; `lock` is then to be released."""
         if count < 2 or not self.lock.acquire(blocking=False):
             return ()
-        if len(self.helpers) != get_num_threads() - 1:
+        threads = min(get_num_threads(), MOST)
+        if len(self.helpers) != threads - 1:
             self.dismiss()
-            self.helpers = [Helper(i) for i in range(1, get_num_threads())]
+            self.helpers = [Helper(i) for i in range(1, threads)]
         return self.helpers[: count - 1]
 
     def dismiss(self) -> None:
