@@ -26,7 +26,7 @@ from .threads import MOST, Helper, get_num_threads, team
 
 __all__ = ["run"]
 
-WORTH = 1 << 15  # numbers for which it pays to share: about 30 microseconds' work
+WORTH = 1 << 15  # numbers for each thread: about 30 microseconds' work
 _PATIENCE = 1 << 13  # looks, together some milliseconds
 
 # What threads tell one another: numbers, in lines of the cache of their own; each thread has two lines
@@ -36,13 +36,11 @@ _OPEN, _NEXT, _COUNT, _TASK, _GIVEN, _OF_THREADS = (i * _LINE for i in range(6))
 _CODE = """
 declare void @llvm.x86.sse2.pause()
 
-; Whether a number is not 0, after others have had a turn that wait for this CPU, or share its core.
-define private i1 @look(ptr %place) {
+; Let others have a turn that share this core, or wait for this CPU.
+define private void @rest() {
   $pauses
   call i32 inttoptr (i64 $give_way to ptr)()
-  %number = load atomic i64, ptr %place seq_cst, align 8
-  %set = icmp ne i64 %number, 0
-  ret i1 %set
+  ret void
 }
 
 ; Do parts that nobody has begun, as long as there are any.
@@ -95,12 +93,16 @@ define void @lead(ptr %words, ptr %task, ptr %given, i64 %count, i64 %last) {
   store atomic i64 0, ptr %open seq_cst, align 8
   br label %helper
 helper:
-  %thread = phi i64 [ 1, %0 ], [ %thread, %helper ], [ %following, %left ]
+  %thread = phi i64 [ 1, %0 ], [ %thread, %wait ], [ %following, %left ]
   %which = mul i64 %thread, $TWO_LINES
   %own = getelementptr i64, ptr %words, i64 %which
-  %busy = getelementptr i64, ptr %own, i64 $BUSY
-  %inside = call i1 @look(ptr %busy)
-  br i1 %inside, label %helper, label %left
+  %at.busy = getelementptr i64, ptr %own, i64 $BUSY
+  %busy = load atomic i64, ptr %at.busy seq_cst, align 8
+  %inside = icmp ne i64 %busy, 0
+  br i1 %inside, label %wait, label %left
+wait:
+  call void @rest()
+  br label %helper
 left:
   %following = add i64 %thread, 1
   %more = icmp sle i64 %following, %last
@@ -121,12 +123,13 @@ define void @follow(ptr %words, i64 %thread, i64 %patience) {
   br label %turn
 turn:
   %looks = phi i64 [ %patience, %0 ], [ %fewer, %on ]
-  %is.open = call i1 @look(ptr %open)
+  %now = load atomic i64, ptr %open seq_cst, align 8
+  %is.open = icmp ne i64 %now, 0
   %begun = load atomic i64, ptr %next seq_cst, align 8
   %count = load atomic i64, ptr %at.count seq_cst, align 8
   %left = icmp slt i64 %begun, %count
   %promising = and i1 %is.open, %left
-  br i1 %promising, label %enter, label %on
+  br i1 %promising, label %enter, label %idle
 enter:
   store atomic i64 1, ptr %busy seq_cst, align 8
   %again = load atomic i64, ptr %open seq_cst, align 8
@@ -139,9 +142,12 @@ leave:
   %renewed = phi i64 [ %looks, %enter ], [ %patience, %inside ]
   store atomic i64 0, ptr %busy seq_cst, align 8
   br label %on
+idle:
+  call void @rest()
+  br label %on
 on:
-  %rest = phi i64 [ %looks, %turn ], [ %renewed, %leave ]
-  %fewer = sub i64 %rest, 1
+  %left.looks = phi i64 [ %looks, %idle ], [ %renewed, %leave ]
+  %fewer = sub i64 %left.looks, 1
   %at.call = load atomic i64, ptr %called seq_cst, align 8
   %is.called = icmp ne i64 %at.call, 0
   %tired = icmp sle i64 %fewer, 0
@@ -209,7 +215,7 @@ def run(kernel: Kernel, parts: int, arguments: Sequence[int], size: float = math
     """
     given = array("q", arguments)
     native, at = _native(), given.buffer_info()[0]
-    helpers = team.gathered(min(get_num_threads(), parts)) if size >= WORTH else ()
+    helpers = team.gathered(min(get_num_threads(), parts, int(min(size / WORTH, MOST))))
     if not helpers:
         if parts:
             native.alone(kernel.address, at, parts)

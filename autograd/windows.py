@@ -20,7 +20,7 @@ from .tensor import lift
 __all__ = ["col2im", "im2col"]
 
 BLOCK = 1 << 20  # bytes to work on at a time: about what a core's second-level cache holds
-_FEW = 8  # blocks, for threads to share
+_FEW = 16  # parts, for threads to share
 WIDE = 256  # windows that a matrix product needs to run at full speed
 
 Pairs = tuple[tuple[int, int], ...]

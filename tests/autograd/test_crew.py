@@ -101,7 +101,7 @@ def test_small_work_stays_on_one_thread(kernel):
     try:
         for _ in range(20):
             done, threads = np.zeros(50, np.int64), np.zeros(64, np.int64)
-            crew.run(kernel, 50, (address(done), address(threads), 1000), crew.WORTH - 1)
+            crew.run(kernel, 50, (address(done), address(threads), 1000), 2 * crew.WORTH - 1)
             assert threads[0] == 50 and not threads[16:].any()
     finally:
         set_num_threads(before)
@@ -127,7 +127,7 @@ def test_the_end_of_the_process_while_helpers_look_out():
     code = """
         import numpy as np, pullback as pb
         from pullback.autograd import crew, threads
-        crew.WORTH = 0
+        crew.WORTH = 1e-9
         pb.set_num_threads(4)
         x = pb.Tensor(np.ones((64, 4, 40, 40), "float32"))
         for _ in range(20):
