@@ -27,6 +27,7 @@ from .batching import full
 from .indexing import scatter
 from .primitive import primitive
 from .shaping import reshape
+from .summed import summed
 from .tensor import lift
 from .threads import spread
 from .windows import (
@@ -267,7 +268,7 @@ def conv_weight(x: Any, y: Any, *, geo: Geometry, groups: int) -> Any:
 
 conv.vjp("x", "linear")(lambda g, w, geo, groups: conv_transpose.apply(g, w, geo=geo, groups=groups))
 conv.vjp("w", "linear")(lambda g, x, geo, groups: conv_weight.apply(x, g, geo=geo, groups=groups))
-conv.vjp("b")(lambda g: np.sum(g, axis=(0, *range(2, g.ndim))))
+conv.vjp("b")(lambda g: summed(g, (0, *range(2, g.ndim))))
 conv.jvp("x")(lambda t, w, geo, groups: conv.apply(t, w, None, geo=geo, groups=groups))
 conv.jvp("w")(lambda t, x, geo, groups: conv.apply(x, t, None, geo=geo, groups=groups))
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from .summed import added, summed
+
 LAST = -math.inf  # the key of a hook that runs after all others
-SMALL = 1 << 13  # entries of products for which BLAS uses one thread
-_ONES = {np.dtype(t): np.ones(SMALL, t) for t in "fdFD"}
 _creation = itertools.count(0, -1)  # newest first: a heap of nodes pops in reverse order of creation
 
 
@@ -281,15 +281,6 @@ def _hooked(node: Node, g: Any) -> Any:
     return g
 
 
-def added(x: Any, axis: int) -> Any:
-    """`np.add.reduce(x, axis)`; of a small vector or matrix by a product with ones, which is two times faster."""
-    ones = _ONES.get(x.dtype) if x.__class__ is ndarray and x.ndim <= 2 and 0 < x.size < SMALL else None
-    if ones is None:
-        return np.add.reduce(x, axis=axis)
-    ones = ones[: x.shape[axis]]
-    return x.dot(ones) if axis else ones.dot(x)
-
-
 def fit(c: Any, node: Node, rule: Any) -> Any:
     """A cotangent in its node's own shape and dtype: what broadcasting spread is summed, here and nowhere else."""
     if c.__class__ is Deferred:
@@ -297,10 +288,10 @@ def fit(c: Any, node: Node, rule: Any) -> Any:
     if c.shape != node.shape:
         given, lead = c.shape, c.ndim - len(node.shape)
         if lead > 0:
-            c = added(c, 0) if lead == 1 else np.add.reduce(c, axis=tuple(range(lead)))
+            c = added(c, 0) if lead == 1 else summed(c, tuple(range(lead)))
         if c.shape != node.shape:
             stretched = tuple([i for i, (n, m) in enumerate(zip(node.shape, c.shape, strict=False)) if n == 1 != m])
-            c = np.add.reduce(c, axis=stretched, keepdims=True)
+            c = summed(c, stretched, True)
         if c.shape != node.shape:
             raise ValueError(f"{rule!r} returned a cotangent of shape {given} for an input of shape {node.shape}")
     if c.dtype != node.dtype:

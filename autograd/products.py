@@ -11,10 +11,10 @@ from numpy import ndarray
 from . import memory
 from .batching import full, stacked
 from .elementwise import conj
-from .graph import SMALL, added
 from .padding import pad
 from .primitive import implements, primitive
 from .shaping import axes_of, expand_dims, moveaxis, reshape, roll, squeeze, transpose
+from .summed import SMALL, added
 from .tensor import Tensor, lift
 from .threads import each, one_blas_thread
 

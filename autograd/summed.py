@@ -1,4 +1,4 @@
-"""Sums over the last axes of large arrays, at the speed of memory."""
+"""Sums: over the last axes of large arrays at the speed of memory, of small arrays with little about them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from . import crew
 from .machine import Code, Value, address, available
 
-__all__ = ["summed"]
+__all__ = ["SMALL", "added", "summed"]
+
+SMALL = 1 << 13  # entries of products for which BLAS uses one thread
+_ONES = {np.dtype(t): np.ones(SMALL, t) for t in "fdFD"}
 
 _reduce: Any = np.add.reduce
 _LEAST = 1 << 16  # numbers for which more than one call pays
@@ -65,3 +69,12 @@ def _totals(dtype: Any) -> Any:
 
     code.loop(first, last, 1, total)
     return code.compiled()
+
+
+def added(x: Any, axis: int) -> Any:
+    """`np.add.reduce(x, axis)`; of a small vector or matrix by a product with ones, which is two times faster."""
+    ones = _ONES.get(x.dtype) if x.__class__ is ndarray and x.ndim <= 2 and 0 < x.size < SMALL else None
+    if ones is None:
+        return _reduce(x, axis=axis)
+    ones = ones[: x.shape[axis]]
+    return x.dot(ones) if axis else ones.dot(x)

@@ -20,8 +20,8 @@ from ..autograd import (
     where,
 )
 from ..autograd.batching import folded
-from ..autograd.graph import added
 from ..autograd.levels import bottom
+from ..autograd.summed import added
 from ..autograd.tensor import lift, plain, wrap
 
 _FEW = 32  # classes for which it is faster to have the logits of one class beside one another

@@ -4,7 +4,7 @@ import pytest
 import pullback as pb
 from pullback import Tensor
 from pullback.autograd import products
-from pullback.autograd.graph import added
+from pullback.autograd.summed import added
 from pullback.testing import gradgradcheck
 
 RNG = np.random.default_rng(5)
