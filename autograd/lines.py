@@ -24,7 +24,7 @@ import numpy as np
 from . import memory
 from .machine import Code, Value, address
 from .threads import get_num_threads
-from .windows import BLOCK, Geometry, sample_blocks, shares
+from .windows import BLOCK, MANY, Geometry, sample_blocks, shares
 
 __all__ = ["ROWS", "Block", "Lines", "Rows", "add_back", "lines_of", "read", "rows_of", "scratch"]
 
@@ -173,7 +173,7 @@ def rows_of(geo: Geometry, samples: int, channels: int, groups: int, itemsize: i
     """Blocks of rows of windows, whose lines for all channels take up about as much as fits a cache."""
     whole = lines_of(geo, channels // groups, 0, geo.out[0])
     size = whole.size * channels * itemsize
-    parts = max(1, min(geo.out[0], max(-(-size // BLOCK), shares(samples * size) // max(1, samples))))
+    parts = max(1, min(geo.out[0], max(-(-size // BLOCK), shares(samples * size, MANY) // max(1, samples))))
     bounds = [geo.out[0] * part // parts for part in range(parts + 1)]
     several = (lines_of(geo, channels // groups, *ends) for ends in itertools.pairwise(bounds))
     plan = tuple(several) if parts > 1 else (whole,)
@@ -181,7 +181,7 @@ def rows_of(geo: Geometry, samples: int, channels: int, groups: int, itemsize: i
     for lines in plan:
         first, length = lines.rows.start * inner, (lines.rows.stop - lines.rows.start) * inner
         copied = lines.start is None
-        for block in sample_blocks(samples, lines.size * channels * itemsize):
+        for block in sample_blocks(samples, lines.size * channels * itemsize, MANY):
             n = block.stop - block.start
             room = max(room, n * channels * lines.size * copied)
             runs = address(lines.runs), len(lines.runs) * copied

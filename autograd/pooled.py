@@ -11,7 +11,7 @@ import numpy as np
 from . import crew, memory
 from .lines import add_back, lines_of, read, scratch
 from .machine import Code, Value, address, available
-from .windows import Geometry, sample_blocks
+from .windows import MANY, Geometry, sample_blocks
 
 __all__ = ["available", "max_pool", "window_place"]
 
@@ -88,7 +88,7 @@ def _placed(dtype: Any, step: int) -> Any:
 def _run(kernel: Any, y: Any, x: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
     lines = lines_of(geo, 1, 0, geo.out[0])
     channels, numbers, windows = math.prod(x.shape[:2]), math.prod(geo.spatial), math.prod(geo.out)
-    parts = sample_blocks(channels, numbers * x.itemsize)
+    parts = sample_blocks(channels, numbers * x.itemsize, MANY)
     each = -(-channels // len(parts))
     own, room = scratch(lines.size, x.dtype)
     crew.run(

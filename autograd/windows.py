@@ -20,7 +20,7 @@ from .tensor import lift
 __all__ = ["col2im", "im2col"]
 
 BLOCK = 1 << 20  # bytes to work on at a time: about what a core's second-level cache holds
-_FEW = 16  # parts, for threads to share
+FEW, MANY = 4, 16  # parts for threads to share: of work in Python, and in machine code
 WIDE = 256  # windows that a matrix product needs to run at full speed
 
 Pairs = tuple[tuple[int, int], ...]
@@ -134,15 +134,15 @@ def taps(geo: Geometry, rows: slice = slice(None)) -> Iterator[tuple[tuple[int, 
         yield offsets, (..., *inside), (..., *windows)
 
 
-def shares(size: int) -> int:
+def shares(size: int, parts: int) -> int:
     """Into how many parts so many bytes should fall at least, for the sake of threads."""
-    return min(_FEW, 8 * size // BLOCK)
+    return min(parts, 8 * size // BLOCK)
 
 
-def sample_blocks(samples: int, sample_bytes: int) -> list[slice]:
+def sample_blocks(samples: int, sample_bytes: int, parts: int = FEW) -> list[slice]:
     """Ranges of about as many samples each, that fit a block, or single ones; a few of them, for threads to share."""
     most = max(1, BLOCK // max(1, sample_bytes))
-    count = max(1, min(samples, shares(samples * sample_bytes)), -(-samples // most))
+    count = max(1, min(samples, shares(samples * sample_bytes, parts)), -(-samples // most))
     return [slice(samples * i // count, samples * (i + 1) // count) for i in range(count)] if samples else []
 
 
