@@ -21,6 +21,7 @@ _reduce: Any = np.add.reduce
 _LEAST = 1 << 16  # numbers for which more than one call pays
 _ROW = 1 << 6  # numbers to be added to one, for which machine code pays
 _STRETCH = 1 << 11  # numbers that are added one after another; what they give, pairwise
+_PART = 1 << 14  # numbers, about
 _WIDTH = 4  # vectors that are added at once
 
 
@@ -35,7 +36,7 @@ def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:
         if length >= _ROW:
             stretches = -(-length // _STRETCH)
             partial = np.empty((*x.shape[:kept], stretches), x.dtype)
-            each = max(1, _LEAST // min(length, _STRETCH))
+            each = max(1, _PART // min(length, _STRETCH))
             given = address(x), address(partial), length, stretches, each, partial.size
             crew.run(_totals(x.dtype), -(-partial.size // each), given, x.size)
             y = _reduce(partial, axis=(*(a for a in axes if a < kept), kept))
