@@ -13,12 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from . import boxes
 from .batching import folded
+from .boxes import Along, Tables, tables
+from .machine import available
 from .pooling import max_unpool
 from .primitive import linear, primitive
 from .tensor import Tensor, lift, wrap
 
-__all__ = ["adaptive_avg_pool", "adaptive_max_pool", "box_spread", "box_sum"]
+__all__ = ["adaptive_avg_pool", "adaptive_max_pool", "box_sum"]
 
 
 def _windows(n: int, k: int) -> tuple[Any, Any]:
@@ -27,42 +30,52 @@ def _windows(n: int, k: int) -> tuple[Any, Any]:
     return numbers[:-1] // k, -(-numbers[1:] // k)
 
 
-def _along(x: Any, k: int, axis: int) -> Iterator[tuple[Any, Any]]:
+@functools.lru_cache(256)
+def _along(n: int, k: int) -> Along:
+    """The windows along an axis."""
+    starts, stops = _windows(n, k)
+    places = starts + np.arange(max(stops - starts))[:, None]
+    inside = places < stops
+    return Along(places[inside], np.broadcast_to(np.arange(k), places.shape)[inside], n, k)
+
+
+@functools.lru_cache(256)
+def _tables(spatial: tuple[int, ...], sizes: tuple[int, ...], rows_first: bool = False) -> Tables:
+    return tables(list(map(_along, spatial, sizes)), rows_first)
+
+
+def _entries(x: Any, k: int, axis: int) -> Iterator[tuple[Any, Any]]:
     """The t-th entry of each of k windows along an axis: which windows have one, and where."""
-    starts, stops = _windows(x.shape[axis], k)
     before = (slice(None),) * axis
-    for t in range(int(max(stops - starts))):
-        has = starts + t < stops
-        yield (*before, has), (*before, (starts + t)[has])
+    for places in _along(x.shape[axis], k).table():
+        has = places >= 0
+        yield (*before, has), (*before, places[has])
 
 
 @linear("x")
 def box_sum(x: Any, *, sizes: tuple[int, ...]) -> Any:
-    """The sums of `sizes` windows along each spatial axis of x (N, C, *spatial)."""
+    """The sums of `sizes` windows along each spatial axis of x (N, C, *spatial).
+
+    The j-th of n entries is in those of k windows that are the j-th of n windows over k entries: from floor(j k / n) to
+    ceil((j + 1) k / n). So the transpose is an operation of the same kind.
+    """
+    if available(x):
+        return boxes.box_sum(x, sizes, _tables(x.shape[2:], sizes))
     for axis, k in enumerate(sizes, 2):
+        n, before = x.shape[axis], (slice(None),) * axis
         y = np.zeros((*x.shape[:axis], k, *x.shape[axis + 1 :]), x.dtype)
-        for has, places in _along(x, k, axis):
-            y[has] += x[places]
+        if k <= n:
+            for has, places in _entries(x, k, axis):
+                y[has] += x[places]
+        else:
+            for j, ends in enumerate(zip(*_windows(k, n), strict=True)):
+                y[(*before, slice(*ends))] += x[(*before, slice(j, j + 1))]
         x = y
     return x
 
 
-@linear("y")
-def box_spread(y: Any, *, spatial_shape: tuple[int, ...]) -> Any:
-    """Each entry of y (N, C, *sizes) added to all entries of its window: the transpose of `box_sum`."""
-    for axis, n in enumerate(spatial_shape, 2):
-        x = np.zeros((*y.shape[:axis], n, *y.shape[axis + 1 :]), y.dtype)
-        before = (slice(None),) * axis
-        for i, ends in enumerate(zip(*_windows(n, y.shape[axis]), strict=True)):
-            x[(*before, slice(*ends))] += y[(*before, slice(i, i + 1))]
-        y = x
-    return y
-
-
-box_sum.vjp("x")(lambda g, x_shape: box_spread.apply(g, spatial_shape=x_shape[2:]))
-box_spread.vjp("y")(lambda g, y_shape: box_sum.apply(g, sizes=y_shape[2:]))
+box_sum.vjp("x")(lambda g, x_shape: box_sum.apply(g, sizes=x_shape[2:]))
 box_sum.batch(folded)
-box_spread.batch(folded)
 
 
 @primitive(residuals=["places"])
@@ -76,11 +89,13 @@ def adaptive_max_pool(x: Any, *, sizes: tuple[int, ...]) -> Any:
     >>> adaptive_max_pool(Tensor([[[1.0, 3.0, 2.0]]]), 2)
     Tensor([[[3., 3.]]])
     """
+    if available(x):
+        return boxes.box_largest(x, sizes, _tables(x.shape[2:], sizes, rows_first=True))
     positions = np.broadcast_to(np.arange(math.prod(x.shape[2:])).reshape(x.shape[2:]), x.shape)
     for axis, k in reversed(list(enumerate(sizes, 2))):  # so that of equal ones the first is taken
         largest: Any = None
         found: Any = None
-        for has, places in _along(x, k, axis):
+        for has, places in _entries(x, k, axis):
             entry, at = x[places], positions[places]
             if largest is None:
                 largest, found = entry, at
@@ -119,7 +134,7 @@ def adaptive_avg_pool(x: Any, output_size: Any) -> Any:
     """
     x = lift(x)
     sizes = _sizes("adaptive_avg_pool", x, output_size)
-    lengths = (np.subtract(*reversed(_windows(n, k))) for n, k in zip(x.shape[2:], sizes, strict=True))
+    lengths = (np.bincount(_along(n, k).windows) for n, k in zip(x.shape[2:], sizes, strict=True))
     counts = functools.reduce(np.multiply.outer, lengths)
     return box_sum.apply(x, sizes=sizes) / counts.astype(x.dtype)
 
@@ -144,12 +159,6 @@ def _draw(draw: Any) -> tuple[Any, ...]:
 def _(draw: Any) -> Any:
     lead, spatial, sizes = _draw(draw)
     return (draw.array(shape=(*lead, *spatial)),), {"sizes": sizes}
-
-
-@box_spread.strategy
-def _(draw: Any) -> Any:
-    lead, spatial, sizes = _draw(draw)
-    return (draw.array(shape=(*lead, *sizes)),), {"spatial_shape": spatial}
 
 
 @adaptive_max_pool.strategy

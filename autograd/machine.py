@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
-_BYTES = {"float": 4, "double": 8, "i8": 1}
-_LETTERS = {"float": "f32", "double": "f64", "i8": "i8"}
+_BYTES = {"float": 4, "double": 8, "i8": 1, "i64": 8}
+_LETTERS = {"float": "f32", "double": "f64", "i8": "i8", "i64": "i64"}
 _FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "sdiv": "fdiv"}
+_INTEGERS = ("offsets", "runs", "table", "places", "line_places")
 _enabled = os.environ.get("PULLBACK_MACHINE_CODE", "1") != "0" and importlib.util.find_spec("llvmlite") is not None
 
 
@@ -71,7 +72,7 @@ class Value:
         self.code, self.raw = code, raw
 
     def _with(self, name: str, a: Any, b: Any) -> Value:
-        code, whole = self.code, self.raw.type == self.code.int
+        code, whole = self.code, self.raw.type in (self.code.int, self.code.integers)
         operands = (code.raw(v) if whole or isinstance(v, Value) else code.constant(v).raw for v in (a, b))
         return Value(code, getattr(code.builder, name if whole else _FLOATS[name])(*operands))
 
@@ -109,6 +110,16 @@ class Value:
     def __neg__(self) -> Value:
         return Value(self.code, self.code.builder.fneg(self.raw))
 
+    def __and__(self, other: Value) -> Value:
+        """Of masks, as | and ~."""
+        return Value(self.code, self.code.builder.and_(self.raw, other.raw))
+
+    def __or__(self, other: Value) -> Value:
+        return Value(self.code, self.code.builder.or_(self.raw, other.raw))
+
+    def __invert__(self) -> Value:
+        return Value(self.code, self.code.builder.not_(self.raw))
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any) -> Any:
         return getattr(self.code, ufunc.__name__)(*inputs) if method == "__call__" else NotImplemented
 
@@ -129,8 +140,7 @@ class Code:
     the number `thread`.
 
     Of the other arguments, which are the same for all parts, those named in capitals are pointers to numbers of
-    `dtype`, "offsets", "runs" and "table" to integers of 64 bits, "choice" and "firsts" to ones of 8, all others
-    integers.
+    `dtype`, those in `_INTEGERS` to integers of 64 bits, "choice" and "firsts" to ones of 8, all others integers.
     """
 
     def __init__(self, name: str, arguments: str, dtype: Any) -> None:
@@ -141,6 +151,7 @@ class Code:
         self.number: Any = ir.FloatType() if self.single else ir.DoubleType()
         self.lanes = registers()[0] // np.dtype(dtype).itemsize
         self.vector: Any = ir.VectorType(self.number, self.lanes)
+        self.integers: Any = ir.VectorType(self.int, self.lanes)
         self.module = ir.Module(name)
         self.function = ir.Function(
             self.module, ir.FunctionType(ir.VoidType(), [self.int, self.int, self.int.as_pointer()]), name
@@ -154,11 +165,15 @@ class Code:
             return self.pointer(value, self.number)
         if name in ("choice", "firsts"):
             return self.pointer(value, self.byte)
-        return self.pointer(value) if name in ("offsets", "runs", "table") else value
+        return self.pointer(value) if name in _INTEGERS else value
 
     def pointer(self, value: Value, kind: Any = None) -> Value:
         """An address as a pointer, to integers unless told."""
         return Value(self, self.builder.inttoptr(value.raw, (kind or self.int).as_pointer()))
+
+    def widened(self, byte: Value) -> Value:
+        """A small number, which is not negative, as an integer like others."""
+        return Value(self, self.builder.zext(byte.raw, self.int))
 
     def raw(self, value: Any) -> Any:
         return value.raw if isinstance(value, Value) else self.int(value)
@@ -217,10 +232,14 @@ class Code:
         """A mask: where two vectors of integers agree."""
         return Value(self, self.builder.icmp_signed("==", a.raw, b.raw))
 
+    def less(self, a: Value, b: Value) -> Value:
+        """A mask: where integers are less than others."""
+        return Value(self, self.builder.icmp_signed("<", a.raw, b.raw))
+
     def larger(self, a: Value, b: Value) -> Value:
         """A mask: where a is larger than b, or NaN while b is not."""
         above, number = self.builder.fcmp_unordered(">", a.raw, b.raw), self.builder.fcmp_ordered("==", b.raw, b.raw)
-        return Value(self, self.builder.and_(above, number))
+        return Value(self, above) & Value(self, number)
 
     def where(self, mask: Value, a: Value, b: Value) -> Value:
         return Value(self, self.builder.select(mask.raw, a.raw, b.raw))
@@ -257,6 +276,16 @@ class Code:
         else:
             arguments = [vector.raw, place, self.ir.IntType(32)(size), mask.raw]
             self._intrinsic("masked.store", self.ir.VoidType(), arguments, kind)
+
+    def gather(self, at: Value, places: Value, fill: float = 0) -> Value:
+        """What lies in these places from `at` on; `fill` for places that are negative."""
+        b, item = self.builder, at.raw.type.pointee
+        kind, size = self.ir.VectorType(item, self.lanes), _BYTES[str(item)]
+        begin, steps = self._filled(b.ptrtoint(at.raw, self.int)), self.ir.Constant(self.integers, [size] * self.lanes)
+        pointers = b.inttoptr(b.add(begin, b.mul(places.raw, steps)), self.ir.VectorType(at.raw.type, self.lanes))
+        inside = b.icmp_signed(">=", places.raw, self.ir.Constant(self.integers, None))
+        others = self.ir.Constant(kind, [item(fill)] * self.lanes)
+        return self._intrinsic("masked.gather", kind, [pointers, self.ir.IntType(32)(size), inside, others], kind)
 
     def clear(self, at: Value, count: Value) -> None:
         """So many zeros from `at` on."""

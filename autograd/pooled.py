@@ -1,4 +1,5 @@
-"""Pooling by machine code: a channel at a time, in whose lines (see `lines`) windows are read side by side."""
+"""Max-pooling by machine code, a channel at a time: windows are read side by side in its lines (see `lines`), and what
+they chose is put back, or taken, one by one."""
 
 from __future__ import annotations
 
@@ -9,27 +10,29 @@ from typing import Any
 import numpy as np
 
 from . import crew, memory
-from .lines import add_back, lines_of, read, scratch
-from .machine import Code, Value, address, available
-from .windows import MANY, Geometry, sample_blocks
+from .boxes import shared
+from .lines import lines_of, read, scratch
+from .machine import Code, Kernel, Value, address
+from .windows import Geometry
 
-__all__ = ["available", "max_pool", "window_place"]
+__all__ = ["flat_place", "flat_take", "max_pool", "window_place"]
 
-_ARGUMENTS = "LINES room Y X choice firsts offsets runs count depth size each channels numbers windows"
+_ARGUMENTS = "LINES room X Y choice firsts offsets runs count depth each channels numbers windows"
 
 
-def _channels(code: Code, body: Any) -> None:
-    """What is to be done with each channel of a part."""
-    each, channels = code.arguments[11:13]
+def _channels(code: Code, body: Any) -> Kernel:
+    """`body` is to be done with each channel of a part."""
+    *_, each, channels, _, _ = code.arguments
     first, end = code.part * each, code.part * each + each
     code.loop(first, end.if_less(channels, end, channels), 1, body)
+    return code.compiled()
 
 
 @functools.cache
 def _largest(dtype: Any, step: int) -> Any:
     """The largest entry of each window and its number, which is given for windows of nothing but -inf."""
     code = Code("largest", _ARGUMENTS, dtype)
-    lines, room, y, x, choice, firsts, offsets, runs, count, depth, *_, numbers, windows = code.arguments
+    lines, room, x, y, choice, firsts, offsets, runs, count, depth, *_, numbers, windows = code.arguments
     own = lines + code.thread * room
 
     def channel(c: Value) -> None:
@@ -51,74 +54,90 @@ def _largest(dtype: Any, step: int) -> Any:
 
         code.loop(0, windows, code.lanes, vector)
 
-    _channels(code, channel)
-    return code.compiled()
+    return _channels(code, channel)
 
 
-@functools.cache
-def _placed(dtype: Any, step: int) -> Any:
-    """Zeros, and the entries of windows added at their chosen places."""
-    code = Code("placed", _ARGUMENTS, dtype)
-    lines, room, y, x, choice, _, offsets, runs, count, depth, size, *_, numbers, windows = code.arguments
-    own = lines + code.thread * room
-
-    def channel(c: Value) -> None:
-        target = x + c * numbers
-        code.clear(own, size)
-        code.clear(target, numbers)
-
-        def vector(p: Value) -> None:
-            mask = code.first(windows - p)
-            entries, number = code.load(y + (c * windows + p), mask), code.load(choice + (c * windows + p), mask)
-
-            def place(q: Value) -> None:
-                at = own + (offsets[q] + p)
-                chosen = code.where(code.same(number, code.bytes(q)), entries, code.constant())
-                code.store(at, code.load(at, mask) + chosen, mask)
-
-            code.loop(0, depth, 1, place)
-
-        code.loop(0, windows, code.lanes, vector)
-        add_back(code, target, own, runs, count, step)
-
-    _channels(code, channel)
-    return code.compiled()
-
-
-def _run(kernel: Any, y: Any, x: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
+def max_pool(x: Any, y: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
+    """Fill the results of `pooling.max_pool`; `firsts` has for each window the number of its first entry."""
+    x = np.ascontiguousarray(x)
     lines = lines_of(geo, 1, 0, geo.out[0])
-    channels, numbers, windows = math.prod(x.shape[:2]), math.prod(geo.spatial), math.prod(geo.out)
-    parts = sample_blocks(channels, numbers * x.itemsize, MANY)
-    each = -(-channels // len(parts))
+    parts, *sizes = shared(x, y)
     own, room = scratch(lines.size, x.dtype)
     crew.run(
-        kernel(x.dtype, lines.step),
-        -(-channels // each),
+        _largest(x.dtype, lines.step),
+        parts,
         (
-            *(address(own), room, address(y), address(x), address(choice), address(firsts), address(lines.offsets)),
-            *(
-                address(lines.runs),
-                len(lines.runs),
-                math.prod(geo.kernel),
-                lines.size,
-                each,
-                channels,
-                numbers,
-                windows,
-            ),
+            *(address(own), room, address(x), address(y), address(choice), address(firsts), address(lines.offsets)),
+            *(address(lines.runs), len(lines.runs), math.prod(geo.kernel), *sizes, math.prod(geo.out)),
         ),
         x.size,
     )
 
 
-def max_pool(x: Any, y: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
-    """Fill the results of `pooling.max_pool`; `firsts` has for each window the number of its first entry."""
-    _run(_largest, y, np.ascontiguousarray(x), choice, firsts, geo)
+_PLACES = "X Y choice places offsets table each channels numbers windows"
 
 
-def window_place(y: Any, choice: Any, geo: Geometry) -> Any:
-    """As `pooling.window_place`."""
+@functools.cache
+def _placed(dtype: Any, chosen: bool) -> Kernel:
+    """Zeros, and numbers added at places, or where in their windows they were chosen."""
+    code = Code("placed", _PLACES, dtype)
+    x, y, choice, places, steps, starts, *_, numbers, windows = code.arguments
+
+    def channel(c: Value) -> None:
+        target, first = x + c * numbers, c * windows
+
+        def add(p: Value) -> None:
+            number = first + p
+            place = starts[p] + steps[code.widened(choice[number])] if chosen else places[number]
+            target[place] = target[place] + y[number]
+
+        code.clear(target, numbers)
+        code.loop(0, windows, 1, add)
+
+    return _channels(code, channel)
+
+
+@functools.cache
+def _taken(dtype: Any) -> Kernel:
+    """The numbers at places."""
+    code = Code("taken", _PLACES, dtype)
+    x, y, _, places, *_, numbers, windows = code.arguments
+
+    def channel(c: Value) -> None:
+        def vector(p: Value) -> None:
+            mask, at = code.first(windows - p), c * windows + p
+            code.store(y + at, code.gather(x + c * numbers, code.load(places + at, mask)), mask)
+
+        code.loop(0, windows, code.lanes, vector)
+
+    return _channels(code, channel)
+
+
+def _run(kernel: Kernel, x: Any, y: Any, choice: Any, places: Any, steps: Any, starts: Any) -> None:
+    parts, *sizes = shared(x, y)
+    pointers = (address(a) for a in (x, y, choice, places, steps, starts))
+    crew.run(kernel, parts, (*pointers, *sizes, math.prod(y.shape[2:])), x.size + y.size)
+
+
+def window_place(y: Any, choice: Any, geo: Geometry, starts: Any, steps: Any) -> Any:
+    """As `pooling.window_place`, for windows that start there, and the steps from there on to their entries."""
     x = memory.empty((*y.shape[:2], *geo.spatial), y.dtype)
     choice = np.ascontiguousarray(choice)
-    _run(_placed, np.ascontiguousarray(y), x, choice, choice, geo)
+    _run(_placed(x.dtype, True), x, np.ascontiguousarray(y), choice, steps, steps, starts)
     return x
+
+
+def flat_place(y: Any, indices: Any, spatial_shape: tuple[int, ...]) -> Any:
+    """As `pooling.max_unpool`."""
+    x = memory.empty((*y.shape[:2], *spatial_shape), y.dtype)
+    places = np.ascontiguousarray(indices, np.int64)
+    _run(_placed(x.dtype, False), x, np.ascontiguousarray(y), places, places, places, places)
+    return x
+
+
+def flat_take(x: Any, indices: Any) -> Any:
+    """As `pooling.flat_take`."""
+    y = memory.empty(indices.shape, x.dtype)
+    places = np.ascontiguousarray(indices, np.int64)
+    _run(_taken(x.dtype), np.ascontiguousarray(x), y, places, places, places, places)
+    return y

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from . import memory, pooled
+from . import boxes, memory, pooled
 from .batching import folded
+from .machine import available
 from .primitive import linear, primitive
 from .tensor import Tensor, lift, wrap
 from .threads import each
@@ -43,7 +44,7 @@ def max_pool(x: Any, *, geo: Geometry) -> Any:
     """
     shape, firsts = (*x.shape[:2], *geo.out), _first_inside(geo)
     out, choice = memory.empty(shape, x.dtype), memory.empty(shape, firsts.dtype)
-    if pooled.available(x) and choice.dtype == np.uint8:
+    if available(x) and choice.dtype == np.uint8:
         pooled.max_pool(x, out, choice, firsts, geo)
         return out, choice
     out[:] = -np.inf if x.dtype.kind in "fc" else np.iinfo(x.dtype).min
@@ -71,6 +72,12 @@ def _first_inside(geo: Geometry) -> Any:
     return np.ravel_multi_index(np.ix_(*firsts), geo.kernel).astype(np.min_scalar_type(math.prod(geo.kernel)))
 
 
+@functools.lru_cache(256)
+def _empty(geo: Geometry) -> bool:
+    """Whether there are windows with nothing but padding."""
+    return any(len(np.unique(axis.windows)) < axis.k for axis in boxes.along(geo))
+
+
 @max_pool.vjp("x")
 def _(g: Any, choice: Any, geo: Geometry) -> Any:
     return window_place.apply(g, choice, geo=geo)
@@ -79,8 +86,8 @@ def _(g: Any, choice: Any, geo: Geometry) -> Any:
 @primitive
 def window_place(y: Any, choice: Any, *, geo: Geometry) -> Any:
     """Put each entry of y (N, C, *out) where in its window `choice` says, adding what meets: (N, C, *spatial)."""
-    if pooled.available(y) and choice.dtype == np.uint8:
-        return pooled.window_place(y, choice, geo)
+    if available(y) and choice.dtype == np.uint8 and not _empty(geo):
+        return pooled.window_place(y, choice, geo, *_steps(geo))
     tiled = (
         geo.extent == geo.kernel == geo.stride
         and geo.spatial == tuple(np.multiply(geo.kernel, geo.out))
@@ -120,15 +127,24 @@ window_place.vjp("y", "linear")(lambda g, choice, geo: window_select.apply(g, ch
 window_select.vjp("x", "linear")(lambda g, choice, geo: window_place.apply(g, choice, geo=geo))
 
 
-def _positions(choice: Any, geo: Geometry) -> Any:
-    """What `choice` names, as positions flat over the spatial shape."""
+@functools.lru_cache(256)
+def _steps(geo: Geometry) -> tuple[Any, Any]:
+    """Where windows start, flat over the spatial shape, and the steps from there on to their entries."""
     steps = [math.prod(geo.spatial[axis + 1 :]) for axis in range(len(geo.spatial))]
     starts = (
         step * (np.arange(count) * s - before)
         for step, s, (before, _), count in zip(steps, geo.stride, geo.padding, geo.out, strict=True)
     )
     offsets = (step * d * np.arange(k) for step, d, k in zip(steps, geo.dilation, geo.kernel, strict=True))
-    return _grid_sum(starts) + _grid_sum(offsets).reshape(-1)[choice]
+    return _grid_sum(starts), _grid_sum(offsets).reshape(-1)
+
+
+def _positions(choice: Any, geo: Geometry) -> Any:
+    """What `choice` names, as positions flat over the spatial shape."""
+    starts, steps = _steps(geo)
+    positions = steps.take(choice)
+    positions += starts
+    return positions
 
 
 def _grid_sum(parts: Any) -> Any:
@@ -170,6 +186,8 @@ def _(
 @linear("x")
 def window_sum(x: Any, *, geo: Geometry) -> Any:
     """The sum of each window of x (N, C, *spatial): (N, C, *out)."""
+    if available(x):
+        return boxes.box_sum(x, geo.out, boxes.strided(geo))
     y = np.zeros((*x.shape[:2], *geo.out), x.dtype)
 
     def fill(samples: slice) -> None:
@@ -183,6 +201,8 @@ def window_sum(x: Any, *, geo: Geometry) -> Any:
 @linear("y")
 def window_spread(y: Any, *, geo: Geometry) -> Any:
     """Each entry of y (N, C, *out) added to all entries of its window: (N, C, *spatial), as `window_sum` had it."""
+    if available(y):
+        return boxes.box_sum(y, geo.spatial, boxes.strided(geo, back=True))
     x = np.zeros((*y.shape[:2], *geo.spatial), y.dtype)
 
     def fill(samples: slice) -> None:
@@ -238,6 +258,8 @@ def max_unpool(y: Any, indices: Any, *, spatial_shape: tuple[int, ...]) -> Any:
     Tensor([[[0., 3., 2., 0.]]])
     """
     n, size = y.shape[0] * y.shape[1], math.prod(spatial_shape)
+    if available(y) and _inside(indices, size):
+        return pooled.flat_place(y, indices, spatial_shape)
     out = np.zeros(n * size, y.dtype)
     places = np.arange(n)[:, None] * size + indices.reshape(n, math.prod(indices.shape[2:]))
     np.add.at(out, places.reshape(-1), y.reshape(-1))
@@ -247,7 +269,14 @@ def max_unpool(y: Any, indices: Any, *, spatial_shape: tuple[int, ...]) -> Any:
 @linear("x")
 def flat_take(x: Any, indices: Any) -> Any:
     """The entries of x (N, C, *spatial) at `indices` (N, C, *out), flat over the spatial shape."""
+    if available(x) and _inside(indices, math.prod(x.shape[2:])):
+        return pooled.flat_take(x, indices)
     return _flat(x)[_flat_index(indices)].reshape(indices.shape)
+
+
+def _inside(indices: Any, size: int) -> bool:
+    """Whether there are indices, all of them from 0 to the size; negative ones are large without their sign."""
+    return indices.size > 0 and int(indices.astype(np.int64, copy=False).view(np.uint64).max()) < size
 
 
 def _flat(x: Any) -> Any:
@@ -268,13 +297,14 @@ flat_take.vjp("x")(lambda g, x_shape, indices: max_unpool.apply(g, indices, spat
 @max_unpool.public
 def _(y: Any, indices: Any, spatial_shape: Any) -> Any:
     y, indices = lift(y), lift(indices)
-    spatial = (spatial_shape,) if isinstance(spatial_shape, (int, np.integer)) else tuple(map(int, spatial_shape))
+    shape = (spatial_shape,) if isinstance(spatial_shape, (int, np.integer)) else spatial_shape
+    spatial = tuple(map(int, shape))
     if y.ndim < 3 or indices.shape != y.shape or len(spatial) != y.ndim - 2:
         raise ValueError(f"max_unpool: y of shape {y.shape}, indices of {indices.shape}, spatial shape {spatial}")
     places = indices.data if isinstance(indices, Tensor) else indices
     if places.dtype.kind not in "iu":
         raise TypeError(f"max_unpool: indices of dtype {places.dtype} are not integers")
-    if places.size and not 0 <= places.min() <= places.max() < math.prod(spatial):
+    if places.size and not _inside(places, math.prod(spatial)):
         raise ValueError(
             f"max_unpool: indices from {places.min()} to {places.max()} do not fit spatial shape {spatial}"
         )

@@ -13,17 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pullback import Tensor, nn, optim
-from pullback.autograd import crew, machine, pooled, shifted
+from pullback.autograd import boxes, crew, machine, pooled, shifted
+from pullback.autograd.adaptive import adaptive_max_pool, box_sum
 from pullback.autograd.convolution import conv, conv_transpose, conv_weight
 from pullback.autograd.fused import fused
-from pullback.autograd.pooling import max_pool, window_place
+from pullback.autograd.pooling import flat_take, max_pool, max_unpool, window_place, window_spread, window_sum
 from pullback.autograd.primitive import registry
 from pullback.autograd.shifted import tile_of
+from pullback.autograd.threads import get_num_threads, set_num_threads
 from pullback.autograd.windows import Geometry, geometry
 from pullback.testing import check_primitive
 
 pytest.importorskip("llvmlite")
 DTYPES = ("float32", "float64")
+BY_MACHINE = (
+    *("conv", "conv_transpose", "conv_weight", "gate", "max_pool", "window_place", "window_sum", "window_spread"),
+    *("box_sum", "adaptive_max_pool", "max_unpool", "flat_take"),
+)
 
 
 @pytest.fixture
@@ -62,6 +68,15 @@ def close(a: Any, b: Any, terms: int) -> None:
 
 def normal(seed: int, dtype: str, *shape: int) -> Any:
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(dtype)
+
+
+def special(seed: int, dtype: str, *shape: int) -> Any:
+    """Small integers, many of them equal, and here and there an infinity or NaN."""
+    rng, often = np.random.default_rng(seed), [0, 1, 2] * 16
+    return rng.choice(np.array([*often, np.inf, -np.inf, np.nan], dtype), shape)
+
+
+NUMBERS = st.sampled_from([normal, special])
 
 
 @given(
@@ -114,7 +129,7 @@ def test_large_convolutions(by_numpy, n, channels, outs, spatial, kernel, stride
 def narrower(request, monkeypatch):
     """The code for CPUs with shorter or fewer registers, which this one runs as well."""
     compiled = (shifted._products, shifted._outer_products, shifted._inner_products, shifted.tile_of)
-    compiled += (pooled._largest, pooled._placed)
+    compiled += (pooled._largest, pooled._placed, pooled._taken, boxes._sums, boxes._largest)
     for module in (machine, shifted):
         monkeypatch.setattr(module, "registers", lambda: request.param)
     for function in compiled:
@@ -137,6 +152,16 @@ def test_other_registers(by_numpy, narrower, outs, dtype):
     for mine, expected in zip((out, choice), by_numpy(max_pool.function, x, geo=geo), strict=True):
         np.testing.assert_array_equal(mine, expected)
     close(window_place.function(out, choice, geo=geo), by_numpy(window_place.function, out, choice, geo=geo), 12)
+    close(window_sum.function(x, geo=geo), by_numpy(window_sum.function, x, geo=geo), 12)
+    close(window_spread.function(out, geo=geo), by_numpy(window_spread.function, out, geo=geo), 12)
+    for sizes in ((5, 4), (30, 40)):
+        close(box_sum.function(x, sizes=sizes), by_numpy(box_sum.function, x, sizes=sizes), 42)
+        best, places = adaptive_max_pool.function(x, sizes=sizes)
+        for mine, expected in zip((best, places), by_numpy(adaptive_max_pool.function, x, sizes=sizes), strict=True):
+            np.testing.assert_array_equal(mine, expected)
+        np.testing.assert_array_equal(flat_take.function(x, places), best)
+        back = max_unpool.function(best, places, spatial_shape=(19, 23))
+        np.testing.assert_array_equal(back, by_numpy(max_unpool.function, best, places, spatial_shape=(19, 23)))
 
 
 def test_what_is_not_finite_stays_in_its_windows():
@@ -148,13 +173,10 @@ def test_what_is_not_finite_stays_in_its_windows():
     np.testing.assert_array_equal(y[0], np.broadcast_to(expected, (16, 18, 38)))
 
 
-@given(geometries(pooling=True), *[st.integers(1, 3)] * 2, st.sampled_from(DTYPES), st.booleans(), st.integers(0, 99))
+@given(geometries(pooling=True), *[st.integers(1, 3)] * 2, st.sampled_from(DTYPES), NUMBERS, st.integers(0, 99))
 @settings(max_examples=100, deadline=None)
-def test_pooling_to_the_bit(geo, n, channels, dtype, ties, seed):
-    x = normal(seed, dtype, n, channels, *geo.spatial)
-    if ties:
-        factors = np.array([1, np.inf, -np.inf, np.nan, 1, -1], dtype)
-        x = np.round(x) + factors[np.random.default_rng(seed).integers(6, size=x.shape)]
+def test_pooling_to_the_bit(geo, n, channels, dtype, numbers, seed):
+    x = numbers(seed, dtype, n, channels, *geo.spatial)
     with np.errstate(all="ignore"), pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "_enabled", False)
         expected, places = max_pool.function(x, geo=geo)
@@ -164,6 +186,77 @@ def test_pooling_to_the_bit(geo, n, channels, dtype, ties, seed):
     np.testing.assert_array_equal(out, expected)
     np.testing.assert_array_equal(choice, places)
     close(window_place.function(g, choice, geo=geo), back, math.prod(geo.kernel))
+
+
+def both(f: Any, *args: Any, **options: Any) -> tuple[Any, Any]:
+    """A call with machine code and one without."""
+    with np.errstate(all="ignore"), pytest.MonkeyPatch.context() as patch:
+        mine = f(*args, **options)
+        patch.setattr(machine, "_enabled", False)
+        return mine, f(*args, **options)
+
+
+@given(geometries(pooling=True), *[st.integers(1, 40)] * 2, st.sampled_from(DTYPES), NUMBERS)
+@settings(max_examples=100, deadline=None)
+def test_sums_of_windows(geo, n, channels, dtype, numbers):
+    terms = 4 * math.prod(geo.kernel)
+    close(*both(window_sum.function, numbers(0, dtype, n, channels, *geo.spatial), geo=geo), terms)
+    close(*both(window_spread.function, numbers(1, dtype, n, channels, *geo.out), geo=geo), terms)
+
+
+@given(
+    *[st.lists(st.integers(1, 30), min_size=1, max_size=3)] * 2,
+    *[st.integers(1, 20)] * 2,
+    st.sampled_from(DTYPES),
+    NUMBERS,
+)
+@settings(max_examples=100, deadline=None)
+def test_adaptive_pooling(spatial, sizes, n, channels, dtype, numbers):
+    axes = min(len(spatial), len(sizes))
+    spatial, sizes = tuple(spatial[:axes]), tuple(sizes[:axes])
+    x = numbers(0, dtype, n, channels, *spatial)
+    close(*both(box_sum.function, x, sizes=sizes), 4 * math.prod(spatial))
+    (best, places), expected = both(adaptive_max_pool.function, x, sizes=sizes)
+    np.testing.assert_array_equal(best, expected[0])
+    np.testing.assert_array_equal(places, expected[1])
+    np.testing.assert_array_equal(*both(flat_take.function, x, places))
+    np.testing.assert_array_equal(*both(max_unpool.function, best, places, spatial_shape=spatial))
+
+
+def test_what_a_window_of_padding_gets_goes_nowhere():
+    geo = geometry("test", (1, 5), (2, 2), 1, (2, 1), 3)  # two windows along the first axis, both beside its only entry
+    out, choice = max_pool.function(np.ones((1, 1, 1, 5), "float32"), geo=geo)
+    assert geo.out == (2, 4) and (out == -np.inf).all()
+    np.testing.assert_array_equal(window_place.function(np.ones_like(out), choice, geo=geo), np.zeros((1, 1, 1, 5)))
+
+
+@pytest.mark.parametrize("place", [-4, 6])
+def test_a_place_outside_is_not_read(place):
+    indices = np.array([[[0, place]]])
+    with pytest.raises(IndexError):
+        flat_take.function(np.ones((1, 1, 3, 1)), indices)
+    with pytest.raises(IndexError):
+        max_unpool.function(np.ones((1, 1, 2)), indices, spatial_shape=(3,))
+
+
+@pytest.mark.parametrize("shape", [(32, 64, 24, 24), (2, 3, 200, 210)])
+def test_pooling_in_threads_to_the_bit(shape):
+    x, geo, sizes = normal(0, "float32", *shape), geometry("test", shape[2:], (3, 3), 2, 1), (7, 50)
+
+    def run() -> Any:
+        y = window_sum.function(x, geo=geo)
+        best, places = adaptive_max_pool.function(x, sizes=sizes)
+        averages = box_sum.function(x, sizes=sizes), window_spread.function(y, geo=geo)
+        return y, best, places, *averages, max_unpool.function(best, places, spatial_shape=shape[2:])
+
+    before, results = get_num_threads(), []
+    for count in (1, 2, 3):
+        set_num_threads(count)
+        results.append(run())
+    set_num_threads(before)
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -209,7 +302,7 @@ def test_a_formula_at_its_edges(by_numpy, dtype):
             np.testing.assert_allclose(mine, expected, rtol=1e-15 if dtype == "float64" else 1e-6)
 
 
-@pytest.mark.parametrize("name", ["conv", "conv_transpose", "conv_weight", "max_pool", "window_place", "gate"])
+@pytest.mark.parametrize("name", BY_MACHINE)
 def test_primitives_without_machine_code(by_numpy, name):
     assert by_numpy(check_primitive, registry[name], settings=settings(max_examples=25))
 
