@@ -122,6 +122,13 @@ def _sizes(name: str, x: Any, output_size: Any) -> tuple[int, ...]:
     return tuple(map(int, sizes))
 
 
+@functools.lru_cache(256)
+def _counts(spatial: tuple[int, ...], sizes: tuple[int, ...]) -> Any:
+    """How many entries each window has."""
+    lengths = (np.bincount(_along(n, k).windows) for n, k in zip(spatial, sizes, strict=True))
+    return functools.reduce(np.multiply.outer, lengths)
+
+
 def adaptive_avg_pool(x: Any, output_size: Any) -> Any:
     """The means of `output_size` windows along each spatial axis of x (N, C, *spatial): (N, C, *output_size).
 
@@ -134,9 +141,7 @@ def adaptive_avg_pool(x: Any, output_size: Any) -> Any:
     """
     x = lift(x)
     sizes = _sizes("adaptive_avg_pool", x, output_size)
-    lengths = (np.bincount(_along(n, k).windows) for n, k in zip(x.shape[2:], sizes, strict=True))
-    counts = functools.reduce(np.multiply.outer, lengths)
-    return box_sum.apply(x, sizes=sizes) / counts.astype(x.dtype)
+    return box_sum.apply(x, sizes=sizes) / _counts(x.shape[2:], sizes).astype(x.dtype)
 
 
 @adaptive_max_pool.public

@@ -98,9 +98,9 @@ def along(geo: Geometry) -> list[Along]:
 
 
 @functools.lru_cache(256)
-def strided(geo: Geometry, back: bool = False) -> Tables:
+def strided(geo: Geometry, back: bool = False, rows_first: bool = False) -> Tables:
     """The tables of a geometry's windows, or of the way back."""
-    return tables([axis.transposed if back else axis for axis in along(geo)])
+    return tables([axis.transposed if back else axis for axis in along(geo)], rows_first)
 
 
 _ARGUMENTS = (

@@ -25,6 +25,8 @@ __all__ = [
     "avg_pool", "flat_take", "max_pool", "max_unpool", "window_place", "window_select", "window_spread", "window_sum",
 ]  # fmt: skip
 
+_APART = 4  # the stride up to which windows are read side by side; those farther apart are gathered
+
 
 def _number(offset: tuple[int, ...], geo: Geometry) -> int:
     return int(np.ravel_multi_index(offset, geo.kernel))
@@ -43,6 +45,9 @@ def max_pool(x: Any, *, geo: Geometry) -> Any:
     Tensor([[[3., 2.]]])
     """
     shape, firsts = (*x.shape[:2], *geo.out), _first_inside(geo)
+    if available(x) and (geo.stride[-1] > _APART or firsts.dtype != np.uint8) and not _empty(geo):
+        out, places = boxes.box_largest(x, geo.out, boxes.strided(geo, rows_first=True))
+        return out, _numbers(places, geo).astype(firsts.dtype)
     out, choice = memory.empty(shape, x.dtype), memory.empty(shape, firsts.dtype)
     if available(x) and choice.dtype == np.uint8:
         pooled.max_pool(x, out, choice, firsts, geo)
@@ -86,8 +91,10 @@ def _(g: Any, choice: Any, geo: Geometry) -> Any:
 @primitive
 def window_place(y: Any, choice: Any, *, geo: Geometry) -> Any:
     """Put each entry of y (N, C, *out) where in its window `choice` says, adding what meets: (N, C, *spatial)."""
-    if available(y) and choice.dtype == np.uint8 and not _empty(geo):
-        return pooled.window_place(y, choice, geo, *_steps(geo))
+    if available(y) and not _empty(geo):
+        if choice.dtype == np.uint8:
+            return pooled.window_place(y, choice, geo, *_steps(geo))
+        return pooled.flat_place(y, _positions(choice, geo), geo.spatial)
     tiled = (
         geo.extent == geo.kernel == geo.stride
         and geo.spatial == tuple(np.multiply(geo.kernel, geo.out))
@@ -145,6 +152,16 @@ def _positions(choice: Any, geo: Geometry) -> Any:
     positions = steps.take(choice)
     positions += starts
     return positions
+
+
+def _numbers(positions: Any, geo: Geometry) -> Any:
+    """The inverse of `_positions`."""
+    numbers, axes = 0, len(geo.spatial)
+    for axis, places in enumerate(np.unravel_index(positions, geo.spatial)):
+        starts = np.arange(geo.out[axis]) * geo.stride[axis] - geo.padding[axis][0]
+        offsets = places - starts.reshape(-1, *(1,) * (axes - 1 - axis))
+        numbers = numbers * geo.kernel[axis] + offsets // geo.dilation[axis]
+    return numbers
 
 
 def _grid_sum(parts: Any) -> Any:
@@ -217,6 +234,17 @@ window_sum.vjp("x")(lambda g, geo: window_spread.apply(g, geo=geo))
 window_spread.vjp("y")(lambda g, geo: window_sum.apply(g, geo=geo))
 
 
+@functools.lru_cache(256)
+def _counts(geo: Geometry, padding: bool) -> Any:
+    """How many entries each window has, those of padding included or not."""
+    counts = []
+    for n, k, s, (before, after), count in zip(*geo[:4], geo.out, strict=True):
+        start = np.arange(count) * s - before
+        low, high = (-before, n + after) if padding else (0, n)
+        counts.append(np.minimum(start + k, high) - np.maximum(start, low))
+    return functools.reduce(np.multiply, np.ix_(*counts))
+
+
 def avg_pool(
     x: Any,
     kernel_size: Any,
@@ -237,13 +265,7 @@ def avg_pool(
     """
     x = lift(x)
     geo = _pooling_geometry("avg_pool", x, kernel_size, stride, padding, 1, ceil_mode)
-    counts = []
-    for n, k, s, (before, after), count in zip(*geo[:4], geo.out, strict=True):
-        start = np.arange(count) * s - before
-        low, high = (-before, n + after) if count_include_pad else (0, n)
-        counts.append(np.minimum(start + k, high) - np.maximum(start, low))
-    divisor = functools.reduce(np.multiply, np.ix_(*counts))
-    return window_sum.apply(x, geo=geo) / divisor.astype(x.dtype)
+    return window_sum.apply(x, geo=geo) / _counts(geo, count_include_pad).astype(x.dtype)
 
 
 @linear("y")

@@ -223,6 +223,22 @@ def test_adaptive_pooling(spatial, sizes, n, channels, dtype, numbers):
     np.testing.assert_array_equal(*both(max_unpool.function, best, places, spatial_shape=spatial))
 
 
+@pytest.mark.parametrize(
+    ("spatial", "kernel", "stride", "padding", "dilation"),
+    [((40, 45), (7, 8), (5, 6), ((0, 3), (1, 2)), (1, 2)), ((50, 60), 17, 3, 8, 1), ((24,), 24, 24, 0, 1)],
+)
+@pytest.mark.parametrize("numbers", [normal, special])
+def test_pooling_of_large_windows_to_the_bit(spatial, kernel, stride, padding, dilation, numbers):
+    geo = geometry("test", spatial, kernel, stride, padding, dilation)
+    x = numbers(0, "float32", 3, 5, *spatial)
+    (out, choice), expected = both(max_pool.function, x, geo=geo)
+    np.testing.assert_array_equal(out, expected[0])
+    np.testing.assert_array_equal(choice, expected[1])
+    assert choice.dtype == expected[1].dtype
+    g = normal(1, "float32", *out.shape)
+    close(*both(window_place.function, g, choice, geo=geo), math.prod(geo.kernel))
+
+
 def test_what_a_window_of_padding_gets_goes_nowhere():
     geo = geometry("test", (1, 5), (2, 2), 1, (2, 1), 3)  # two windows along the first axis, both beside its only entry
     out, choice = max_pool.function(np.ones((1, 1, 1, 5), "float32"), geo=geo)
