@@ -18,7 +18,7 @@ import numpy as np
 from . import crew, memory
 from .lines import scratch
 from .machine import Code, Kernel, Value, address
-from .windows import Geometry, sample_blocks
+from .windows import MANY, Geometry, sample_blocks
 
 __all__ = ["Along", "Tables", "along", "box_largest", "box_sum", "shared", "strided", "tables"]
 
@@ -259,7 +259,7 @@ def _largest(dtype: Any) -> Kernel:
 def shared(x: Any, y: Any) -> tuple[int, int, int, int]:
     """Channels in parts: their number, how many to each, how many in all, and the numbers in one of x."""
     channels, numbers = math.prod(x.shape[:2]), math.prod(x.shape[2:])
-    parts = len(sample_blocks(channels, max(numbers, y.size // channels) * x.itemsize))
+    parts = len(sample_blocks(channels, max(numbers, y.size // channels) * x.itemsize, MANY))
     each = -(-channels // parts)
     return -(-channels // each), each, channels, numbers
 
