@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -190,7 +191,8 @@ def test_pooling_to_the_bit(geo, n, channels, dtype, numbers, seed):
 
 def both(f: Any, *args: Any, **options: Any) -> tuple[Any, Any]:
     """A call with machine code and one without."""
-    with np.errstate(all="ignore"), pytest.MonkeyPatch.context() as patch:
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore")  # for all threads, as np.errstate is not
         mine = f(*args, **options)
         patch.setattr(machine, "_enabled", False)
         return mine, f(*args, **options)
