@@ -26,7 +26,7 @@ from .machine import Code, Value, address
 from .threads import get_num_threads
 from .windows import BLOCK, MANY, Geometry, sample_blocks, shares
 
-__all__ = ["ROWS", "Block", "Lines", "Rows", "add_back", "lines_of", "read", "rows_of", "scratch"]
+__all__ = ["ROWS", "Block", "Lines", "Rows", "lines_of", "read", "rows_of", "scratch"]
 
 _SPARE = 32  # more than any tile is wide
 
@@ -95,22 +95,6 @@ def read(code: Code, lines: Value, x: Value, runs: Value, count: Value, step: in
             code.store(line + j, code.every(parts), code.first(length - j))
 
         code.loop(0, length, code.lanes, vector)
-
-    code.loop(0, count, 1, run)
-
-
-def add_back(code: Code, x: Value, lines: Value, runs: Value, count: Value, step: int) -> None:
-    """The transpose of `read`: add the runs of lines where in a channel they came from."""
-
-    def run(i: Value) -> None:
-        target, line, copied = x + runs[i * 4], lines + runs[i * 4 + 1], runs[i * 4 + 2]
-
-        def vector(j: Value) -> None:
-            parts = code.apart(code.load(line + j, code.first(copied - j)), step)
-            for part, (at, mask) in zip(parts, _spans(code, j, copied, step), strict=True):
-                code.store(target + at, code.load(target + at, mask) + part, mask)
-
-        code.loop(0, copied, code.lanes, vector)
 
     code.loop(0, count, 1, run)
 

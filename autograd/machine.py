@@ -147,8 +147,7 @@ class Code:
         from llvmlite import ir
 
         self.ir, self.int, self.byte = ir, ir.IntType(64), ir.IntType(8)
-        self.single = np.dtype(dtype) == np.float32
-        self.number: Any = ir.FloatType() if self.single else ir.DoubleType()
+        self.number: Any = ir.FloatType() if np.dtype(dtype) == np.float32 else ir.DoubleType()
         self.lanes = registers()[0] // np.dtype(dtype).itemsize
         self.vector: Any = ir.VectorType(self.number, self.lanes)
         self.integers: Any = ir.VectorType(self.int, self.lanes)
@@ -227,10 +226,6 @@ class Code:
         numbers = self.ir.Constant(self.ir.VectorType(short, self.lanes), [short(i) for i in range(self.lanes)])
         limit = self.builder.trunc(count.if_less(self.lanes, count, self.lanes).raw, short)
         return Value(self, self.builder.icmp_signed("<", numbers, self._filled(limit)))
-
-    def same(self, a: Value, b: Value) -> Value:
-        """A mask: where two vectors of integers agree."""
-        return Value(self, self.builder.icmp_signed("==", a.raw, b.raw))
 
     def less(self, a: Value, b: Value) -> Value:
         """A mask: where integers are less than others."""
@@ -312,12 +307,6 @@ class Code:
             places = [i if i * step < j * n else i * step if j == 0 else n + i * step - j * n for i in range(n)]
             found = self._shuffled(found, part.raw, [p if p < 2 * n else 0 for p in places])
         return Value(self, found)
-
-    def apart(self, vector: Value, step: int) -> list[Value]:
-        """The transpose of `every`: vectors that have the numbers of one `step` apart, and zeros between them."""
-        n, zero = self.lanes, self.constant().raw
-        numbers = [i // step if i % step == 0 else n for i in range(n * step)]
-        return [Value(self, self._shuffled(vector.raw, zero, numbers[j : j + n])) for j in range(0, n * step, n)]
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """a b + c, rounded once where the CPU can do that."""
