@@ -94,7 +94,7 @@ class Profile(Watcher):
         ...     y = Tensor(2.0) * 3.0 * 4.0
         >>> print(prof.table("calls", by="operation"))
         operation  calls  seconds  allocated  kept   share
-        multiply       2   ... us       16 B   0 B  100.0%
+        multiply       2   ...       16 B   0 B  100.0%
         """
         if sort_by not in FIGURES:
             raise ValueError(f"table: sort_by={sort_by!r} given; there are {', '.join(FIGURES)}")
