@@ -111,6 +111,11 @@ class Team:
             helper.thread.join()
         self.helpers = []
 
+    def close(self) -> None:
+        """No helpers from now on, as the process ends: machine code may go while they look out for it."""
+        self.lock.acquire(timeout=1)
+        self.dismiss()
+
 
 team, one_blas_thread = Team(), _OneBlasThread()
 _count: int | None = None
@@ -124,7 +129,7 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
-atexit.register(team.dismiss)
+atexit.register(team.close)
 
 
 def get_num_threads() -> int:
