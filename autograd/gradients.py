@@ -9,6 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from .graph import LAST, Node, RemovableHandle, pull
+from .memory import owned
 from .tensor import Tensor, as_data, seed, wrap
 
 
@@ -51,8 +52,8 @@ def backward(
         if g.__class__ is not ndarray or node.grad is not None:
             _accumulate(node, g)
             continue
-        if g.base is not None or owners.setdefault(id(g), node) is not node:
-            g = g.copy()  # a view, or an array that another leaf was given too
+        if owners.setdefault(id(g), node) is not node or not owned(g):
+            g = g.copy()  # an array that another leaf was given too, or a view
         node.grad = wrap(g)
 
 

@@ -61,6 +61,14 @@ def held_once(array: Any) -> bool:
     return array.base is None or sys.getrefcount(array.base) == 2 + any(array.base is b for b in _pool.blocks)
 
 
+def owned(array: Any) -> bool:
+    """Whether an array has memory for itself alone: its own, or all of a base (as a block of this thread's pool is)."""
+    if array.base is None:
+        return True
+    alone = array.flags.c_contiguous and array.flags.writeable and held_once(array)
+    return alone and array.base.__class__ is np.ndarray and array.nbytes == used(array.base)
+
+
 def parts(shape: tuple[int, ...]) -> list[slice]:
     """Ranges of the first axis that fit the nearest cache, for several operations on each."""
     step = max(1, LARGE // 16 // max(1, math.prod(shape[1:])))

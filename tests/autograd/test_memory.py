@@ -5,6 +5,7 @@ import threading
 import numpy as np
 
 import pullback as pb
+from pullback import Tensor
 from pullback.autograd import memory
 
 SHAPE = (memory.LARGE // 4,)
@@ -68,3 +69,27 @@ def test_large_relu_and_its_gradient():
     (first + second).backward(g)
     assert np.array_equal(first.data, np.maximum(x.data, 0)) and np.array_equal(second.data, np.maximum(2 * x.data, 0))
     assert np.array_equal(x.grad.data, np.where(x.data > 0, 3 * g, 0))
+
+
+def test_large_gradients_are_not_copied_and_not_used_again():
+    x, w = np.ones((4, 3000), "float32"), Tensor(np.ones((3000, 500), "float32"), requires_grad=True)
+    kept = []
+    for i in range(4):
+        w.grad = None
+        (Tensor(x * i) @ w).sum().backward()
+        kept.append(w.grad._held)
+        assert any(kept[-1].base is block for block in memory._pool.blocks)
+    for i, g in enumerate(kept):
+        np.testing.assert_array_equal(g, 4.0 * i)
+        assert not any(np.shares_memory(g, other) for other in kept[:i])
+
+
+def test_what_is_owned():
+    a = memory.empty((600, 600), "float64")
+    assert memory.owned(a) and memory.owned(np.ones(3))
+    assert not memory.owned(a[1:]) and not memory.owned(a[:, 1:]) and not memory.owned(a.T)
+    view = a[:]
+    assert not memory.owned(a) and not memory.owned(view)
+    del a
+    assert memory.owned(view)
+    assert not memory.owned(np.broadcast_to(np.ones(3), (2, 3))) and not memory.owned(np.arange(6.0)[::2])
