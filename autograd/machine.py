@@ -220,9 +220,9 @@ class Code:
         """A vector of the same small integer."""
         return Value(self, self._filled(self.builder.trunc(number.raw, self.byte)))
 
-    def first(self, count: Value) -> Value:
+    def first(self, count: Any) -> Value:
         """A mask: which lanes of a vector are among the first `count`."""
-        short = self.ir.IntType(32)
+        count, short = Value(self, self.raw(count)), self.ir.IntType(32)
         numbers = self.ir.Constant(self.ir.VectorType(short, self.lanes), [short(i) for i in range(self.lanes)])
         limit = self.builder.trunc(count.if_less(self.lanes, count, self.lanes).raw, short)
         return Value(self, self.builder.icmp_signed("<", numbers, self._filled(limit)))

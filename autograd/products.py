@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import memory
+from . import memory, panels
 from .batching import full, stacked
 from .elementwise import conj
 from .padding import pad
@@ -27,7 +27,7 @@ _FEW, _PART = 1 << 18, 1 << 23  # multiplications for which BLAS uses one thread
 
 
 def product(a: Any, b: Any) -> Any:
-    """a @ b; of arrays with BLAS at one thread, and large products of two matrices in parts over the threads here."""
+    """a @ b; of arrays by machine code, or with BLAS at one thread and in parts over the threads here."""
     if a.__class__ is not ndarray or b.__class__ is not ndarray:
         return a @ b
     matrices = a.ndim == b.ndim == 2
@@ -35,6 +35,8 @@ def product(a: Any, b: Any) -> Any:
         return a.dot(b) if matrices else np.matmul(a, b)  # dot begins sooner
     if matrices and a.size * b.shape[1] <= _FEW and len(a) > 1 < b.shape[1]:
         return a.dot(b)
+    if matrices and panels.worth(a, b):
+        return panels.product(a, b)
     with one_blas_thread:
         if not matrices:
             return np.matmul(a, b)

@@ -112,8 +112,9 @@ def test_results_are_the_same_to_the_bit(size, groups, stride):
 
 
 @pytest.mark.parametrize("shapes", [((600, 400), (400, 300)), ((100, 500), (500, 900)), ((700, 300), (300, 700))])
-def test_products_are_the_same_to_the_bit(shapes):
-    a, b = (np.random.default_rng(i).normal(size=shape) for i, shape in enumerate(shapes))
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])  # by machine code, if there is any, and by BLAS
+def test_products_are_the_same_to_the_bit(shapes, dtype):
+    a, b = (np.random.default_rng(i).normal(size=shape).astype(dtype) for i, shape in enumerate(shapes))
     assert a.size * shapes[1][1] >= 2 * products._PART
     results = []
     for count in (1, 2, 3):

@@ -1,0 +1,150 @@
+"""Matrix products by machine code: any layout of either matrix, in parts for threads to share."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from . import crew, memory
+from .lines import scratch
+from .machine import Code, Value, address, available, registers
+
+__all__ = ["product", "worth"]
+
+_SIZE, _ROWS = 1 << 22, 4  # multiplications, and rows, from which on this pays
+_PANEL = 1 << 16  # bytes of B to work on at a time, to stay in a near cache
+_BLOCK = 256  # rows of A to work on at a time, about
+_FAR = 1 << 11  # bytes between columns of A, from which on they are copied
+_PARTS, _TERMS = 8, 1 << 10  # parts at most, and the terms that a part has at least
+
+
+@functools.cache
+def _products(dtype: Any, height: int, width: int, far: bool, turned: bool) -> Any:
+    """C = A B, a tile of `height` rows and `width` vectors at a time, with a few terms at a time.
+
+    From row to row of A there are `down` numbers and from column to column `across`; from row to row of B, or from
+    column to column if it is turned, `beside`. A panel of B, as wide as a tile, is copied, and strips of A, as high as
+    a tile, if its columns lie far apart. Parts have so many columns, rows and terms; those of later terms have a C of
+    their own.
+    """
+    arguments = "A B C LINES room rows terms columns down across beside few block part_columns part_rows part_terms"
+    code = Code("panels", arguments, dtype)
+    a, b, c, lines, room, rows, terms, columns, down, across, beside, few, block, *sizes = code.arguments
+    lanes, wide = code.lanes, code.lanes * width
+    own, number, ends = lines + code.thread * room, code.part, []
+    spare, strips = own + few * wide, own + (few + 1) * wide
+    for size, count in zip(sizes, (columns, rows, terms), strict=True):
+        parts = (count + (size - 1)) / size
+        start = number % parts * size
+        ends.append((start, (start + size).if_less(count, start + size, count)))
+        number = number / parts
+    (left, right), (top, bottom), (first, last) = ends
+    out = c + first / sizes[2] * rows * columns
+
+    def strip(t: Value, into: Value, at: Value, count: Value) -> None:
+        masks = [(i, code.first((bottom - t).if_less(height, bottom - t, height) - i)) for i in range(0, height, lanes)]
+
+        def copy(q: Value) -> None:
+            for i, mask in masks:
+                vector = code.load(a + ((at + q) * across + (t + i)), mask)
+                code.store(into + (q * height + i), vector, code.first(height - i))
+
+        code.loop(0, count, 1, copy)
+
+    def panel(p: Value, at: Value, count: Value, masks: list[Value]) -> None:
+        def copy(q: Value) -> None:
+            for v, mask in enumerate(masks):
+                code.store(own + (q * wide + v * lanes), code.load(b + ((at + q) * beside + (p + v * lanes)), mask))
+
+        def turn(q: Value) -> None:
+            mask = code.first(count - q)
+            for v in range(width):
+                numbers = (p + (v * lanes + i) for i in range(lanes))
+                sides = [b + (j.if_less(columns, j, columns - 1) * beside + (at + q)) for j in numbers]
+                for i, vector in enumerate(code.transposed([code.load(side, mask) for side in sides])):
+                    code.store(own + ((q + i) * wide + v * lanes), vector)
+
+        code.loop(0, count, lanes if turned else 1, turn if turned else copy)
+
+    def tile(p: Value, t: Value, strip: Value, at: Value, count: Value, masks: list[Value]) -> None:
+        numbers = [t + r for r in range(height)]
+        rows = [i.if_less(bottom, i, bottom - 1) * down + at * across for i in numbers]
+        xs, step = ([strip + r for r in range(height)], height) if far else ([a + row for row in rows], across)
+        ys = [i.if_less(bottom, out + (i * columns + p), spare) for i in numbers]
+        places = [(y + v * lanes, masks[v]) for y in ys for v in range(width)]
+
+        def term(q: Value, *sums: Value) -> list[Value]:
+            panel = [code.load(own + (q * wide + v * lanes)) for v in range(width)]
+            factors = [code.filled(x[q * step]) for x in xs]
+            return [code.fma(factors[i // width], panel[i % width], sums[i]) for i in range(height * width)]
+
+        before = [code.load(place, mask & code.first(at - first)) for place, mask in places]
+        for (place, mask), total in zip(places, code.loop(0, count, 1, term, before), strict=True):
+            code.store(place, total, mask)
+
+    def rows_from(top: Value, at: Value) -> None:
+        count = (last - at).if_less(few, last - at, few)
+        end = (top + block).if_less(bottom, top + block, bottom)
+        if far:
+            code.loop(top, end, height, lambda t: strip(t, strips + (t - top) * few, at, count))
+
+        def columns_from(p: Value) -> None:
+            masks = [code.first(right - p - v * lanes) for v in range(width)]
+            panel(p, at, count, masks)
+            code.loop(top, end, height, lambda t: tile(p, t, strips + (t - top) * few, at, count, masks))
+
+        code.loop(left, right, wide, columns_from)
+
+    code.loop(first, last, few, lambda at: code.loop(top, bottom, block, lambda t: rows_from(t, at)))
+    return code.compiled()
+
+
+def worth(a: Any, b: Any) -> bool:
+    """Whether `product` is for these matrices, and faster than BLAS."""
+    (m, k), (inner, n) = a.shape, b.shape
+    enough = m * k * n >= _SIZE and m >= _ROWS
+    return enough and k == inner and available(a, b) and n >= registers()[0] // a.itemsize
+
+
+def _over(n: int, step: int) -> int:
+    """n, rounded up to whole steps."""
+    return -(-n // step) * step
+
+
+@functools.lru_cache(256)
+def _plan(m: int, k: int, n: int, itemsize: int) -> tuple[int, int, tuple[int, ...], int]:
+    """The height and width of tiles; `few`, the rows of a block, the columns, rows and terms of parts; how many."""
+    lanes, most = registers()[0] // itemsize, registers()[1] * 3 // 4
+    tiles = [(h, most // h) for h in (12, 8, 6)]
+    height, width = min(tiles, key=lambda tile: _over(m, tile[0]) * _over(n, tile[1] * lanes))
+    wide, parts, sizes = width * lanes, 1, []
+    for length, least, step in ((n, wide, wide), (m, _BLOCK, height), (k, _TERMS, lanes)):
+        size = _over(-(-length // max(1, min(_PARTS // parts, length // least))), step)
+        sizes.append(size)
+        parts *= -(-length // size)
+    few = min(_PANEL // (wide * itemsize) // lanes * lanes, sizes[2])
+    return height, width, (few, _over(min(m, _BLOCK), height), *sizes), parts
+
+
+def product(a: Any, b: Any) -> Any:
+    """a @ b."""
+    item = a.itemsize
+    if any(step % item for step in a.strides):
+        a = np.ascontiguousarray(a)
+    if item not in b.strides or any(step % item for step in b.strides):
+        b = np.ascontiguousarray(b)
+    (m, k), n, turned = a.shape, b.shape[1], b.strides[1] != item
+    far = a.strides[0] == item and a.strides[1] >= _FAR
+    height, width, sizes, parts = _plan(m, k, n, item)
+    c, wide = memory.empty((-(-k // sizes[4]), m, n), a.dtype), width * registers()[0] // item
+    lines, room = scratch((sizes[0] + 1) * wide + sizes[0] * sizes[1] * far, a.dtype)
+    steps = (step // item for step in (*a.strides, b.strides[turned]))
+    crew.run(
+        _products(a.dtype, height, width, far, turned),
+        parts,
+        (address(a), address(b), address(c), address(lines), room, m, k, n, *steps, *sizes),
+        m * k * n / 64,
+    )
+    return c[0] if len(c) == 1 else np.add.reduce(c, axis=0)

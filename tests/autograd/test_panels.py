@@ -1,0 +1,91 @@
+"""Matrix products by machine code, of small integers beside exact ones."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pullback import get_num_threads, set_num_threads
+from pullback.autograd import machine, panels, products
+
+pytestmark = pytest.mark.skipif(not machine.available(np.ones(1)), reason="llvmlite is not installed")
+
+RNG = np.random.default_rng(0)
+LAYOUTS = {
+    "rows side by side": lambda x: np.ascontiguousarray(x),
+    "columns side by side": lambda x: np.asfortranarray(x),
+    "neither": lambda x: np.repeat(np.repeat(x, 2, 0), 3, 1)[::2, ::3],
+    "backwards": lambda x: np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
+    "rows with gaps": lambda x: np.concatenate([x, x], 1)[:, : x.shape[1]],
+    "columns with gaps": lambda x: np.asfortranarray(np.concatenate([x, x]))[: len(x)],
+    "one row": lambda x: np.broadcast_to(x[:1], x.shape),
+    "in records": lambda x: _record(x)["x"],
+}
+
+
+def _record(x):
+    records = np.empty(x.shape, [("tag", "i1"), ("x", x.dtype)])
+    records["x"] = x
+    return records
+
+
+def integers(m, n, dtype):
+    return RNG.integers(-8, 9, (m, n)).astype(dtype)
+
+
+@pytest.mark.parametrize("left", LAYOUTS)
+@pytest.mark.parametrize("right", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layouts(left, right, dtype):
+    for m, k, n in ((37, 65, 83), (5, 600, 16), (530, 7, 40)):
+        a, b = LAYOUTS[left](integers(m, k, dtype)), LAYOUTS[right](integers(k, n, dtype))
+        c = panels.product(a, b)
+        assert c.dtype == dtype
+        np.testing.assert_array_equal(c, a.astype(int) @ b.astype(int))
+
+
+@given(*[st.integers(1, 300)] * 3, st.booleans(), st.booleans(), st.sampled_from(["float32", "float64"]))
+def test_lengths(m, k, n, a_turned, b_turned, dtype):
+    a = integers(k, m, dtype).T if a_turned else integers(m, k, dtype)
+    b = integers(n, k, dtype).T if b_turned else integers(k, n, dtype)
+    np.testing.assert_array_equal(panels.product(a, b), a.astype(int) @ b.astype(int))
+
+
+@pytest.mark.parametrize("m, k, n", [(64, 9216, 128), (9, 3000, 20), (3000, 64, 16), (64, 40, 3000), (700, 2100, 60)])
+def test_several_parts_are_the_same_over_any_threads(m, k, n):
+    a, b, before, results = RNG.normal(size=(m, k)), RNG.normal(size=(k, n)), get_num_threads(), []
+    assert panels._plan(m, k, n, 8)[3] > 1 and panels.worth(a, b) is (m * k * n >= panels._SIZE)
+    try:
+        for threads in (1, 2, 3):
+            set_num_threads(threads)
+            results.append(panels.product(a, b))
+    finally:
+        set_num_threads(before)
+    for c in results[1:]:
+        np.testing.assert_array_equal(c, results[0])
+    bound = np.finfo(float).eps * k * (abs(a) @ abs(b))  # Higham, Accuracy and Stability, 3.5
+    exact = a.astype("longdouble") @ b.astype("longdouble")
+    assert np.all(abs(results[0] - exact) <= bound)
+
+
+def test_what_is_not_finite_stays_in_its_row_and_column():
+    a, b = integers(40, 50, "float32"), integers(50, 70, "float32")
+    a[3, 4], b[7, 69] = np.nan, np.nan
+    expected = np.zeros((40, 70), bool)
+    expected[3], expected[:, 69] = True, True
+    for left in (a, np.asfortranarray(a)):
+        for right in (b, np.asfortranarray(b)):
+            np.testing.assert_array_equal(np.isnan(panels.product(left, right)), expected)
+
+
+def test_which_products_go_here(monkeypatch):
+    seen = []
+    monkeypatch.setattr(panels, "product", lambda a, b: seen.append((a.shape, b.shape)) or np.matmul(a, b))
+    large = integers(200, 300, "float32"), integers(300, 100, "float32")
+    products.product(*large)
+    assert seen == [((200, 300), (300, 100))]
+    for a, b in ((large[0][:2], large[1]), (large[0][:50], large[1][:, :1]), (large[0], large[1].astype(float))):
+        products.product(a, b)
+    with pytest.raises(ValueError, match="matmul"):
+        products.product(large[0], large[0])
+    assert len(seen) == 1
