@@ -37,12 +37,14 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
     For one with the array x, the option axis and the rule `lambda g, out, axis: ...` it reads
 
         def apply(x, *, axis):
-            if modes.special: return slow(x, axis=axis)
+            special = modes.special
+            if special > 1: return slow(x, axis=axis)
             lifted, foreign, n0 = False, False, None
             if isinstance(x, Tensor): lifted, n0, x = True, x._node, x._held
             elif x.__class__ not in plain:
                 foreign = True
                 if x.__class__ is not ndarray or x.dtype.hasobject: lifted, n0, x = taken(x, lifted)
+            if special: n0 = None                                # nothing is to be recorded
             out = function(x, axis=axis)
             if out.__class__ is ndarray:
                 if not out.ndim: out = out[()]
@@ -62,7 +64,8 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
     nodes = [f"n{i}" for i in range(len(arrays))]
     lines = [
         f"def apply({', '.join([*arrays, *(['*', *options] if options else [])])}):",
-        f"    if modes.special: return slow({call})",
+        "    special = modes.special",
+        f"    if special > 1: return slow({call})",
         f"    lifted, foreign, {', '.join(nodes)} = False, False, {', '.join('None' for _ in nodes)}",
     ]
     for node, x in zip(nodes, arrays, strict=True):
@@ -73,6 +76,7 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
             f"        if {x}.__class__ is not ndarray or {x}.dtype.hasobject: lifted, {node}, {x} = taken({x}, lifted)",
         ]
     lines += [
+        f"    if special: {' = '.join(nodes)} = None",
         f"    {', '.join(['out', *primitive.residuals])} = function({call})",
         "    if out.__class__ is ndarray:",
         "        if not out.ndim: out = out[()]",

@@ -323,10 +323,10 @@ def _check(name: str, x: Any, w: Any, groups: int, inputs: int) -> None:
         raise ValueError(f"{name}: x of shape {x.shape}, w of shape {w.shape}: {problem}")
 
 
-@conv.public
-def _(
+def arguments(
     x: Any, w: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, *, bias: Any = None
-) -> Any:
+) -> tuple[tuple[Any, Any, Any], Geometry, int]:
+    """What users give `conv`, in the one form that the primitive sees."""
     x, w = lift(x), lift(w)
     _check("conv", x, w, groups, w.shape[1] * groups if w.ndim > 1 else 0)
     if bias is not None:
@@ -334,7 +334,15 @@ def _(
         if bias.shape != w.shape[:1]:
             raise ValueError(f"conv: bias of shape {bias.shape} for {w.shape[0]} output channels")
     geo = geometry("conv", x.shape[2:], w.shape[2:], stride, padding, dilation)
-    return conv.apply(x, w, bias, geo=geo, groups=groups)
+    return (x, w, bias), geo, groups
+
+
+@conv.public
+def _(
+    x: Any, w: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, *, bias: Any = None
+) -> Any:
+    arrays, geo, groups = arguments(x, w, stride, padding, dilation, groups, bias=bias)
+    return conv.apply(*arrays, geo=geo, groups=groups)
 
 
 @conv_transpose.public

@@ -30,13 +30,14 @@ def now() -> int:
 
 
 class _Modes(threading.local):
-    """What is switched on in this thread; `special` is False while operations just compute and record.
+    """What is switched on in this thread; `special` is 0 while operations compute and record, 1 while they just
+    compute, and else 2.
 
     `depth` counts the transforms around that put values of their own in place of arrays (see levels.py), `batches` has
     the level, the number of examples and the randomness of those that are a `vmap`, outermost first.
     """
 
-    special = False
+    special = 0
     recording = True
     depth = 0
     batches: tuple[tuple[int, int, str], ...] = ()
@@ -51,12 +52,17 @@ modes = _Modes()
 def mode(**settings: Any) -> Iterator[None]:
     """Switch modes for this context, in this thread."""
     before = {name: getattr(modes, name) for name in settings}
-    modes.__dict__.update(settings, special=True)
+    _switch(settings)
     try:
         yield
     finally:
-        modes.__dict__.update(before)
-        modes.special = not modes.recording or modes.depth > 0 or bool(modes.overrides or modes.watchers)
+        _switch(before)
+
+
+def _switch(settings: dict[str, Any]) -> None:
+    modes.__dict__.update(settings)
+    more = modes.depth or modes.overrides or modes.watchers
+    modes.special = 2 if more else int(not modes.recording)
 
 
 def no_grad() -> Any:

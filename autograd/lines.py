@@ -153,12 +153,16 @@ class Rows(NamedTuple):
 
 
 @functools.lru_cache(256)
-def rows_of(geo: Geometry, samples: int, channels: int, groups: int, itemsize: int) -> Rows:
-    """Blocks of rows of windows, whose lines for all channels take up about as much as fits a cache."""
+def rows_of(geo: Geometry, samples: int, channels: int, groups: int, itemsize: int, multiple: int = 1) -> Rows:
+    """Blocks of rows of windows, whose lines for all channels take up about as much as fits a cache.
+
+    They have a multiple of so many rows, but for the last ones.
+    """
     whole = lines_of(geo, channels // groups, 0, geo.out[0])
     size = whole.size * channels * itemsize
-    parts = max(1, min(geo.out[0], max(-(-size // BLOCK), shares(samples * size, MANY) // max(1, samples))))
-    bounds = [geo.out[0] * part // parts for part in range(parts + 1)]
+    steps = geo.out[0] // multiple
+    parts = max(1, min(steps, max(-(-size // BLOCK), shares(samples * size, MANY) // max(1, samples))))
+    bounds = [*(steps * part // parts * multiple for part in range(parts)), geo.out[0]]
     several = (lines_of(geo, channels // groups, *ends) for ends in itertools.pairwise(bounds))
     plan = tuple(several) if parts > 1 else (whole,)
     table, room, inner = [], 0, math.prod(geo.out[1:])

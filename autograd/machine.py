@@ -157,6 +157,7 @@ class Code:
         )
         self.builder: Any = ir.IRBuilder(self.function.append_basic_block())
         self.part, self.thread, given = (Value(self, a) for a in self.function.args)
+        self.one = Value(self, self.int(1))
         self.arguments = [self._argument(name, given[i]) for i, name in enumerate(arguments.split())]
 
     def _argument(self, name: str, value: Value) -> Value:
@@ -243,6 +244,7 @@ class Code:
         return self._intrinsic("sqrt", self.vector, [x.raw], self.vector)
 
     def maximum(self, a: Any, b: Any) -> Value:
+        """The larger of two, or NaN if either is."""
         a, b = (v if isinstance(v, Value) else self.constant(v) for v in (a, b))
         return self.where(self.larger(a, b), a, b)
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .machine import address
+
 LARGE = 1 << 20  # bytes; smaller arrays come from memory that the process has already
 PAGE = 1 << 21  # bytes of a large page; from two of them on NumPy asks the operating system for such pages
 _IDLE = 1 << 28  # bytes that are kept at most while nothing holds them
@@ -20,7 +22,21 @@ _IDLE = 1 << 28  # bytes that are kept at most while nothing holds them
 
 class _Pool(threading.local):
     def __init__(self) -> None:
-        self.blocks: list[Any] = []
+        self.blocks: dict[int, list[Any]] = {}  # by their size
+
+    def holds(self, array: Any) -> bool:
+        return any(array is block for blocks in self.blocks.values() for block in blocks)
+
+    def shrink(self) -> None:
+        """Give up blocks that are free, beyond what may be idle."""
+        idle = 0
+        for size, blocks in self.blocks.items():
+            for i in reversed(range(len(blocks))):
+                if sys.getrefcount(blocks[i]) == 2:  # the pool and the argument
+                    idle += size
+                    if idle > _IDLE:
+                        del blocks[i]
+        self.blocks = {size: blocks for size, blocks in self.blocks.items() if blocks}
 
 
 _pool = _Pool()
@@ -34,31 +50,27 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Any:
         return np.empty(shape, dtype)
     aligned = size >= PAGE
     room = size + PAGE if aligned else size
-    blocks = _pool.blocks
-    idle = 0
-    for i in reversed(range(len(blocks))):
-        if sys.getrefcount(blocks[i]) == 2:  # the pool and the argument
-            if blocks[i].size == room:
-                block = blocks[i]
-                break
-            idle += blocks[i].size
-            if idle > _IDLE:
-                del blocks[i]
+    blocks: Any = _pool.blocks.get(room, ())
+    for i in range(len(blocks)):
+        if sys.getrefcount(blocks[i]) == 2:
+            block = blocks[i]
+            break
     else:
+        _pool.shrink()
         block = np.empty(room, np.uint8)
-        blocks.append(block)
-    return np.ndarray(shape, dtype, block, -block.__array_interface__["data"][0] % PAGE if aligned else 0)
+        _pool.blocks.setdefault(room, []).append(block)
+    return np.ndarray(shape, dtype, block, -address(block) % PAGE if aligned else 0)
 
 
 def used(owner: Any) -> int:
     """The bytes of an array that owns its memory, or, of a block of this thread's pool, those that were asked for."""
-    more = PAGE if owner.nbytes >= 2 * PAGE and any(owner is block for block in _pool.blocks) else 0
+    more = PAGE if owner.nbytes >= 2 * PAGE and _pool.holds(owner) else 0
     return owner.nbytes - more
 
 
 def held_once(array: Any) -> bool:
     """Whether the memory in which an array lies, that of its base if it is a view, is held by nothing else."""
-    return array.base is None or sys.getrefcount(array.base) == 2 + any(array.base is b for b in _pool.blocks)
+    return array.base is None or sys.getrefcount(array.base) == 2 + _pool.holds(array.base)
 
 
 def owned(array: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,47 +23,89 @@ _PANEL = 1 << 16  # bytes of Y that outer products take at a time, to stay in a 
 
 
 @functools.cache
-def _products(dtype: Any, step: int, height: int, width: int) -> Any:
+def _products(dtype: Any, step: int, height: int, width: int, rectified: bool, tile: tuple[int, ...]) -> Any:
     """Y = W rows + bias for the samples of a block and each group, a tile of `height` rows of Y and `width` vectors at
-    a time.
+    a time; no less than 0 if rectified, and of tiles of windows the largest, if there is a size for them.
 
-    W lies in strips: for each of them, `depth` times `height` numbers.
+    The results of a sample that is to be pooled lie in memory of the thread; the lengths of all axes of windows but the
+    first are in a table.
     """
-    code = Code("products", ROWS + "Y W BIAS rest strips depth outs windows", dtype)
-    *rows, y, w, bias, rest, strips, depth, outs, windows = code.arguments
+    code = Code("products", ROWS + "Y W BIAS rest depth outs windows places longest", dtype)
+    *rows, y, w, bias, rest, depth, outs, windows, places, longest = code.arguments
     lines, room, groups = rows[1], rows[2], rows[6]
     block = Block(code, rows, code.part, step)
     spare = lines + (code.thread * room + rest)
+    pitch = block.length if tile else windows
 
-    def tile(x: Value, out: Value, g: Value, t: Value, p: Value, width: int, mask: Value | None = None) -> None:
-        strip = g * strips + t
-        ws, tops = w + strip * depth * height, bias + strip * height
-        rows = [(t * height + r).if_less(outs, out + (t * height + r) * windows, spare) + p for r in range(height)]
-        places = [row + v * code.lanes for row in rows for v in range(width)]
-        sums = [code.filled(tops[r]) for r in range(height) for _ in range(width)]
+    def product(x: Value, out: Value, g: Value, t: Value, p: Value, width: int, mask: Value | None = None) -> None:
+        rows = [(t + r).if_less(outs, t + r, outs - 1) + g * outs for r in range(height)]
+        ws, sums = [w + row * depth for row in rows], [code.filled(bias[row]) for row in rows for _ in range(width)]
+        targets = [(t + r).if_less(outs, out + (t + r) * pitch, spare) + p for r in range(height)]
+        places = [target + v * code.lanes for target in targets for v in range(width)]
 
         def term(q: Value, *sums: Value) -> list[Value]:
             row = x + (block.offsets[q] + p)
             xs = [code.load(row + v * code.lanes, mask) for v in range(width)]
-            factors = [code.filled(ws[q * height + r]) for r in range(height)]
+            factors = [code.filled(row[q]) for row in ws]
             return [code.fma(factors[i // width], xs[i % width], sums[i]) for i in range(height * width)]
 
         for place, total in zip(places, code.loop(0, depth, 1, term, sums), strict=True):
-            code.store(place, total, mask)
+            code.store(place, code.maximum(total, 0.0) if rectified and not tile else total, mask)
 
     def sample(g: Value, n: Value) -> None:
         x = block.lines + (n * block.sample_step + g * block.group_step)
-        out = y + (((block.sample + n) * groups + g) * outs * windows + block.first)
+        first = ((block.sample + n) * groups + g) * outs
+        out = spare + longest if tile else y + (first * windows + block.first)
         whole, step = block.length - block.length % (code.lanes * width), code.lanes * width
 
         def part(p: Value, width: int, mask: Value | None = None) -> None:
-            code.loop(0, strips, 1, lambda t: tile(x, out, g, t, p, width, mask))
+            code.loop(0, outs, height, lambda t: product(x, out, g, t, p, width, mask))
 
         code.loop(0, whole, step, lambda p: part(p, width))
         code.loop(whole, block.length, code.lanes, lambda p: part(p, 1, code.first(block.length - p)))
+        if tile:
+            lengths = [places[i] for i in range(len(tile) - 1)]
+            inner = math.prod(lengths, start=code.one)
+            kept = math.prod((n / t for n, t in zip(lengths, tile[1:], strict=True)), start=code.one)
+            target, rows = (
+                y + (first * windows + block.first / inner / tile[0] * kept),
+                [block.length / inner, *lengths],
+            )
+            code.loop(0, outs, 1, lambda k: pooled(code, out + k * pitch, target + k * windows, rows, tile, rectified))
 
     code.loop(0, groups, 1, lambda g: code.loop(0, block.samples, 1, lambda n: sample(g, n)))
     return code.compiled()
+
+
+def pooled(code: Code, x: Value, y: Value, lengths: Sequence[Value], tile: tuple[int, ...], rectified: bool) -> None:
+    """Write to y the largest of each tile of an array x, axis after axis, into x itself but for the last one."""
+    outer: Value = code.one
+    for axis, (n, t) in enumerate(zip(lengths[:-1], tile[:-1], strict=True)):
+        inner = math.prod(lengths[axis + 1 :], start=code.one)
+
+        def fold(o: Value, i: Value, v: Value, n: Value = n, t: int = t, inner: Value = inner) -> None:
+            mask, row = code.first(inner - v), x + ((o * n + i * t) * inner + v)
+            parts = (code.load(row + k * inner, mask) for k in range(t))
+            code.store(x + ((o * (n / t) + i) * inner + v), functools.reduce(code.maximum, parts), mask)
+
+        def folds(o: Value, n: Value = n, t: int = t, inner: Value = inner, fold: Any = fold) -> None:
+            code.loop(0, n / t, 1, lambda i: code.loop(0, inner, code.lanes, lambda v: fold(o, i, v)))
+
+        code.loop(0, outer, 1, folds)
+        outer = outer * (n / t)
+    n, t = lengths[-1], tile[-1]
+    count = n / t
+
+    def last(o: Value, j: Value) -> None:
+        row, left = x + (o * n + j * t), n - j * t
+        phases = []
+        for phase in range(t):
+            starts = [phase + i * code.lanes for i in range(t)]
+            phases.append(code.every([code.load(row + start, code.first(left - start)) for start in starts]))
+        largest = functools.reduce(code.maximum, phases)
+        code.store(y + (o * count + j), code.maximum(largest, 0.0) if rectified else largest, code.first(count - j))
+
+    code.loop(0, outer, 1, lambda o: code.loop(0, count, code.lanes, lambda j: last(o, j)))
 
 
 @functools.cache
@@ -184,37 +227,31 @@ def tile_of(outs: int, length: int, lanes: int) -> tuple[int, int]:
     return height, most // height
 
 
-def _in_strips(w: Any, groups: int, height: int) -> Any:
-    """Weights (K, C / groups, *kernel) as (groups, strips, depth, height), zeros where a strip is not full."""
-    outs, depth = len(w) // groups, math.prod(w.shape[1:])
-    full, strips = outs // height, np.zeros((groups, -(-outs // height), depth, height), w.dtype)
-    w = w.reshape(groups, outs, depth)
-    strips[:, :full] = w[:, : full * height].reshape(groups, full, height, depth).swapaxes(2, 3)
-    strips[:, full:, :, : outs - full * height] = w[:, None, full * height :].swapaxes(2, 3)
-    return strips
-
-
-def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
-    """As `convolution.conv`."""
+def conv(
+    x: Any, w: Any, bias: Any, geo: Geometry, groups: int, rectified: bool = False, tile: tuple[int, ...] = ()
+) -> Any:
+    """As `convolution.conv`; then, if asked for, what is at least 0, and of tiles of that size the largest entries."""
     m = at_once(len(x), geo, _FEW)
     if m > 1:
-        return parted(conv(together(x, m), w[..., None], bias, with_samples(geo, m), groups), len(x))
-    x, y = np.ascontiguousarray(x), memory.empty((len(x), len(w), *geo.out), x.dtype)
-    outs, rows = len(w) // groups, rows_of(geo, len(x), x.shape[1], groups, x.itemsize)
+        tile = (*tile, 1) if tile else ()
+        return parted(conv(together(x, m), w[..., None], bias, with_samples(geo, m), groups, rectified, tile), len(x))
+    out = tuple(n // t for n, t in zip(geo.out, tile, strict=True)) if tile else geo.out
+    x, y = np.ascontiguousarray(x), memory.empty((len(x), len(w), *out), x.dtype)
+    outs, rows = len(w) // groups, rows_of(geo, len(x), x.shape[1], groups, x.itemsize, tile[0] if tile else 1)
     height, width = tile_of(outs, rows.longest, registers()[0] // x.itemsize)
-    strips = _in_strips(w, groups, height)
-    tops = np.zeros((groups, strips.shape[1] * height), x.dtype)
-    if bias is not None:
-        tops[:, :outs] = bias.reshape(groups, outs)
-    lines, room = scratch(rows.room + rows.longest, x.dtype)
+    w, bias = np.ascontiguousarray(w), np.zeros(len(w), x.dtype) if bias is None else np.ascontiguousarray(bias)
+    depth = math.prod(w.shape[1:])
+    lines, room = scratch(rows.room + rows.longest * (1 + outs * bool(tile)), x.dtype)
+    lengths = np.array(geo.out[1:] or (1,), np.int64)
     crew.run(
-        _products(x.dtype, rows.step, height, width),
+        _products(x.dtype, rows.step, height, width, rectified, tile),
         len(rows.table),
         (
             *rows.arguments(x, lines, room, groups),
-            *(address(y), address(strips), address(tops), rows.room, *strips.shape[1:3], outs, math.prod(geo.out)),
+            *(address(y), address(w), address(bias), rows.room, depth, outs, math.prod(out)),
+            *(address(lengths), rows.longest),
         ),
-        y.size * strips.shape[2] / 64,
+        len(x) * len(w) * math.prod(geo.out) * depth / 64,
     )
     return y
 

@@ -6,6 +6,7 @@ spatial axis, and padding has a pair (before, after) for each.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ def extent(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...
 
 def per_axis(value: Any, axes: int, name: str, least: int = 1) -> tuple[int, ...]:
     """A number for all axes, or one for each, as a tuple; `name` is "operation: argument" for errors."""
+    if value.__class__ is tuple and len(value) == axes and all(v.__class__ is int and v >= least for v in value):
+        return value
     given = (value,) * axes if isinstance(value, (int, np.integer)) else tuple(value)
     if len(given) != axes:
         raise ValueError(f"{name} {value} has {len(given)} numbers for {axes} spatial axes")
@@ -86,27 +89,40 @@ def geometry(
     kernel = per_axis(kernel, axes, f"{name}: kernel size")
     stride = per_axis(stride, axes, f"{name}: stride")
     dilation = per_axis(dilation, axes, f"{name}: dilation")
+    if not isinstance(padding, str):
+        padding = pairs(padding, axes, f"{name}:")
+    elif padding not in ("same", "valid"):
+        raise ValueError(f"{name}: padding {padding!r} is not 'same', 'valid' or numbers")
+    return _fitted(name, tuple(spatial), kernel, stride, padding, dilation, bool(ceil_mode))
+
+
+@functools.lru_cache(1024)
+def _fitted(
+    name: str,
+    spatial: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: Any,
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+) -> Geometry:
     span = extent(kernel, dilation)
     if isinstance(padding, str):
-        if padding not in ("same", "valid"):
-            raise ValueError(f"{name}: padding {padding!r} is not 'same', 'valid' or numbers")
         totals = ((max(0, (-(-n // s) - 1) * s + e - n)) for n, s, e in zip(spatial, stride, span, strict=True))
         padding = tuple((t // 2, t - t // 2) if padding == "same" else (0, 0) for t in totals)
-    else:
-        padding = pairs(padding, axes, f"{name}:")
     out = []
     for n, s, e, (before, after) in zip(spatial, stride, span, padding, strict=True):
         room = n + before + after - e
         if room < 0:
             raise ValueError(
                 f"{name}: windows of {kernel} with dilation {dilation} do not fit into "
-                f"spatial shape {tuple(spatial)} with padding {padding}"
+                f"spatial shape {spatial} with padding {padding}"
             )
         count = room // s + 1
         if ceil_mode and room % s and count * s < n + before:  # the last window starts inside
             count += 1
         out.append(count)
-    return Geometry(tuple(spatial), kernel, stride, padding, dilation, tuple(out))
+    return Geometry(spatial, kernel, stride, padding, dilation, tuple(out))
 
 
 def taps(geo: Geometry, rows: slice = slice(None)) -> Iterator[tuple[tuple[int, ...], Any, Any]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
+from ..autograd.graph import modes
 from .activation import ReLU
+from .convolution import Conv1d, Conv2d, Conv3d
 from .module import Module, Parameter
 from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
 
@@ -70,6 +72,7 @@ class Sequential(_Sequence):
     """Modules applied one after the other; named by their places, or by the keys of a mapping.
 
     A ReLU before a max-pooling is applied after it, to fewer entries: values and gradients are the same to the bit.
+    So are values where no graph is recorded, where a convolution and these two are one pass over memory.
 
     >>> from pullback import nn
     >>> nn.Sequential(nn.Linear(2, 3), nn.ReLU())
@@ -99,20 +102,39 @@ class Sequential(_Sequence):
         return getattr(self, self._name(index))
 
     def forward(self, input: Any) -> Any:
-        waiting: Any = None
+        conv: Any = None
+        relu: Any = None
+        just_computing = modes.special == 1
         for module in self._items():
             kind, plain = module.__class__, not (module._forward_hooks or module._forward_pre_hooks)
-            run = module.forward if plain and kind.__call__ is Module.__call__ else module
-            if waiting is not None and not (plain and kind in _POOLS and not module.return_indices):
-                input, waiting = waiting(input), None
-            if plain and kind is ReLU:
-                waiting = run
+            if plain and kind is ReLU and relu is None:
+                relu = module
+                continue
+            if conv is not None or relu is not None:
+                pool = module if plain and kind in _POOLS and not module.return_indices else None
+                input, conv, relu = _joined(input, conv, relu, pool), None, None
+                if pool is not None:
+                    continue
+            if just_computing and plain and kind in _CONVS:
+                conv = module
             else:
-                input = run(input)
-        return input if waiting is None else waiting(input)
+                input = (module.forward if plain and kind.__call__ is Module.__call__ else module)(input)
+        return _joined(input, conv, relu, None)
 
 
-_POOLS = (MaxPool1d, MaxPool2d, MaxPool3d)
+_CONVS, _POOLS = (Conv1d, Conv2d, Conv3d), (MaxPool1d, MaxPool2d, MaxPool3d)
+
+
+def _joined(input: Any, conv: Any, relu: Any, pool: Any) -> Any:
+    """What the modules that are there give; convolutions only where nothing is recorded."""
+    if conv is not None:
+        tile = () if pool is None else pool.tile()
+        if tile is not None:
+            return conv.forward_with(input, relu is not None, tile)
+        input = conv.forward(input)
+    if pool is not None:
+        input = pool.forward(input)
+    return input if relu is None else relu.forward(input)
 
 
 class ModuleList(_Sequence):

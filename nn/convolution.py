@@ -104,13 +104,18 @@ class _ConvNd(_Conv):
             raise ValueError(f"{name}: padding='same' needs stride 1, not {self.stride}")
 
     def forward(self, input: Any) -> Any:
+        return windowed.conv_nd(self._dims, *self._given(input))
+
+    def forward_with(self, input: Any, rectified: bool, tile: tuple[int, ...]) -> Any:
+        """What this, a ReLU and a max-pooling over tiles of that size give, where no graph is recorded."""
+        return windowed.convolved_nd(self._dims, *self._given(input), rectified=rectified, tile=tile)
+
+    def _given(self, input: Any) -> tuple[Any, ...]:
         padding: Any = self.padding
         if self.padding_mode != "zeros" and padding != "valid":
             input = windowed.pad(input, self._widths(), mode=self.padding_mode)
             padding = 0
-        return windowed.conv_nd(
-            self._dims, input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
-        )
+        return input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
 
     def _widths(self) -> tuple[int, ...]:
         """The padding as `functional.pad` wants it: pairs, the last axis first."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import Tensor, expand_dims, getitem, reshape, squeeze
+from ..autograd.inference import convolved
 
 
 def per_dimension(value: Any, dims: int, name: str) -> tuple[Any, ...]:
@@ -68,6 +69,16 @@ def conv_nd(
 
     def run(x: Any) -> Any:
         return autograd.conv(x, weight, stride, padding, dilation, groups, bias=bias)
+
+    return _batched(run, input, dims, f"conv{dims}d")
+
+
+def convolved_nd(dims: int, input: Any, *settings: Any, rectified: bool, tile: tuple[int, ...]) -> Any:
+    """As `conv_nd`; then, without a graph, what is at least 0, and the largest entries of tiles."""
+    weight, bias, *others = settings
+
+    def run(x: Any) -> Any:
+        return convolved(x, weight, *others, bias=bias, rectified=rectified, tile=tile)
 
     return _batched(run, input, dims, f"conv{dims}d")
 

@@ -1,10 +1,11 @@
 from collections import OrderedDict
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pullback import nn
+from pullback import Tensor, nn, no_grad
 
 
 def test_sequential_runs_in_order_and_slices() -> None:
@@ -19,6 +20,56 @@ def test_sequential_runs_in_order_and_slices() -> None:
     assert isinstance(net[1], nn.Tanh) and len(net) == 3
     assert net.append(nn.ReLU()) is net and len(net) == 4
     assert nn.Sequential()(5) == 5
+
+
+POOLS = {
+    "tiles": lambda: nn.MaxPool2d(2),
+    "tiles that leave a rest": lambda: nn.MaxPool2d((4, 5), (4, 5)),
+    "windows that overlap": lambda: nn.MaxPool2d(3, 1),
+    "padding": lambda: nn.MaxPool2d(2, padding=1),
+    "dilation": lambda: nn.MaxPool2d(2, dilation=2),
+    "the last tile not whole": lambda: nn.MaxPool2d(4, ceil_mode=True),
+    "an average": lambda: nn.AvgPool2d(2),
+    "none": lambda: nn.Identity(),
+}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("relus", [0, 1, 2])
+@pytest.mark.parametrize("mode", ["zeros", "circular"])
+def test_sequential_gives_the_same_without_a_graph(pool: str, relus: int, mode: str) -> None:
+    layers = [nn.Conv2d(2, 3, 3, padding=1, padding_mode=mode), *(nn.ReLU() for _ in range(relus)), POOLS[pool]()]
+    net = nn.Sequential(*layers, nn.Conv2d(3, 4, 1))
+    for shape in ((5, 2, 11, 13), (2, 11, 13)):
+        x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        expected: Any = Tensor(x)
+        for layer in net:
+            expected = layer(expected)
+        for record in (True, False):
+            with nullcontext() if record else no_grad():
+                y = net(x)
+            assert y.requires_grad == record
+            np.testing.assert_array_equal(y.numpy(), expected.numpy())
+
+
+def test_sequential_shows_each_module_to_hooks_without_a_graph() -> None:
+    net, seen = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2)), list[Any]()
+    x = np.random.default_rng(0).normal(size=(1, 1, 8, 8)).astype(np.float32)
+    for i, layer in enumerate(net):
+        handle = layer.register_forward_hook(lambda module, args, output: seen.append(output.numpy()))
+        with no_grad():
+            net(x)
+        handle.remove()
+        np.testing.assert_array_equal(seen[i], net[: i + 1](x).numpy())
+
+
+def test_sequential_names_the_module_at_fault_without_a_graph() -> None:
+    x = np.zeros((1, 1, 4, 4), np.float32)
+    with no_grad():
+        with pytest.raises(ValueError, match="max_pool"):
+            nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU(), nn.MaxPool2d(3))(x)
+        with pytest.raises(ValueError, match="conv2d"):
+            nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU())(x[0, 0])
 
 
 def test_sequential_with_names() -> None:

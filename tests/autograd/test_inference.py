@@ -1,0 +1,77 @@
+"""Several operations in one pass beside one after the other, of small integers, which add up exactly."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pullback import Tensor, conv, max_pool, relu
+from pullback.autograd import machine
+from pullback.autograd.inference import convolved
+
+
+@st.composite
+def settings(draw: Any) -> dict[str, Any]:
+    axes = draw(st.integers(1, 3))
+    most = {1: 80, 2: 24, 3: 7}[axes]
+    kernel, stride, padding = (
+        tuple(draw(st.integers(*ends)) for _ in range(axes)) for ends in ((1, 4), (1, 3), (0, 2))
+    )
+    spatial = tuple(max(1, k - 2 * p) + draw(st.integers(0, most)) for k, p in zip(kernel, padding, strict=True))
+    out = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(spatial, kernel, stride, padding, strict=True)]
+    tile = tuple(draw(st.integers(1, min(n, 5))) for n in out)
+    groups = draw(st.integers(1, 2))
+    shapes = (draw(st.integers(1, 5)), 2 * groups, *spatial), (draw(st.integers(1, 9)) * groups, 2, *kernel)
+    return {
+        **{"shapes": shapes, "others": (stride, padding, 1, groups), "tile": draw(st.sampled_from([(), tile]))},
+        **{"rectified": draw(st.booleans()), "bias": draw(st.booleans())},
+    }
+
+
+@given(settings(), st.sampled_from(["float32", "float64"]), st.integers(0, 99))
+def test_one_pass_is_what_the_operations_give(given, dtype, seed):
+    rng = np.random.default_rng(seed)
+    x, w = (rng.integers(-4, 5, shape).astype(dtype) for shape in given["shapes"])
+    bias = rng.integers(-4, 5, len(w)).astype(dtype) if given["bias"] else None
+    y = convolved(x, Tensor(w), *given["others"], bias=bias, rectified=given["rectified"], tile=given["tile"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "_enabled", False)
+        expected = conv(x, w, *given["others"], bias=bias)
+        expected = max_pool(expected, given["tile"]) if given["tile"] else expected
+        expected = relu(expected) if given["rectified"] else expected
+    assert y.dtype == dtype and not y.requires_grad
+    np.testing.assert_array_equal(y.numpy(), expected)
+
+
+@pytest.mark.parametrize("shape", [(9, 3, 64, 70), (2, 8, 200, 210), (3, 40, 30, 30)])
+@pytest.mark.parametrize("tile", [(), (2, 2), (3, 1), (64, 30)])
+def test_blocks_of_rows_begin_with_tiles(shape, tile):
+    rng = np.random.default_rng(math.prod(shape))
+    x, w = rng.integers(-2, 3, shape).astype("float32"), rng.integers(-2, 3, (17, shape[1], 3, 3)).astype("float32")
+    y = conv(x, w)
+    if any(t > n for t, n in zip(tile, y.shape[2:], strict=False)):
+        with pytest.raises(ValueError, match="max_pool"):
+            convolved(x, w, bias=None, rectified=True, tile=tile)
+        return
+    expected = relu(max_pool(y, tile) if tile else y)
+    z = convolved(x, w, bias=None, rectified=True, tile=tile)
+    np.testing.assert_array_equal(z if isinstance(z, np.ndarray) else z.numpy(), expected)
+
+
+def test_what_is_not_a_number_stays():
+    x = np.zeros((1, 1, 4, 40), "float32")
+    x[0, 0, 0, 5], x[0, 0, 2, 39], x[0, 0, 3, 0] = np.nan, -np.nan, np.inf
+    y = convolved(x, Tensor(np.ones((1, 1, 1, 1), "float32")), bias=None, rectified=True, tile=(2, 2)).numpy()
+    assert np.argwhere(np.isnan(y)).tolist() == [[0, 0, 0, 2], [0, 0, 1, 19]]
+    assert y[0, 0, 1, 0] == np.inf
+
+
+def test_arrays_without_machine_code():
+    x, w = np.arange(8).reshape(1, 1, 8), np.array([[[1, -1]]])
+    y = convolved(x, Tensor(w), bias=None, rectified=False, tile=(3,))
+    np.testing.assert_array_equal(y.numpy(), [[[-1, -1]]])
+    with pytest.raises(ValueError, match=r"conv: x of shape \(1, 1, 8\), w of shape \(1, 2, 2\)"):
+        convolved(x, np.ones((1, 2, 2)), bias=None, rectified=False, tile=())
