@@ -153,13 +153,15 @@ class Rows(NamedTuple):
 
 
 @functools.lru_cache(256)
-def rows_of(geo: Geometry, samples: int, channels: int, groups: int, itemsize: int, multiple: int = 1) -> Rows:
+def rows_of(
+    geo: Geometry, samples: int, channels: int, groups: int, itemsize: int, multiple: int = 1, kept: int = 0
+) -> Rows:
     """Blocks of rows of windows, whose lines for all channels take up about as much as fits a cache.
 
-    They have a multiple of so many rows, but for the last ones.
+    They have a multiple of so many rows, but for the last ones. So many numbers for each window are to fit beside them.
     """
     whole = lines_of(geo, channels // groups, 0, geo.out[0])
-    size = whole.size * channels * itemsize
+    size = (whole.size * channels + kept * math.prod(geo.out)) * itemsize
     steps = geo.out[0] // multiple
     parts = max(1, min(steps, max(-(-size // BLOCK), shares(samples * size, MANY) // max(1, samples))))
     bounds = [*(steps * part // parts * multiple for part in range(parts)), geo.out[0]]

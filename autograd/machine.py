@@ -302,11 +302,12 @@ class Code:
         kind = self.ir.VectorType(self.ir.IntType(32), len(places))
         return self.builder.shuffle_vector(a, b, self.ir.Constant(kind, list(places)))
 
-    def every(self, parts: Sequence[Value]) -> Value:
-        """Of as many vectors, end to end, as the step is: every step-th number."""
+    def every(self, parts: Sequence[Value], first: int = 0) -> Value:
+        """Of as many vectors, end to end, as the step is: every step-th number, from one on."""
         n, step, found = self.lanes, len(parts), parts[0].raw
         for j, part in enumerate(parts):
-            places = [i if i * step < j * n else i * step if j == 0 else n + i * step - j * n for i in range(n)]
+            wanted = [i * step + first for i in range(n)]
+            places = [w if j == 0 else i if w < j * n else n + w - j * n for i, w in enumerate(wanted)]
             found = self._shuffled(found, part.raw, [p if p < 2 * n else 0 for p in places])
         return Value(self, found)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import crew, memory
-from .lines import ROWS, Block, rows_of, scratch
-from .machine import Code, Value, address, available, registers
+from .lines import ROWS, Block, Rows, rows_of, scratch
+from .machine import Code, Kernel, Value, address, available, registers
 from .windows import BLOCK, Geometry, at_once, parted, together, with_samples
 
 __all__ = ["available", "conv", "conv_weight"]
@@ -30,8 +30,8 @@ def _products(dtype: Any, step: int, height: int, width: int, rectified: bool, t
     The results of a sample that is to be pooled lie in memory of the thread; the lengths of all axes of windows but the
     first are in a table.
     """
-    code = Code("products", ROWS + "Y W BIAS rest depth outs windows places longest", dtype)
-    *rows, y, w, bias, rest, depth, outs, windows, places, longest = code.arguments
+    code = Code("products", ROWS + "Y W BIAS rest depth outs windows longest places", dtype)
+    *rows, y, w, bias, rest, depth, outs, windows, longest, places = code.arguments
     lines, room, groups = rows[1], rows[2], rows[6]
     block = Block(code, rows, code.part, step)
     spare = lines + (code.thread * room + rest)
@@ -78,9 +78,11 @@ def _products(dtype: Any, step: int, height: int, width: int, rectified: bool, t
 
 
 def pooled(code: Code, x: Value, y: Value, lengths: Sequence[Value], tile: tuple[int, ...], rectified: bool) -> None:
-    """Write to y the largest of each tile of an array x, axis after axis, into x itself but for the last one."""
+    """Write to y the largest of each tile of an array x, axis after axis, into x itself but for the last two."""
+    if len(tile) == 1:
+        lengths, tile = [code.one, *lengths], (1, *tile)
     outer: Value = code.one
-    for axis, (n, t) in enumerate(zip(lengths[:-1], tile[:-1], strict=True)):
+    for axis, (n, t) in enumerate(zip(lengths[:-2], tile[:-2], strict=True)):
         inner = math.prod(lengths[axis + 1 :], start=code.one)
 
         def fold(o: Value, i: Value, v: Value, n: Value = n, t: int = t, inner: Value = inner) -> None:
@@ -93,19 +95,24 @@ def pooled(code: Code, x: Value, y: Value, lengths: Sequence[Value], tile: tuple
 
         code.loop(0, outer, 1, folds)
         outer = outer * (n / t)
-    n, t = lengths[-1], tile[-1]
-    count = n / t
+    (n, m), (s, t) = lengths[-2:], tile[-2:]
+    rows, count = n / s, m / t
 
-    def last(o: Value, j: Value) -> None:
-        row, left = x + (o * n + j * t), n - j * t
-        phases = []
-        for phase in range(t):
-            starts = [phase + i * code.lanes for i in range(t)]
-            phases.append(code.every([code.load(row + start, code.first(left - start)) for start in starts]))
-        largest = functools.reduce(code.maximum, phases)
-        code.store(y + (o * count + j), code.maximum(largest, 0.0) if rectified else largest, code.first(count - j))
+    def largest(o: Value, i: Value, j: Value) -> None:
+        row, rest = x + ((o * n + i * s) * m + j * t), m - j * t
+        columns = [(v * code.lanes, code.first(rest - v * code.lanes)) for v in range(t)]
+        vectors = [
+            functools.reduce(code.maximum, [code.load(row + (m * k + v), mask) for k in range(s)])
+            for v, mask in columns
+        ]
+        found = functools.reduce(code.maximum, [code.every(vectors, phase) for phase in range(t)])
+        found = code.maximum(found, 0.0) if rectified else found
+        code.store(y + ((o * rows + i) * count + j), found, code.first(count - j))
 
-    code.loop(0, outer, 1, lambda o: code.loop(0, count, code.lanes, lambda j: last(o, j)))
+    def row(o: Value, i: Value) -> None:
+        code.loop(0, count, code.lanes, lambda j: largest(o, i, j))
+
+    code.loop(0, outer, 1, lambda o: code.loop(0, rows, 1, lambda i: row(o, i)))
 
 
 @functools.cache
@@ -227,6 +234,47 @@ def tile_of(outs: int, length: int, lanes: int) -> tuple[int, int]:
     return height, most // height
 
 
+class _Plan(NamedTuple):
+    """What is to be known for convolutions of inputs and weights of some shapes."""
+
+    kernel: Kernel
+    rows: Rows
+    shape: tuple[int, ...]  # of the result
+    room: int  # numbers of memory that a thread needs
+    table: tuple[int, ...]  # what `ROWS` names from the table on
+    sizes: tuple[int, ...]  # the other integers that the kernel takes
+    lengths: Any  # where the last one points to
+    work: float
+
+
+@functools.lru_cache(256)
+def _plan(
+    shape: tuple[int, ...],
+    weights: tuple[int, ...],
+    dtype: Any,
+    geo: Geometry,
+    groups: int,
+    rectified: bool,
+    tile: tuple[int, ...],
+) -> _Plan:
+    outs, depth = weights[0] // groups, math.prod(weights[1:])
+    out = tuple(n // t for n, t in zip(geo.out, tile, strict=True)) if tile else geo.out
+    kept = outs if tile else 0
+    rows = rows_of(geo, shape[0], shape[1], groups, dtype.itemsize, tile[0] if tile else 1, kept)
+    height, width = tile_of(outs, rows.longest, registers()[0] // dtype.itemsize)
+    lengths = np.array(geo.out[1:] or (1,), np.int64)
+    return _Plan(
+        _products(dtype, rows.step, height, width, rectified, tile),
+        rows,
+        (shape[0], weights[0], *out),
+        rows.room + rows.longest * (1 + kept),
+        (address(rows.table), shape[1], math.prod(shape[2:]), groups),
+        (rows.room, depth, outs, math.prod(out), rows.longest, address(lengths)),
+        lengths,
+        shape[0] * weights[0] * math.prod(geo.out) * depth / 64,
+    )
+
+
 def conv(
     x: Any, w: Any, bias: Any, geo: Geometry, groups: int, rectified: bool = False, tile: tuple[int, ...] = ()
 ) -> Any:
@@ -235,24 +283,13 @@ def conv(
     if m > 1:
         tile = (*tile, 1) if tile else ()
         return parted(conv(together(x, m), w[..., None], bias, with_samples(geo, m), groups, rectified, tile), len(x))
-    out = tuple(n // t for n, t in zip(geo.out, tile, strict=True)) if tile else geo.out
-    x, y = np.ascontiguousarray(x), memory.empty((len(x), len(w), *out), x.dtype)
-    outs, rows = len(w) // groups, rows_of(geo, len(x), x.shape[1], groups, x.itemsize, tile[0] if tile else 1)
-    height, width = tile_of(outs, rows.longest, registers()[0] // x.itemsize)
-    w, bias = np.ascontiguousarray(w), np.zeros(len(w), x.dtype) if bias is None else np.ascontiguousarray(bias)
-    depth = math.prod(w.shape[1:])
-    lines, room = scratch(rows.room + rows.longest * (1 + outs * bool(tile)), x.dtype)
-    lengths = np.array(geo.out[1:] or (1,), np.int64)
-    crew.run(
-        _products(x.dtype, rows.step, height, width, rectified, tile),
-        len(rows.table),
-        (
-            *rows.arguments(x, lines, room, groups),
-            *(address(y), address(w), address(bias), rows.room, depth, outs, math.prod(out)),
-            *(address(lengths), rows.longest),
-        ),
-        len(x) * len(w) * math.prod(geo.out) * depth / 64,
-    )
+    plan = _plan(x.shape, w.shape, x.dtype, geo, groups, rectified, tile)
+    x, w, y = np.ascontiguousarray(x), np.ascontiguousarray(w), memory.empty(plan.shape, x.dtype)
+    bias = np.zeros(len(w), x.dtype) if bias is None else np.ascontiguousarray(bias)
+    lines, room = scratch(plan.room, x.dtype)
+    arrays = address(y), address(w), address(bias)
+    given = (address(x), address(lines), room, *plan.table, *arrays, *plan.sizes)
+    crew.run(plan.kernel, len(plan.rows.table), given, plan.work)
     return y
 
 
