@@ -57,7 +57,7 @@ class SGD(Optimizer):
 
     def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
-        if not (momentum or decay or group["maximize"]) and data.size < 1 << 17:
+        if not (momentum or decay or group["maximize"]) and data.size < 1 << 15:
             data -= lr * gradient
             return
         targets = [data]
