@@ -34,87 +34,90 @@ def _taken(x: Any, lifted: bool) -> tuple[bool, Node | None, Any]:
 def compiled(primitive: Primitive) -> Callable[..., Any]:
     """`apply` for a fixed number of arrays: `outputs` written out for this primitive, without its loops.
 
-    For one with the array x, the option axis and the rule `lambda g, out, axis: ...` it reads
+    Its own names begin with an underscore, those of the primitive do not. For one with the array x, the option axis and
+    the rule `lambda g, out, axis: ...` it reads
 
         def apply(x, *, axis):
-            special = modes.special
-            if special > 1: return slow(x, axis=axis)
-            lifted, foreign, n0 = False, False, None
-            if isinstance(x, Tensor): lifted, n0, x = True, x._node, x._held
-            elif x.__class__ not in plain:
-                foreign = True
-                if x.__class__ is not ndarray or x.dtype.hasobject: lifted, n0, x = taken(x, lifted)
-            if special: n0 = None                                # nothing is to be recorded
-            out = function(x, axis=axis)
-            if out.__class__ is ndarray:
+            _special = _modes.special
+            if _special > 1: return _slow(x, axis=axis)
+            _lifted, _foreign, _n0 = False, False, None
+            if isinstance(x, _Tensor): _lifted, _n0, x = True, x._node, x._held
+            elif x.__class__ not in _plain:
+                _foreign = True
+                if x.__class__ is not _ndarray or x.dtype.hasobject:
+                    _lifted, _n0, x = _taken(x, _lifted)
+            if _special: _n0 = None                               # nothing is to be recorded
+            out = _function(x, axis=axis)
+            if out.__class__ is _ndarray:
                 if not out.ndim: out = out[()]
-            elif out.__class__ is complex: out = complex128(out)
-            if not lifted: return out
-            edges = ()
-            if (foreign or leases) and n0 is not None: x = own(x, foreign and n0 is None)
-            if axis.__class__ not in plain and n0 is not None: axis = owned(axis)
-            if n0 is not None: edges += ((n0, rules[0], (out, axis,)),)
-            result = new(Tensor)                                 # wrap(out, ...), without a call
-            result._held = out
-            result._node = Node(primitive, edges, out) if edges else None
-            return result
+            elif out.__class__ is complex: out = _complex128(out)
+            if not _lifted: return out
+            _edges = ()
+            if (_foreign or _leases) and _n0 is not None: x = _own(x, _foreign and _n0 is None)
+            if axis.__class__ not in _plain and _n0 is not None: axis = _owned(axis)
+            if _n0 is not None: _edges += ((_n0, _rules[0], (out, axis,)),)
+            _result = _new(_Tensor)                              # wrap(out, ...), without a call
+            _result._held = out
+            _result._node = _Node(_primitive, _edges, out) if _edges else None
+            return _result
     """
     arrays, options, rules = primitive.arrays, primitive.options, primitive.rules
     call = ", ".join([*arrays, *(f"{o}={o}" for o in options)])
-    nodes = [f"n{i}" for i in range(len(arrays))]
+    nodes = [f"_n{i}" for i in range(len(arrays))]
     lines = [
         f"def apply({', '.join([*arrays, *(['*', *options] if options else [])])}):",
-        "    special = modes.special",
-        f"    if special > 1: return slow({call})",
-        f"    lifted, foreign, {', '.join(nodes)} = False, False, {', '.join('None' for _ in nodes)}",
+        "    _special = _modes.special",
+        f"    if _special > 1: return _slow({call})",
+        f"    _lifted, _foreign, {', '.join(nodes)} = False, False, {', '.join('None' for _ in nodes)}",
     ]
     for node, x in zip(nodes, arrays, strict=True):
         lines += [
-            f"    if isinstance({x}, Tensor): lifted, {node}, {x} = True, {x}._node, {x}._held",
-            f"    elif {x}.__class__ not in plain:",
-            "        foreign = True",
-            f"        if {x}.__class__ is not ndarray or {x}.dtype.hasobject: lifted, {node}, {x} = taken({x}, lifted)",
+            f"    if isinstance({x}, _Tensor): _lifted, {node}, {x} = True, {x}._node, {x}._held",
+            f"    elif {x}.__class__ not in _plain:",
+            "        _foreign = True",
+            f"        if {x}.__class__ is not _ndarray or {x}.dtype.hasobject:",
+            f"            _lifted, {node}, {x} = _taken({x}, _lifted)",
         ]
     lines += [
-        f"    if special: {' = '.join(nodes)} = None",
-        f"    {', '.join(['out', *primitive.residuals])} = function({call})",
-        "    if out.__class__ is ndarray:",
+        f"    if _special: {' = '.join(nodes)} = None",
+        f"    {', '.join(['out', *primitive.residuals])} = _function({call})",
+        "    if out.__class__ is _ndarray:",
         "        if not out.ndim: out = out[()]",
-        "    elif out.__class__ is complex: out = complex128(out)",  # as 1j * float64 gives
-        "    if not lifted: return out",
-        "    edges = ()",
+        "    elif out.__class__ is complex: out = _complex128(out)",  # as 1j * float64 gives
+        "    if not _lifted: return out",
+        "    _edges = ()",
     ]
     for value in (*arrays, *options):
-        keepers = " or ".join(f"n{i} is not None" for i, rule in sorted(rules.items()) if value in rule.wants)
+        keepers = " or ".join(f"_n{i} is not None" for i, rule in sorted(rules.items()) if value in rule.wants)
         if keepers and value in arrays:
-            foreign = f"foreign and n{arrays.index(value)} is None"
-            lines.append(f"    if (foreign or leases) and ({keepers}): {value} = own({value}, {foreign})")
+            foreign = f"_foreign and _n{arrays.index(value)} is None"
+            lines.append(f"    if (_foreign or _leases) and ({keepers}): {value} = _own({value}, {foreign})")
         elif keepers:
-            lines.append(f"    if {value}.__class__ not in plain and ({keepers}): {value} = owned({value})")
+            lines.append(f"    if {value}.__class__ not in _plain and ({keepers}): {value} = _owned({value})")
     for i, node in enumerate(nodes):
-        edge = f"({node}, rules[{i}], {rules[i].kept})" if i in rules else f"no_rule({i})"
-        lines.append(f"    if {node} is not None: edges += ({edge},)")
+        edge = f"({node}, _rules[{i}], {rules[i].kept})" if i in rules else f"_no_rule({i})"
+        lines.append(f"    if {node} is not None: _edges += ({edge},)")
     lines += [
-        "    result = new(Tensor)",
-        "    result._held = out",
-        "    result._node = Node(primitive, edges, out) if edges else None",
-        "    return result",
+        "    _result = _new(_Tensor)",
+        "    _result._held = out",
+        "    _result._node = _Node(_primitive, _edges, out) if _edges else None",
+        "    return _result",
     ]
     scope: dict[str, Any] = {
         **{
             "__name__": __name__,
-            "modes": modes,
-            "Tensor": Tensor,
-            "new": Tensor.__new__,
-            "Node": Node,
-            "plain": PLAIN,
-            "taken": _taken,
-            "leases": leases,
-            "own": own,
-            "owned": owned,
+            "_modes": modes,
+            "_Tensor": Tensor,
+            "_new": Tensor.__new__,
+            "_Node": Node,
+            "_plain": PLAIN,
+            "_taken": _taken,
+            "_leases": leases,
+            "_own": own,
+            "_owned": owned,
         },
-        **{"primitive": primitive, "function": primitive.function, "slow": primitive._apply, "rules": dict(rules)},
-        **{"ndarray": np.ndarray, "complex128": np.complex128, "no_rule": primitive.rule, "shape_of": shape_of},
+        **{"_primitive": primitive, "_function": primitive.function, "_slow": primitive._apply, "_rules": dict(rules)},
+        **{"_ndarray": np.ndarray, "_complex128": np.complex128, "_no_rule": primitive.rule, "_shape_of": shape_of},
     }
     exec("\n".join(lines), scope)
     return scope["apply"]

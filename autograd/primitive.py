@@ -86,6 +86,12 @@ class Primitive:
             self.arrays = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
             self.variadic = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
             self.options = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        for word in filter(None, (*self.arrays, self.variadic, *self.options, *self.residuals, *self.several)):
+            if word == "out" or word.startswith("_"):
+                raise ValueError(
+                    f"{name}: {word!r} names a parameter; rules ask for the result as 'out', and names "
+                    "that begin with an underscore are not for them"
+                )
         star = ["*" + self.variadic] if self.variadic else ["*"] if self.options else []
         self.header = ", ".join(["out", *self.residuals, *self.arrays, *star, *self.options])
         self.rules: dict[int, Rule] = {}
@@ -176,7 +182,7 @@ class Primitive:
             return f"out[{self.several.index(want)}]"
         base = want.removesuffix("_shape")
         if base != want and base in (self.variadic, *self.arrays):
-            return f"shape_of({base})"
+            return f"_shape_of({base})"
         raise TypeError(f"{self.name}: a rule asks for {want!r}; there are {self.header.replace('*, ', '')}")
 
     def rule(self, position: int) -> Rule:

@@ -32,7 +32,7 @@ class Rule:
         self.wants = wants
         self.key = (primitive, position)
         self.kept = f"({''.join(primitive.source(want) + ',' for want in wants)})"
-        self.pick = eval(f"lambda {primitive.header}: {self.kept}", {"shape_of": shape_of})
+        self.pick = eval(f"lambda {primitive.header}: {self.kept}", {"_shape_of": shape_of})
 
     def __repr__(self) -> str:
         return f"the rule of {self.primitive.name} for array {self.position}"

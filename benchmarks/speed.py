@@ -31,7 +31,7 @@ from peers import PEERS
 from report import EAGER, FOR_ALL, OURS, PLAIN, Results, Timed
 from workloads import CNN, NETS, SECTIONS, VGG, training
 
-PAUSE = 0.06  # seconds, for which the last library's BLAS threads may spin
+PAUSE = 0.15  # seconds, for longer than the threads of NumPy's BLAS turn in circles after a library's last product
 TURN = 0.05  # seconds, so that clocks cost nothing
 SECONDS = 0.7  # that a workload gets in a library, and ten times as many if it takes them for three rounds
 ROUNDS = (3, 11)

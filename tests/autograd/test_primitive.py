@@ -151,6 +151,28 @@ def test_an_argument_without_a_rule(name):
         f(leaf(2.0), leaf(3.0))
 
 
+WORDS = ["special", "foreign", "function", "rules", "edges", "result", "new", "plain", "n0", "modes", "Tensor", "g"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("header", ["{0}, y", "y, *, {0}"])
+def test_a_parameter_may_have_any_name(name, word, header):
+    f = pb.primitive(eval(f"lambda {header.format(word)}: {word} * y"), name=name)
+    f.vjp("y")(eval(f"lambda cotangent, {word}: {word} * cotangent"))
+    y, given = leaf([1.0, 3.0]), {} if word in f.arrays else {word: 2.0}
+    arrays = (np.array([2.0, 2.0]), y) if word in f.arrays else (y,)
+    f.apply(*arrays, **given).sum().backward()
+    np.testing.assert_array_equal(y.grad, [2, 2])
+    with pb.no_grad():
+        np.testing.assert_array_equal(f.apply(*arrays, **given), [2, 6])
+
+
+@pytest.mark.parametrize("word", ["out", "_x"])
+def test_parameters_for_which_rules_could_not_ask(name, word):
+    with pytest.raises(ValueError, match=f"{name}: '{word}' names a parameter"):
+        pb.primitive(eval(f"lambda {word}: {word}"), name=name)
+
+
 def test_errors_of_registration(name):
     f = pb.primitive(lambda x, *, k: x, name=name)
     with pytest.raises(ValueError, match=f"{name}.*registered already"):
