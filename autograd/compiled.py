@@ -31,8 +31,9 @@ def _taken(x: Any, lifted: bool) -> tuple[bool, Node | None, Any]:
     return (True, x._node, x._held) if isinstance(x, Tensor) else (lifted, None, as_data(x))
 
 
-def compiled(primitive: Primitive) -> Callable[..., Any]:
-    """`apply` for a fixed number of arrays: `outputs` written out for this primitive, without its loops.
+def compiled(primitive: Primitive, computed: bool = False) -> Callable[..., Any]:
+    """`apply` for a fixed number of arrays: `outputs` written out for this primitive, without its loops; or, if that is
+    computed already, what takes `_function`'s result first and records it.
 
     Its own names begin with an underscore, those of the primitive do not. For one with the array x, the option axis and
     the rule `lambda g, out, axis: ...` it reads
@@ -65,7 +66,7 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
     call = ", ".join([*arrays, *(f"{o}={o}" for o in options)])
     nodes = [f"_n{i}" for i in range(len(arrays))]
     lines = [
-        f"def apply({', '.join([*arrays, *(['*', *options] if options else [])])}):",
+        f"def apply({', '.join(['_computed'] * computed + [*arrays, *(['*', *options] if options else [])])}):",
         "    _special = _modes.special",
         f"    if _special > 1: return _slow({call})",
         f"    _lifted, _foreign, {', '.join(nodes)} = False, False, {', '.join('None' for _ in nodes)}",
@@ -80,7 +81,7 @@ def compiled(primitive: Primitive) -> Callable[..., Any]:
         ]
     lines += [
         f"    if _special: {' = '.join(nodes)} = None",
-        f"    {', '.join(['out', *primitive.residuals])} = _function({call})",
+        f"    {', '.join(['out', *primitive.residuals])} = {'_computed' if computed else f'_function({call})'}",
         "    if out.__class__ is _ndarray:",
         "        if not out.ndim: out = out[()]",
         "    elif out.__class__ is complex: out = _complex128(out)",  # as 1j * float64 gives

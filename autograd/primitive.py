@@ -134,6 +134,7 @@ class Primitive:
             self.kinds.setdefault(argument, kind)
             self.rules[position] = self.make_rule(argument, rule)
             self.__dict__.pop("apply", None)
+            self.__dict__.pop("computed", None)
             return rule
 
         return register
@@ -290,6 +291,11 @@ class Primitive:
     def apply(self) -> Callable[..., Any]:
         """The primitive, on arguments in the one form that its function and its rules see."""
         return self._apply if self.variadic or self.several else compiled(self)
+
+    @cached_property
+    def computed(self) -> Callable[..., Any]:
+        """As `apply`, given first what the function returns for the arrays, where `modes.special` is less than 2."""
+        return compiled(self, computed=True)
 
 
 def primitive(

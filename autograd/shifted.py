@@ -23,15 +23,18 @@ _PANEL = 1 << 16  # bytes of Y that outer products take at a time, to stay in a 
 
 
 @functools.cache
-def _products(dtype: Any, step: int, height: int, width: int, rectified: bool, tile: tuple[int, ...]) -> Any:
+def _products(
+    dtype: Any, step: int, height: int, width: int, rectified: bool, tile: tuple[int, ...], chosen: bool
+) -> Any:
     """Y = W rows + bias for the samples of a block and each group, a tile of `height` rows of Y and `width` vectors at
-    a time; no less than 0 if rectified, and of tiles of windows the largest, if there is a size for them.
+    a time; no less than 0 if rectified, and of tiles of windows the largest, if there is a size for them; if
+    wanted also which one was chosen.
 
     The results of a sample that is to be pooled lie in memory of the thread; the lengths of all axes of windows but the
     first are in a table.
     """
-    code = Code("products", ROWS + "Y W BIAS rest depth outs windows longest places", dtype)
-    *rows, y, w, bias, rest, depth, outs, windows, longest, places = code.arguments
+    code = Code("products", ROWS + "Y W BIAS choice rest depth outs windows longest places", dtype)
+    *rows, y, w, bias, choice, rest, depth, outs, windows, longest, places = code.arguments
     lines, room, groups = rows[1], rows[2], rows[6]
     block = Block(code, rows, code.part, step)
     spare = lines + (code.thread * room + rest)
@@ -67,52 +70,60 @@ def _products(dtype: Any, step: int, height: int, width: int, rectified: bool, t
             lengths = [places[i] for i in range(len(tile) - 1)]
             inner = math.prod(lengths, start=code.one)
             kept = math.prod((n / t for n, t in zip(lengths, tile[1:], strict=True)), start=code.one)
-            target, rows = (
-                y + (first * windows + block.first / inner / tile[0] * kept),
-                [block.length / inner, *lengths],
-            )
-            code.loop(0, outs, 1, lambda k: pooled(code, out + k * pitch, target + k * windows, rows, tile, rectified))
+            start, lengths = first * windows + block.first / inner / tile[0] * kept, [block.length / inner, *lengths]
+
+            def channel(k: Value) -> None:
+                at = start + k * windows
+                pooled(code, out + k * pitch, y + at, choice + at if chosen else None, lengths, tile, rectified)
+
+            code.loop(0, outs, 1, channel)
 
     code.loop(0, groups, 1, lambda g: code.loop(0, block.samples, 1, lambda n: sample(g, n)))
     return code.compiled()
 
 
-def pooled(code: Code, x: Value, y: Value, lengths: Sequence[Value], tile: tuple[int, ...], rectified: bool) -> None:
-    """Write to y the largest of each tile of an array x, axis after axis, into x itself but for the last two."""
-    if len(tile) == 1:
-        lengths, tile = [code.one, *lengths], (1, *tile)
-    outer: Value = code.one
-    for axis, (n, t) in enumerate(zip(lengths[:-2], tile[:-2], strict=True)):
-        inner = math.prod(lengths[axis + 1 :], start=code.one)
+def pooled(
+    code: Code,
+    x: Value,
+    y: Value,
+    choice: Value | None,
+    lengths: Sequence[Value],
+    tile: tuple[int, ...],
+    rectified: bool,
+) -> None:
+    """Write to y the largest of each tile of an array x, and to `choice` its number, where several tie the first."""
+    *others, (m, t) = zip(lengths, tile, strict=True)
+    steps = [math.prod(lengths[axis + 1 :], start=code.one) for axis in range(len(others))]
+    offsets = [sum((s * i for s, i in zip(steps, place, strict=True)), 0 * code.one) for place in np.ndindex(tile[:-1])]
+    count = m / t
 
-        def fold(o: Value, i: Value, v: Value, n: Value = n, t: int = t, inner: Value = inner) -> None:
-            mask, row = code.first(inner - v), x + ((o * n + i * t) * inner + v)
-            parts = (code.load(row + k * inner, mask) for k in range(t))
-            code.store(x + ((o * (n / t) + i) * inner + v), functools.reduce(code.maximum, parts), mask)
-
-        def folds(o: Value, n: Value = n, t: int = t, inner: Value = inner, fold: Any = fold) -> None:
-            code.loop(0, n / t, 1, lambda i: code.loop(0, inner, code.lanes, lambda v: fold(o, i, v)))
-
-        code.loop(0, outer, 1, folds)
-        outer = outer * (n / t)
-    (n, m), (s, t) = lengths[-2:], tile[-2:]
-    rows, count = n / s, m / t
-
-    def largest(o: Value, i: Value, j: Value) -> None:
-        row, rest = x + ((o * n + i * s) * m + j * t), m - j * t
-        columns = [(v * code.lanes, code.first(rest - v * code.lanes)) for v in range(t)]
-        vectors = [
-            functools.reduce(code.maximum, [code.load(row + (m * k + v), mask) for k in range(s)])
-            for v, mask in columns
+    def vector(row: Value, at: Value, j: Value) -> None:
+        masks = [code.first(m - j * t - v * code.lanes) for v in range(t)]
+        rows = [
+            [code.load(row + (offset + j * t + v * code.lanes), mask) for v, mask in enumerate(masks)]
+            for offset in offsets
         ]
-        found = functools.reduce(code.maximum, [code.every(vectors, phase) for phase in range(t)])
-        found = code.maximum(found, 0.0) if rectified else found
-        code.store(y + ((o * rows + i) * count + j), found, code.first(count - j))
+        if choice is None:
+            rows = [[functools.reduce(code.maximum, vectors) for vectors in zip(*rows, strict=True)]]
+        best, *entries = (code.every(vectors, phase) for vectors in rows for phase in range(t))
+        number = code.bytes(0 * code.one)
+        for i, entry in enumerate(entries, 1):
+            better = code.larger(entry, best)
+            best, number = code.where(better, entry, best), code.where(better, code.bytes(i * code.one), number)
+        mask = code.first(count - j)
+        code.store(y + (at + j), code.maximum(best, 0.0) if rectified else best, mask)
+        if choice is not None:
+            code.store(choice + (at + j), number, mask)
 
-    def row(o: Value, i: Value) -> None:
-        code.loop(0, count, code.lanes, lambda j: largest(o, i, j))
+    def over(axes: Sequence[tuple[Value, int]], row: Value, at: Value) -> None:
+        if not axes:
+            code.loop(0, count, code.lanes, lambda j: vector(row, at * count, j))
+            return
+        (n, s), *rest = axes
+        step = steps[len(others) - len(axes)] * s
+        code.loop(0, n / s, 1, lambda i: over(rest, row + i * step, at * (n / s) + i))
 
-    code.loop(0, outer, 1, lambda o: code.loop(0, rows, 1, lambda i: row(o, i)))
+    over(others, x, 0 * code.one)
 
 
 @functools.cache
@@ -256,6 +267,7 @@ def _plan(
     groups: int,
     rectified: bool,
     tile: tuple[int, ...],
+    chosen: bool,
 ) -> _Plan:
     outs, depth = weights[0] // groups, math.prod(weights[1:])
     out = tuple(n // t for n, t in zip(geo.out, tile, strict=True)) if tile else geo.out
@@ -264,7 +276,7 @@ def _plan(
     height, width = tile_of(outs, rows.longest, registers()[0] // dtype.itemsize)
     lengths = np.array(geo.out[1:] or (1,), np.int64)
     return _Plan(
-        _products(dtype, rows.step, height, width, rectified, tile),
+        _products(dtype, rows.step, height, width, rectified, tile, chosen),
         rows,
         (shape[0], weights[0], *out),
         rows.room + rows.longest * (1 + kept),
@@ -275,22 +287,34 @@ def _plan(
     )
 
 
-def conv(
-    x: Any, w: Any, bias: Any, geo: Geometry, groups: int, rectified: bool = False, tile: tuple[int, ...] = ()
-) -> Any:
-    """As `convolution.conv`; then, if asked for, what is at least 0, and of tiles of that size the largest entries."""
+def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
+    """As `convolution.conv`."""
+    return convolved(x, w, bias, geo, groups, False, (), False)[0]
+
+
+def convolved(
+    x: Any, w: Any, bias: Any, geo: Geometry, groups: int, rectified: bool, tile: tuple[int, ...], chosen: bool
+) -> tuple[Any, Any]:
+    """As `conv`, but no less than 0, if rectified, and of tiles of that size the largest; and which ones, if wanted."""
     m = at_once(len(x), geo, _FEW)
     if m > 1:
         tile = (*tile, 1) if tile else ()
-        return parted(conv(together(x, m), w[..., None], bias, with_samples(geo, m), groups, rectified, tile), len(x))
-    plan = _plan(x.shape, w.shape, x.dtype, geo, groups, rectified, tile)
+        given = together(x, m), w[..., None], bias, with_samples(geo, m), groups, rectified, tile, chosen
+        y, choice = convolved(*given)
+        return parted(y, len(x)), parted(choice, len(x)) if chosen else None
+    plan = _plan(x.shape, w.shape, x.dtype, geo, groups, rectified, tile, chosen)
     x, w, y = np.ascontiguousarray(x), np.ascontiguousarray(w), memory.empty(plan.shape, x.dtype)
     bias = np.zeros(len(w), x.dtype) if bias is None else np.ascontiguousarray(bias)
+    choice = memory.empty(plan.shape, np.uint8) if chosen else None
     lines, room = scratch(plan.room, x.dtype)
-    arrays = address(y), address(w), address(bias)
-    given = (address(x), address(lines), room, *plan.table, *arrays, *plan.sizes)
-    crew.run(plan.kernel, len(plan.rows.table), given, plan.work)
-    return y
+    arrays = address(y), address(w), address(bias), address(choice) if chosen else 0
+    crew.run(
+        plan.kernel,
+        len(plan.rows.table),
+        (address(x), address(lines), room, *plan.table, *arrays, *plan.sizes),
+        plan.work,
+    )
+    return y, choice
 
 
 def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:

@@ -72,7 +72,7 @@ class Sequential(_Sequence):
     """Modules applied one after the other; named by their places, or by the keys of a mapping.
 
     A ReLU before a max-pooling is applied after it, to fewer entries: values and gradients are the same to the bit.
-    So are values where no graph is recorded, where a convolution and these two are one pass over memory.
+    A convolution and the two that follow it are one pass over memory, with the same results and the same graph.
 
     >>> from pullback import nn
     >>> nn.Sequential(nn.Linear(2, 3), nn.ReLU())
@@ -104,7 +104,6 @@ class Sequential(_Sequence):
     def forward(self, input: Any) -> Any:
         conv: Any = None
         relu: Any = None
-        just_computing = modes.special == 1
         for module in self._items():
             kind, plain = module.__class__, not (module._forward_hooks or module._forward_pre_hooks)
             if plain and kind is ReLU and relu is None:
@@ -115,7 +114,7 @@ class Sequential(_Sequence):
                 input, conv, relu = _joined(input, conv, relu, pool), None, None
                 if pool is not None:
                     continue
-            if just_computing and plain and kind in _CONVS:
+            if plain and kind in _CONVS and modes.special < 2:
                 conv = module
             else:
                 input = (module.forward if plain and kind.__call__ is Module.__call__ else module)(input)
@@ -126,7 +125,7 @@ _CONVS, _POOLS = (Conv1d, Conv2d, Conv3d), (MaxPool1d, MaxPool2d, MaxPool3d)
 
 
 def _joined(input: Any, conv: Any, relu: Any, pool: Any) -> Any:
-    """What the modules that are there give; convolutions only where nothing is recorded."""
+    """What the modules that are there give."""
     if conv is not None:
         tile = () if pool is None else pool.tile()
         if tile is not None:

@@ -107,7 +107,7 @@ class _ConvNd(_Conv):
         return windowed.conv_nd(self._dims, *self._given(input))
 
     def forward_with(self, input: Any, rectified: bool, tile: tuple[int, ...]) -> Any:
-        """What this, a ReLU and a max-pooling over tiles of that size give, where no graph is recorded."""
+        """What this, a max-pooling over tiles of that size and a ReLU give, in one pass."""
         return windowed.convolved_nd(self._dims, *self._given(input), rectified=rectified, tile=tile)
 
     def _given(self, input: Any) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import Tensor, expand_dims, getitem, reshape, squeeze
-from ..autograd.inference import convolved
+from ..autograd.fusion import convolved
 
 
 def per_dimension(value: Any, dims: int, name: str) -> tuple[Any, ...]:
@@ -74,7 +74,7 @@ def conv_nd(
 
 
 def convolved_nd(dims: int, input: Any, *settings: Any, rectified: bool, tile: tuple[int, ...]) -> Any:
-    """As `conv_nd`; then, without a graph, what is at least 0, and the largest entries of tiles."""
+    """As `conv_nd`; then the largest entries of tiles, and what is at least 0, in one pass."""
     weight, bias, *others = settings
 
     def run(x: Any) -> Any:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pullback import Tensor, conv, max_pool, relu
+from pullback import Tensor, conv, jvp, max_pool, no_grad, profile, relu, vmap
 from pullback.autograd import machine
-from pullback.autograd.inference import convolved
+from pullback.autograd.fusion import convolved
+from pullback.testing import gradcheck, gradgradcheck
 
 
 @st.composite
@@ -31,19 +32,71 @@ def settings(draw: Any) -> dict[str, Any]:
     }
 
 
+def one_by_one(given: dict[str, Any], x: Any, w: Any, bias: Any) -> Any:
+    """The operations for themselves, by NumPy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "_enabled", False)
+        y = conv(x, w, *given["others"], bias=bias)
+        y = max_pool(y, given["tile"]) if given["tile"] else y
+        return relu(y) if given["rectified"] else y
+
+
+def names(node: Any) -> list[str]:
+    """The primitives from a node back to the leaves, along first edges."""
+    found = []
+    while node.primitive is not None:
+        found.append(node.primitive.name)
+        node = node.edges[0][0]
+    return found
+
+
 @given(settings(), st.sampled_from(["float32", "float64"]), st.integers(0, 99))
 def test_one_pass_is_what_the_operations_give(given, dtype, seed):
     rng = np.random.default_rng(seed)
-    x, w = (rng.integers(-4, 5, shape).astype(dtype) for shape in given["shapes"])
-    bias = rng.integers(-4, 5, len(w)).astype(dtype) if given["bias"] else None
-    y = convolved(x, Tensor(w), *given["others"], bias=bias, rectified=given["rectified"], tile=given["tile"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "_enabled", False)
-        expected = conv(x, w, *given["others"], bias=bias)
-        expected = max_pool(expected, given["tile"]) if given["tile"] else expected
-        expected = relu(expected) if given["rectified"] else expected
-    assert y.dtype == dtype and not y.requires_grad
-    np.testing.assert_array_equal(y.numpy(), expected)
+    arrays = [rng.integers(-4, 5, shape).astype(dtype) for shape in given["shapes"]]
+    arrays.append(rng.integers(-4, 5, len(arrays[1])).astype(dtype) if given["bias"] else None)
+    results, g = [], None
+    for run in (
+        one_by_one,
+        lambda given, x, w, bias: convolved(
+            x, w, *given["others"], bias=bias, rectified=given["rectified"], tile=given["tile"]
+        ),
+    ):
+        leaves = [a if a is None else Tensor(a, requires_grad=True) for a in arrays]
+        y = run(given, *leaves)
+        g = rng.integers(-4, 5, y.shape).astype(dtype) if g is None else g
+        graph = names(y._node)
+        with no_grad():
+            alone = run(given, *leaves)
+        assert not alone.requires_grad
+        y.backward(g)
+        results.append([graph, y.data, alone.data, *(x if x is None else x.grad.data for x in leaves)])
+    for mine, expected in zip(*results, strict=True):
+        np.testing.assert_array_equal(mine, expected)
+        assert mine is None or isinstance(mine, list) or mine.dtype == dtype
+
+
+@pytest.mark.parametrize("rectified", [True, False])
+@pytest.mark.parametrize("tile", [(), (2, 2), (2, 3)])
+def test_derivatives_of_higher_order(rectified, tile):
+    rng = np.random.default_rng(0)
+    x, w, bias = (Tensor(rng.normal(size=shape), requires_grad=True) for shape in ((2, 2, 5, 7), (3, 2, 3, 3), (3,)))
+
+    def f(x: Any, w: Any, bias: Any) -> Any:
+        return convolved(x * x, w, 1, 1, 1, 1, bias=bias, rectified=rectified, tile=tile) ** 2
+
+    assert gradcheck(f, (x, w, bias)) and gradgradcheck(f, (x, w, bias))
+    assert gradcheck(lambda w: f(x.detach(), w, None), (w,))
+
+
+def test_transforms_and_profiles_see_the_operations():
+    x, w = np.ones((1, 1, 4, 4)), Tensor(np.ones((1, 1, 3, 3)))
+    run = lambda x: convolved(x, w, bias=None, rectified=True, tile=(2, 2))  # noqa: E731
+    np.testing.assert_array_equal(jvp(run, (x,), (2 * x,))[1], [[[[18.0]]]])
+    np.testing.assert_array_equal(vmap(run)(x[None])[0], [[[[9.0]]]])
+    with profile() as seen:
+        run(x)
+    assert {row.operation for row in seen.rows} >= {"conv", "max_pool", "relu"}
 
 
 @pytest.mark.parametrize("shape", [(9, 3, 64, 70), (2, 8, 200, 210), (3, 40, 30, 30)])
