@@ -26,7 +26,7 @@ from .machine import Code, Value, address
 from .threads import get_num_threads
 from .windows import BLOCK, MANY, Geometry, sample_blocks, shares
 
-__all__ = ["ROWS", "Block", "Lines", "Rows", "lines_of", "read", "rows_of", "scratch"]
+__all__ = ["ROWS", "Block", "Lines", "Rows", "lines_of", "over", "read", "rows_of", "scratch"]
 
 _SPARE = 32  # more than any tile is wide
 
@@ -105,9 +105,14 @@ def _spans(code: Code, j: Value, length: Value, step: int) -> list[tuple[Value, 
     return [(j * step + i * code.lanes, code.first(rest - i * code.lanes)) for i in range(step)]
 
 
+def over(n: int, step: int) -> int:
+    """n, rounded up to whole steps."""
+    return -(-n // step) * step
+
+
 def scratch(room: int, dtype: Any) -> tuple[Any, int]:
     """Memory for so many numbers on each thread, and how far apart the threads' own begin."""
-    room = -(-room // _APART) * _APART
+    room = over(room, _APART)
     return memory.empty((max(room * get_num_threads(), memory.PAGE // dtype.itemsize),), dtype), room
 
 

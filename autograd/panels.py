@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import crew, memory
-from .lines import scratch
+from .lines import over, scratch
 from .machine import Code, Value, address, available, registers
 
 __all__ = ["product", "worth"]
@@ -108,24 +108,19 @@ def worth(a: Any, b: Any) -> bool:
     return enough and k == inner and available(a, b) and n >= registers()[0] // a.itemsize
 
 
-def _over(n: int, step: int) -> int:
-    """n, rounded up to whole steps."""
-    return -(-n // step) * step
-
-
 @functools.lru_cache(256)
 def _plan(m: int, k: int, n: int, itemsize: int) -> tuple[int, int, tuple[int, ...], int]:
     """The height and width of tiles; `few`, the rows of a block, the columns, rows and terms of parts; how many."""
     lanes, most = registers()[0] // itemsize, registers()[1] * 3 // 4
     tiles = [(h, most // h) for h in (12, 8, 6)]
-    height, width = min(tiles, key=lambda tile: _over(m, tile[0]) * _over(n, tile[1] * lanes))
+    height, width = min(tiles, key=lambda tile: over(m, tile[0]) * over(n, tile[1] * lanes))
     wide, parts, sizes = width * lanes, 1, []
     for length, least, step in ((n, wide, wide), (m, _BLOCK, height), (k, _TERMS, lanes)):
-        size = _over(-(-length // max(1, min(_PARTS // parts, length // least))), step)
+        size = over(-(-length // max(1, min(_PARTS // parts, length // least))), step)
         sizes.append(size)
         parts *= -(-length // size)
     few = min(_PANEL // (wide * itemsize) // lanes * lanes, sizes[2])
-    return height, width, (few, _over(min(m, _BLOCK), height), *sizes), parts
+    return height, width, (few, over(min(m, _BLOCK), height), *sizes), parts
 
 
 def product(a: Any, b: Any) -> Any:

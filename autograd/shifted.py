@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import crew, memory
-from .lines import ROWS, Block, Rows, rows_of, scratch
+from .lines import ROWS, Block, Rows, over, rows_of, scratch
 from .machine import Code, Kernel, Value, address, available, registers
 from .windows import BLOCK, Geometry, at_once, parted, together, with_samples
 
@@ -326,16 +326,16 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
     rows = rows_of(geo, len(x), x.shape[1], groups, x.itemsize)
     outs, depth = y.shape[1] // groups, x.shape[1] // groups * math.prod(geo.kernel)
     lanes, most = registers()[0] // x.itemsize, registers()[1] * 3 // 4
-    columns = _over(outs, lanes)
-    wide = min((v for v in (1, 2, 3, 4) if v * 3 <= most), key=lambda v: (_over(columns, v * lanes), -v))
+    columns = over(outs, lanes)
+    wide = min((v for v in (1, 2, 3, 4) if v * 3 <= most), key=lambda v: (over(columns, v * lanes), -v))
     tiles = [(h, most // h) for h in (1, 2, 3, 4)]
-    flat = min(tiles, key=lambda tile: _over(outs, tile[0]) * _over(depth, tile[1]))
+    flat = min(tiles, key=lambda tile: over(outs, tile[0]) * over(depth, tile[1]))
     # the time for a window, half of that of a multiply-add; inner products wait for memory as long again
-    outer_time = _over(depth, most // wide) * _over(columns, wide * lanes) // lanes + 2 * columns
-    inner = 2 * _over(outs, flat[0]) * _over(depth, flat[1]) // lanes < outer_time
+    outer_time = over(depth, most // wide) * over(columns, wide * lanes) // lanes + 2 * columns
+    inner = 2 * over(outs, flat[0]) * over(depth, flat[1]) // lanes < outer_time
     height, width = flat if inner else (most // wide, wide)
-    rounded = _over(outs if inner else depth, height)
-    shape = rounded, _over(depth, width) if inner else _over(columns, width * lanes)
+    rounded = over(outs if inner else depth, height)
+    shape = rounded, over(depth, width) if inner else over(columns, width * lanes)
     sums = max(1, min(len(rows.table), _SUMS, _SUMS * BLOCK // (groups * math.prod(shape) * x.itemsize)))
     w = memory.empty((sums, groups, *shape), x.dtype)
     if inner:
@@ -359,8 +359,3 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
         w = w.reshape(groups, -1, shape[0], width * lanes).swapaxes(2, 3).reshape(groups, shape[1], shape[0])
     w = np.ascontiguousarray(w[:, :outs, :depth])
     return w.reshape(groups * outs, x.shape[1] // groups, *geo.kernel)
-
-
-def _over(n: int, step: int) -> int:
-    """n, rounded up to whole steps."""
-    return -(-n // step) * step
