@@ -25,7 +25,7 @@ from .shaping import (
     swapaxes,
     transpose,
 )
-from .tensor import Tensor, lift
+from .tensor import Tensor, apart, lift
 
 __all__ = [
     "append", "apply_along_axis", "apply_over_axes", "array_split", "atleast_1d", "atleast_2d", "atleast_3d",
@@ -111,7 +111,7 @@ def block(arrays: Any) -> Any:
             return reshape(part, (1,) * (ndim - part.ndim) + part.shape)
         return concatenate([joined(p, level - 1) for p in part], axis=-level)
 
-    return joined(arrays, depth)
+    return apart(joined(arrays, depth))
 
 
 def _depth(part: Any) -> tuple[int, int]:
@@ -206,7 +206,7 @@ def tile(A: Any, reps: Any) -> Any:
     shape = (1,) * (len(counts) - A.ndim) + A.shape
     pairs = tuple(zip(counts, shape, strict=True))
     spread = broadcast_to(reshape(A, tuple(n for _, m in pairs for n in (1, m))), sum(pairs, ()))
-    return reshape(spread, tuple(map(math.prod, pairs)))
+    return apart(reshape(spread, tuple(map(math.prod, pairs))))
 
 
 @implements(np.repeat)
@@ -224,7 +224,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     before, n, after = a.shape[:axis], a.shape[axis], a.shape[axis + 1 :]
     if isinstance(repeats, (int, np.integer)):
         spread = broadcast_to(expand_dims(a, axis + 1), (*before, n, int(repeats), *after))
-        return reshape(spread, (*before, n * int(repeats), *after))
+        return apart(reshape(spread, (*before, n * int(repeats), *after)))
     return _taken(a, np.repeat(np.arange(n), raw(repeats) if isinstance(repeats, Tensor) else repeats), axis)
 
 
@@ -304,7 +304,8 @@ def flipud(m: Any) -> Any:
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
     """The coordinates of the points of a grid, an array for each axis; of length 1 along the others if `sparse`.
 
-    With `indexing="xy"` the first two axes are exchanged. `copy` is there for NumPy's sake.
+    With `indexing="xy"` the first two axes are exchanged. Without `copy` the arrays are views, read-only ones unless
+    `sparse`.
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: indexing={indexing!r}; expected 'xy' or 'ij'")
@@ -312,7 +313,8 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     grids = tuple(reshape(x, (1,) * i + (-1,) + (1,) * (n - 1 - i)) for i, x in enumerate(xi))
     if indexing == "xy" and n > 1:
         grids = tuple(swapaxes(x, 0, 1) for x in grids)
-    return grids if sparse else broadcast_arrays(*grids)
+    grids = grids if sparse else broadcast_arrays(*grids)
+    return tuple(map(apart, grids)) if copy else grids
 
 
 @implements(np.apply_along_axis)

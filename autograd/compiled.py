@@ -10,6 +10,7 @@ import numpy as np
 from .graph import Node, modes
 from .lending import leases, own, owned
 from .tensor import Tensor, as_data, lift
+from .views import link, shares
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -61,19 +62,25 @@ def compiled(primitive: Primitive, computed: bool = False) -> Callable[..., Any]
             _result._held = out
             _result._node = _Node(_primitive, _edges, out) if _edges else None
             return _result
+
+    That of a primitive which gives views (see views.py) also remembers the Tensor x, and `_link`s the result to it
+    where that is a view; then it holds the array that shares memory, even if that has no axes.
     """
     arrays, options, rules = primitive.arrays, primitive.options, primitive.rules
     call = ", ".join([*arrays, *(f"{o}={o}" for o in options)])
     nodes = [f"_n{i}" for i in range(len(arrays))]
+    views = primitive.views
     lines = [
         f"def apply({', '.join(['_computed'] * computed + [*arrays, *(['*', *options] if options else [])])}):",
         "    _special = _modes.special",
         f"    if _special > 1: return _slow({call})",
         f"    _lifted, _foreign, {', '.join(nodes)} = False, False, {', '.join('None' for _ in nodes)}",
+        *["    _base = None"] * views,
     ]
     for node, x in zip(nodes, arrays, strict=True):
+        base, of = ("_base, ", f"{x}, ") if views else ("", "")
         lines += [
-            f"    if isinstance({x}, _Tensor): _lifted, {node}, {x} = True, {x}._node, {x}._held",
+            f"    if isinstance({x}, _Tensor): {base}_lifted, {node}, {x} = {of}True, {x}._node, {x}._held",
             f"    elif {x}.__class__ not in _plain:",
             "        _foreign = True",
             f"        if {x}.__class__ is not _ndarray or {x}.dtype.hasobject:",
@@ -81,7 +88,9 @@ def compiled(primitive: Primitive, computed: bool = False) -> Callable[..., Any]
         ]
     lines += [
         f"    if _special: {' = '.join(nodes)} = None",
+        *[f"    if {x}.__class__ is not _ndarray: {x} = _asarray({x})" for x in arrays if views],
         f"    {', '.join(['out', *primitive.residuals])} = {'_computed' if computed else f'_function({call})'}",
+        *[f"    _view = _base is not None and _shares(out, {arrays[0]}); _memory = out"] * views,
         "    if out.__class__ is _ndarray:",
         "        if not out.ndim: out = out[()]",
         "    elif out.__class__ is complex: out = _complex128(out)",  # as 1j * float64 gives
@@ -100,8 +109,9 @@ def compiled(primitive: Primitive, computed: bool = False) -> Callable[..., Any]
         lines.append(f"    if {node} is not None: _edges += ({edge},)")
     lines += [
         "    _result = _new(_Tensor)",
-        "    _result._held = out",
+        "    _result._held = _memory if _view else out" if views else "    _result._held = out",
         "    _result._node = _Node(_primitive, _edges, out) if _edges else None",
+        *[f"    if _view: _link(_result, _base, _primitive, {{{', '.join(f'{o!r}: {o}' for o in options)}}})"] * views,
         "    return _result",
     ]
     scope: dict[str, Any] = {
@@ -119,6 +129,7 @@ def compiled(primitive: Primitive, computed: bool = False) -> Callable[..., Any]
         },
         **{"_primitive": primitive, "_function": primitive.function, "_slow": primitive._apply, "_rules": dict(rules)},
         **{"_ndarray": np.ndarray, "_complex128": np.complex128, "_no_rule": primitive.rule, "_shape_of": shape_of},
+        **{"_shares": shares, "_link": link, "_asarray": np.asarray},
     }
     exec("\n".join(lines), scope)
     return scope["apply"]

@@ -11,7 +11,7 @@ import numpy as np
 from .parts import astype
 from .primitive import implements
 from .shaping import broadcast_to, moveaxis
-from .tensor import Tensor, as_data, borrowed, lift, on_cpu, wrap
+from .tensor import Tensor, apart, as_data, borrowed, lift, on_cpu, wrap
 
 __all__ = [
     "arange", "array", "asarray", "bartlett", "blackman", "empty", "empty_like", "eye", "from_dlpack",
@@ -115,7 +115,7 @@ def _filled(make: Any, like: Any, value: Any, args: Any, kwargs: Any) -> Tensor:
     if not isinstance(value, Tensor):
         return make(like, value, *args, **kwargs)
     zero = make(like, value.dtype.type(), *args, **kwargs)
-    return broadcast_to(astype(value, zero.dtype), zero.shape)
+    return apart(broadcast_to(astype(value, zero.dtype), zero.shape))
 
 
 @wraps(_full)

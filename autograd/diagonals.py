@@ -1,4 +1,4 @@
-"""Diagonals and triangles: a diagonal is every (m + 1)-th of the entries in a row, so a slice."""
+"""Diagonals and triangles: a diagonal is every (m + 1)-th of a matrix's entries in a row, so a slice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from .elementwise import where
 from .indexing import scatter, setitem
-from .primitive import implements
+from .primitive import implements, linear
 from .reductions import sum
 from .shaping import axes_of, moveaxis, ravel, reshape
 from .tensor import Tensor, lift
@@ -16,20 +16,44 @@ from .tensor import Tensor, lift
 __all__ = ["diag", "diagflat", "diagonal", "fill_diagonal", "trace", "tril", "triu"]
 
 
-@implements(np.diagonal)
-def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+@linear("x")
+def diagonal(x: Any, *, offset: int) -> Any:
     """The diagonals of the matrices that `axis1` and `axis2` span, `offset` places above the main one, as last axis.
 
     >>> diagonal(Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), 1)
     Tensor([2., 6.])
     """
+    return np.diagonal(x, offset, -2, -1)
+
+
+@diagonal.vjp("x")
+def _(g: Any, x_shape: Any, offset: int) -> Any:
+    *lead, n, m = x_shape
+    return reshape(scatter(g, (..., _diagonal(g.shape[-1], m, offset)), (*lead, n * m)), x_shape)
+
+
+@diagonal.view
+def _(x: Any, value: Any, *, offset: int) -> Any:
+    *lead, n, m = x.shape
+    place = (..., _diagonal(value.shape[-1], m, offset))
+    return reshape(setitem(reshape(x, (*lead, n * m)), place, value), x.shape)
+
+
+diagonal.batch(lambda call, n, values, batched, *, offset: call(*values, offset=offset))
+
+
+@diagonal.strategy
+def _(draw: Any) -> Any:
+    return (draw.array(shape=draw.shape(min_dims=2, max_dims=3)),), {"offset": draw.integer(-2, 2)}
+
+
+@diagonal.public
+@implements(np.diagonal)
+def _(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     a = lift(a)
     if a.ndim < 2:
         raise ValueError(f"diagonal: expected at least 2 dimensions, not shape {a.shape}")
-    a = moveaxis(a, axes_of((axis1, axis2), a.ndim, "diagonal"), (-2, -1))
-    *lead, n, m = a.shape
-    count = max(min(n + min(offset, 0), m - max(offset, 0)), 0)
-    return reshape(a, (*lead, n * m))[..., _diagonal(count, m, offset)]
+    return diagonal.apply(moveaxis(a, axes_of((axis1, axis2), a.ndim, "diagonal"), (-2, -1)), offset=offset)
 
 
 def _diagonal(count: int, width: int, offset: int) -> slice:

@@ -12,7 +12,7 @@ import numpy as np
 from .diagonals import diagonal
 from .primitive import implements, primitive
 from .reductions import sum
-from .shaping import squeeze
+from .shaping import squeeze, transpose
 from .tensor import lift
 
 __all__ = ["einsum"]
@@ -82,6 +82,8 @@ def _(*operands: Any, optimize: Any = True) -> Any:
         alone = tuple(axis for axis, letter in enumerate(term) if count[letter] == 1)
         if alone:
             terms[i], arrays[i] = "".join(letter for letter in term if count[letter] > 1), sum(arrays[i], alone)
+    if len(arrays) == 1 and len(terms[0]) == len(out):
+        return transpose(arrays[0], tuple(map(terms[0].index, out)))
     return einsum.apply(*arrays, subscripts=f"{','.join(terms)}->{out}")
 
 

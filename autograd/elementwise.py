@@ -15,7 +15,7 @@ from . import memory
 from .batching import computed
 from .fused import fused
 from .primitive import elementwise, implements, primitive
-from .tensor import lift
+from .tensor import apart, lift
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
@@ -314,10 +314,17 @@ def clip(x: Any, /, min: Any = None, max: Any = None, *, a_min: Any = None, a_ma
     low, high = a_min if min is None else min, a_max if max is None else max
     if low is not None:
         x = maximum(x, low)
-    return x if high is None else minimum(x, high)
+    if high is not None:
+        x = minimum(x, high)
+    return apart(x) if low is high is None else x
 
 
 @implements(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """`x` with numbers for NaN and the infinities (None: the largest there are), which get no gradient."""
-    return where(np.isfinite(x), x, computed(np.nan_to_num, x, True, nan, posinf, neginf))
+    """`x` with numbers for NaN and the infinities (None: the largest there are), which get no gradient; without `copy`
+    `x` itself, written into."""
+    out = where(np.isfinite(x), x, computed(np.nan_to_num, x, True, nan, posinf, neginf))
+    if copy:
+        return out
+    x[...] = out
+    return x

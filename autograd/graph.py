@@ -33,13 +33,15 @@ class _Modes(threading.local):
     """What is switched on in this thread; `special` is 0 while operations compute and record, 1 while they just
     compute, and else 2.
 
-    `depth` counts the transforms around that put values of their own in place of arrays (see levels.py), `batches` has
-    the level, the number of examples and the randomness of those that are a `vmap`, outermost first.
+    `depth` counts the transforms around that put values of their own in place of arrays (see levels.py), `scopes` has
+    a number for each, which falls with time, `batches` the level, the number of examples and the randomness of those
+    that are a `vmap`, outermost first.
     """
 
     special = 0
     recording = True
     depth = 0
+    scopes: tuple[int, ...] = ()
     batches: tuple[tuple[int, int, str], ...] = ()
     overrides: dict[Any, Any] = {}
     watchers: tuple[Any, ...] = ()  # see watching.py

@@ -40,6 +40,11 @@ def getitem(x: Any, *, index: Any) -> Any:
     return x[index]
 
 
+@getitem.view
+def _(x: Any, value: Any, *, index: Any) -> Any:
+    return setitem.apply(x, value, index=index)
+
+
 @getitem.public
 def _(x: Any, index: Any) -> Any:
     if modes.depth and any(map(level_of, index if isinstance(index, tuple) else (index,))):

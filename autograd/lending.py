@@ -1,23 +1,22 @@
 """Memory that others can write into: what a graph keeps never lies there.
 
-A Tensor is a value, and a graph keeps the arrays that its rules will want. The outside sees the memory of a Tensor
+A graph keeps the arrays that its rules will want, as they are. The outside sees the memory of a Tensor
 through `.data`, `.numpy()`, `np.asarray` and DLPack, and gives its own through `asarray`, `from_dlpack` and plain
 arrays as operands. Three rules make writing there harmless:
 
-    lent     a Tensor hands out its memory only if nobody else holds it, or else moves to a copy of it first
+    lent     a Tensor hands out its memory only if nobody but its views and base holds it, or else moves to a copy first
     leased   as long as somebody sees the memory, or it came from outside, a graph keeps copies of what lies there
     foreign  of an operand that is a plain array a graph keeps a copy
 """
 
 from __future__ import annotations
 
-import sys
 import weakref
 from typing import Any
 
 import numpy as np
 
-from .memory import held_once
+from .views import alone, retaken, root_of, seen
 
 
 class _Lease(weakref.ref[Any]):
@@ -72,21 +71,25 @@ def owned(option: Any) -> Any:
     return list(map(owned, option)) if option.__class__ is list else own(option, True)
 
 
-def lent(holder: Any) -> Any:
-    """The array of what has one as `_held`, for others to read and to write: in memory that no graph holds."""
-    array = holder._held
+def lent(tensor: Any) -> Any:
+    """The array of a tensor, for others to read and to write: in memory that no graph holds, and that its family (see
+    views.py) has in common."""
+    root = root_of(tensor)
+    if root._held.__class__ is not np.ndarray:  # a number, of which there are views
+        retaken(root, np.array(root._held))
+    array = root._held
     owner = id(array if array.base is None else _owner(array))
     lease = leases.get(owner)
-    seen = None if lease is None else lease()
-    if seen is not None and (id(seen) == owner or seen is array):
-        return array
-    if is_lent(seen, array):
-        return seen
-    if sys.getrefcount(holder._held) > 3 or not held_once(array):  # the slot, the name and the argument
-        holder._held = array = array.copy("K")
-        owner = id(array)
-    view = np.asarray(memoryview(array))
-    return _lease(view, owner)
+    there = None if lease is None else lease()
+    if there is not None and (id(there) == owner or there is array):
+        return seen(tensor, array)
+    if there is not None and there.base.__class__ is memoryview and there.base.obj is array:
+        return seen(tensor, there)
+    del array
+    if not alone(root):
+        retaken(root, root._held.copy("K"))
+    array = root._held
+    return seen(tensor, _lease(np.asarray(memoryview(array)), id(_owner(array))))
 
 
 def shared(array: Any) -> Any:
@@ -98,6 +101,12 @@ def shared(array: Any) -> Any:
 
 
 def is_lent(array: Any, held: Any) -> bool:
-    """Whether this is the array that `lent` gave for what is held, as in `x.data = x.data`."""
-    base = getattr(array, "base", None)
-    return base.__class__ is memoryview and base.obj is held
+    """Whether this is what `lent` gave for what is held, as in `x.data = x.data`."""
+    if array.__class__ is not np.ndarray or held.__class__ is not np.ndarray:
+        return False
+    layout, same = array.__array_interface__, held.__array_interface__
+    if any(layout[key] != same[key] for key in ("data", "shape", "strides", "typestr")):
+        return False
+    while array.__class__ is np.ndarray:
+        array = array.base
+    return array.__class__ is memoryview

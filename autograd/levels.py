@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import mode, modes
+from .graph import mode, modes, now
 
 
 class Traced:
@@ -62,7 +62,7 @@ class Traced:
 @contextmanager
 def deeper() -> Iterator[int]:
     """Inside a transform that puts values of its own in place of arrays; gives their level."""
-    with mode(depth=modes.depth + 1):
+    with mode(depth=modes.depth + 1, scopes=(*modes.scopes, now())):
         yield 2 * modes.depth - 1
 
 

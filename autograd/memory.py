@@ -68,16 +68,16 @@ def used(owner: Any) -> int:
     return owner.nbytes - more
 
 
-def held_once(array: Any) -> bool:
-    """Whether the memory in which an array lies, that of its base if it is a view, is held by nothing else."""
-    return array.base is None or sys.getrefcount(array.base) == 2 + _pool.holds(array.base)
+def holders(array: Any) -> int:
+    """How many hold the base of an array, beside this thread's pool."""
+    return sys.getrefcount(array.base) - 1 - _pool.holds(array.base)
 
 
 def owned(array: Any) -> bool:
     """Whether an array has memory for itself alone: its own, or all of a base (as a block of this thread's pool is)."""
     if array.base is None:
         return True
-    alone = array.flags.c_contiguous and array.flags.writeable and held_once(array)
+    alone = array.flags.c_contiguous and array.flags.writeable and holders(array) == 1
     return alone and array.base.__class__ is np.ndarray and array.nbytes == used(array.base)
 
 

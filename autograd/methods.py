@@ -24,7 +24,7 @@ from .reductions import cumprod, cumsum, log_softmax, max, mean, min, prod, soft
 from .shaping import copy, matrix_transpose, ravel, reshape, squeeze, swapaxes, transpose
 from .sorting import argsort, choose, partition, sort, take
 from .statistics import std, var
-from .tensor import Tensor, as_data, carried, wrap
+from .tensor import Tensor, apart, as_data, carried, wrap
 
 __all__ = [
     "all", "allclose", "any", "argmax", "argmin", "argpartition", "argwhere", "array2string", "array_equal",
@@ -203,7 +203,20 @@ for _symbol, _ufunc in {
 
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
-    self._assign(setitem(self, index, value))
+    if not _is_there(self, index, value):
+        self._assign(setitem(self, index, value))
+
+
+def _is_there(x: Tensor, index: Any, value: Any) -> bool:
+    """Whether a value is the view of that part of x, as at the end of `x[i] += v`, which wrote into the view."""
+    base, taken_by, options = getattr(value, "_view", (None, None, None))
+    return base is x and taken_by is getitem and _same(options["index"], index)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if a.__class__ is tuple and b.__class__ is tuple:
+        return len(a) == len(b) and builtins.all(map(_same, a, b))
+    return a is b or a.__class__ is b.__class__ and isinstance(a, (int, slice)) and a == b
 
 
 def _in_place(function: Callable[..., Any]) -> Callable[..., None]:
@@ -252,6 +265,10 @@ def _missing(name: str) -> property:
     return property(missing)
 
 
+def _conj(self: Tensor) -> Any:
+    return el.conj(self) if self.dtype.kind == "c" else self
+
+
 def _one_or_several(given: tuple[Any, ...]) -> Any:
     return given[0] if len(given) == 1 else given
 
@@ -260,7 +277,7 @@ _attributes: dict[str, Any] = {
     "__neg__": el.negative,
     "__pos__": el.positive,
     "__abs__": el.abs,
-    "conj": el.conj,
+    "conj": _conj,
     "__invert__": lambda x: computed(np.invert, x),
     "__getitem__": getitem,
     "__setitem__": _setitem,
@@ -291,14 +308,14 @@ _attributes: dict[str, Any] = {
     "round": parts.round,
     "real": property(parts.real.form),
     "imag": property(parts.imag.form),
-    "conjugate": el.conj,
+    "conjugate": _conj,
     "__divmod__": parts.divmod,
     "__rdivmod__": lambda self, other: parts.divmod(other, self),
     "__round__": lambda self, ndigits=0: parts.round(self, ndigits or 0),
     "clip": el.clip,
     "astype": parts.astype,
     "ravel": ravel,
-    "flatten": ravel,
+    "flatten": lambda x, order="C": apart(ravel(x, order)),
     "squeeze": squeeze,
     "swapaxes": swapaxes,
     "reshape": lambda x, *shape, **options: reshape(x, _one_or_several(shape), **options),

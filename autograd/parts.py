@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .batching import computed
+from .batching import computed, pointwise
 from .elementwise import arctan2, floor_divide, fmod, power, rad2deg, remainder, trunc
-from .primitive import implements, primitive
+from .primitive import implements, linear, primitive
 from .tensor import Tensor, lift, on_cpu
 
 __all__ = [
@@ -24,6 +24,7 @@ def real(x: Any) -> Any:
 
 
 real.vjp("x", "elementwise")(lambda g: g)  # the engine casts a cotangent to its input's dtype
+real.view(lambda x, value: joined(value, imag(x)) if x.dtype.kind == "c" else value)
 
 
 @real.strategy
@@ -41,6 +42,7 @@ def imag(x: Any) -> Any:
 
 
 imag.vjp("x", "elementwise")(lambda g: g * -1j)
+imag.view(lambda x, value: joined(real(x), value))
 
 
 @imag.strategy
@@ -53,6 +55,25 @@ def _(draw: Any) -> Any:
 def _(val: Any) -> Any:
     val = lift(val)
     return imag.apply(val) if val.dtype.kind == "c" else np.zeros_like(val)
+
+
+@linear("re", "im", jointly=True)
+def joined(re: Any, im: Any) -> Any:
+    """The complex numbers of these real and imaginary parts."""
+    out = np.empty(np.broadcast_shapes(np.shape(re), np.shape(im)), np.result_type(re, im, np.complex64))
+    out.real, out.imag = re, im
+    return out
+
+
+joined.vjp("re", "jointly linear")(lambda g: g)  # the engine casts a cotangent to its input's dtype
+joined.vjp("im", "jointly linear")(lambda g: g * 1j)
+joined.batch(pointwise)
+
+
+@joined.strategy
+def _(draw: Any) -> Any:
+    re = draw.array(dtype=np.float64)
+    return (re, draw.array(shape=re.shape, dtype=np.float64)), {}
 
 
 @implements(np.angle)

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from . import views
 from .batching import by_kind
 from .compiled import PLAIN, compiled
 from .graph import Node, Output, Several, mode, modes
@@ -98,6 +99,8 @@ class Primitive:
         self.forward: dict[int, Rule] = {}
         self.kinds: dict[str, str] = {}  # argument -> "elementwise", "linear", "jointly linear" or "general"
         self.samples: Callable[[Any], Any] | None = None
+        self.views = False
+        self.put: Callable[..., Any] | None = None
         self._public: Callable[..., Any] | None = None
         self.ufunc: Any = None
         self.__name__, self.__doc__ = name, function.__doc__
@@ -158,6 +161,15 @@ class Primitive:
         """Decorator: the batching rule, where the kind of the primitive does not give it; see batching.py."""
         self.batching = rule
         return rule
+
+    def view(self, put: Callable[..., Any] | None) -> Callable[..., Any] | None:
+        """Decorator: results of this, of one array, are views of it where they share its memory, as NumPy says.
+
+        `put(x, value, **options)` is what x becomes when `value` is written into the view; None where that is not
+        allowed.
+        """
+        self.views, self.put = True, put
+        return put
 
     def position(self, argument: str) -> int:
         """The position of the array parameter of that name."""
@@ -285,7 +297,10 @@ class Primitive:
         return run
 
     def _apply(self, *args: Any, **options: Any) -> Any:
-        return self.watched(*args, **options)[0]
+        out = self.watched(*args, **options)[0]
+        if self.views and isinstance(args[0], Tensor) and views.shares_one(self, args[0], options):
+            views.link(out, args[0], self, options)
+        return out
 
     @cached_property
     def apply(self) -> Callable[..., Any]:

@@ -45,6 +45,7 @@ def reshape(x: Any, *, shape: tuple[int, ...]) -> Any:
 
 
 reshape.vjp("x")(lambda g, x_shape: np.reshape(g, x_shape))
+reshape.view(lambda x, value, *, shape: reshape.apply(value, shape=x.shape))
 
 
 @reshape.batch
@@ -80,6 +81,7 @@ def transpose(x: Any, *, axes: tuple[int, ...]) -> Any:
 
 
 transpose.vjp("x")(lambda g, axes: np.transpose(g, inverse(axes)))
+transpose.view(lambda x, value, *, axes: transpose.apply(value, axes=inverse(axes)))
 
 
 @transpose.batch
@@ -163,6 +165,7 @@ def broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
 
 
 broadcast_to.vjp("x")(lambda g: g)  # its transpose, the sum, is the engine's un-broadcasting
+broadcast_to.view(None)
 
 
 @broadcast_to.batch
@@ -237,6 +240,7 @@ def flip(x: Any, *, axis: tuple[int, ...]) -> Any:
 
 
 flip.vjp("x")(lambda g, axis: np.flip(g, axis))
+flip.view(lambda x, value, *, axis: flip.apply(value, axis=axis))
 
 
 @flip.strategy

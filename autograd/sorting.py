@@ -12,7 +12,7 @@ from .elementwise import where
 from .indexing import getitem, scatter
 from .primitive import implements
 from .shaping import axes_of, broadcast_to, ravel, reshape, stack
-from .tensor import Tensor, as_data, lift
+from .tensor import Tensor, apart, as_data, lift
 
 __all__ = [
     "argsort", "bincount", "choose", "compress", "extract", "interp", "partition", "piecewise", "put_along_axis",
@@ -140,7 +140,7 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
         indices = np.clip(indices, 0, a.shape[axis] - 1)
     elif mode != "raise":
         raise ValueError(f"take: mode {mode!r} is none of raise, wrap, clip")
-    return getitem(a, (slice(None),) * axis + (indices,))
+    return apart(getitem(a, (slice(None),) * axis + (indices,)))
 
 
 @implements(np.compress)

@@ -12,7 +12,7 @@ from .primitive import implements
 from .reductions import count_where, cumprod, cumsum, mean, prod, sum
 from .shaping import axes_of, broadcast_to, expand_dims, reshape
 from .sorting import sort
-from .tensor import as_data, lift
+from .tensor import apart, as_data, lift
 
 __all__ = [
     "average", "median", "nancumprod", "nancumsum", "nanmean", "nanmedian", "nanpercentile", "nanprod", "nanquantile",
@@ -78,7 +78,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
     weights = _weights_of(a, axis, weights, "average")
     scale = sum(weights, axis, keepdims=keepdims)
     out = sum(a * weights, axis, keepdims=keepdims) / scale
-    return (out, broadcast_to(scale, out.shape)) if returned else out
+    return (out, apart(broadcast_to(scale, out.shape))) if returned else out
 
 
 def _weights_of(a: Any, axis: Any, weights: Any, name: str) -> Any:

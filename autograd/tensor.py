@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from operator import attrgetter
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .graph import LAST, Node, modes
+from .graph import LAST, Node, mode, modes
 from .lending import is_lent, lent, shared
 from .levels import Traced, detached, raw
+from .views import leave, related, write
 
 
 def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -65,13 +67,18 @@ class Tensor:
     Tensor([2., 4.])
     """
 
-    __slots__ = ("_held", "_node", "__weakref__")
+    __slots__ = ("_held", "_node", "_view", "_views", "_scope", "__weakref__")
     _held: Any
     _node: Node | None
+    _view: tuple[Tensor, Any, dict[str, Any]]  # of a view: its base, and the operation that took it (see views.py)
+    _views: list[weakref.ref[Tensor]]  # of a base
+    _scope: int  # of what is made inside a transform: the number of that (see `modes.scopes`)
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
         self._held = as_data(data, dtype, copy=True)
         self._node = None
+        if modes.depth:
+            self._scope = modes.scopes[-1]
         if requires_grad:
             self.requires_grad = True
 
@@ -79,8 +86,9 @@ class Tensor:
     def data(self) -> Any:
         """The values: a NumPy array, or a NumPy scalar where `ndim` is 0.
 
-        What is written into the array is written into this tensor, but not into what was computed from it before,
-        nor into its views. Assigned, it is copied.
+        What is written into the array is written into this tensor, and so into its views and its base, but not into
+        what was computed from it before. Assigned, it is copied: values of the same shape and dtype are seen by views
+        and base, too; with others this tensor parts from them, and they keep what they have.
         """
         if self._held.__class__ is np.ndarray:
             return lent(self)
@@ -88,9 +96,16 @@ class Tensor:
 
     @data.setter
     def data(self, values: Any) -> None:
-        if is_lent(values, self._held) and values.shape == self.shape:
+        if is_lent(values, self._held):
             return
         values, old = as_data(values, copy=True), self._node
+        if related(self):
+            if (values.shape, values.dtype) == (self.shape, self.dtype):
+                with mode(recording=False):
+                    write(self, wrap(values))
+                values = self._held
+            else:
+                leave(self)
         if old is not None:
             _differentiable(values.dtype)
             if old.primitive is None and (values.shape, values.dtype) == (old.shape, old.dtype):
@@ -184,17 +199,7 @@ class Tensor:
             if not np.can_cast(new.dtype, self.dtype, "same_kind"):
                 raise TypeError(f"in-place operation: cannot cast the result from {new.dtype} to {self.dtype}")
             new = new.astype(self.dtype)
-        if modes.recording:
-            if self._node is not None and self._node.primitive is None:
-                raise RuntimeError(
-                    "in-place operation on a leaf that requires a gradient: use no_grad() to update it, or x = x + ..."
-                )
-            retained, self._node = self.retains_grad, new._node
-            if retained:
-                self.retain_grad()
-        elif self._node is not None and self._node.value is not None:
-            self._node.value = new._held
-        self._held = new._held
+        write(self, new)
         return self
 
     __array_priority__ = 1000.0
@@ -346,7 +351,15 @@ def wrap(data: Any, node: Node | None = None) -> Tensor:
     tensor = _new(Tensor)
     tensor._held = data
     tensor._node = node
+    if modes.depth:
+        tensor._scope = modes.scopes[-1]
     return tensor
+
+
+def apart(x: Any) -> Any:
+    """The same value as a Tensor that is no view, where NumPy would copy: what is written into one is not seen by the
+    other, though they share memory until then."""
+    return wrap(x._held, x._node) if isinstance(x, Tensor) else x
 
 
 _new = Tensor.__new__
@@ -355,6 +368,8 @@ _new = Tensor.__new__
 def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | None) -> Tensor:
     tensor = cls.__new__(cls)
     tensor._held, tensor._node = data, None
+    if modes.depth:
+        tensor._scope = modes.scopes[-1]
     tensor.requires_grad, tensor.grad = requires_grad, grad
     return tensor
 

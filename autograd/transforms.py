@@ -22,7 +22,7 @@ from .graph import enable_grad, mode, modes, pull
 from .levels import deeper, level_of
 from .parts import astype
 from .shaping import broadcast_to, moveaxis, reshape
-from .tensor import Tensor, carried, leaf, lowered, plain, seed, wrap
+from .tensor import Tensor, apart, carried, leaf, lowered, plain, seed, wrap
 from .trees import flatten, matching, over
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp", "vmap"]
@@ -171,7 +171,7 @@ def batched(level: int, x: Any) -> Tensor:
 def _whole(out: Tensor, level: int, n: int) -> Tensor:
     """A result with the batch axis in front."""
     out = lowered(out, level)
-    return asarray(out._held.value) if level_of(out) == level else broadcast_to(out, (n, *out.shape))
+    return asarray(out._held.value) if level_of(out) == level else apart(broadcast_to(out, (n, *out.shape)))
 
 
 def _axes(axes: Any, tree: Any, name: str) -> list[Any]:
@@ -305,7 +305,7 @@ class _Traced:
         starts = [seed(out, g, self.create_graph or carried(g)) for out, g in pairs if out._node is not None]
         found = pull(starts, set(nodes), retain_graph=True, create_graph=self.create_graph) if starts else {}
         grads = (found.get(node, np.zeros(x.shape, x.dtype)[()]) for x, node in zip(self.inputs, nodes, strict=True))
-        return [g if isinstance(g, Tensor) else wrap(g) for g in grads]
+        return [apart(g) if isinstance(g, Tensor) else wrap(g) for g in grads]
 
     def tangents(self, position: int, direction: Any) -> list[Tensor]:
         """Those of the outputs, pushed forward from one input."""

@@ -11,7 +11,7 @@ from .calls import into
 from .indexing import plain_index, setitem
 from .primitive import implements
 from .shaping import broadcast_to, ravel, reshape
-from .tensor import Tensor, as_data
+from .tensor import Tensor, apart, as_data
 
 __all__ = ["copyto", "place", "put", "putmask"]
 
@@ -80,7 +80,7 @@ class Flat:
         return self._tensor.size
 
     def __getitem__(self, index: Any) -> Any:
-        return ravel(self._tensor)[index]
+        return apart(ravel(self._tensor)[index])
 
     def __setitem__(self, index: Any, values: Any) -> None:
         places = np.arange(len(self))[plain_index(index)]

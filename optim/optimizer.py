@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..autograd import Tensor, enable_grad
+from ..autograd.views import related, writable
 
 
 class Optimizer:
@@ -80,7 +80,9 @@ class Optimizer:
                         gradient = np.conj(gradient)  # which is the direction of steepest ascent, see `backward`
                     self.update(data, gradient, self.state[p], group)
                     if not data.ndim:
-                        p._held = node.value = data[()]
+                        node.value = data[()]
+                        if data is not p._held:
+                            p._held = node.value
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -137,13 +139,11 @@ def _copied(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _writable(p: Tensor) -> Any:
-    """The array of a parameter, to write into: a new one where a graph, a view or anything else may hold the old."""
-    data = p._held
-    if data.__class__ is not ndarray:
-        return np.array(data)
-    if sys.getrefcount(p._held) > 3 or data.base is not None or not data.flags.writeable:  # slot, name and argument
-        p._held = data = data.copy()
-    return data
+    """The array of a parameter, to write into: a new one where a graph or anything else may hold the old, but for the
+    parameter's own views."""
+    if p._held.__class__ is not ndarray and not related(p):
+        return np.array(p._held)
+    return writable(p)
 
 
 def reals(*groups: list[Any]) -> list[list[Any]]:
