@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 
 from .graph import Node, modes
 from .lending import leases, own, owned
 from .tensor import Tensor, as_data, lift
-from .views import link, shares
+from .views import more
 
 if TYPE_CHECKING:
     from .primitive import Primitive
 
 _SCALARS = (t for t in np.sctypeDict.values() if issubclass(t, (np.number, np.bool)))
 PLAIN = frozenset((bool, int, float, complex, type(None), *_SCALARS))  # what functions take as it is
+
+
+# What is added for a primitive that gives views, of the array {x}: `shares` and `link` of views.py, written out, which
+# halves their time.
+_SHARES = """\
+        _of = out.base
+        if _base is not None and (out is {x} or _of is not None and (_of is {x} or _of is {x}.base)): _memory = out"""
+_LINK = """\
+    if _memory is not None:
+        _result._held, _result._view, _views = _memory, (_base, _primitive, {options}), _base._views
+        if _views is None: _base._views = [_ref(_result)]
+        elif _views[-1]() is None: _views[-1] = _ref(_result)
+        else: _more(_base, _result)"""
 
 
 def shape_of(value: Any) -> Any:
@@ -61,10 +75,11 @@ def compiled(primitive: Primitive, computed: bool = False) -> Callable[..., Any]
             _result = _new(_Tensor)                              # wrap(out, ...), without a call
             _result._held = out
             _result._node = _Node(_primitive, _edges, out) if _edges else None
+            _result._view = _result._views = None
             return _result
 
-    That of a primitive which gives views (see views.py) also remembers the Tensor x, and `_link`s the result to it
-    where that is a view; then it holds the array that shares memory, even if that has no axes.
+    That of a primitive which gives views (see views.py) also remembers the Tensor x, and links the result to it where
+    that is a view; then it holds the array that shares memory, even if that has no axes.
     """
     arrays, options, rules = primitive.arrays, primitive.options, primitive.rules
     call = ", ".join([*arrays, *(f"{o}={o}" for o in options)])
@@ -75,7 +90,7 @@ def compiled(primitive: Primitive, computed: bool = False) -> Callable[..., Any]
         "    _special = _modes.special",
         f"    if _special > 1: return _slow({call})",
         f"    _lifted, _foreign, {', '.join(nodes)} = False, False, {', '.join('None' for _ in nodes)}",
-        *["    _base = None"] * views,
+        *["    _base = _memory = None"] * views,
     ]
     for node, x in zip(nodes, arrays, strict=True):
         base, of = ("_base, ", f"{x}, ") if views else ("", "")
@@ -90,8 +105,8 @@ def compiled(primitive: Primitive, computed: bool = False) -> Callable[..., Any]
         f"    if _special: {' = '.join(nodes)} = None",
         *[f"    if {x}.__class__ is not _ndarray: {x} = _asarray({x})" for x in arrays if views],
         f"    {', '.join(['out', *primitive.residuals])} = {'_computed' if computed else f'_function({call})'}",
-        *[f"    _view = _base is not None and _shares(out, {arrays[0]}); _memory = out"] * views,
         "    if out.__class__ is _ndarray:",
+        *[_SHARES.format(x=arrays[0])] * views,
         "        if not out.ndim: out = out[()]",
         "    elif out.__class__ is complex: out = _complex128(out)",  # as 1j * float64 gives
         "    if not _lifted: return out",
@@ -109,9 +124,10 @@ def compiled(primitive: Primitive, computed: bool = False) -> Callable[..., Any]
         lines.append(f"    if {node} is not None: _edges += ({edge},)")
     lines += [
         "    _result = _new(_Tensor)",
-        "    _result._held = _memory if _view else out" if views else "    _result._held = out",
+        "    _result._held = out",
         "    _result._node = _Node(_primitive, _edges, out) if _edges else None",
-        *[f"    if _view: _link(_result, _base, _primitive, {{{', '.join(f'{o!r}: {o}' for o in options)}}})"] * views,
+        "    _result._view = _result._views = None",
+        *[_LINK.format(options=", ".join(options))] * views,
         "    return _result",
     ]
     scope: dict[str, Any] = {
@@ -129,7 +145,7 @@ def compiled(primitive: Primitive, computed: bool = False) -> Callable[..., Any]
         },
         **{"_primitive": primitive, "_function": primitive.function, "_slow": primitive._apply, "_rules": dict(rules)},
         **{"_ndarray": np.ndarray, "_complex128": np.complex128, "_no_rule": primitive.rule, "_shape_of": shape_of},
-        **{"_shares": shares, "_link": link, "_asarray": np.asarray},
+        **{"_more": more, "_ref": ref, "_asarray": np.asarray},
     }
     exec("\n".join(lines), scope)
     return scope["apply"]

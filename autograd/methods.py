@@ -209,8 +209,10 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 
 def _is_there(x: Tensor, index: Any, value: Any) -> bool:
     """Whether a value is the view of that part of x, as at the end of `x[i] += v`, which wrote into the view."""
-    base, taken_by, options = getattr(value, "_view", (None, None, None))
-    return base is x and taken_by is getitem and _same(options["index"], index)
+    if not isinstance(value, Tensor) or value._view is None:
+        return False
+    base, primitive, *options = value._view
+    return base is x and primitive is getitem and _same(options[0], index)
 
 
 def _same(a: Any, b: Any) -> bool:

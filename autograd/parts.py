@@ -17,6 +17,25 @@ __all__ = [
 ]  # fmt: skip
 
 
+@linear("re", "im", jointly=True)
+def joined(re: Any, im: Any) -> Any:
+    """The complex numbers of these real and imaginary parts."""
+    out = np.empty(np.broadcast_shapes(np.shape(re), np.shape(im)), np.result_type(re, im, np.complex64))
+    out.real, out.imag = re, im
+    return out
+
+
+joined.vjp("re", "jointly linear")(lambda g: g)  # the engine casts a cotangent to its input's dtype
+joined.vjp("im", "jointly linear")(lambda g: g * 1j)
+joined.batch(pointwise)
+
+
+@joined.strategy
+def _(draw: Any) -> Any:
+    re = draw.array(dtype=np.float64)
+    return (re, draw.array(shape=re.shape, dtype=np.float64)), {}
+
+
 @primitive
 def real(x: Any) -> Any:
     """The real part."""
@@ -55,25 +74,6 @@ def _(draw: Any) -> Any:
 def _(val: Any) -> Any:
     val = lift(val)
     return imag.apply(val) if val.dtype.kind == "c" else np.zeros_like(val)
-
-
-@linear("re", "im", jointly=True)
-def joined(re: Any, im: Any) -> Any:
-    """The complex numbers of these real and imaginary parts."""
-    out = np.empty(np.broadcast_shapes(np.shape(re), np.shape(im)), np.result_type(re, im, np.complex64))
-    out.real, out.imag = re, im
-    return out
-
-
-joined.vjp("re", "jointly linear")(lambda g: g)  # the engine casts a cotangent to its input's dtype
-joined.vjp("im", "jointly linear")(lambda g: g * 1j)
-joined.batch(pointwise)
-
-
-@joined.strategy
-def _(draw: Any) -> Any:
-    re = draw.array(dtype=np.float64)
-    return (re, draw.array(shape=re.shape, dtype=np.float64)), {}
 
 
 @implements(np.angle)

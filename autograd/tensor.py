@@ -70,13 +70,13 @@ class Tensor:
     __slots__ = ("_held", "_node", "_view", "_views", "_scope", "__weakref__")
     _held: Any
     _node: Node | None
-    _view: tuple[Tensor, Any, dict[str, Any]]  # of a view: its base, and the operation that took it (see views.py)
-    _views: list[weakref.ref[Tensor]]  # of a base
+    _view: tuple[Any, ...] | None  # a view's base, and the operation and the options that took it (see views.py)
+    _views: list[weakref.ref[Tensor]] | None  # a base's
     _scope: int  # of what is made inside a transform: the number of that (see `modes.scopes`)
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
         self._held = as_data(data, dtype, copy=True)
-        self._node = None
+        self._node = self._view = self._views = None
         if modes.depth:
             self._scope = modes.scopes[-1]
         if requires_grad:
@@ -351,6 +351,7 @@ def wrap(data: Any, node: Node | None = None) -> Tensor:
     tensor = _new(Tensor)
     tensor._held = data
     tensor._node = node
+    tensor._view = tensor._views = None
     if modes.depth:
         tensor._scope = modes.scopes[-1]
     return tensor
@@ -367,7 +368,7 @@ _new = Tensor.__new__
 
 def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | None) -> Tensor:
     tensor = cls.__new__(cls)
-    tensor._held, tensor._node = data, None
+    tensor._held, tensor._node, tensor._view, tensor._views = data, None, None, None
     if modes.depth:
         tensor._scope = modes.scopes[-1]
     tensor.requires_grad, tensor.grad = requires_grad, grad

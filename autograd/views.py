@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import sys
+from types import NoneType
 from typing import Any
 from weakref import ref
 
@@ -35,7 +36,7 @@ def shares(out: Any, x: Any) -> bool:
 
 def shares_one(primitive: Any, x: Any, options: dict[str, Any]) -> bool:
     """Whether NumPy gives a view of `x`, or of one example where it stands for a batch."""
-    array = x._held
+    array: Any = x._held
     while not isinstance(array, (ndarray, np.generic)):
         array = array.value if hasattr(array, "value") else array._held
     example = np.asarray(array[(0,) * (array.ndim - x.ndim)])
@@ -44,56 +45,72 @@ def shares_one(primitive: Any, x: Any, options: dict[str, Any]) -> bool:
 
 def link(view: Any, base: Any, primitive: Any, options: dict[str, Any]) -> None:
     """Make a tensor a view, taken by `primitive` from its base."""
-    view._view = base, primitive, options
-    try:
-        views = base._views
-    except AttributeError:
+    view._view = base, primitive, *options.values()
+    if base._views is None:
         base._views = [ref(view)]
-        return
-    views.append(ref(view))
-    count = len(views)
+    else:
+        more(base, view)
+
+
+def more(base: Any, view: Any) -> None:
+    """Let a base know of one more view; those that are gone are forgotten now and then."""
+    base._views.append(ref(view))
+    count = len(base._views)
     if count > _FEW and not count & (count - 1):
-        views[:] = [known for known in views if known() is not None]
+        base._views = living(base)
+
+
+def living(base: Any) -> list[Any] | None:
+    """The views that there still are, as a base knows them."""
+    return [known for known in base._views if known() is not None] or None
 
 
 def family(root: Any) -> list[Any]:
     """A tensor and the living views of it, of these and so on, each after its base."""
     found = [root]
     for tensor in found:
-        for known in getattr(tensor, "_views", ()):
-            view = known()
-            if view is not None:
-                found.append(view)
+        found += filter(_there, [known() for known in tensor._views or ()])
     return found
+
+
+def _there(view: Any) -> bool:
+    return view is not None
+
+
+def taken(view: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """The base of a view, and the operation that takes it from there."""
+    base, primitive, *values = view._view
+    return base, primitive, dict(zip(primitive.options, values, strict=True))
 
 
 def root_of(tensor: Any) -> Any:
     """The base of the base and so on."""
-    while (view := getattr(tensor, "_view", None)) is not None:
-        tensor = view[0]
+    while tensor._view is not None:
+        tensor = tensor._view[0]
     return tensor
 
 
 def related(tensor: Any) -> bool:
     """Whether a tensor is a view, or has living ones."""
-    return hasattr(tensor, "_view") or any(known() is not None for known in getattr(tensor, "_views", ()))
+    if tensor._views is not None:
+        tensor._views = living(tensor)
+    return tensor._view is not None or tensor._views is not None
 
 
 def leave(tensor: Any) -> None:
     """Cut the ties of a tensor to its base and to its views, which keep their values."""
-    if hasattr(tensor, "_view"):
+    if tensor._view is not None:
         base = tensor._view[0]
-        base._views = [known for known in base._views if known() is not tensor]
-        del tensor._view
-    if hasattr(tensor, "_views"):
-        for view in (view for known in tensor._views if (view := known()) is not None):
-            del view._view
-        del tensor._views
+        base._views = [known for known in base._views if known() is not tensor] or None
+    for view in family(tensor)[1:]:
+        if view._view[0] is tensor:
+            view._view = None
+    tensor._view = tensor._views = None
 
 
 def write(tensor: Any, new: Any) -> None:
     """Let a tensor become `new`, another of its shape and dtype, and with it its base and all their views."""
-    if not hasattr(tensor, "_view") and not hasattr(tensor, "_views"):
+    if not related(tensor):
         _permit(tensor, new, (tensor,))
         _become(tensor, new)
         return
@@ -101,7 +118,7 @@ def write(tensor: Any, new: Any) -> None:
     members = family(root)
     _permit(root, new, members)
     while tensor is not root:
-        base, primitive, options = tensor._view
+        base, primitive, options = taken(tensor)
         if primitive.put is None:
             raise ValueError(f"in-place operation: a view by {primitive.name} is read-only; write into a copy() of it")
         new, tensor = primitive.put(base, new, **options), base
@@ -110,7 +127,7 @@ def write(tensor: Any, new: Any) -> None:
     if before.__class__ is root._held.__class__ is ndarray:
         root._held = _laid_out(root._held, before)
     for view in members[1:]:
-        base, primitive, options = view._view
+        base, primitive, options = taken(view)
         _become(view, primitive.apply(base, **options))
 
 
@@ -154,13 +171,18 @@ def _laid_out(array: Any, like: Any) -> Any:
 
 def alone(root: Any) -> bool:
     """Whether nobody but the family of a root holds its memory."""
-    members = family(root) if hasattr(root, "_views") else [root]
-    held = [id(array) for member in members for array in (member._held, member._held.base)]
-    if not root._held.flags.writeable or any(_holders(m) != held.count(id(m._held)) for m in members):
+    members = family(root) if root._views is not None else (root,)
+    if len(members) == 1:
+        here = below = 1
+    else:
+        held = [id(array) for member in members for array in (member._held, member._held.base)]
+        here, below = held.count(id(root._held)), held.count(id(root._held.base))
+        if any(_holders(view) != held.count(id(view._held)) for view in members[1:]):
+            return False
+    if _holders(root) != here or not root._held.flags.writeable:
         return False
-    if root._held.base is None:
-        return True
-    return root._held.base.__class__ is ndarray and memory.holders(root._held) == held.count(id(root._held.base))
+    base = root._held.base.__class__
+    return base is NoneType or base is ndarray and memory.holders(root._held) == below
 
 
 def _holders(tensor: Any) -> int:
@@ -172,7 +194,7 @@ def retaken(root: Any, array: Any) -> None:
     """Let a family hold another array of the same values, and views of it."""
     root._held = array
     for view in family(root)[1:]:
-        base, primitive, options = view._view
+        base, primitive, options = taken(view)
         view._held = primitive.function(base._held, **options)
 
 
@@ -188,8 +210,8 @@ def writable(tensor: Any) -> Any:
 def seen(tensor: Any, array: Any) -> Any:
     """The part, or form, of an array in the place of the root's that a tensor is of its root's."""
     steps = []
-    while (view := getattr(tensor, "_view", None)) is not None:
-        tensor, primitive, options = view
+    while tensor._view is not None:
+        tensor, primitive, options = taken(tensor)
         steps.append((primitive, options))
     for primitive, options in reversed(steps):
         array = primitive.function(array, **options)
