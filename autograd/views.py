@@ -21,7 +21,7 @@ from numpy import ndarray
 
 from . import memory
 from .graph import modes
-from .levels import level_of
+from .levels import bottom, level_of
 
 _FEW = 1 << 4  # views that are listed before those that are gone are looked for
 
@@ -36,9 +36,7 @@ def shares(out: Any, x: Any) -> bool:
 
 def shares_one(primitive: Any, x: Any, options: dict[str, Any]) -> bool:
     """Whether NumPy gives a view of `x`, or of one example where it stands for a batch."""
-    array: Any = x._held
-    while not isinstance(array, (ndarray, np.generic)):
-        array = array.value if hasattr(array, "value") else array._held
+    array = bottom(x)
     example = np.asarray(array[(0,) * (array.ndim - x.ndim)])
     return shares(primitive.function(example, **options), example)
 
