@@ -136,7 +136,7 @@ def functional(grad: Any, asarray: Any, tanh: Any, relu: Any, log_softmax: Any) 
     return make
 
 
-FORWARD = {"multiply": 1, "tanh": 1, "matmul": 1, "sum": 1}
+FORWARD = {"multiply": 1, "tanh": 1, "matmul": 1, "sum": 1, "row": 1}
 
 
 def expression(work: str, tanh: Any) -> Callable[[Any], Any]:
@@ -155,6 +155,7 @@ def expression(work: str, tanh: Any) -> Callable[[Any], Any]:
         return y
 
     simple = {"multiply": lambda x: x * x, "tanh": tanh, "matmul": lambda x: x @ x, "sum": lambda x: x.sum(0)}
+    simple["row"] = lambda x: x[1]
     return {**simple, "chain": chain, "scalars": scalars}[work]
 
 
@@ -163,6 +164,7 @@ WORKS = {
     "tanh": ("tanh(x)", 1),
     "matmul": ("x @ x", 1),
     "sum": ("x.sum(0)", 1),
+    "row": ("x[1], a view", 1),
     "chain": ("20 operations, forward and backward, an operation", 20),
     "scalars": ("200 scalar operations, forward and backward, an operation", 200),
     "step": ("2-16-16-2 MLP, batch 32, training step by tensor operations", 1),
@@ -242,6 +244,20 @@ def kept(name: str, count: int = 20_000) -> float:
     return (resident() - before) / count
 
 
+def linked() -> float:
+    """Seconds of an x[1] that go into its being a view: beside the same, compiled as if it gave none."""
+    from pullback.autograd.compiled import compiled
+    from pullback.autograd.indexing import getitem
+
+    with_views, getitem.views = compiled(getitem), False
+    without = compiled(getitem)
+    getitem.views = True
+    x = pullback.Tensor(A, requires_grad=True)
+    runs = [lambda: with_views(x, index=1), lambda: without(x, index=1)]
+    view, value = median_times(runs, 500, 101)
+    return view - value
+
+
 def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -275,6 +291,7 @@ def main() -> None:
         lines.append(f"| {title} | {' | '.join(cells)} |")
     cells = [f"{memory[n]:.0f} bytes" if n in memory else "" for n in names]
     lines.append(f"| memory of a node, y * x kept for backward | {' | '.join(cells)} |")
+    lines += ["", f"Of the time of x[1], {human(linked())} go into its being a view: its base and it know one another."]
     REPORT.write_text("\n".join(lines) + "\n")
     print(REPORT.read_text())
 
