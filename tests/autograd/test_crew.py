@@ -21,7 +21,7 @@ pytest.importorskip("llvmlite")
 @pytest.fixture(scope="module")
 def kernel():
     """Adds 1 to an entry of a table for its part, and to one for its thread, and spends some time."""
-    code = Code("count", "table offsets rounds", np.float64)
+    code = Code("count", ["table", "offsets", "rounds"], np.float64)
     table, threads, rounds = code.arguments
     table[code.part] = table[code.part] + 1
     own = code.thread * 16
