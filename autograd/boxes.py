@@ -271,7 +271,7 @@ def _run(kernel: Kernel, x: Any, y: Any, places: Any, by: Tables) -> None:
         kernel,
         parts,
         (
-            *(address(x), address(y), address(lines), address(line_places), room, address(places)),
+            *(address(x), address(y), lines, line_places, room, address(places)),
             *(address(by.begins), address(by.rows), address(by.table), len(by.begins) - 1),
             *(by.table.shape[1] // by.together, by.inner, len(by.table) - 1, by.together, by.block, *sizes),
         ),

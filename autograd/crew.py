@@ -21,10 +21,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import memory
 from .machine import Kernel, address, compiled
-from .threads import MOST, Helper, get_num_threads, team
+from .threads import MOST, Helper, team
 
-__all__ = ["run"]
+__all__ = ["Scratch", "run"]
 
 WORTH = 1 << 15  # numbers for each thread: about 30 microseconds' work
 _PATIENCE = 1 << 13  # looks, together some milliseconds
@@ -209,25 +210,42 @@ def _idle(helper: Helper) -> None:
         native.follow(address(native.words), helper.number, _PATIENCE, native.give_way)
 
 
-def run(kernel: Kernel, parts: int, arguments: Sequence[int], size: float = math.inf) -> None:
+class Scratch(NamedTuple):
+    """An argument of `run`: memory that it has ready for each thread that may take part, one thread's after another's.
+
+    It is `run` that knows how many threads there are.
+    """
+
+    room: int  # numbers for a thread
+    dtype: Any
+
+    def memory(self, threads: int) -> Any:
+        """An array for so many threads; a page at least, so that it is one that was used before."""
+        return memory.empty((max(self.room * threads, memory.PAGE // self.dtype.itemsize),), self.dtype)
+
+
+def run(kernel: Kernel, parts: int, arguments: Sequence[int | Scratch], size: float = math.inf) -> None:
     """Let machine code do all parts, in several threads if their size is worth it.
 
     `size` is about how many numbers go in or out, a product being a 64th.
     """
-    given = array("q", arguments)
-    native, at = _native(), given.buffer_info()[0]
-    helpers = team.gathered(min(get_num_threads(), parts, int(min(size / WORTH, MOST))))
-    if not helpers:
-        if parts:
-            native.alone(kernel.address, at, parts)
-        return
+    native, call = _native(), object()
     try:
-        for helper in helpers:
-            if not helper.awake:
-                helper.give(_nothing)
-        native.lead(address(native.words), kernel.address, at, parts, len(team.helpers), native.give_way)
+        helpers = team.gathered(call, min(parts, int(min(size / WORTH, MOST))))
+        last = len(team.helpers) if helpers else 0
+        held = [a.memory(last + 1) if isinstance(a, Scratch) else a for a in arguments]
+        given = array("q", [a if isinstance(a, int) else address(a) for a in held])
+        at = given.buffer_info()[0]
+        if helpers:
+            for helper in helpers:
+                if not helper.awake:
+                    helper.give(_nothing)
+            native.lead(address(native.words), kernel.address, at, parts, last, native.give_way)
+        elif parts:
+            native.alone(kernel.address, at, parts)
     finally:
-        team.lock.release()
+        if team.leader is call:
+            team.leader = None
 
 
 def _nothing() -> None:

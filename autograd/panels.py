@@ -136,7 +136,7 @@ def product(a: Any, b: Any) -> Any:
     crew.run(
         _products(a.dtype, height, width, far, turned),
         parts,
-        (address(a), address(b), address(c), address(lines), room, m, k, n, *steps, *sizes),
+        (address(a), address(b), address(c), lines, room, m, k, n, *steps, *sizes),
         m * k * n / 64,
     )
     return c[0] if len(c) == 1 else np.add.reduce(c, axis=0)

@@ -64,7 +64,7 @@ def max_pool(x: Any, y: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
         _largest(x.dtype, lines.step),
         parts,
         (
-            *(address(own), room, address(x), address(y), address(choice), address(firsts), address(lines.offsets)),
+            *(own, room, address(x), address(y), address(choice), address(firsts), address(lines.offsets)),
             *(address(lines.runs), len(lines.runs), math.prod(geo.kernel), *sizes, math.prod(geo.out)),
         ),
         x.size,

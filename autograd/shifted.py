@@ -305,7 +305,7 @@ def convolved(
     crew.run(
         plan.kernel,
         len(plan.rows.table),
-        (address(x), address(lines), room, *plan.table, *arrays, *plan.sizes),
+        (address(x), lines, room, *plan.table, *arrays, *plan.sizes),
         plan.work,
     )
     return y, choice

@@ -65,7 +65,7 @@ def test_errors_come_through_and_stop_the_rest(bad):
         assert len(done) < 10_000
         again = []
         spread(lambda turns: again.extend(turns), range(10))
-    assert sorted(again) == list(range(10)) and threads.one_blas_thread.running == 0
+    assert sorted(again) == list(range(10)) and not threads.one_blas_thread.calls
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, "2"])
@@ -150,7 +150,7 @@ def test_many_callers_share_the_threads():
             caller.start()
         for caller in callers:
             caller.join()
-    assert not wrong and threads.one_blas_thread.running == 0
+    assert not wrong and not threads.one_blas_thread.calls
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
