@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from .graph import LAST, Node, RemovableHandle, pull
+from .graph import LAST, Node, RemovableHandle, changing, pull
 from .memory import owned
 from .tensor import Tensor, as_data, seed, wrap
 
@@ -47,14 +47,8 @@ def backward(
     retain = create_graph if retain_graph is None else retain_graph
     owners: dict[int, Node | None] = {id(start[1]): None}
     for node, g in pull([start], wanted, retain_graph=retain, create_graph=create_graph).items():
-        if node.hooks is not None and LAST in node.hooks:
-            continue  # it has accumulated already
-        if g.__class__ is not ndarray or node.grad is not None:
-            _accumulate(node, g)
-            continue
-        if owners.setdefault(id(g), node) is not node or not owned(g):
-            g = g.copy()  # an array that another leaf was given too, or a view
-        node.grad = wrap(g)
+        if node.hooks is None or LAST not in node.hooks:  # or else it has accumulated already
+            _accumulate(node, g, owners)
 
 
 def _wanted(inputs: Any) -> set[Node]:
@@ -71,12 +65,22 @@ def _wanted(inputs: Any) -> set[Node]:
     return nodes
 
 
-def _accumulate(node: Node, g: Any) -> None:
-    before = node.grad
-    if isinstance(g, Tensor):
-        node.grad = wrap(g._held, g._node) if before is None else before + g
-    else:
-        node.grad = wrap(g if before is None else before._held + g)
+def _accumulate(node: Node, g: Any, owners: dict[int, Node | None]) -> None:
+    """Add to a node's `grad`, to which other threads may add, too; `owners` have the arrays that are taken already."""
+    while True:
+        before = node.grad
+        if isinstance(g, Tensor):
+            after = wrap(g._held, g._node) if before is None else before + g
+        elif before is not None:
+            after = wrap(before._held + g)
+        elif g.__class__ is ndarray and (owners.setdefault(id(g), node) is not node or not owned(g)):
+            after = wrap(g.copy())  # an array that another leaf was given too, or a view
+        else:
+            after = wrap(g)
+        with changing:
+            if node.grad is before:
+                node.grad = after
+                return
 
 
 def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
@@ -119,11 +123,11 @@ def retain_grad(self: Tensor) -> None:
     if self._node is None:
         raise RuntimeError("retain_grad: this tensor does not require a gradient")
     if not self.is_leaf:
-        self._node.hooks = {**(self._node.hooks or {}), LAST: _retain}
+        self._node.add_hook(_retain, LAST)
 
 
 def _retain(node: Node, g: Any) -> Any:
-    _accumulate(node, g if isinstance(g, Tensor) else g.copy())
+    _accumulate(node, g, {id(g): None})
     return g
 
 

@@ -22,6 +22,7 @@ from numpy import ndarray
 from .summed import added, summed
 
 LAST = -math.inf  # the key of a hook that runs after all others
+changing = threading.Lock()  # held where threads might change the same slot of a node, just for that
 _creation = itertools.count(0, -1)  # newest first: a heap of nodes pops in reverse order of creation
 
 
@@ -139,11 +140,12 @@ class Node:
     def __repr__(self) -> str:
         return f"Node({self.primitive.name if self.primitive else 'leaf'}, shape={self.shape}, dtype={self.dtype})"
 
-    def add_hook(self, hook: Callable[[Node, Any], Any]) -> RemovableHandle:
-        """Run `hook` on the cotangent that arrives here."""
-        if self.hooks is None:
-            self.hooks = {}
-        return RemovableHandle(self.hooks, hook)
+    def add_hook(self, hook: Callable[[Node, Any], Any], key: float | None = None) -> RemovableHandle:
+        """Run `hook` on the cotangent that arrives here; after those with larger keys, which it has if it is older."""
+        with changing:
+            if self.hooks is None:
+                self.hooks = {}
+        return RemovableHandle(self.hooks, hook, key)
 
     @classmethod
     def at(cls, level: int, primitive: Any, edges: Any, out: Any) -> Node:
@@ -164,8 +166,8 @@ class RaisedNode(Node):
 class RemovableHandle:
     """What registers a hook returns; `remove()` takes the hook away again."""
 
-    def __init__(self, hooks: dict[Any, Any], hook: Callable[..., Any]) -> None:
-        self._hooks, self._key = hooks, next(_creation)
+    def __init__(self, hooks: dict[Any, Any], hook: Callable[..., Any], key: float | None = None) -> None:
+        self._hooks, self._key = hooks, next(_creation) if key is None else key
         hooks[self._key] = hook
 
     def remove(self) -> None:
