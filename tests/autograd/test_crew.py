@@ -13,8 +13,8 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, get_num_threads, set_num_threads
-from pullback.autograd import crew
-from pullback.autograd.machine import Code, address
+from pullback.autograd import crew, memory, threads
+from pullback.autograd.machine import Code, address, available
 from pullback.autograd.threads import each, team
 
 pytest.importorskip("llvmlite")
@@ -143,16 +143,51 @@ def test_the_end_of_the_process_while_helpers_look_out():
         assert (done.returncode, done.stdout, done.stderr) == (0, "3\n(64, 4, 38, 38) 0\n", "")
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.thorough)])
-def test_the_number_of_threads_changes_meanwhile(seconds, monkeypatch):
-    """Results are those of one thread to the bit, and no thread writes behind the memory that there is for all."""
-    rng, given, memory = np.random.default_rng(0), [], crew.Scratch.memory
-    x, w, a = rng.normal(size=(64, 2, 16, 16)), rng.normal(size=(2, 2, 3, 3)), rng.normal(size=(150, 150))
+def guard(monkeypatch, given):
+    """Have other numbers behind all memory that kernels are given for their threads."""
+    memory = crew.Scratch.memory
 
     def guarded(scratch, threads):
         asked = memory(scratch, threads).size
         given.append((np.full(asked + 80 * scratch.room, 77, scratch.dtype), asked))
         return given[-1][0][:asked]
+
+    monkeypatch.setattr(crew.Scratch, "memory", guarded)
+
+
+def untouched(given):
+    return all((array[asked:] == 77).all() for array, asked in given)
+
+
+def test_memory_is_for_the_threads_that_take_part(kernel, monkeypatch):
+    """However soon after they are called together another thread changes their number."""
+    given, gathered, before = [], team.gathered, get_num_threads()
+
+    def soon(call, count):
+        helpers = gathered(call, count)
+        set_num_threads(1)
+        return helpers
+
+    guard(monkeypatch, given)
+    monkeypatch.setattr(memory, "PAGE", 8)  # no more than asked for
+    monkeypatch.setattr(team, "gathered", soon)
+    try:
+        for _ in range(100):  # as in `test_helpers_take_part`
+            set_num_threads(3)
+            done = np.zeros(1000, np.int64)
+            crew.run(kernel, 1000, (address(done), crew.Scratch(16, np.dtype(np.int64)), 20_000))
+            assert untouched(given) and (done == 1).all()
+            if given.pop()[0][16:32].any():
+                break
+    finally:
+        set_num_threads(before)
+
+
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.thorough)])
+def test_the_number_of_threads_changes_meanwhile(seconds, monkeypatch):
+    """Results are those of one thread to the bit, and no thread writes behind the memory that there is for all."""
+    rng, given = np.random.default_rng(0), []
+    x, w, a = rng.normal(size=(64, 2, 16, 16)), rng.normal(size=(2, 2, 3, 3)), rng.normal(size=(150, 150))
 
     def work():
         p, q = Tensor(x, requires_grad=True), Tensor(w, requires_grad=True)
@@ -163,13 +198,15 @@ def test_the_number_of_threads_changes_meanwhile(seconds, monkeypatch):
         return [p.grad.data, q.grad.data, z.data, *(box.data for box in boxes), pb.matmul(a, a.T)]
 
     monkeypatch.setattr(crew, "WORTH", 1e-9)
-    monkeypatch.setattr(crew.Scratch, "memory", guarded)
+    monkeypatch.setattr(threads, "WORTH", 0)
+    guard(monkeypatch, given)
     before, ended, rounds = get_num_threads(), threading.Event(), 0
 
     def change():
         counts = random.Random(0)
         while not ended.is_set():
             set_num_threads(counts.randint(1, 64))
+            time.sleep(1e-4)
 
     changing = threading.Thread(target=change)
     try:
@@ -181,7 +218,7 @@ def test_the_number_of_threads_changes_meanwhile(seconds, monkeypatch):
             given.clear()
             for one, other in zip(work(), expected, strict=True):
                 np.testing.assert_array_equal(one, other)
-            assert given and all((array[asked:] == 77).all() for array, asked in given)
+            assert bool(given) == available(x) and untouched(given)
             rounds += 1
     finally:
         ended.set()
