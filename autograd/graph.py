@@ -22,7 +22,6 @@ from numpy import ndarray
 from .summed import added, summed
 
 LAST = -math.inf  # the key of a hook that runs after all others
-changing = threading.Lock()  # held where threads might change the same slot of a node, just for that
 _creation = itertools.count(0, -1)  # newest first: a heap of nodes pops in reverse order of creation
 
 
@@ -142,9 +141,9 @@ class Node:
 
     def add_hook(self, hook: Callable[[Node, Any], Any], key: float | None = None) -> RemovableHandle:
         """Run `hook` on the cotangent that arrives here; after those with larger keys, which it has if it is older."""
-        with changing:
-            if self.hooks is None:
-                self.hooks = {}
+        none: dict[float, Any] = {}
+        if self.hooks is None:  # nothing is called from here on: no other thread has a turn
+            self.hooks = none
         return RemovableHandle(self.hooks, hook, key)
 
     @classmethod
