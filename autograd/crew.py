@@ -224,17 +224,24 @@ class Scratch(NamedTuple):
         return memory.empty((max(self.room * threads, memory.PAGE // self.dtype.itemsize),), self.dtype)
 
 
-def run(kernel: Kernel, parts: int, arguments: Sequence[int | Scratch], size: float = math.inf) -> None:
+def run(kernel: Kernel, parts: int, arguments: Sequence[Any], size: float = math.inf) -> None:
     """Let machine code do all parts, in several threads if their size is worth it.
 
-    `size` is about how many numbers go in or out, a product being a 64th.
+    The arguments are integers, addresses among them, and `Scratch`. `size` is about how many numbers go in or out, a
+    product being a 64th.
     """
     native, call = _native(), object()
     try:
         helpers = team.gathered(call, min(parts, int(min(size / WORTH, MOST))))
         last = len(team.helpers) if helpers else 0
-        held = [a.memory(last + 1) if isinstance(a, Scratch) else a for a in arguments]
-        given = array("q", [a if isinstance(a, int) else address(a) for a in held])
+        held: list[Any] = []  # until all is done
+        for a in arguments:
+            if a.__class__ is Scratch:
+                held.append(a.memory(last + 1))
+        if held:
+            places = map(address, held)
+            arguments = [next(places) if a.__class__ is Scratch else a for a in arguments]
+        given = array("q", arguments)
         at = given.buffer_info()[0]
         if helpers:
             for helper in helpers:
