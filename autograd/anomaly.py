@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from traceback import StackSummary, walk_stack
 from typing import Any
@@ -12,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from .graph import Node, mode, modes
+from .graph import Node, mode
 from .watching import Watcher, arrays, nodes
 
 __all__ = ["detect_anomaly"]
@@ -22,8 +20,7 @@ _LINES = 4  # of the user's callers, innermost last
 _recorded: WeakKeyDictionary[Node, tuple[str, StackSummary]] = WeakKeyDictionary()  # the call, and where it stands
 
 
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
+def detect_anomaly() -> mode:
     """Raise FloatingPointError at the first NaN or Inf, in this context (or decorated function) and thread.
 
     It names the operation, shapes and dtypes, in a backward pass the argument whose gradient it was, and the lines of
@@ -43,8 +40,7 @@ def detect_anomaly() -> Iterator[None]:
     Traceback (most recent call last):
     FloatingPointError: divide(a float64 (2,), b float64 (2,)) gave NaN in 1 of 2 entries...
     """
-    with mode(watchers=(*modes.watchers, _Anomalies())):
-        yield
+    return mode(watchers=lambda watchers: (*watchers, _Anomalies()))
 
 
 class _Anomalies(Watcher):

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import crew, memory
 from .lines import scratch
-from .machine import Code, Kernel, Value, address
+from .machine import Code, Kernel, Value, address, kernel
 from .windows import MANY, Geometry, sample_blocks
 
 __all__ = ["Along", "Tables", "along", "box_largest", "box_sum", "shared", "strided", "tables"]
@@ -111,8 +111,8 @@ _ARGUMENTS = (
 class _Boxes:
     """Code that goes through blocks of channels, in each of them through rows, and through what is in rows."""
 
-    def __init__(self, name: str, dtype: Any) -> None:
-        self.code = code = Code(name, _ARGUMENTS, dtype)
+    def __init__(self, code: Code) -> None:
+        self.code = code
         self.x, self.y, lines, line_places, room, self.places, self.begins, self.offsets, *given = code.arguments
         self.table, self.rows, self.wide, self.inner, self.depth, self.together, self.block, *given = given
         self.each, self.channels, self.numbers = given
@@ -162,7 +162,7 @@ class _Boxes:
 
         code.loop(0, count, self.together, several)
 
-    def compiled(self, body: Any) -> Kernel:
+    def blocks(self, body: Any) -> None:
         """`body(channel, count, source)` does a block of channels."""
         code, size = self.code, self.block
         first, end = code.part * self.each, code.part * self.each + self.each
@@ -171,14 +171,13 @@ class _Boxes:
             *(first, end, size),
             lambda c: body(c, (end - c).if_less(size, end - c, size), self.x + c * self.numbers),
         )
-        return code.compiled()
 
 
-@functools.cache
-def _sums(dtype: Any, rows_first: bool) -> Kernel:
+@kernel(_ARGUMENTS)
+def _sums(code: Code, rows_first: bool) -> None:
     """Sums of rows, and of what is gathered in rows, one after the other; lines are what is between."""
-    boxes = _Boxes("sums", dtype)
-    code, rows, wide, given = boxes.code, boxes.rows, boxes.wide, boxes.numbers / boxes.inner
+    boxes = _Boxes(code)
+    rows, wide, given = boxes.rows, boxes.wide, boxes.numbers / boxes.inner
     length = boxes.inner if rows_first else wide
 
     def add_rows(source: Value, target: Value) -> None:
@@ -206,14 +205,14 @@ def _sums(dtype: Any, rows_first: bool) -> Kernel:
             gather(count * given, source, own)
             code.loop(0, count, 1, lambda k: add_rows(own + k * given * length, target + k * rows * length))
 
-    return boxes.compiled(block)
+    boxes.blocks(block)
 
 
-@functools.cache
-def _largest(dtype: Any) -> Kernel:
+@kernel(_ARGUMENTS)
+def _largest(code: Code) -> None:
     """The largest entries and the first of their places: for each column of rows, and then of these."""
-    boxes = _Boxes("largest", dtype)
-    code, rows, inner = boxes.code, boxes.rows, boxes.inner
+    boxes = _Boxes(code)
+    rows, inner = boxes.rows, boxes.inner
 
     def columns(source: Value, own: Value, own_places: Value) -> None:
         def entry(row: Value, p: Value, mask: Value, best: Value, at: Value) -> list[Value]:
@@ -253,7 +252,7 @@ def _largest(dtype: Any) -> Kernel:
         code.loop(0, count, 1, channel)
         largest(count * rows, boxes.y + first, boxes.places + first)
 
-    return boxes.compiled(block)
+    boxes.blocks(block)
 
 
 def shared(x: Any, y: Any) -> tuple[int, int, int, int]:
@@ -272,7 +271,7 @@ def _run(kernel: Kernel, x: Any, y: Any, places: Any, by: Tables) -> None:
         kernel,
         parts,
         (
-            *(address(x), address(y), address(lines), address(line_places), room, address(places)),
+            *(address(x), address(y), lines, line_places, room, address(places)),
             *(address(by.begins), address(by.rows), address(by.table), len(by.begins) - 1),
             *(by.table.shape[1] // by.together, by.inner, len(by.table) - 1, by.together, by.block, *sizes),
         ),

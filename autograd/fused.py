@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import crew
-from .machine import Code, Value, address, available
+from .machine import Code, Value, address, available, kernel
 from .threads import each
 
 __all__ = ["fused"]
@@ -32,7 +31,7 @@ def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[
     elif available(*arrays):
         flags = tuple((name, n) for name, n in numbers.items() if isinstance(n, bool))
         given = tuple(name for name, n in numbers.items() if not isinstance(n, bool))
-        run = _compiled(formula, arrays[0].dtype, len(targets), len(arrays), given, flags)
+        run = _compiled(arrays[0].dtype, formula, len(targets), len(arrays), given, flags)
         values = np.array([numbers[name] for name in given], arrays[0].dtype)
         places = [address(a) for a in arrays]
         crew.run(run, -(-size // _PART), (*places, address(values), size, _PART), size * len(arrays))
@@ -52,11 +51,14 @@ def _by_numpy(formula: Callable[..., Any], targets: Sequence[Any], arrays: Seque
             target[...] = value
 
 
-@functools.cache
+def _arguments(formula: Any, targets: int, arrays: int, names: Any, flags: Any) -> str:
+    return " ".join(f"A{i}" for i in range(arrays)) + " NUMBERS size part"
+
+
+@kernel(_arguments)
 def _compiled(
-    formula: Callable[..., Any], dtype: Any, targets: int, arrays: int, names: tuple[str, ...], flags: Any
-) -> Any:
-    code = Code("fused", " ".join(f"A{i}" for i in range(arrays)) + " NUMBERS size part", dtype)
+    code: Code, formula: Callable[..., Any], targets: int, arrays: int, names: tuple[str, ...], flags: Any
+) -> None:
     *places, values, size, part = code.arguments
     numbers: dict[str, Any] = {name: code.filled(values[i]) for i, name in enumerate(names)}
 
@@ -71,4 +73,3 @@ def _compiled(
     whole = stop - stop % code.lanes
     code.loop(start, whole, code.lanes, vector)
     code.loop(whole, stop, code.lanes, lambda i: vector(i, code.first(stop - i)))
-    return code.compiled()

@@ -49,12 +49,14 @@ def backward(
     for node, g in pull([start], wanted, retain_graph=retain, create_graph=create_graph).items():
         if node.hooks is not None and LAST in node.hooks:
             continue  # it has accumulated already
-        if g.__class__ is not ndarray or node.grad is not None:
-            _accumulate(node, g)
-            continue
-        if owners.setdefault(id(g), node) is not node or not owned(g):
-            g = g.copy()  # an array that another leaf was given too, or a view
-        node.grad = wrap(g)
+        if g.__class__ is ndarray and node.grad is None:
+            if owners.setdefault(id(g), node) is not node or not owned(g):
+                g = g.copy()  # an array that another leaf was given too, or a view
+            first = wrap(g)
+            if node.grad is None:
+                node.grad = first
+                continue
+        _accumulate(node, g)
 
 
 def _wanted(inputs: Any) -> set[Node]:
@@ -72,11 +74,20 @@ def _wanted(inputs: Any) -> set[Node]:
 
 
 def _accumulate(node: Node, g: Any) -> None:
-    before = node.grad
-    if isinstance(g, Tensor):
-        node.grad = wrap(g._held, g._node) if before is None else before + g
-    else:
-        node.grad = wrap(g if before is None else before._held + g)
+    """Add to a node's `grad`, to which other threads add, too: what is there is replaced if it is what was added to.
+
+    No other thread has a turn between that question and the replacement, as nothing is called there (a lock, which
+    would say so, costs a twentieth of a small backward pass).
+    """
+    while True:
+        before = node.grad
+        if isinstance(g, Tensor):
+            after = wrap(g._held, g._node) if before is None else before + g
+        else:
+            after = wrap(g.copy() if before is None else before._held + g)
+        if node.grad is before:
+            node.grad = after
+            return
 
 
 def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
@@ -119,11 +130,11 @@ def retain_grad(self: Tensor) -> None:
     if self._node is None:
         raise RuntimeError("retain_grad: this tensor does not require a gradient")
     if not self.is_leaf:
-        self._node.hooks = {**(self._node.hooks or {}), LAST: _retain}
+        self._node.add_hook(_retain, LAST)
 
 
 def _retain(node: Node, g: Any) -> Any:
-    _accumulate(node, g if isinstance(g, Tensor) else g.copy())
+    _accumulate(node, g)
     return g
 
 

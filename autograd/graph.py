@@ -7,11 +7,12 @@ there is no reference cycle, and a graph that is dropped is freed at once.
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable
+from functools import wraps
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -50,21 +51,52 @@ class _Modes(threading.local):
 modes = _Modes()
 
 
-@contextmanager
-def mode(**settings: Any) -> Iterator[None]:
-    """Switch modes for this context, in this thread."""
+class mode(io.IOBase):
+    """A context (or decorator) inside which, in this thread, modes have other values; a function is of the present one.
+
+    As `with` enters, it gives the level of the innermost transform's values (see levels.py).
+
+    Modes are as before also where Ctrl-C interrupts this anywhere (see threads.py). An `__exit__` in Python could be
+    interrupted before its first line; that of IOBase is in C, and so is what it calls, the `close` of a generator.
+    """
+
+    closed = True  # IOBase is not to close it once more
+
+    def __init__(self, **settings: Any) -> None:
+        self._settings = settings
+
+    def __enter__(self) -> Any:
+        if "close" in self.__dict__:
+            raise RuntimeError("a context that switches modes was entered a second time; make one for each `with`")
+        switched = _switched(self._settings)
+        try:
+            next(switched)
+        except BaseException:
+            switched.close()
+            raise
+        self.close = switched.close  # type: ignore[method-assign]
+        return 2 * modes.depth - 1
+
+    def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(f)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with mode(**self._settings):
+                return f(*args, **kwargs)
+
+        return inside
+
+
+def _switched(settings: dict[str, Any]) -> Generator[None, None, None]:
     before = {name: getattr(modes, name) for name in settings}
-    _switch(settings)
+    after = {name: to(before[name]) if callable(to) else to for name, to in settings.items()}
+    own = modes.__dict__
     try:
+        own |= after
+        modes.special = 2 if modes.depth or modes.overrides or modes.watchers else 0 if modes.recording else 1
         yield
-    finally:
-        _switch(before)
-
-
-def _switch(settings: dict[str, Any]) -> None:
-    modes.__dict__.update(settings)
-    more = modes.depth or modes.overrides or modes.watchers
-    modes.special = 2 if more else int(not modes.recording)
+    finally:  # without a call
+        own |= before
+        modes.special = 2 if modes.depth or modes.overrides or modes.watchers else 0 if modes.recording else 1
 
 
 def no_grad() -> Any:
@@ -109,11 +141,12 @@ class Node:
     def __repr__(self) -> str:
         return f"Node({self.primitive.name if self.primitive else 'leaf'}, shape={self.shape}, dtype={self.dtype})"
 
-    def add_hook(self, hook: Callable[[Node, Any], Any]) -> RemovableHandle:
-        """Run `hook` on the cotangent that arrives here."""
-        if self.hooks is None:
-            self.hooks = {}
-        return RemovableHandle(self.hooks, hook)
+    def add_hook(self, hook: Callable[[Node, Any], Any], key: float | None = None) -> RemovableHandle:
+        """Run `hook` on the cotangent that arrives here; after those with larger keys, which it has if it is older."""
+        none: dict[float, Any] = {}
+        if self.hooks is None:  # nothing is called from here on: no other thread has a turn
+            self.hooks = none
+        return RemovableHandle(self.hooks, hook, key)
 
     @classmethod
     def at(cls, level: int, primitive: Any, edges: Any, out: Any) -> Node:
@@ -134,8 +167,8 @@ class RaisedNode(Node):
 class RemovableHandle:
     """What registers a hook returns; `remove()` takes the hook away again."""
 
-    def __init__(self, hooks: dict[Any, Any], hook: Callable[..., Any]) -> None:
-        self._hooks, self._key = hooks, next(_creation)
+    def __init__(self, hooks: dict[Any, Any], hook: Callable[..., Any], key: float | None = None) -> None:
+        self._hooks, self._key = hooks, next(_creation) if key is None else key
         hooks[self._key] = hook
 
     def remove(self) -> None:

@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import memory
+from .crew import Scratch
 from .machine import Code, Value, address
-from .threads import get_num_threads
 from .windows import BLOCK, MANY, Geometry, sample_blocks, shares
 
 __all__ = ["ROWS", "Block", "Lines", "Rows", "lines_of", "over", "read", "rows_of", "scratch"]
@@ -110,10 +109,10 @@ def over(n: int, step: int) -> int:
     return -(-n // step) * step
 
 
-def scratch(room: int, dtype: Any) -> tuple[Any, int]:
+def scratch(room: int, dtype: Any) -> tuple[Scratch, int]:
     """Memory for so many numbers on each thread, and how far apart the threads' own begin."""
     room = over(room, _APART)
-    return memory.empty((max(room * get_num_threads(), memory.PAGE // dtype.itemsize),), dtype), room
+    return Scratch(room, dtype), room
 
 
 _APART = 1 << 10  # numbers, so that no two threads write into the same lines of the cache
@@ -147,9 +146,9 @@ class Rows(NamedTuple):
     room: int  # numbers that the lines of a block need
     longest: int  # windows of a block
 
-    def arguments(self, x: Any, lines: Any, room: int, groups: int) -> tuple[int, ...]:
+    def arguments(self, x: Any, lines: Scratch, room: int, groups: int) -> tuple[int | Scratch, ...]:
         """What `ROWS` names."""
-        where = address(x), address(lines), room, address(self.table)
+        where = address(x), lines, room, address(self.table)
         return *where, x.shape[1], math.prod(x.shape[2:]), groups
 
     @property

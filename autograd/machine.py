@@ -143,7 +143,7 @@ class Code:
     `dtype`, those in `_INTEGERS` to integers of 64 bits, "choice" and "firsts" to ones of 8, all others integers.
     """
 
-    def __init__(self, name: str, arguments: str, dtype: Any) -> None:
+    def __init__(self, name: str, arguments: Sequence[str], dtype: Any) -> None:
         from llvmlite import ir
 
         self.ir, self.int, self.byte = ir, ir.IntType(64), ir.IntType(8)
@@ -158,7 +158,7 @@ class Code:
         self.builder: Any = ir.IRBuilder(self.function.append_basic_block())
         self.part, self.thread, given = (Value(self, a) for a in self.function.args)
         self.one = Value(self, self.int(1))
-        self.arguments = [self._argument(name, given[i]) for i, name in enumerate(arguments.split())]
+        self.arguments = [self._argument(name, given[i]) for i, name in enumerate(arguments)]
 
     def _argument(self, name: str, value: Value) -> Value:
         if name.isupper():
@@ -333,6 +333,27 @@ class Kernel(NamedTuple):
 
     address: int
     engine: Any  # which owns the code
+
+
+def kernel(arguments: str | Callable[..., str]) -> Callable[[Callable[..., None]], Callable[..., Kernel]]:
+    """Decorator: of a function that writes some machine code down, `build(code, *parameters)`, the one that gives it
+    compiled, `(dtype, *parameters)`, made once for the same ones.
+
+    `arguments` are the names of the code's arguments (see `Code`), or gives them for the parameters.
+    """
+
+    def decorate(build: Callable[..., None]) -> Callable[..., Kernel]:
+        @functools.cache
+        def made(dtype: Any, *parameters: Any) -> Kernel:
+            names = arguments if isinstance(arguments, str) else arguments(*parameters)
+            code = Code(build.__name__.strip("_"), names.split(), dtype)
+            build(code, *parameters)
+            return code.compiled()
+
+        functools.update_wrapper(made, build)
+        return made
+
+    return decorate
 
 
 def compiled(module: str) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import crew, memory
 from .lines import over, scratch
-from .machine import Code, Value, address, available, registers
+from .machine import Code, Value, address, available, kernel, registers
 
 __all__ = ["product", "worth"]
 
@@ -20,8 +20,8 @@ _FAR = 1 << 11  # bytes between columns of A, from which on they are copied
 _PARTS, _TERMS = 8, 1 << 10  # parts at most, and the terms that a part has at least
 
 
-@functools.cache
-def _products(dtype: Any, height: int, width: int, far: bool, turned: bool) -> Any:
+@kernel("A B C LINES room rows terms columns down across beside few block part_columns part_rows part_terms")
+def _products(code: Code, height: int, width: int, far: bool, turned: bool) -> None:
     """C = A B, a tile of `height` rows and `width` vectors at a time, with a few terms at a time.
 
     From row to row of A there are `down` numbers and from column to column `across`; from row to row of B, or from
@@ -29,8 +29,6 @@ def _products(dtype: Any, height: int, width: int, far: bool, turned: bool) -> A
     a tile, if its columns lie far apart. Parts have so many columns, rows and terms; those of later terms have a C of
     their own.
     """
-    arguments = "A B C LINES room rows terms columns down across beside few block part_columns part_rows part_terms"
-    code = Code("panels", arguments, dtype)
     a, b, c, lines, room, rows, terms, columns, down, across, beside, few, block, *sizes = code.arguments
     lanes, wide = code.lanes, code.lanes * width
     own, number, ends = lines + code.thread * room, code.part, []
@@ -98,7 +96,6 @@ def _products(dtype: Any, height: int, width: int, far: bool, turned: bool) -> A
         code.loop(left, right, wide, columns_from)
 
     code.loop(first, last, few, lambda at: code.loop(top, bottom, block, lambda t: rows_from(t, at)))
-    return code.compiled()
 
 
 def worth(a: Any, b: Any) -> bool:
@@ -139,7 +136,7 @@ def product(a: Any, b: Any) -> Any:
     crew.run(
         _products(a.dtype, height, width, far, turned),
         parts,
-        (address(a), address(b), address(c), address(lines), room, m, k, n, *steps, *sizes),
+        (address(a), address(b), address(c), lines, room, m, k, n, *steps, *sizes),
         m * k * n / 64,
     )
     return c[0] if len(c) == 1 else np.add.reduce(c, axis=0)

@@ -3,7 +3,6 @@ they chose is put back, or taken, one by one."""
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from . import crew, memory
 from .boxes import shared
 from .lines import lines_of, read, scratch
-from .machine import Code, Kernel, Value, address
+from .machine import Code, Kernel, Value, address, kernel
 from .windows import Geometry
 
 __all__ = ["flat_place", "flat_take", "max_pool", "window_place"]
@@ -20,18 +19,16 @@ __all__ = ["flat_place", "flat_take", "max_pool", "window_place"]
 _ARGUMENTS = "LINES room X Y choice firsts offsets runs count depth each channels numbers windows"
 
 
-def _channels(code: Code, body: Any) -> Kernel:
+def _channels(code: Code, body: Any) -> None:
     """`body` is to be done with each channel of a part."""
     *_, each, channels, _, _ = code.arguments
     first, end = code.part * each, code.part * each + each
     code.loop(first, end.if_less(channels, end, channels), 1, body)
-    return code.compiled()
 
 
-@functools.cache
-def _largest(dtype: Any, step: int) -> Any:
+@kernel(_ARGUMENTS)
+def _largest(code: Code, step: int) -> None:
     """The largest entry of each window and its number, which is given for windows of nothing but -inf."""
-    code = Code("largest", _ARGUMENTS, dtype)
     lines, room, x, y, choice, firsts, offsets, runs, count, depth, *_, numbers, windows = code.arguments
     own = lines + code.thread * room
 
@@ -54,7 +51,7 @@ def _largest(dtype: Any, step: int) -> Any:
 
         code.loop(0, windows, code.lanes, vector)
 
-    return _channels(code, channel)
+    _channels(code, channel)
 
 
 def max_pool(x: Any, y: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
@@ -67,7 +64,7 @@ def max_pool(x: Any, y: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
         _largest(x.dtype, lines.step),
         parts,
         (
-            *(address(own), room, address(x), address(y), address(choice), address(firsts), address(lines.offsets)),
+            *(own, room, address(x), address(y), address(choice), address(firsts), address(lines.offsets)),
             *(address(lines.runs), len(lines.runs), math.prod(geo.kernel), *sizes, math.prod(geo.out)),
         ),
         x.size,
@@ -77,10 +74,9 @@ def max_pool(x: Any, y: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
 _PLACES = "X Y choice places offsets table each channels numbers windows"
 
 
-@functools.cache
-def _placed(dtype: Any, chosen: bool) -> Kernel:
+@kernel(_PLACES)
+def _placed(code: Code, chosen: bool) -> None:
     """Zeros, and numbers added at places, or where in their windows they were chosen."""
-    code = Code("placed", _PLACES, dtype)
     x, y, choice, places, steps, starts, *_, numbers, windows = code.arguments
 
     def channel(c: Value) -> None:
@@ -94,13 +90,12 @@ def _placed(dtype: Any, chosen: bool) -> Kernel:
         code.clear(target, numbers)
         code.loop(0, windows, 1, add)
 
-    return _channels(code, channel)
+    _channels(code, channel)
 
 
-@functools.cache
-def _taken(dtype: Any) -> Kernel:
+@kernel(_PLACES)
+def _taken(code: Code) -> None:
     """The numbers at places."""
-    code = Code("taken", _PLACES, dtype)
     x, y, _, places, *_, numbers, windows = code.arguments
 
     def channel(c: Value) -> None:
@@ -110,7 +105,7 @@ def _taken(dtype: Any) -> Kernel:
 
         code.loop(0, windows, code.lanes, vector)
 
-    return _channels(code, channel)
+    _channels(code, channel)
 
 
 def _run(kernel: Kernel, x: Any, y: Any, choice: Any, places: Any, steps: Any, starts: Any) -> None:

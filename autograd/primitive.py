@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -398,8 +397,7 @@ def implements(*numpy_functions: Any) -> Callable[[Any], Any]:
     return register
 
 
-@contextmanager
-def override(primitive: Primitive, argument: str, rule: Callable[..., Any]) -> Iterator[None]:
+def override(primitive: Primitive, argument: str, rule: Callable[..., Any]) -> mode:
     """Swap a primitive's rule for one argument inside this context, in this thread.
 
     In force for the backward passes run inside; a rule that asks for more than the ordinary one keeps
@@ -417,5 +415,4 @@ def override(primitive: Primitive, argument: str, rule: Callable[..., Any]) -> I
     if argument not in primitive.arrays:
         raise TypeError(f"override: {primitive.name} has no array {argument!r}; it has {', '.join(primitive.arrays)}")
     new = primitive.make_rule(argument, rule)
-    with mode(overrides={**modes.overrides, new.key: new}):
-        yield
+    return mode(overrides=lambda overrides: {**overrides, new.key: new})

@@ -37,26 +37,27 @@ def product(a: Any, b: Any) -> Any:
         return a.dot(b)
     if matrices and panels.worth(a, b):
         return panels.product(a, b)
-    with one_blas_thread:
-        if not matrices:
-            return np.matmul(a, b)
-        (m, k), n = a.shape, b.shape[1]
-        shape, dtype, size = (m, n), np.result_type(a, b), m * k * n
-        longest = max(m, n, k)
-        step = -(-longest // max(1, min(8, size // _PART)))
-        parts = [slice(i, i + step) for i in range(0, longest, step)]
-        if len(parts) == 1:
-            return np.matmul(a, b, out=memory.empty(shape, dtype))
-        if longest == k:
-            terms = memory.empty((len(parts), *shape), dtype)
-            each(lambda part: np.matmul(a[:, part], b[part], out=terms[part.start // step]), parts, size / 64)
-            return np.add.reduce(terms, axis=0)
-        out = memory.empty(shape, dtype)
-        if longest == m:
-            each(lambda part: np.matmul(a[part], b, out=out[part]), parts, size / 64)
-        else:
-            each(lambda part: np.matmul(a, b[:, part], out=out[:, part]), parts, size / 64)
-        return out
+    return one_blas_thread(lambda: _by_blas(a, b) if matrices else np.matmul(a, b))
+
+
+def _by_blas(a: Any, b: Any) -> Any:
+    (m, k), n = a.shape, b.shape[1]
+    shape, dtype, size = (m, n), np.result_type(a, b), m * k * n
+    longest = max(m, n, k)
+    step = -(-longest // max(1, min(8, size // _PART)))
+    parts = [slice(i, i + step) for i in range(0, longest, step)]
+    if len(parts) == 1:
+        return np.matmul(a, b, out=memory.empty(shape, dtype))
+    if longest == k:
+        terms = memory.empty((len(parts), *shape), dtype)
+        each(lambda part: np.matmul(a[:, part], b[part], out=terms[part.start // step]), parts, size / 64)
+        return np.add.reduce(terms, axis=0)
+    out = memory.empty(shape, dtype)
+    if longest == m:
+        each(lambda part: np.matmul(a[part], b, out=out[part]), parts, size / 64)
+    else:
+        each(lambda part: np.matmul(a, b[:, part], out=out[:, part]), parts, size / 64)
+    return out
 
 
 @primitive

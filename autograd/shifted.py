@@ -11,7 +11,7 @@ import numpy as np
 
 from . import crew, memory
 from .lines import ROWS, Block, Rows, over, rows_of, scratch
-from .machine import Code, Kernel, Value, address, available, registers
+from .machine import Code, Kernel, Value, address, available, kernel, registers
 from .windows import BLOCK, Geometry, at_once, parted, together, with_samples
 
 __all__ = ["available", "conv", "conv_weight"]
@@ -22,10 +22,10 @@ _PARTS = 8  # of a weight's gradient at least, for threads to share
 _PANEL = 1 << 16  # bytes of Y that outer products take at a time, to stay in a near cache
 
 
-@functools.cache
+@kernel(ROWS + "Y W BIAS choice rest depth outs windows longest places")
 def _products(
-    dtype: Any, step: int, height: int, width: int, rectified: bool, tile: tuple[int, ...], chosen: bool
-) -> Any:
+    code: Code, step: int, height: int, width: int, rectified: bool, tile: tuple[int, ...], chosen: bool
+) -> None:
     """Y = W rows + bias for the samples of a block and each group, a tile of `height` rows of Y and `width` vectors at
     a time; no less than 0 if rectified, and of tiles of windows the largest, if there is a size for them; if
     wanted also which one was chosen.
@@ -33,7 +33,6 @@ def _products(
     The results of a sample that is to be pooled lie in memory of the thread; the lengths of all axes of windows but the
     first are in a table.
     """
-    code = Code("products", ROWS + "Y W BIAS choice rest depth outs windows longest places", dtype)
     *rows, y, w, bias, choice, rest, depth, outs, windows, longest, places = code.arguments
     lines, room, groups = rows[1], rows[2], rows[6]
     block = Block(code, rows, code.part, step)
@@ -79,7 +78,6 @@ def _products(
             code.loop(0, outs, 1, channel)
 
     code.loop(0, groups, 1, lambda g: code.loop(0, block.samples, 1, lambda n: sample(g, n)))
-    return code.compiled()
 
 
 def pooled(
@@ -126,14 +124,13 @@ def pooled(
     over(others, x, 0 * code.one)
 
 
-@functools.cache
-def _outer_products(dtype: Any, step: int, height: int, width: int) -> Any:
+@kernel(ROWS + "Y W blocks sums slices panel depth columns few outs windows")
+def _outer_products(code: Code, step: int, height: int, width: int) -> None:
     """W = rows Y^T for each group, summed over blocks, a tile of `height` rows and `width` vectors at a time.
 
     For a few windows at a time Y is transposed, so that what belongs to a window lies side by side. W lies in strips,
     as wide as a tile. Each of the `sums` is done in `slices` of its rows.
     """
-    code = Code("outer_products", ROWS + "Y W blocks sums slices panel depth columns few outs windows", dtype)
     *rows, y, w, blocks, sums, slices, panel, depth, columns, few, outs, windows = code.arguments
     lines, room, groups = rows[1], rows[2], rows[6]
     lanes, wide, number, slice = code.lanes, code.lanes * width, code.part / slices, code.part % slices
@@ -180,13 +177,11 @@ def _outer_products(dtype: Any, step: int, height: int, width: int) -> Any:
 
     code.loop(0, groups * columns, wide, lambda k: code.clear(own + (k * depth + top * wide), (bottom - top) * wide))
     code.loop(number, blocks, sums, body)
-    return code.compiled()
 
 
-@functools.cache
-def _inner_products(dtype: Any, step: int, height: int, width: int) -> Any:
+@kernel(ROWS + "Y W blocks sums strips depth outs windows")
+def _inner_products(code: Code, step: int, height: int, width: int) -> None:
     """W = Y rows^T for each group, summed over blocks, a tile of `height` rows of Y and `width` of X at a time."""
-    code = Code("inner_products", ROWS + "Y W blocks sums strips depth outs windows", dtype)
     *rows, y, w, blocks, sums, strips, depth, outs, windows = code.arguments
     groups = rows[6]
     size = groups * strips * height * depth
@@ -226,7 +221,6 @@ def _inner_products(dtype: Any, step: int, height: int, width: int) -> Any:
 
     code.clear(own, size)
     code.loop(code.part, blocks, sums, body)
-    return code.compiled()
 
 
 @functools.lru_cache(256)
@@ -311,7 +305,7 @@ def convolved(
     crew.run(
         plan.kernel,
         len(plan.rows.table),
-        (address(x), address(lines), room, *plan.table, *arrays, *plan.sizes),
+        (address(x), lines, room, *plan.table, *arrays, *plan.sizes),
         plan.work,
     )
     return y, choice

@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import crew
-from .machine import Code, Value, address, available
+from .machine import Code, Value, address, available, kernel
 
 __all__ = ["SMALL", "added", "summed"]
 
@@ -44,10 +44,9 @@ def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:
     return _reduce(x, axis=axis, keepdims=keepdims)
 
 
-@functools.cache
-def _totals(dtype: Any) -> Any:
+@kernel("X Y length stretches each count")
+def _totals(code: Code) -> None:
     """The sum of each stretch of each row."""
-    code = Code("totals", "X Y length stretches each count", dtype)
     x, y, length, stretches, each, count = code.arguments
     first = code.part * each
     last, lanes = (first + each).if_less(count, first + each, count), code.lanes
@@ -69,7 +68,6 @@ def _totals(dtype: Any) -> Any:
         y[i] = code.total(sums[0])
 
     code.loop(first, last, 1, total)
-    return code.compiled()
 
 
 def added(x: Any, axis: int) -> Any:

@@ -6,16 +6,23 @@ threadpoolctl (extra `threads`), without which there is one thread here, too, un
 
 The threads besides the caller's own are helpers: whoever is first to have large work has them all, for as long as it
 lasts; who comes meanwhile, also from within a part, works alone. Nobody waits for a helper that is slow to wake up.
+
+Ctrl-C raises KeyboardInterrupt in the main thread wherever it happens to be: as a function written in Python begins,
+after any call, and at the end of a turn of a loop. So what is to hold afterwards hangs on what can not be cut in two:
+a `with` of a lock, assignments without a call among them, a `finally` that begins with such or with a call of C. What
+takes more can be done twice, and is, when the first time was cut short.
 """
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from numbers import Integral
 from queue import SimpleQueue
 from typing import Any
@@ -37,28 +44,43 @@ def _blas() -> Any:
 
 
 class _OneBlasThread:
-    """While a `with` is under way, BLAS has one thread (its own would wait by turning in circles, and take the CPUs
-    from those here)."""
+    """Runs work while BLAS has one thread (its own would wait by turning in circles, and take the CPUs from those
+    here)."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.running = 0
-        self.limited: list[tuple[Any, int]] = []
+        self.calls = set[object]()
+        self.limited: list[tuple[Any, int]] = []  # what is to be set back
 
-    def __enter__(self) -> None:
+    def __call__(self, work: Callable[[], Any]) -> Any:
+        """What `work()` gives."""
+        call = object()
+        try:
+            self.enter(call)
+            return work()
+        finally:
+            try:
+                self.leave(call)
+            except BaseException:
+                self.leave(call)
+                raise
+
+    def enter(self, call: object) -> None:
         with self.lock:
-            self.running += 1
-            if self.running == 1:
-                self.limited = [(blas, n) for blas in _blas() or () if (n := blas.get_num_threads()) != 1]
-                for blas, _ in self.limited:
+            self.calls.add(call)
+            for blas in _blas() or () if len(self.calls) == 1 else ():
+                if (n := blas.get_num_threads()) != 1:
+                    self.limited.append((blas, n))
                     blas.set_num_threads(1)
 
-    def __exit__(self, *_: Any) -> None:
+    def leave(self, call: object) -> None:
+        """End a call, whether or not its `enter` and an earlier `leave` came to their ends."""
         with self.lock:
-            self.running -= 1
-            if not self.running:
-                for blas, n in self.limited:
-                    blas.set_num_threads(n)
+            self.calls.discard(call)
+            while self.limited and not self.calls:
+                blas, n = self.limited[-1]
+                blas.set_num_threads(n)
+                self.limited.pop()
 
 
 class Helper:
@@ -70,8 +92,12 @@ class Helper:
     def __init__(self, number: int) -> None:
         self.number, self.awake = number, False
         self.tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self.thread = threading.Thread(target=self._serve, name=f"pullback-{number}", daemon=True)
-        self.thread.start()
+        self.alive = threading.Lock()  # which the thread holds
+        self.alive.acquire()
+
+    def start(self) -> None:
+        """RuntimeError where the system has no more threads. (`threading.Thread` would not survive an interrupt.)"""
+        _thread.start_new_thread(self._serve, ())
 
     def give(self, task: Callable[[], None] | None) -> None:
         """Something to do; None ends the thread."""
@@ -86,35 +112,63 @@ class Helper:
             if Helper.idle:
                 Helper.idle(self)
             self.awake = not self.tasks.empty()
+        self.alive.release()
 
 
 class Team:
-    """The helpers, and the lock that one who has work for them holds."""
+    """The helpers, and the call that has them: its `leader`, which ends that by `leader = None`."""
 
     def __init__(self) -> None:
-        self.lock, self.helpers = threading.Lock(), list[Helper]()
+        self.lock = threading.Lock()
+        self.leader: object = None
+        self.helpers: list[Helper] = []  # number i + 1 at i; one that is not here has ended
+        self.staying = 0  # of them; the others have been told to end
 
-    def gathered(self, count: int) -> Sequence[Helper]:
-        """All helpers but for the caller, if work for so many threads may have them; `lock` is then to be released."""
-        if count < 2 or not self.lock.acquire(blocking=False):
+    def gathered(self, call: object, count: int) -> Sequence[Helper]:
+        """Helpers for work in so many parts; none if they are not to be had, or else `call` is their leader.
+
+        All that look out for machine code may take part: those in `helpers`, whose number stays as it is meanwhile.
+        """
+        threads = get_num_threads()
+        if min(count, threads) < 2 or not self.taken(call):
             return ()
-        threads = min(get_num_threads(), MOST)
-        if len(self.helpers) != threads - 1:
-            self.dismiss()
-            self.helpers = [Helper(i) for i in range(1, threads)]
+        wanted = max(min(count, threads) - 1, min(len(self.helpers), threads - 1))
+        if not len(self.helpers) == self.staying == wanted:
+            self.resize(wanted)
         return self.helpers[: count - 1]
 
-    def dismiss(self) -> None:
-        for helper in self.helpers:
+    def taken(self, call: object) -> bool:
+        with self.lock:
+            if self.leader is None:
+                self.leader = call
+            return self.leader is call
+
+    def resize(self, count: int) -> None:
+        """Have so many helpers, or as many as the system has threads for."""
+        self.staying = min(self.staying, count)
+        for helper in self.helpers[self.staying :]:
             helper.give(None)
-        for helper in self.helpers:
-            helper.thread.join()
-        self.helpers = []
+        for helper in self.helpers[self.staying :]:
+            with helper.alive:
+                pass
+        self.helpers = self.helpers[: self.staying]
+        while len(self.helpers) < count:
+            helper = Helper(len(self.helpers) + 1)
+            try:
+                helper.start()
+                self.helpers, self.staying = [*self.helpers, helper], self.staying + 1
+            except RuntimeError:
+                return
+            except BaseException:
+                helper.give(None)
+                raise
 
     def close(self) -> None:
         """No helpers from now on, as the process ends: machine code may go while they look out for it."""
-        self.lock.acquire(timeout=1)
-        self.dismiss()
+        until = time.monotonic() + 1
+        while not self.taken(self) and time.monotonic() < until:
+            time.sleep(0.001)
+        self.resize(0)
 
 
 team, one_blas_thread = Team(), _OneBlasThread()
@@ -123,8 +177,13 @@ _count: int | None = None
 
 def _forget() -> None:
     """In a forked child there are no threads but one."""
+    if isinstance(team.leader, _Job):
+        team.leader.desert()
+    limited = one_blas_thread.limited
     team.__init__()  # type: ignore[misc]
     one_blas_thread.__init__()  # type: ignore[misc]
+    one_blas_thread.limited = limited
+    one_blas_thread.leave(None)
 
 
 if hasattr(os, "register_at_fork"):
@@ -140,12 +199,21 @@ def get_num_threads() -> int:
     global _count
     if _count is None:
         cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        _count = int(os.environ.get("OMP_NUM_THREADS") or cpus) if _blas() is not None else 1
+        _count = min(_asked() or cpus, MOST) if _blas() is not None else 1
     return _count
 
 
+def _asked() -> int:
+    """What OMP_NUM_THREADS says, in a list (for nested levels, in OpenMP) the first number; 0 where that is none."""
+    try:
+        return max(0, int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0]))
+    except ValueError:
+        return 0
+
+
 def set_num_threads(count: int) -> None:
-    """Spread large work over this many threads from now on; results are the same to the bit for any number.
+    """Spread large work over this many threads from now on (1024 at most); results are the same to the bit for any
+    number. ValueError for what is no positive integer.
 
     >>> before = get_num_threads()
     >>> set_num_threads(2)
@@ -156,7 +224,7 @@ def set_num_threads(count: int) -> None:
     global _count
     if not isinstance(count, Integral) or count < 1:
         raise ValueError(f"set_num_threads: expected a positive integer, not {count!r}")
-    _count = int(count)
+    _count = min(int(count), MOST)
 
 
 class _Job:
@@ -164,9 +232,9 @@ class _Job:
 
     def __init__(self, work: Callable[[Iterator[Any]], None], parts: Sequence[Any]) -> None:
         self.work, self.parts, self.lock = work, iter(parts), threading.Lock()
-        self.busy, self.open = 0, True
+        self.open = True
         self.error: BaseException | None = None
-        self.last = threading.Lock()
+        self.inside: list[threading.Lock] = []  # each held by a helper while it is at work
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -175,30 +243,34 @@ class _Job:
         with self.lock:
             return next(self.parts)
 
-    def join(self) -> None:
+    def lead(self, helpers: Sequence[Helper]) -> None:
+        """What the caller does."""
+        self.inside = [threading.Lock() for _ in helpers]
+        for helper, inside in zip(helpers, self.inside, strict=True):
+            helper.give(partial(self.join, inside))
+        self.work(self)
+
+    def join(self, inside: threading.Lock) -> None:
         """What a helper does."""
-        with self.lock:
-            if not self.open:
-                return
-            self.busy += 1
-        try:
-            self.work(self)
-        except BaseException as error:
-            self.error = error
-        with self.lock:
-            self.busy -= 1
-            if not self.open and not self.busy:
-                self.last.release()
+        with inside:
+            try:
+                if self.open:
+                    self.work(self)
+            except BaseException as error:
+                self.error = error
 
     def close(self) -> None:
-        """Leave no part, and wait for the helpers that are at work."""
-        list(self)  # after an error the helpers are to stop, too
-        self.last.acquire()
-        with self.lock:
-            self.open = False
-            if not self.busy:
-                return
-        self.last.acquire()
+        """Leave no part, and wait for the helpers that are at work; again, if the first time was cut short."""
+        self.open, self.parts = False, iter(())  # after an error the helpers are to stop, too
+        for inside in self.inside:
+            with inside:
+                pass
+
+    def desert(self) -> None:
+        """In a forked child: the helpers are gone, and the parts that they were at will not be done."""
+        if any(inside.locked() for inside in self.inside):
+            self.error = RuntimeError("the process was forked while other threads were at work on the same operation")
+        self.inside, self.lock = [], threading.Lock()
 
 
 def spread(work: Callable[[Iterator[Any]], None], parts: Sequence[Any], size: float = math.inf) -> None:
@@ -209,23 +281,26 @@ def spread(work: Callable[[Iterator[Any]], None], parts: Sequence[Any], size: fl
     if len(parts) < 2:
         work(iter(parts))
         return
-    with one_blas_thread:
-        helpers = team.gathered(min(get_num_threads(), len(parts))) if size >= WORTH else ()
-        if not helpers:
-            work(iter(parts))
-            return
-        job = _Job(work, parts)
+    one_blas_thread(lambda: _spread(_Job(work, parts), len(parts) if size >= WORTH else 1))
+
+
+def _spread(job: _Job, count: int) -> None:
+    try:
+        job.lead(team.gathered(job, count))
+    finally:
         try:
-            for helper in helpers:
-                helper.give(job.join)
-            try:
-                work(job)
-            finally:
-                job.close()
+            job.close()
+        except BaseException:
+            job.close()
+            raise
         finally:
-            team.lock.release()
-        if job.error:
+            if team.leader is job:
+                team.leader = None
+    if job.error:
+        try:
             raise job.error
+        finally:
+            job.error = None  # or its traceback would lead back to it
 
 
 def each(body: Callable[[Any], Any], parts: Sequence[Any], size: float = math.inf) -> None:

@@ -1,6 +1,7 @@
 """Parts of machine code spread over threads: all of them, once, whoever does them, and whatever else goes on."""
 
 import os
+import random
 import subprocess
 import sys
 import textwrap
@@ -10,9 +11,10 @@ import time
 import numpy as np
 import pytest
 
-from pullback import get_num_threads, set_num_threads
-from pullback.autograd import crew
-from pullback.autograd.machine import Code, address
+import pullback as pb
+from pullback import Tensor, get_num_threads, set_num_threads
+from pullback.autograd import crew, memory, threads
+from pullback.autograd.machine import Code, address, available
 from pullback.autograd.threads import each, team
 
 pytest.importorskip("llvmlite")
@@ -21,7 +23,7 @@ pytest.importorskip("llvmlite")
 @pytest.fixture(scope="module")
 def kernel():
     """Adds 1 to an entry of a table for its part, and to one for its thread, and spends some time."""
-    code = Code("count", "table offsets rounds", np.float64)
+    code = Code("count", ["table", "offsets", "rounds"], np.float64)
     table, threads, rounds = code.arguments
     table[code.part] = table[code.part] + 1
     own = code.thread * 16
@@ -92,7 +94,7 @@ def test_from_many_threads(kernel, number):
         caller.start()
     for caller in callers:
         caller.join()
-    assert not wrong and not team.lock.locked()
+    assert not wrong and team.leader is None
 
 
 def test_small_work_stays_on_one_thread(kernel):
@@ -139,3 +141,86 @@ def test_the_end_of_the_process_while_helpers_look_out():
     for _ in range(5):
         done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stdout, done.stderr) == (0, "3\n(64, 4, 38, 38) 0\n", "")
+
+
+def guard(monkeypatch, given):
+    """Have other numbers behind all memory that kernels are given for their threads."""
+    memory = crew.Scratch.memory
+
+    def guarded(scratch, threads):
+        asked = memory(scratch, threads).size
+        given.append((np.full(asked + 80 * scratch.room, 77, scratch.dtype), asked))
+        return given[-1][0][:asked]
+
+    monkeypatch.setattr(crew.Scratch, "memory", guarded)
+
+
+def untouched(given):
+    return all((array[asked:] == 77).all() for array, asked in given)
+
+
+def test_memory_is_for_the_threads_that_take_part(kernel, monkeypatch):
+    """However soon after they are called together another thread changes their number."""
+    given, gathered, before = [], team.gathered, get_num_threads()
+
+    def soon(call, count):
+        helpers = gathered(call, count)
+        set_num_threads(1)
+        return helpers
+
+    guard(monkeypatch, given)
+    monkeypatch.setattr(memory, "PAGE", 8)  # no more than asked for
+    monkeypatch.setattr(team, "gathered", soon)
+    try:
+        for _ in range(100):  # as in `test_helpers_take_part`
+            set_num_threads(3)
+            done = np.zeros(1000, np.int64)
+            crew.run(kernel, 1000, (address(done), crew.Scratch(16, np.dtype(np.int64)), 20_000))
+            assert untouched(given) and (done == 1).all()
+            if given.pop()[0][16:32].any():
+                break
+    finally:
+        set_num_threads(before)
+
+
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.thorough)])
+def test_the_number_of_threads_changes_meanwhile(seconds, monkeypatch):
+    """Results are those of one thread to the bit, and no thread writes behind the memory that there is for all."""
+    rng, given = np.random.default_rng(0), []
+    x, w, a = rng.normal(size=(64, 2, 16, 16)), rng.normal(size=(2, 2, 3, 3)), rng.normal(size=(150, 150))
+
+    def work():
+        p, q = Tensor(x, requires_grad=True), Tensor(w, requires_grad=True)
+        y = pb.relu(pb.conv(p, q, padding=1))
+        z = pb.max_pool(y, 3, 2, padding=1)
+        boxes = pb.avg_pool(y, 5, 1), pb.adaptive_max_pool(y, (5, 7)), pb.max_pool(y, (7, 2), 1)
+        (pb.sum(z) + pb.sum(pb.conv_transpose(z, q, 2)) + sum(map(pb.sum, boxes))).backward()
+        return [p.grad.data, q.grad.data, z.data, *(box.data for box in boxes), pb.matmul(a, a.T)]
+
+    monkeypatch.setattr(crew, "WORTH", 1e-9)
+    monkeypatch.setattr(threads, "WORTH", 0)
+    guard(monkeypatch, given)
+    before, ended, rounds = get_num_threads(), threading.Event(), 0
+
+    def change():
+        counts = random.Random(0)
+        while not ended.is_set():
+            set_num_threads(counts.randint(1, 64))
+            time.sleep(1e-4)
+
+    changing = threading.Thread(target=change)
+    try:
+        set_num_threads(1)
+        expected = work()
+        changing.start()
+        until = time.monotonic() + seconds
+        while rounds < 3 or time.monotonic() < until:
+            given.clear()
+            for one, other in zip(work(), expected, strict=True):
+                np.testing.assert_array_equal(one, other)
+            assert bool(given) == available(x) and untouched(given)
+            rounds += 1
+    finally:
+        ended.set()
+        changing.join()
+        set_num_threads(before)

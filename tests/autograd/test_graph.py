@@ -481,3 +481,31 @@ def test_as_pytorch(case):
 
     theirs = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (2.0, 3.0)]
     assert run(leaf(2.0), leaf(3.0)) == run(*theirs)
+
+
+def test_a_context_of_modes_is_for_one_with_and_a_decorator_for_every_call():
+    @pb.no_grad()
+    def below(n):
+        return (n and below(n - 1)) or (Tensor(1.0, requires_grad=True) * 2).requires_grad
+
+    assert not below(3) and not below(0)
+    once = pb.no_grad()
+    with once:
+        pass
+    with pytest.raises(RuntimeError, match="entered a second time"), once:
+        pass
+    assert (Tensor(1.0, requires_grad=True) * 2).requires_grad
+
+
+def test_contexts_may_end_in_another_order_than_that_of_stacks():
+    def inside():
+        with pb.override(pb.relu, "x", lambda g: g * 10):
+            yield
+
+    x, generator = Tensor(1.0, requires_grad=True), inside()
+    next(generator)
+    with pb.no_grad():
+        next(generator, None)
+        assert not (x * 2).requires_grad
+    pb.relu(x).backward()
+    assert x.grad.item() == 1.0

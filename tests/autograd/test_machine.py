@@ -367,7 +367,7 @@ def test_dropped_code_leaves_the_rest_alone():
     """As when two threads have compiled the same, or a cache is full."""
 
     def doubled():
-        code = machine.Code("doubled", "X Y count", np.float64)
+        code = machine.Code("doubled", ["X", "Y", "count"], np.float64)
         x, y, count = code.arguments
 
         def part(i):

@@ -2,7 +2,11 @@
 
 import contextlib
 import os
+import subprocess
+import sys
+import textwrap
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -65,7 +69,7 @@ def test_errors_come_through_and_stop_the_rest(bad):
         assert len(done) < 10_000
         again = []
         spread(lambda turns: again.extend(turns), range(10))
-    assert sorted(again) == list(range(10)) and threads.one_blas_thread.running == 0
+    assert sorted(again) == list(range(10)) and not threads.one_blas_thread.calls
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, "2"])
@@ -88,6 +92,29 @@ def test_blas_has_one_thread_inside_and_its_own_after():
         with pytest.raises(ZeroDivisionError):
             spread(lambda turns: 1 / 0, range(4))
     assert set(inside) == {1} and blas() == before
+
+
+CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    "text, count",
+    [("3", 3), (" 3 ", 3), ("4,2", 4), ("4 , 2", 4), ("1", 1), ("1000000000", 1024)]
+    + [(text, CPUS) for text in ("", "0", "-2", "abc", "2.5", ",4", "0,4", "9" * 9999)],
+)
+def test_numbers_from_the_environment(text, count, monkeypatch):
+    pytest.importorskip("threadpoolctl")
+    monkeypatch.setenv("OMP_NUM_THREADS", text)
+    monkeypatch.setattr(threads, "_count", None)
+    assert get_num_threads() == count
+
+
+def test_a_huge_number_is_as_many_as_there_can_be():
+    with number(10**9):
+        assert get_num_threads() == 1024
+        done = []
+        spread(lambda turns: done.extend(turns), range(100))
+        assert sorted(done) == list(range(100)) and len(threads.team.helpers) <= 99
 
 
 @pytest.mark.parametrize("size, groups, stride", [(32, 1, 1), (33, 2, 2), (64, 1, 2)])
@@ -150,7 +177,124 @@ def test_many_callers_share_the_threads():
             caller.start()
         for caller in callers:
             caller.join()
-    assert not wrong and threads.one_blas_thread.running == 0
+    assert not wrong and not threads.one_blas_thread.calls
+
+
+def together(*calls):
+    """Run calls at the same time, with threads that take turns as often as they can; what they gave."""
+    found, before = [None] * len(calls), sys.getswitchinterval()
+    start = threading.Barrier(len(calls))
+
+    def run(i):
+        start.wait()
+        found[i] = calls[i]()
+
+    sys.setswitchinterval(1e-6)
+    try:
+        callers = [threading.Thread(target=run, args=(i,)) for i in range(len(calls))]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+    finally:
+        sys.setswitchinterval(before)
+    return found
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("inner", [False, True])
+def test_gradients_from_many_threads_add_up(inner, create_graph):
+    """In a leaf, and in a tensor inside of a graph that all share; integers, whose sums are exact."""
+    for _ in range(200):
+        x = Tensor(np.zeros(64), requires_grad=True)
+        y = x * 1.0 if inner else x
+        y.retain_grad()
+
+        def call(i, y=y):
+            for _ in range(2):
+                (y * float(i)).sum().backward(retain_graph=True, create_graph=create_graph)
+
+        together(*(partial(call, i) for i in range(8)))
+        for z in (x, y):
+            np.testing.assert_array_equal(z.grad.data, np.full(64, 2.0 * sum(range(8))))
+        x.grad = y.grad = None  # with create_graph these may lead back to x
+
+
+def test_hooks_from_many_threads_are_all_there():
+    for _ in range(200):
+        x, ran = Tensor(2.0, requires_grad=True), []
+        y = x * 3.0
+        handles = together(*[lambda y=y, ran=ran: y.register_hook(lambda g: ran.append(1))] * 7, y.retain_grad)
+        y.backward(retain_graph=True)
+        assert len(ran) == 7 and y.grad.item() == 1.0
+        for handle in handles[:-1]:
+            handle.remove()
+        y.backward()
+        assert len(ran) == 7
+
+
+def test_a_hook_is_removed_after_retain_grad():
+    x = Tensor(2.0, requires_grad=True)
+    y = x * 3.0
+    handle = y.register_hook(lambda g: g * 10.0)
+    y.retain_grad()
+    handle.remove()
+    y.backward()
+    assert (x.grad.item(), y.grad.item()) == (3.0, 1.0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_within_work():
+    """The child, which lacks the helpers and so some parts, says so, and then has threads of its own."""
+    meeting, ended = threading.Barrier(2, timeout=20), []
+    before = [blas.get_num_threads() for blas in threads._blas() or ()]
+
+    def work(turns):
+        for _ in turns:
+            meeting.wait()
+            if threading.current_thread() is threading.main_thread():
+                children.append(os.fork())
+                if not children[0]:
+                    return
+                ended.append(os.waitpid(children[0], 0)[1])
+            meeting.wait()
+
+    children = []
+    with number(2):
+        try:
+            spread(work, range(2))
+        except RuntimeError as error:
+            done = []
+            spread(lambda turns: done.extend(turns), range(50))
+            again = [blas.get_num_threads() for blas in threads._blas() or ()]
+            os._exit(not ("forked" in str(error) and sorted(done) == list(range(50)) and again == before))
+        finally:
+            if children and not children[0]:
+                os._exit(2)
+    assert ended == [0]
+
+
+def test_the_end_of_the_process_during_work():
+    code = """
+        import threading, time
+        import numpy as np, pullback as pb
+        from pullback.autograd import crew, threads
+        crew.WORTH, threads.WORTH = 1e-9, 0
+        pb.set_num_threads(3)
+        x, w = np.ones((64, 2, 16, 16)), np.ones((2, 2, 3, 3))
+        a = np.ones((200, 200), complex)
+        def work(f):
+            while True:
+                f()
+        for f in (lambda: pb.conv(x, w), lambda: threads.each(time.sleep, [0.001] * 4), lambda: pb.matmul(a, a)):
+            threading.Thread(target=work, args=(f,), daemon=True).start()
+        time.sleep(0.2)
+        print("end")
+    """
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
