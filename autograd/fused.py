@@ -21,9 +21,10 @@ _LEAST = 1 << 11  # entries for which more than one call pays
 def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[Any] = (), /, **numbers: Any) -> None:
     """Give arrays, in place, new values: formula(*targets, *others, **numbers), a tuple with one for each target.
 
-    All arrays have one shape and one dtype, or it is a ValueError. The formula works entry by entry: with operators (on targets in place, too), `np.sqrt`,
-    `np.maximum` and `np.sign`, and it may ask bools among the numbers what to do. With machine code it is compiled,
-    once for all values of the other numbers; or else NumPy goes through blocks that fit the cache. Both round alike.
+    All arrays have one shape and one dtype, or it is a ValueError. The formula works entry by entry: with operators
+    (on targets in place, too), `np.sqrt`, `np.maximum` and `np.sign`, and it may ask bools among the numbers what
+    to do. With machine code it is compiled, once for all values of the other numbers; or else NumPy goes through
+    blocks that fit the cache. Both round alike.
     """
     arrays = [*targets, *others]
     shape, dtype, size = arrays[0].shape, arrays[0].dtype, arrays[0].size

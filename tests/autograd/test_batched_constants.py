@@ -19,9 +19,9 @@ SAMPLES = {  # name -> what is called with one example of each of some batches, 
         "array_equiv", "logical_and", "logical_or", "logical_xor",
     )},
     **{name: [(lambda f, x: f(x), X)] for name in (
-        "logical_not", "isfinite", "isinf", "isnan", "signbit", "spacing", "isneginf", "isposinf", "iscomplex", "isreal",
-        "iscomplexobj", "isrealobj", "nonzero", "flatnonzero", "argwhere", "unique", "unique_all", "unique_counts",
-        "unique_inverse", "shape", "ndim", "size", "common_type", "isscalar", "iterable", "min_scalar_type",
+        "logical_not", "isfinite", "isinf", "isnan", "signbit", "spacing", "isneginf", "isposinf", "iscomplex",
+        "isreal", "iscomplexobj", "isrealobj", "nonzero", "flatnonzero", "argwhere", "unique", "unique_all",
+        "unique_counts", "unique_inverse", "shape", "ndim", "size", "common_type", "isscalar", "iterable", "min_scalar_type",
         "array2string", "array_repr", "array_str", "histogram", "histogram_bin_edges", "histogramdd",
     )},
     **{name: [(lambda f, x: f(x), X), (lambda f, x: f(x, axis=0), SQUARES)] for name in (
