@@ -21,8 +21,9 @@ SAMPLES = {  # name -> what is called with one example of each of some batches, 
     **{name: [(lambda f, x: f(x), X)] for name in (
         "logical_not", "isfinite", "isinf", "isnan", "signbit", "spacing", "isneginf", "isposinf", "iscomplex",
         "isreal", "iscomplexobj", "isrealobj", "nonzero", "flatnonzero", "argwhere", "unique", "unique_all",
-        "unique_counts", "unique_inverse", "shape", "ndim", "size", "common_type", "isscalar", "iterable", "min_scalar_type",
-        "array2string", "array_repr", "array_str", "histogram", "histogram_bin_edges", "histogramdd",
+        "unique_counts", "unique_inverse", "shape", "ndim", "size", "common_type", "isscalar", "iterable",
+        "min_scalar_type", "array2string", "array_repr", "array_str", "histogram", "histogram_bin_edges",
+        "histogramdd",
     )},
     **{name: [(lambda f, x: f(x), X), (lambda f, x: f(x, axis=0), SQUARES)] for name in (
         "all", "any", "argmax", "argmin", "count_nonzero", "nanargmax", "nanargmin",
