@@ -29,8 +29,8 @@ def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[
     arrays = [*targets, *others]
     shape, dtype, size = arrays[0].shape, arrays[0].dtype, arrays[0].size
     if any(a.shape != shape or a.dtype != dtype for a in arrays):
-        given = ", ".join(f"{a.dtype} {a.shape}" for a in arrays)
-        raise ValueError(f"fused: arrays {given}; expected one shape and one dtype")
+        kinds = ", ".join(f"{a.dtype} {a.shape}" for a in arrays)
+        raise ValueError(f"fused: arrays {kinds}; expected one shape and one dtype")
     if not all(a.flags.c_contiguous for a in arrays) or size < _LEAST:
         _by_numpy(formula, targets, arrays, numbers)
     elif available(*arrays):

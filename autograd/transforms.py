@@ -150,7 +150,8 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness:
         if len(counts) != 1 or 0 in counts:
             shapes = ", ".join(str(x.shape) for x in tensors)
             raise ValueError(f"vmap: in_axes {in_axes} of arguments of shapes {shapes} give no one number of examples")
-        with deeper() as level, mode(batches=(*modes.batches, (level, *counts, randomness))):
+        (n,) = counts
+        with deeper() as level, mode(batches=(*modes.batches, (level, n, randomness))):
             inputs = [
                 x if axis is None else batched(level, moveaxis(x, axis, 0))
                 for x, axis in zip(tensors, axes, strict=True)
@@ -158,7 +159,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness:
             result = f(*rebuild(inputs), **kwargs)
             outputs, rebuild = flatten(result)
             places = _axes(out_axes, result, "out_axes")
-            values = [_outside(asarray(out), level, *counts, axis) for out, axis in zip(outputs, places, strict=True)]
+            values = [_outside(asarray(out), level, n, axis) for out, axis in zip(outputs, places, strict=True)]
         return rebuild(values)
 
     return on_batches
