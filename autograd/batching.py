@@ -13,7 +13,7 @@ The ones here serve most primitives; which one a primitive has, its kind says:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy as np
 from .graph import modes
 from .levels import Traced, level_of, raw
 from .tensor import Tensor, wrap
+from .trees import flatten
 
 
 class Batched(Traced):
@@ -58,8 +59,8 @@ class Batched(Traced):
 
     def raised(self, result: Any) -> Any:
         """A result, or several, as a value of this batch."""
-        if isinstance(result, tuple):
-            return tuple(map(self.raised, result))
+        if isinstance(result, (tuple, list)):
+            return _like(result, map(self.raised, result))
         return wrap(Batched(self.level, result)) if isinstance(result, (Tensor, np.ndarray, np.generic)) else result
 
 
@@ -114,14 +115,31 @@ def folded(call: Any, n: int, values: Any, batched: set[int], /, **options: Any)
 
 def looped(call: Any, n: int, values: Any, batched: set[int], /, **options: Any) -> Any:
     rows = (call(*(v[k] if i in batched else v for i, v in enumerate(values)), **options) for k in range(n))
-    return tuple(map(_together, zip(*rows, strict=True)))
+    name = getattr(getattr(call, "__self__", call), "__name__", "a function")
+    return tuple(_together(parts, name) for parts in zip(*rows, strict=True))
 
 
-def _together(parts: tuple[Any, ...]) -> Any:
-    """What the examples gave, one beneath the other; what is no array is the same for all."""
-    if isinstance(parts[0], tuple):
-        return tuple(map(_together, zip(*parts, strict=True)))
-    return np.stack(parts) if isinstance(parts[0], (Tensor, np.ndarray, np.generic)) else parts[0]
+def _together(parts: tuple[Any, ...], name: str) -> Any:
+    """What the examples gave, one beneath the other; what is no array or number has to be the same for all."""
+    first = parts[0]
+    if isinstance(first, (tuple, list)) and len({len(part) for part in parts}) == 1:
+        return _like(first, (_together(each, name) for each in zip(*parts, strict=True)))
+    if any(isinstance(part, (Tensor, np.ndarray, np.generic)) for part in parts):
+        shapes = list(dict.fromkeys(map(np.shape, parts)))
+        if len(shapes) > 1:
+            raise ValueError(f"vmap: {name} gives results of shapes {shapes[0]} and {shapes[1]}, which are no batch")
+        return np.stack(parts)
+    other = next((part for part in parts if part != first), first)
+    if other is first:
+        return first
+    if isinstance(first, (bool, int, float, complex)):
+        return np.array(parts)
+    raise TypeError(f"vmap: {name} gives {first!r} for one example and {other!r} for another, which are no batch")
+
+
+def _like(several: Any, parts: Iterable[Any]) -> Any:
+    """Parts in a tuple, named or not, or a list, as that one is."""
+    return several._make(parts) if hasattr(several, "_make") else type(several)(parts)
 
 
 def by_kind(primitive: Any) -> Callable[..., Any]:
@@ -134,33 +152,40 @@ def by_kind(primitive: Any) -> Callable[..., Any]:
 def _lower(value: Any) -> Any:
     """A value without Tensors in it."""
     if isinstance(value, (list, tuple)):
-        return type(value)(_lower(v) for v in value)
+        return _like(value, map(_lower, value))
     return raw(value) if isinstance(value, Tensor) else value
 
 
 def _raised(out: Any) -> Any:
     """A result, or several, as Tensors."""
-    if isinstance(out, tuple):
-        parts = map(_raised, out)
-        return type(out)(*parts) if hasattr(out, "_fields") else tuple(parts)
+    if isinstance(out, (tuple, list)):
+        return _like(out, map(_raised, out))
     return wrap(out) if isinstance(out, (np.ndarray, np.generic)) else out
 
 
 def computed(function: Any, *args: Any, **kwargs: Any) -> Any:
     """What a function whose results have no derivative gives for the values of Tensors, without their graph."""
-    if modes.depth and any(map(level_of, (*args, *kwargs.values()))):
-        return _for_examples(function, args, kwargs)
+    if modes.depth:
+        values, rebuild = flatten((args, kwargs))
+        if any(map(level_of, values)):
+            return _for_examples(function, values, rebuild)
+    return at_once(function, *args, **kwargs)
+
+
+def at_once(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """`computed` by one call with the arrays in Tensors; TypeError where they differ over a batch."""
     return _raised(function(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()}))
 
 
-def _for_examples(function: Any, args: Any, kwargs: Any) -> Any:
-    """`computed` for arguments that may differ over batches."""
-    count = len(args)
-    given = [x.detach() if isinstance(x, Tensor) else x for x in (*args, *kwargs.values())]
+def _for_examples(function: Any, values: list[Any], rebuild: Callable[[Any], Any]) -> Any:
+    """`computed` for arguments with values that may differ over batches."""
+    given = [x.detach() if isinstance(x, Tensor) else x for x in values]
 
     def one(*values: Any) -> tuple[Any]:
-        return (computed(function, *values[:count], **dict(zip(kwargs, values[count:], strict=True))),)
+        args, kwargs = rebuild(values)
+        return (computed(function, *args, **kwargs),)
 
+    one.__name__ = function.__name__
     level = max(map(level_of, given), default=0)
     if not level:
         return one(*given)[0]

@@ -39,7 +39,7 @@ def _lease(array: Any, owner: int) -> Any:
     return array if there is None else there
 
 
-def _ended(lease: _Lease) -> None:
+def _ended(lease: _Lease, leases: dict[int, _Lease] = leases) -> None:
     if leases.get(lease.owner) is lease:
         del leases[lease.owner]
 

@@ -13,7 +13,7 @@ import numpy as np
 from . import elementwise as el
 from . import parts
 from .arranging import repeat
-from .batching import computed
+from .batching import Batched, at_once, computed
 from .diagonals import diagonal, trace
 from .graph import modes
 from .indexing import getitem, setitem
@@ -47,13 +47,19 @@ constants: set[Any] = set()
 
 
 def _carried(value: Any) -> bool:
-    return carried(value) or isinstance(value, (list, tuple)) and builtins.any(map(_carried, value))
+    """Whether a derivative may be asked of what is in a value, of the examples of a batch, or of parts of a list."""
+    if isinstance(value, (list, tuple)):
+        return builtins.any(map(_carried, value))
+    if carried(value) and value._node is None and isinstance(value._held, Batched):
+        return _carried(value._held.value)
+    return carried(value)
 
 
-def constant(function: Any, *names: str) -> Callable[..., Any]:
+def constant(function: Any, *names: str, run: Callable[..., Any] = computed) -> Callable[..., Any]:
     """A function whose results are constants of the graph (comparisons, positions, shapes), on Tensors.
 
     The arguments of these names have entries that go into the result: TypeError if one of them requires a gradient.
+    `run(function, *args, **kwargs)` calls it: for each example of a batch, unless told.
     """
 
     def on_tensors(*args: Any, **kwargs: Any) -> Any:
@@ -64,7 +70,7 @@ def constant(function: Any, *names: str) -> Callable[..., Any]:
                 raise TypeError(
                     f"{function.__name__}: {lost[0]} requires a gradient, which has no rule here; detach() it"
                 )
-        return computed(function, *args, **kwargs)
+        return run(function, *args, **kwargs)
 
     constants.add(on_tensors)
     on_tensors.__wrapped__ = function  # type: ignore[attr-defined]  # for its signature
@@ -131,7 +137,9 @@ common_type, min_scalar_type, isscalar, iterable = map(
 )
 shares_memory, may_share_memory = constant(np.shares_memory), constant(np.may_share_memory)
 array2string, array_repr, array_str = map(constant, (np.array2string, np.array_repr, np.array_str))
-save, savetxt, savez, savez_compressed = map(constant, (np.save, np.savetxt, np.savez, np.savez_compressed))
+save, savetxt, savez, savez_compressed = (
+    constant(function, run=at_once) for function in (np.save, np.savetxt, np.savez, np.savez_compressed)
+)
 bitwise_not = bitwise_invert
 
 

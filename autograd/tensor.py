@@ -384,7 +384,7 @@ def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tu
     if gradient is None:
         if output.size != 1:
             raise RuntimeError(f"backward: an output of shape {output.shape} needs a gradient of that shape")
-        one = np.ones(output.shape, output.dtype) if output._node.value is None else output.dtype.type(1)
+        one = np.ones(output.shape, output.dtype) if output.ndim else output.dtype.type(1)
         return output._node, wrap(one) if create_graph else one
     given = gradient if isinstance(gradient, Tensor) else wrap(borrowed(gradient))
     if given.shape != output.shape:

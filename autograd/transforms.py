@@ -123,7 +123,8 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness:
 
     `in_axes` is the axis of the examples in every argument, or a tuple of them, one for each argument (a number for all
     that it contains, or a nest of its form); None for an argument that all examples share. `out_axes` says the same of
-    the results. ValueError where the arguments have different numbers of examples or none.
+    the results, None of one that is the same for all. ValueError where the arguments have different numbers of examples
+    or none, and where `out_axes` is None for a result that depends on the example.
 
     Where `f` draws random numbers of `nn` (dropout), `randomness` says whether they are "different" for each example
     or the "same" for all, as in PyTorch; RuntimeError where it does not ("error").
@@ -149,16 +150,17 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness:
         if len(counts) != 1 or 0 in counts:
             shapes = ", ".join(str(x.shape) for x in tensors)
             raise ValueError(f"vmap: in_axes {in_axes} of arguments of shapes {shapes} give no one number of examples")
-        with deeper() as level, mode(batches=(*modes.batches, (level, *counts, randomness))):
+        (n,) = counts
+        with deeper() as level, mode(batches=(*modes.batches, (level, n, randomness))):
             inputs = [
                 x if axis is None else batched(level, moveaxis(x, axis, 0))
                 for x, axis in zip(tensors, axes, strict=True)
             ]
             result = f(*rebuild(inputs), **kwargs)
             outputs, rebuild = flatten(result)
-            values = [_whole(asarray(out), level, *counts) for out in outputs]
-        places = _axes(out_axes, result, "out_axes")
-        return rebuild([v[0] if a is None else moveaxis(v, 0, a) for v, a in zip(values, places, strict=True)])
+            places = _axes(out_axes, result, "out_axes")
+            values = [_outside(asarray(out), level, n, axis) for out, axis in zip(outputs, places, strict=True)]
+        return rebuild(values)
 
     return on_batches
 
@@ -168,10 +170,15 @@ def batched(level: int, x: Any) -> Tensor:
     return wrap(Batched(level, plain(x)))
 
 
-def _whole(out: Tensor, level: int, n: int) -> Tensor:
-    """A result with the batch axis in front."""
+def _outside(out: Tensor, level: int, n: int, axis: int | None) -> Tensor:
+    """A result with the batch axis where it is wanted."""
     out = lowered(out, level)
-    return asarray(out._held.value) if level_of(out) == level else apart(broadcast_to(out, (n, *out.shape)))
+    own = level_of(out) == level
+    if axis is None:
+        if own:
+            raise ValueError(f"vmap: out_axes is None for a result of shape {out.shape} that depends on the example")
+        return out
+    return apart(moveaxis(asarray(out._held.value) if own else broadcast_to(out, (n, *out.shape)), 0, axis))
 
 
 def _axes(axes: Any, tree: Any, name: str) -> list[Any]:

@@ -182,6 +182,8 @@ def test_errors_name_what_is_wrong():
         vmap(lambda x: x, in_axes=None)(X[0])
     with pytest.raises(ValueError, match="no one number"):
         vmap(lambda x: x)(np.zeros((0, 3)))
+    with pytest.raises(ValueError, match=r"out_axes is None for a result of shape \(3,\) that depends on"):
+        vmap(lambda x: (x.sum(), x), out_axes=(0, None))(X[0])
     for read in (bool, float, np.asarray, lambda x: np.ones(3)[x > 0], lambda x: x.item()):
         with pytest.raises(TypeError, match="differs from example to example|would lose it|index"):
             vmap(lambda x, read=read: Tensor(read(x)))(np.ones(3))

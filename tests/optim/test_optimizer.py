@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pullback import Tensor, no_grad
-from pullback.optim import SGD, Optimizer
+from pullback.optim import SGD, Adam, Optimizer
 
 
 def parameter(*values):
@@ -29,6 +29,22 @@ def test_groups_have_their_own_options_over_the_defaults():
     optimizer.param_groups[1]["lr"] = 1.0
     optimizer.step()
     assert a.tolist() == [0.0, 1.0] and b.tolist() == [1.75]
+
+
+@pytest.mark.parametrize("size", [2, 1 << 16])
+@pytest.mark.parametrize("kind", [SGD, Adam])
+def test_a_gradient_may_have_another_dtype(kind, size):
+    moved = []
+    for dtype in (np.float32, np.float64):
+        p = Tensor(np.ones(size, np.float32), requires_grad=True)
+        p.grad = Tensor(np.full(size, 0.5, dtype))
+        kind([p], lr=0.25).step()
+        moved.append(p.numpy())
+    np.testing.assert_array_equal(*moved)
+    assert moved[0].dtype == np.float32 and np.all(moved[0] < 1)
+    p.grad = Tensor(np.full(size, 0.5j))
+    with pytest.raises(TypeError, match="same_kind"):
+        kind([p], lr=0.25).step()
 
 
 def test_parameters_may_come_from_a_generator():
