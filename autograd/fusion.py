@@ -1,4 +1,4 @@
-"""Several operations in one pass over memory: what is recorded, and each pass back, is as if one came after the other."""
+"""Several operations in one pass over memory: what is recorded, and its way back, is as if they came one by one."""
 
 from __future__ import annotations
 

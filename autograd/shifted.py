@@ -299,7 +299,7 @@ def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
 def convolved(
     x: Any, w: Any, bias: Any, geo: Geometry, groups: int, rectified: bool, tile: tuple[int, ...], chosen: bool
 ) -> tuple[Any, Any]:
-    """As `conv`, but no less than 0, if rectified; then of tiles of that size the largest, and which ones, if wanted."""
+    """As `conv`, but no less than 0, if rectified; of tiles of that size the largest, and which ones, if wanted."""
     m = at_once(len(x), geo, _FEW)
     if m > 1:
         tile = (*tile, 1) if tile else ()

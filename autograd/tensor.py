@@ -277,8 +277,8 @@ class Tensor:
         value = raw(self).item()
         if _would_end(self):
             raise TypeError(
-                f"{kind}() of a Tensor of which a gradient may be asked would lose it (NumPy and math call it where they "
-                "want a number): use .item() for the value, or stack() for an array of Tensors"
+                f"{kind}() of a Tensor of which a gradient may be asked would lose it (NumPy and math call it where "
+                "they want a number): use .item() for the value, or stack() for an array of Tensors"
             )
         return value
 

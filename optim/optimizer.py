@@ -75,13 +75,42 @@ class Optimizer:
             for p in group["params"]:
                 node = p._node
                 if node is not None and node.grad is not None:
-                    data, gradient = _writable(p), node.grad._held
+                    state = self.state[p]
+                    gradient = self._checked(node.grad._held, state, p._held)
+                    data = _writable(p)
                     if gradient.dtype.kind == "c":
                         gradient = np.conj(gradient)  # which is the direction of steepest ascent, see `backward`
-                    self.update(data, gradient, self.state[p], group)
+                    self.update(data, gradient, state, group)
                     if not data.ndim:
                         p._held = node.value = data[()]
         return loss
+
+    def _checked(self, gradient: Any, state: dict[str, Any], data: Any) -> Any:
+        """A gradient in its parameter's dtype; ValueError or TypeError if it or the state does not fit the data, which
+        may have been assigned since.
+        """
+        shape, dtype = data.shape, data.dtype
+        if gradient.shape != shape:
+            raise ValueError(
+                f"{self._name}: grad of shape {gradient.shape} found at a parameter of shape {shape}; "
+                "call zero_grad() when its data gets another shape"
+            )
+        if gradient.dtype != dtype:
+            if not np.can_cast(gradient.dtype, dtype, "same_kind"):
+                raise TypeError(f"{self._name}: cannot cast grad from {gradient.dtype} to {dtype} by 'same_kind'")
+            gradient = gradient.astype(dtype)
+        for name, value in state.items():
+            if value.__class__ is ndarray and not (value.shape == shape and value.dtype == dtype):
+                if value.shape != shape:
+                    raise ValueError(
+                        f"{self._name}: {name} of shape {value.shape} kept of a parameter that has shape {shape} now; "
+                        "make a new optimizer, or state.pop(parameter)"
+                    )
+                raise TypeError(
+                    f"{self._name}: {name} of {value.dtype} kept of a parameter that is {dtype} now; "
+                    "load_state_dict(state_dict()) casts what is kept"
+                )
+        return gradient
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set them to zeros."""

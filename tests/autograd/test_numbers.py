@@ -48,7 +48,7 @@ DOORS: dict[str, tuple[Any, Any]] = {  # and what they give for 2
     "cmath.exp": (cmath.exp, cmath.exp(2)),
     "struct": (lambda t: struct.unpack("d", struct.pack("d", t))[0], 2.0),
     "array": (lambda t: array.array("d", [t])[0], 2.0),
-    "%": (lambda t: float("%.1f" % t), 2.0),
+    "%": (lambda t: float("%.1f" % (t,)), 2.0),  # noqa: UP031
 }
 UNTOLD = ("struct", "a.flat[0] =")  # whose errors hide ours
 OPEN: dict[str, tuple[Any, Any]] = {
