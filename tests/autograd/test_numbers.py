@@ -105,7 +105,7 @@ def jvp_without_recording(f: Any) -> None:
 
 
 def with_a_leaf_inside(f: Any) -> None:
-    pb.jvp(lambda t: not_recorded(lambda _: f(Tensor(t, requires_grad=True) + t)), (1.0,), (1.0,))
+    pb.jvp(lambda t: not_recorded(lambda _: f((t * 1).requires_grad_())), (2.0,), (1.0,))
 
 
 SHUT = {
@@ -115,7 +115,7 @@ SHUT = {
     "vjp": inside(lambda f: pb.vjp(f, 2.0)),
     "jvp": inside(lambda f: pb.jvp(f, (2.0,), (1.0,))),
     "jvp in no_grad": inside(jvp_without_recording),
-    "a graph in jvp in no_grad": inside(with_a_leaf_inside),
+    "a leaf in jvp in no_grad": inside(with_a_leaf_inside),
     "grad in jvp": inside(lambda f: pb.hvp(f, 2.0, 1.0)),
 }
 WIDE = {
