@@ -202,6 +202,15 @@ def in_sight_of_hooks(net: Any, x: Any) -> list[Any]:
     return seen
 
 
+def transforms_of_the_pullback(net: Any, x: Any) -> list[Any]:
+    """Of a graph that was recorded outside of them."""
+    y, back = pb.vjp(net, x)
+    g = np.cos(y.numpy())
+    (each,) = pb.vmap(back)(np.stack([g, -g, 2 * g]))
+    (gradient,), (moved,) = pb.jvp(back, (g,), (np.sin(g),))
+    return [each.numpy(), gradient.numpy(), moved.numpy()]
+
+
 def in_threads(net: Any, x: Any) -> list[Any]:
     """One graph, pulled back by threads at once, and graphs of their own, in threads with another rule and without."""
     y = net(Tensor(x, requires_grad=True))
@@ -287,6 +296,7 @@ LOOKS = {
     "vmap of the gradient": lambda net, x: [
         pb.vmap(pb.grad(lambda x: (net(x) ** 2).sum()))(np.stack([x, -x, 2 * x])).numpy()
     ],
+    "transforms of the pullback": transforms_of_the_pullback,
     "threads": in_threads,
     "NaN and infinities": not_finite,
     "what is changed in between": changed_in_between,
