@@ -7,9 +7,9 @@ refused by name.
 
 Some of NumPy never asks Tensors: `array` and its kin, `full`, `r_` and `c_`, `vectorize`, `numpy.polynomial` about
 coefficients. They make an array of what they are given, which a Tensor that requires a gradient refuses (`stack`,
-`concatenate` and this package's `array` and `full` do the same with gradients). What asks for `float(t)` gets the
-number: so do `a[0] = t` and `np.sum(a, initial=t)` for an array `a`, and `fromiter`. `save` and its kin, and printing,
-take the values.
+`concatenate` and this package's `array` and `full` do the same with gradients). So it refuses `float(t)`, by which
+`a[0] = t`, `a.fill(t)`, `fromiter`, `np.sum(a, initial=t)` for an array `a`, and `math.sin(t)` ask for the number;
+`t.item()` gives it. `save` and its kin, and printing, take the values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Several operations in one pass over memory: what each of them records is as if they came one after the other."""
+"""Several operations in one pass over memory: what is recorded, and its way back, is as if they came one by one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 
 from . import shifted
 from .convolution import arguments, conv
-from .elementwise import relu
-from .graph import modes
-from .pooling import max_pool
+from .elementwise import gate, relu
+from .graph import Node, Shortcut, modes
+from .lending import own
+from .pooling import max_pool, pooling_geometry, window_place
 from .tensor import Tensor, wrap
-from .windows import geometry
+from .windows import Geometry
 
 __all__ = ["convolved"]
 
@@ -21,22 +22,58 @@ _LARGEST = 1 << 6  # entries of a tile: code is written out for each
 _ZERO = np.zeros(1)
 
 
-def convolved(x: Any, w: Any, *settings: Any, bias: Any, rectified: bool, tile: tuple[int, ...]) -> Any:
-    """`conv`; then the largest entries of tiles, if they have a size; then `relu`, if rectified."""
-    given, geo, groups = arguments(x, w, *settings, bias=bias)
-    x, w, bias = (a._held if isinstance(a, Tensor) else a for a in given)
-    fits = all(t <= n for t, n in zip(tile, geo.out, strict=False)) and math.prod(tile) <= _LARGEST
-    if modes.special == 2 or not (fits and shifted.available(x, w, bias)):
-        y = conv.apply(*given, geo=geo, groups=groups)
-        y = max_pool(y, tile) if tile else y
-        return relu(y) if rectified else y
-    recorded = modes.special == 0
-    out, choice = shifted.convolved(x, w, bias, geo, groups, rectified, tile, recorded and bool(tile))
+def convolved(x: Any, w: Any, *settings: Any, bias: Any, rectified: bool, pooling: tuple[Any, ...] = ()) -> Any:
+    """`conv`; then `relu`, if rectified; then `max_pool` with those arguments, if there are any."""
+    together = _together(*arguments(x, w, *settings, bias=bias), rectified, pooling) if modes.special < 2 else None
+    if together is not None:
+        return together
+    y = conv(x, w, *settings, bias=bias)
+    y = relu(y) if rectified else y
+    return max_pool(y, *pooling) if pooling else y
+
+
+def _together(given: Any, geo: Geometry, groups: int, rectified: bool, pooling: tuple[Any, ...]) -> Tensor | None:
+    """The same in one pass, where that is possible."""
+    x, w, b = (a._held if isinstance(a, Tensor) else a for a in given)
+    shape = (len(x), len(w), *geo.out)
+    between = np.ndarray(shape, w.dtype, _ZERO, 0, (0,) * len(shape))  # whose entries nobody asks for
+    over = pooling_geometry("max_pool", between, *pooling) if pooling else None
+    if not (shifted.available(x, w, b) and (over is None or _tiles(over))):
+        return None
+    tile = over.kernel if over else ()
+    recorded = modes.special == 0 and any(isinstance(a, Tensor) and a._node is not None for a in given)
+    out, choice = shifted.convolved(x, w, b, geo, groups, rectified, tile, recorded and bool(tile))
     if not recorded:
         return wrap(out)
-    shape = (len(x), len(w), *geo.out)
-    between = np.ndarray(shape, out.dtype, _ZERO, 0, (0,) * len(shape))  # whose entries nobody asks for
-    y = conv.computed(between if tile or rectified else out, *given, geo=geo, groups=groups)
-    if tile:
-        y = max_pool.computed((out, choice), y, geo=geometry("max_pool", geo.out, tile, tile))
-    return relu.computed(out, y) if rectified else y
+    if not (rectified and over):
+        y = conv.computed(between if rectified or over else out, *given, geo=geo, groups=groups)
+        return relu.computed(out, y) if rectified else max_pool.computed((out, choice), y, geo=over) if over else y
+    if np.isnan(out.max(initial=0)):
+        return None  # relu's rule makes NaN of all entries that are, not just of those that were chosen
+    given = [
+        a if a is None else wrap(own(a._held), a._node) if isinstance(a, Tensor) else wrap(own(a, True)) for a in given
+    ]
+    y = conv.computed(between, *given, geo=geo, groups=groups)
+    kept = *(a if a is None else a._held for a in given), geo, groups
+    node = Node(relu, ((y._node, _PASSED, kept),), between)
+    return wrap(out, Node(max_pool, ((node, _GATED, (out, choice, over)),), out))
+
+
+def _tiles(geo: Geometry) -> bool:
+    """Whether the windows lie side by side, and all in the input."""
+    beside = geo.kernel == geo.stride == geo.extent and not any(map(any, geo.padding))
+    inside = all(k * count <= n for n, k, count in zip(geo.spatial, geo.kernel, geo.out, strict=True))
+    return beside and inside and math.prod(geo.kernel) <= _LARGEST
+
+
+# What relu stops is stopped before it is spread over the tiles, all but one entry of which get zero anyway.
+_GATED = Shortcut(
+    max_pool.rule(0),
+    lambda g, out, choice, geo: window_place.apply(gate.apply(g, out), choice, geo=geo),
+    lambda out, choice, geo: (choice, geo),
+)
+_PASSED = Shortcut(
+    relu.rule(0),
+    lambda g, *_: g,
+    lambda x, w, b, geo, groups: (relu.function(conv.function(x, w, b, geo=geo, groups=groups)),),
+)

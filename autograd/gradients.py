@@ -80,14 +80,28 @@ def _accumulate(node: Node, g: Any) -> None:
     would say so, costs a twentieth of a small backward pass).
     """
     while True:
-        before = node.grad
+        before = there = node.grad
+        if before is not None and not (before.shape == node.shape and before.dtype == node.dtype):
+            before = _fitting(before, node)
         if isinstance(g, Tensor):
             after = wrap(g._held, g._node) if before is None else before + g
         else:
             after = wrap(g.copy() if before is None else before._held + g)
-        if node.grad is before:
+        if node.grad is there:
             node.grad = after
             return
+
+
+def _fitting(grad: Tensor, node: Node) -> Tensor:
+    """What a `grad` was before, in the dtype of its tensor, whose `data` may have been assigned since."""
+    if grad.shape != node.shape:
+        raise ValueError(
+            f"backward: a gradient of shape {node.shape} cannot be added to grad of shape {grad.shape}; "
+            "set grad to None when data gets another shape"
+        )
+    if not np.can_cast(grad.dtype, node.dtype, "same_kind"):
+        raise TypeError(f"backward: a gradient of {node.dtype} cannot be added to grad of {grad.dtype}")
+    return grad.astype(node.dtype)
 
 
 def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:

@@ -206,6 +206,19 @@ class Output:
         return ()
 
 
+class Shortcut:
+    """What stands for a rule where several operations were one pass: quicker together, not to be told apart by a plain
+    pass. `restored(*kept)` is what the rule itself would have kept.
+    """
+
+    def __init__(self, rule: Any, function: Callable[..., Any], restored: Callable[..., tuple[Any, ...]]) -> None:
+        self.rule, self.function, self.restored = rule, function, restored
+        self.primitive, self.position = rule.primitive, rule.position
+
+    def __repr__(self) -> str:
+        return repr(self.rule)
+
+
 class Deferred:
     """A cotangent that is made when its node's turn comes, from its own term and those of all that are added to it.
 
@@ -287,6 +300,8 @@ def pull(
             if parent.order > oldest:
                 continue  # it is older than all that is wanted, and cannot lead there
             if not plain:
+                if rule.__class__ is Shortcut:
+                    rule, kept = rule.rule, rule.restored(*kept)
                 if rule.key in overrides:
                     rule, kept = overrides[rule.key].standing_in(rule, kept)
                 if create_graph:

@@ -169,9 +169,16 @@ def _grid_sum(parts: Any) -> Any:
     return functools.reduce(np.add, np.ix_(*parts))
 
 
-def _pooling_geometry(
-    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+def pooling_geometry(
+    name: str,
+    x: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
 ) -> Geometry:
+    """The windows that the settings, as users give them, mean; ValueError if there are none."""
     if x.ndim < 3:
         raise ValueError(f"{name}: x of shape {x.shape}; expected (N, C, *spatial)")
     stride = kernel_size if stride is None else stride
@@ -192,7 +199,7 @@ def _(
     return_indices: bool = False,
 ) -> Any:
     x = lift(x)
-    geo = _pooling_geometry("max_pool", x, kernel_size, stride, padding, dilation, ceil_mode)
+    geo = pooling_geometry("max_pool", x, kernel_size, stride, padding, dilation, ceil_mode)
     if not return_indices:
         return max_pool.apply(x, geo=geo)
     out, choice = max_pool.watched(x, geo=geo)
@@ -264,7 +271,7 @@ def avg_pool(
     Tensor([[[2., 1.]]])
     """
     x = lift(x)
-    geo = _pooling_geometry("avg_pool", x, kernel_size, stride, padding, 1, ceil_mode)
+    geo = pooling_geometry("avg_pool", x, kernel_size, stride, padding, 1, ceil_mode)
     return window_sum.apply(x, geo=geo) / _counts(geo, count_include_pad).astype(x.dtype)
 
 

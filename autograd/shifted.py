@@ -89,7 +89,10 @@ def pooled(
     tile: tuple[int, ...],
     rectified: bool,
 ) -> None:
-    """Write to y the largest of each tile of an array x, and to `choice` its number, where several tie the first."""
+    """Write to y the largest of each tile of an array x, and to `choice` its number, where several tie the first.
+
+    If rectified, of entries that are no less than 0: only the first can be a zero that is largest.
+    """
     *others, (m, t) = zip(lengths, tile, strict=True)
     steps = [math.prod(lengths[axis + 1 :], start=code.one) for axis in range(len(others))]
     offsets = [sum((s * i for s, i in zip(steps, place, strict=True)), 0 * code.one) for place in np.ndindex(tile[:-1])]
@@ -104,12 +107,13 @@ def pooled(
         if choice is None:
             rows = [[functools.reduce(code.maximum, vectors) for vectors in zip(*rows, strict=True)]]
         best, *entries = (code.every(vectors, phase) for vectors in rows for phase in range(t))
+        best = code.maximum(best, 0.0) if rectified else best
         number = code.bytes(0 * code.one)
         for i, entry in enumerate(entries, 1):
             better = code.larger(entry, best)
             best, number = code.where(better, entry, best), code.where(better, code.bytes(i * code.one), number)
         mask = code.first(count - j)
-        code.store(y + (at + j), code.maximum(best, 0.0) if rectified else best, mask)
+        code.store(y + (at + j), best, mask)
         if choice is not None:
             code.store(choice + (at + j), number, mask)
 
@@ -289,7 +293,7 @@ def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
 def convolved(
     x: Any, w: Any, bias: Any, geo: Geometry, groups: int, rectified: bool, tile: tuple[int, ...], chosen: bool
 ) -> tuple[Any, Any]:
-    """As `conv`, but no less than 0, if rectified, and of tiles of that size the largest; and which ones, if wanted."""
+    """As `conv`, but no less than 0, if rectified; of tiles of that size the largest, and which ones, if wanted."""
     m = at_once(len(x), geo, _FEW)
     if m > 1:
         tile = (*tile, 1) if tile else ()

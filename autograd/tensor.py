@@ -205,12 +205,13 @@ class Tensor:
     __array_priority__ = 1000.0
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        if carried(self) and modes.recording:
+        values = raw(self)
+        if _would_end(self):
             raise TypeError(
                 "a Tensor that requires a gradient would lose it in a NumPy array: "
                 "use .detach() or .numpy() for its values, or stack() for a list of Tensors"
             )
-        return np.array(raw(self) if copy else self.data, dtype=dtype, copy=copy)
+        return np.array(values if copy else self.data, dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if not kwargs and method == "__call__" and ufunc in functions:
@@ -274,19 +275,26 @@ class Tensor:
     def __bool__(self) -> bool:
         return bool(raw(self))
 
-    def _number(self) -> Any:
+    def _number(self, kind: str) -> Any:
+        """The value, for a number of that kind."""
         if self.ndim:
             raise TypeError(f"only a 0-d Tensor is a number, not one of shape {self.shape}; see item()")
-        return raw(self).item()
+        value = raw(self).item()
+        if _would_end(self):
+            raise TypeError(
+                f"{kind}() of a Tensor of which a gradient may be asked would lose it (NumPy and math call it where "
+                "they want a number): use .item() for the value, or stack() for an array of Tensors"
+            )
+        return value
 
     def __int__(self) -> int:
-        return int(self._number())
+        return int(self._number("int"))
 
     def __float__(self) -> float:
-        return float(self._number())
+        return float(self._number("float"))
 
     def __complex__(self) -> complex:
-        return complex(self._number())
+        return complex(self._number("complex"))
 
     def __index__(self) -> int:
         return np.asarray(raw(self)).__index__()
@@ -344,6 +352,15 @@ def lowered(x: Tensor, level: int) -> Tensor:
 def carried(x: Any) -> bool:
     """Whether a derivative may be asked of what is computed from a value."""
     return isinstance(x, Tensor) and (x._node is not None or isinstance(x._held, Traced))
+
+
+def _would_end(x: Any) -> bool:
+    """Whether a derivative that may be asked now would end in what is made of a value's array or number."""
+    if not carried(x) or modes.recording:
+        return carried(x)
+    while isinstance(x, Tensor):
+        x = x._held
+    return isinstance(x, Traced)  # of which `no_grad` is no matter
 
 
 def wrap(data: Any, node: Node | None = None) -> Tensor:

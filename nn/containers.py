@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
-from ..autograd.graph import modes
-from .activation import ReLU
-from .convolution import Conv1d, Conv2d, Conv3d
+from .lookahead import applied
 from .module import Module, Parameter
-from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
 
 
 class _Sequence(Module):
@@ -71,8 +68,8 @@ class _Sequence(Module):
 class Sequential(_Sequence):
     """Modules applied one after the other; named by their places, or by the keys of a mapping.
 
-    A ReLU before a max-pooling is applied after it, to fewer entries: values and gradients are the same to the bit.
-    A convolution and the two that follow it are one pass over memory, with the same results and the same graph.
+    A convolution, and a ReLU and a max-pooling behind it, are one pass over memory, which nothing but the time tells
+    from the modules one after the other: these run where one has hooks, or is of a class or has a `forward` of its own.
 
     >>> from pullback import nn
     >>> nn.Sequential(nn.Linear(2, 3), nn.ReLU())
@@ -102,38 +99,7 @@ class Sequential(_Sequence):
         return getattr(self, self._name(index))
 
     def forward(self, input: Any) -> Any:
-        conv: Any = None
-        relu: Any = None
-        for module in self._items():
-            kind, plain = module.__class__, not (module._forward_hooks or module._forward_pre_hooks)
-            if plain and kind is ReLU and relu is None:
-                relu = module
-                continue
-            if conv is not None or relu is not None:
-                pool = module if plain and kind in _POOLS and not module.return_indices else None
-                input, conv, relu = _joined(input, conv, relu, pool), None, None
-                if pool is not None:
-                    continue
-            if plain and kind in _CONVS and modes.special < 2:
-                conv = module
-            else:
-                input = (module.forward if plain and kind.__call__ is Module.__call__ else module)(input)
-        return _joined(input, conv, relu, None)
-
-
-_CONVS, _POOLS = (Conv1d, Conv2d, Conv3d), (MaxPool1d, MaxPool2d, MaxPool3d)
-
-
-def _joined(input: Any, conv: Any, relu: Any, pool: Any) -> Any:
-    """What the modules that are there give."""
-    if conv is not None:
-        tile = () if pool is None else pool.tile()
-        if tile is not None:
-            return conv.forward_with(input, relu is not None, tile)
-        input = conv.forward(input)
-    if pool is not None:
-        input = pool.forward(input)
-    return input if relu is None else relu.forward(input)
+        return applied(self._items(), input)
 
 
 class ModuleList(_Sequence):

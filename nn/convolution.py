@@ -106,10 +106,6 @@ class _ConvNd(_Conv):
     def forward(self, input: Any) -> Any:
         return windowed.conv_nd(self._dims, *self._given(input))
 
-    def forward_with(self, input: Any, rectified: bool, tile: tuple[int, ...]) -> Any:
-        """What this, a max-pooling over tiles of that size and a ReLU give, in one pass."""
-        return windowed.convolved_nd(self._dims, *self._given(input), rectified=rectified, tile=tile)
-
     def _given(self, input: Any) -> tuple[Any, ...]:
         padding: Any = self.padding
         if self.padding_mode != "zeros" and padding != "valid":

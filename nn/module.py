@@ -55,7 +55,7 @@ class Module:
     ...         self.scale = nn.Parameter(0.5)
     ...     def forward(self, x):
     ...         return self.scale * x
-    >>> float(Half()(4.0))
+    >>> Half()(4.0).item()
     2.0
     >>> [name for name, _ in Half().named_parameters()]
     ['scale']

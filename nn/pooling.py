@@ -45,16 +45,6 @@ class _MaxPool(_Pool):
             self.return_indices,
         )
 
-    def tile(self) -> tuple[int, ...] | None:
-        """The size of the windows, if they lie side by side, and nothing but their largest entries is asked for."""
-        size, stride, padding, dilation = (
-            v if isinstance(v, tuple) else (v,) * self._dims
-            for v in (self.kernel_size, self.stride, self.padding, self.dilation)
-        )
-        plain = size == stride and not any(padding) and set(dilation) == {1} and len(size) == self._dims
-        whole = all(isinstance(n, int) and n > 0 for n in size)
-        return size if plain and whole and not (self.ceil_mode or self.return_indices) else None
-
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, dilation={self.dilation}, ceil_mode={self.ceil_mode}"
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import Tensor, expand_dims, getitem, reshape, squeeze
-from ..autograd.fusion import convolved
 
 
 def per_dimension(value: Any, dims: int, name: str) -> tuple[Any, ...]:
@@ -69,16 +68,6 @@ def conv_nd(
 
     def run(x: Any) -> Any:
         return autograd.conv(x, weight, stride, padding, dilation, groups, bias=bias)
-
-    return _batched(run, input, dims, f"conv{dims}d")
-
-
-def convolved_nd(dims: int, input: Any, *settings: Any, rectified: bool, tile: tuple[int, ...]) -> Any:
-    """As `conv_nd`; then the largest entries of tiles, and what is at least 0, in one pass."""
-    weight, bias, *others = settings
-
-    def run(x: Any) -> Any:
-        return convolved(x, weight, *others, bias=bias, rectified=rectified, tile=tile)
 
     return _batched(run, input, dims, f"conv{dims}d")
 

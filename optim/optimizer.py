@@ -71,21 +71,49 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            for p in group["params"]:
-                node = p._node
-                if node is not None and node.grad is not None:
-                    data, gradient = _writable(p), node.grad._held
-                    if gradient.dtype.kind == "c":
-                        gradient = np.conj(gradient)  # which is the direction of steepest ascent, see `backward`
-                    if gradient.dtype != data.dtype:
-                        gradient = gradient.astype(data.dtype, casting="same_kind")
-                    self.update(data, gradient, self.state[p], group)
-                    if not data.ndim:
-                        node.value = data[()]
-                        if data is not p._held:
-                            p._held = node.value
+        moved = [
+            (p, self._checked(p._node.grad._held, self.state[p], p._held), group)
+            for group in self.param_groups
+            for p in group["params"]
+            if p._node is not None and p._node.grad is not None
+        ]
+        for p, gradient, group in moved:
+            data = _writable(p)
+            if gradient.dtype.kind == "c":
+                gradient = np.conj(gradient)  # which is the direction of steepest ascent, see `backward`
+            self.update(data, gradient, self.state[p], group)
+            if not data.ndim:
+                p._node.value = data[()]
+                if data is not p._held:
+                    p._held = p._node.value
         return loss
+
+    def _checked(self, gradient: Any, state: dict[str, Any], data: Any) -> Any:
+        """A gradient in its parameter's dtype; ValueError or TypeError if it or the state does not fit the data, which
+        may have been assigned since.
+        """
+        shape, dtype = data.shape, data.dtype
+        if gradient.shape != shape:
+            raise ValueError(
+                f"{self._name}: grad of shape {gradient.shape} found at a parameter of shape {shape}; "
+                "call zero_grad() when its data gets another shape"
+            )
+        if gradient.dtype != dtype:
+            if not np.can_cast(gradient.dtype, dtype, "same_kind"):
+                raise TypeError(f"{self._name}: cannot cast grad from {gradient.dtype} to {dtype} by 'same_kind'")
+            gradient = gradient.astype(dtype)
+        for name, value in state.items():
+            if value.__class__ is ndarray and not (value.shape == shape and value.dtype == dtype):
+                if value.shape != shape:
+                    raise ValueError(
+                        f"{self._name}: {name} of shape {value.shape} kept of a parameter that has shape {shape} now; "
+                        "make a new optimizer, or state.pop(parameter)"
+                    )
+                raise TypeError(
+                    f"{self._name}: {name} of {value.dtype} kept of a parameter that is {dtype} now; "
+                    "load_state_dict(state_dict()) casts what is kept"
+                )
+        return gradient
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set them to zeros."""

@@ -108,7 +108,7 @@ class Trainer:
             self.optimizer.step()
             seen.add(loss, output, target)
             show(f"loss {seen.loss / seen.samples:.4f}", 1)
-            self._call("on_batch_end", float(loss))
+            self._call("on_batch_end", loss.item())
             if self.stop:
                 break
         return seen.results("fit")
@@ -135,7 +135,7 @@ class _Score:
 
     def add(self, loss: Tensor, output: Any, target: Any) -> None:
         self.samples += len(target)
-        self.loss += float(loss) * len(target)
+        self.loss += loss.item() * len(target)
         target = asarray(target)
         if target.dtype.kind in "iu" and output.ndim > 1 and target.shape == output.shape[:1] + output.shape[2:]:
             self.labels += target.size

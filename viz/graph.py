@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.graph import Node, Several, pull
+from ..autograd.graph import Node, Several, mode, modes, pull
 from ..autograd.tensor import seed
+from ..autograd.watching import Watcher
 from . import scene
 from .drawing import Box, Drawing, Link, graphviz
 from .report import page
@@ -92,7 +93,8 @@ def graph(output: Tensor, model: Any = None, names: Mapping[str, Any] | None = N
     nodes = _nearest(output._node)
     drawn = {node: i for i, node in enumerate(nodes[:_LIMIT])}
     if output.size == 1:
-        gradients = pull([seed(output)], set(drawn), retain_graph=True, create_graph=False)
+        with mode(watchers=(*modes.watchers, Watcher())):  # who draws looks on: no operation is skipped
+            gradients = pull([seed(output)], set(drawn), retain_graph=True, create_graph=False)
     else:
         gradients = {node: node.grad._held for node in drawn if node.grad is not None}
 

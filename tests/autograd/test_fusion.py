@@ -37,8 +37,13 @@ def one_by_one(given: dict[str, Any], x: Any, w: Any, bias: Any) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "_enabled", False)
         y = conv(x, w, *given["others"], bias=bias)
-        y = max_pool(y, given["tile"]) if given["tile"] else y
-        return relu(y) if given["rectified"] else y
+        y = relu(y) if given["rectified"] else y
+        return max_pool(y, given["tile"]) if given["tile"] else y
+
+
+def pooled(tile: tuple[int, ...]) -> tuple[Any, ...]:
+    """The arguments of a max-pooling."""
+    return (tile,) if tile else ()
 
 
 def names(node: Any) -> list[str]:
@@ -59,7 +64,7 @@ def test_one_pass_is_what_the_operations_give(given, dtype, seed):
     for run in (
         one_by_one,
         lambda given, x, w, bias: convolved(
-            x, w, *given["others"], bias=bias, rectified=given["rectified"], tile=given["tile"]
+            x, w, *given["others"], bias=bias, rectified=given["rectified"], pooling=pooled(given["tile"])
         ),
     ):
         leaves = [a if a is None else Tensor(a, requires_grad=True) for a in arrays]
@@ -83,7 +88,7 @@ def test_derivatives_of_higher_order(rectified, tile):
     x, w, bias = (Tensor(rng.normal(size=shape), requires_grad=True) for shape in ((2, 2, 5, 7), (3, 2, 3, 3), (3,)))
 
     def f(x: Any, w: Any, bias: Any) -> Any:
-        return convolved(x * x, w, 1, 1, 1, 1, bias=bias, rectified=rectified, tile=tile) ** 2
+        return convolved(x * x, w, 1, 1, 1, 1, bias=bias, rectified=rectified, pooling=pooled(tile)) ** 2
 
     assert gradcheck(f, (x, w, bias)) and gradgradcheck(f, (x, w, bias))
     assert gradcheck(lambda w: f(x.detach(), w, None), (w,))
@@ -91,7 +96,7 @@ def test_derivatives_of_higher_order(rectified, tile):
 
 def test_transforms_and_profiles_see_the_operations():
     x, w = np.ones((1, 1, 4, 4)), Tensor(np.ones((1, 1, 3, 3)))
-    run = lambda x: convolved(x, w, bias=None, rectified=True, tile=(2, 2))  # noqa: E731
+    run = lambda x: convolved(x, w, bias=None, rectified=True, pooling=(2,))  # noqa: E731
     np.testing.assert_array_equal(jvp(run, (x,), (2 * x,))[1], [[[[18.0]]]])
     np.testing.assert_array_equal(vmap(run)(x[None])[0], [[[[9.0]]]])
     with profile() as seen:
@@ -107,24 +112,24 @@ def test_blocks_of_rows_begin_with_tiles(shape, tile):
     y = conv(x, w)
     if any(t > n for t, n in zip(tile, y.shape[2:], strict=False)):
         with pytest.raises(ValueError, match="max_pool"):
-            convolved(x, w, bias=None, rectified=True, tile=tile)
+            convolved(x, w, bias=None, rectified=True, pooling=pooled(tile))
         return
-    expected = relu(max_pool(y, tile) if tile else y)
-    z = convolved(x, w, bias=None, rectified=True, tile=tile)
+    expected = max_pool(relu(y), tile) if tile else relu(y)
+    z = convolved(x, w, bias=None, rectified=True, pooling=pooled(tile))
     np.testing.assert_array_equal(z if isinstance(z, np.ndarray) else z.numpy(), expected)
 
 
 def test_what_is_not_a_number_stays():
     x = np.zeros((1, 1, 4, 40), "float32")
     x[0, 0, 0, 5], x[0, 0, 2, 39], x[0, 0, 3, 0] = np.nan, -np.nan, np.inf
-    y = convolved(x, Tensor(np.ones((1, 1, 1, 1), "float32")), bias=None, rectified=True, tile=(2, 2)).numpy()
+    y = convolved(x, Tensor(np.ones((1, 1, 1, 1), "float32")), bias=None, rectified=True, pooling=(2,)).numpy()
     assert np.argwhere(np.isnan(y)).tolist() == [[0, 0, 0, 2], [0, 0, 1, 19]]
     assert y[0, 0, 1, 0] == np.inf
 
 
 def test_arrays_without_machine_code():
     x, w = np.arange(8).reshape(1, 1, 8), np.array([[[1, -1]]])
-    y = convolved(x, Tensor(w), bias=None, rectified=False, tile=(3,))
+    y = convolved(x, Tensor(w), bias=None, rectified=False, pooling=(3,))
     np.testing.assert_array_equal(y.numpy(), [[[-1, -1]]])
     with pytest.raises(ValueError, match=r"conv: x of shape \(1, 1, 8\), w of shape \(1, 2, 2\)"):
-        convolved(x, np.ones((1, 2, 2)), bias=None, rectified=False, tile=())
+        convolved(x, np.ones((1, 2, 2)), bias=None, rectified=False)

@@ -1,5 +1,7 @@
 """Tensor: construction, attributes, NumPy's protocols, value semantics, printing, copying."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -224,3 +226,28 @@ def test_leaving_the_graph():
     z.sum().backward()
     assert x.grad.tolist() == [6.0, 6.0] and y.grad is None
     assert x.detach_() is x and not x.requires_grad and x.grad is None
+
+
+@pytest.mark.parametrize("after", [(2, 3), (), (3, 1)])
+@pytest.mark.parametrize("create_graph", [True, False])
+def test_backward_adds_to_no_gradient_of_another_shape(after: tuple[int, ...], create_graph: bool) -> None:
+    x = Tensor(np.ones(3), requires_grad=True)
+    (2 * x).sum().backward()
+    x.data = np.ones(after)
+    with pytest.raises(
+        ValueError, match=re.escape(f"a gradient of shape {after} cannot be added to grad of shape (3,)")
+    ):
+        (2 * x).sum().backward(create_graph=create_graph)
+    x.grad = None
+    (2 * x).sum().backward(create_graph=create_graph)
+    np.testing.assert_array_equal(x.grad.numpy(), np.full(after, 2.0))
+
+
+def test_backward_adds_to_a_gradient_of_another_dtype_in_its_own() -> None:
+    x = Tensor(np.ones(3, np.float32), requires_grad=True)
+    x.grad = Tensor(np.ones(3))
+    (2 * x).sum().backward()
+    assert x.grad.dtype == np.float32 and x.grad.tolist() == [3, 3, 3]
+    x.grad = Tensor(np.full(3, 1j))
+    with pytest.raises(TypeError, match="a gradient of float32 cannot be added to grad of complex128"):
+        (2 * x).sum().backward()

@@ -105,7 +105,7 @@ def test_iteration_and_unpacking_keep_the_graph(x):
     a, *_, c = x
     (2 * a + 3 * c).backward()
     assert x.grad.tolist() == [2.0, 0.0, 3.0]
-    assert [float(v) for v in reversed(x)] == [3.0, 2.0, 1.0]
+    assert [v.item() for v in reversed(x)] == [3.0, 2.0, 1.0]
     assert [row.shape for row in Tensor(np.ones((2, 3)))] == [(3,), (3,)]
     assert list(Tensor(np.ones((0, 3)))) == []
 
@@ -113,8 +113,8 @@ def test_iteration_and_unpacking_keep_the_graph(x):
 def test_python_sum_max_sorted_zip(x):
     (sum(x) + max(x) * min(x)).backward()
     assert x.grad.tolist() == [4.0, 1.0, 2.0]
-    assert [float(v) for v in sorted(x, reverse=True)] == [3.0, 2.0, 1.0]
-    assert [(i, float(v), float(w)) for i, (v, w) in enumerate(zip(x, x, strict=True))][2] == (2, 3.0, 3.0)
+    assert [v.item() for v in sorted(x, reverse=True)] == [3.0, 2.0, 1.0]
+    assert [(i, v.item(), w.item()) for i, (v, w) in enumerate(zip(x, x, strict=True))][2] == (2, 3.0, 3.0)
 
 
 def test_len(x):
@@ -139,7 +139,7 @@ def test_truth(x):
 
 
 def test_conversion_to_numbers():
-    number = Tensor(2.5, requires_grad=True)
+    number = Tensor(2.5)
     assert (float(number), int(number), complex(number)) == (2.5, 2, 2.5 + 0j)
     assert type(float(number)) is float and type(number.item()) is float
     assert math.sqrt(Tensor(4.0)) == 2.0 and math.floor(number) == 2 and math.ceil(number) == 3

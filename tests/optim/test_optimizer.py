@@ -1,8 +1,10 @@
+import re
+
 import numpy as np
 import pytest
 
 from pullback import Tensor, no_grad
-from pullback.optim import SGD, Adam, Optimizer
+from pullback.optim import SGD, Adam, AdamW, Optimizer
 
 
 def parameter(*values):
@@ -258,3 +260,93 @@ def test_a_state_that_does_not_fit_changes_nothing():
         with pytest.raises(ValueError, match=match):
             optimizer.load_state_dict(state)
         assert optimizer.param_groups[0]["lr"] == 0.3 and not optimizer.state_dict()["state"]
+
+
+# Parameters whose data is assigned between steps
+
+KINDS = {
+    "SGD": lambda params: SGD(params, lr=0.25),
+    "SGD with momentum": lambda params: SGD(params, lr=0.25, momentum=0.5),
+    "Adam": lambda params: Adam(params, lr=0.25),
+    "AdamW": lambda params: AdamW(params, lr=0.25, amsgrad=True),
+}
+SIZES = pytest.mark.parametrize("sizes", [((2,), (3,)), ((2,), ()), ((4, 1), (1, 4)), ((1 << 16,), (1 << 17,))])
+
+
+def stepped(kind, shape):
+    p = Tensor(np.ones(shape), requires_grad=True)
+    optimizer = KINDS[kind]([p])
+    (p * p).sum().backward()
+    optimizer.step()
+    return p, optimizer
+
+
+@SIZES
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gradient_of_another_shape_than_the_data_has_now(kind, sizes):
+    before, after = sizes
+    p, optimizer = stepped(kind, before)
+    p.data = np.ones(after)
+    name = type(optimizer).__name__
+    with pytest.raises(
+        ValueError, match=rf"{name}: grad of shape {re.escape(f'{before} found at a parameter of shape {after}')}"
+    ):
+        optimizer.step()
+    np.testing.assert_array_equal(p.numpy(), np.ones(after))
+
+
+@SIZES
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "SGD"])
+@pytest.mark.parametrize("loaded", [True, False])
+def test_state_of_another_shape_than_the_data_has_now(kind, sizes, loaded):
+    before, after = sizes
+    p, optimizer = stepped(kind, before)
+    saved = optimizer.state_dict()
+    if loaded:
+        optimizer.load_state_dict(saved)
+    p.data = np.ones(after)
+    p.grad = None
+    (p * p).sum().backward()
+    state = "momentum_buffer" if "SGD" in kind else "exp_avg"
+    text = f"{type(optimizer).__name__}: {state} of shape {before} kept of a parameter that has shape {after} now"
+    with pytest.raises(ValueError, match=re.escape(text)):
+        optimizer.step()
+    np.testing.assert_array_equal(p.numpy(), np.ones(after))
+    with pytest.raises(ValueError, match=re.escape(f"{state} of shape {before}")):
+        optimizer.load_state_dict(saved)
+    optimizer.state.pop(p)
+    optimizer.step()
+    fresh, _ = stepped(kind, after)
+    np.testing.assert_array_equal(p.numpy(), fresh.numpy())
+
+
+@pytest.mark.parametrize("size", [2, 1 << 16])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "SGD"])
+def test_state_of_another_dtype_than_the_data_has_now(kind, size):
+    p, optimizer = stepped(kind, size)
+    p.data, p.grad = np.ones(size, np.float32), None
+    (p * p).sum().backward()
+    with pytest.raises(
+        TypeError, match=f"{type(optimizer).__name__}: .* of float64 kept of a parameter that is float32"
+    ):
+        optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+    optimizer.step()
+    assert p.dtype == np.float32 and np.all(p.numpy() < 1)
+
+
+@pytest.mark.parametrize("size", [2, 1 << 16])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gradient_of_another_dtype_is_cast(kind, size):
+    moved, gradient = [], np.random.default_rng(0).uniform(0.1, 1, size)
+    for given in (gradient.astype(np.float32), gradient):
+        p = Tensor(np.ones(size, np.float32), requires_grad=True)
+        p.grad = Tensor(given)
+        KINDS[kind]([p]).step()
+        moved.append(p.numpy())
+    np.testing.assert_array_equal(*moved)
+    assert moved[0].dtype == np.float32 and np.all(moved[0] < 1)
+    p.grad = Tensor(np.full(size, 0.5j))
+    optimizer = KINDS[kind]([p])
+    with pytest.raises(TypeError, match=f"{type(optimizer).__name__}: cannot cast grad from complex128 to float32"):
+        optimizer.step()
