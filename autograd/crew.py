@@ -182,7 +182,7 @@ def _native() -> _Native:
         CALLED=_OF_THREADS + _LINE,
         pauses="\n  ".join(["call void @llvm.x86.sse2.pause()"] * 16 * x86),
     )
-    engine = compiled(text)
+    engine = compiled(lambda: text, text)
     alone, lead, follow = (
         ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(engine.get_function_address(name))
         for name, count in (("alone", 3), ("lead", 6), ("follow", 4))

@@ -2,7 +2,7 @@
 
 NumPy has no loop that keeps a tile of a matrix product in registers and reads its operands from where they lie. Such
 loops are written down here with `Code`, and LLVM compiles them for the CPU that is running when they are first called,
-in some hundredths of a second. Other threads run during calls.
+in some tenths of a second; later processes find them on disk (see `code_cache`). Other threads run during calls.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import ctypes
 import functools
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from . import code_cache
 
 _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 _BYTES = {"float": 4, "double": 8, "i8": 1, "i64": 8}
@@ -40,15 +43,12 @@ def address(a: Any) -> int:
         return a.__array_interface__["data"][0]
 
 
-def _target() -> Any:
-    """What LLVM needs to know of this CPU; an engine frees what it was made with, so that each needs one of its own."""
+@functools.cache
+def _cpu() -> tuple[str, str]:
+    """The name and the features of this CPU."""
     from llvmlite import binding
 
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    return binding.Target.from_default_triple().create_target_machine(
-        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3
-    )
+    return binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
 
 
 @functools.cache
@@ -322,9 +322,13 @@ class Code:
         found.raw.fastmath.add("reassoc")
         return found
 
-    def compiled(self) -> Kernel:
+    def text(self) -> str:
+        """The finished function in LLVM's language."""
         self.builder.ret_void()
-        engine = compiled(str(self.module))
+        return str(self.module)
+
+    def compiled(self) -> Kernel:
+        engine = loaded(assembled(self.text()))
         return Kernel(engine.get_function_address(self.function.name), engine)
 
 
@@ -343,12 +347,18 @@ def kernel(arguments: str | Callable[..., str]) -> Callable[[Callable[..., None]
     """
 
     def decorate(build: Callable[..., None]) -> Callable[..., Kernel]:
+        name = build.__name__.strip("_")
+
         @functools.cache
         def made(dtype: Any, *parameters: Any) -> Kernel:
-            names = arguments if isinstance(arguments, str) else arguments(*parameters)
-            code = Code(build.__name__.strip("_"), names.split(), dtype)
-            build(code, *parameters)
-            return code.compiled()
+            def text() -> str:
+                names = arguments if isinstance(arguments, str) else arguments(*parameters)
+                code = Code(name, names.split(), dtype)
+                build(code, *parameters)
+                return code.text()
+
+            engine = compiled(text, build, np.dtype(dtype).str, *parameters)
+            return Kernel(engine.get_function_address(name), engine)
 
         functools.update_wrapper(made, build)
         return made
@@ -356,13 +366,66 @@ def kernel(arguments: str | Callable[..., str]) -> Callable[[Callable[..., None]
     return decorate
 
 
-def compiled(module: str) -> Any:
-    """The code of a module in LLVM's language for this CPU."""
+def compiled(text: Callable[[], str], *key: Any) -> Any:
+    """The code of a module that `text` gives in LLVM's language: from the disk, if it is there by this key."""
+    name = _name(key)
+    code = code_cache.read(name) if name else None
+    if code is None:
+        code = assembled(text())
+        if name:
+            code_cache.write(name, code)
+    return loaded(code)
+
+
+def _name(key: tuple[Any, ...]) -> bytes:
+    """All that machine code depends on, in the same words in all processes; nothing if there are none."""
+    import llvmlite
     from llvmlite import binding
 
-    parsed, target = binding.parse_assembly(module), _target()
+    package = sys.modules[__name__.partition(".")[0]]
+    versions = package.__version__, llvmlite.__version__, binding.llvm_version_info, binding.get_default_triple()
+    try:
+        made_by = code_cache.sources(os.path.dirname(__file__))
+        return repr((versions, *_cpu(), registers(), made_by, *map(_described, key))).encode()
+    except (OSError, TypeError):
+        return b""
+
+
+def _described(value: Any) -> Any:
+    """A parameter of machine code, as what has one form: functions of this package by their names and sources."""
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is tuple:
+        return tuple(map(_described, value))
+    name, place = getattr(value, "__qualname__", ""), str(getattr(value, "__module__", ""))
+    found = getattr(sys.modules.get(place), name, None)
+    if getattr(found, "__wrapped__", found) is not value or place.partition(".")[0] != __name__.partition(".")[0]:
+        raise TypeError(f"{value!r} may be anything")
+    return place, name, code_cache.sources(os.path.dirname(str(sys.modules[place].__file__)))
+
+
+def assembled(text: str) -> bytes:
+    """The object code for this CPU of a module in LLVM's language."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    cpu, features = _cpu()
+    target = binding.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=3)
+    parsed = binding.parse_assembly(text)
     passes = binding.create_pass_builder(target, binding.create_pipeline_tuning_options(speed_level=3))
     passes.getModulePassManager().run(parsed, passes)
-    engine = binding.create_mcjit_compiler(parsed, target)
+    return target.emit_object(parsed)
+
+
+def loaded(code: bytes) -> Any:
+    """An engine that has object code in memory, ready to be called."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    target = binding.Target.from_default_triple().create_target_machine()  # an engine frees it, so each has its own
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target)
+    engine.add_object_file(binding.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine
