@@ -29,6 +29,7 @@ from .windows import BLOCK, MANY, Geometry, sample_blocks, shares
 __all__ = ["ROWS", "Block", "Lines", "Rows", "lines_of", "over", "read", "rows_of", "scratch"]
 
 _SPARE = 32  # more than any tile is wide
+_NEAR = 8  # the step up to which whole vectors are read, and what is between is left out
 
 
 class Lines(NamedTuple):
@@ -91,8 +92,11 @@ def read(code: Code, lines: Value, x: Value, runs: Value, count: Value, step: in
         source, line, copied, length = x + runs[i * 4], lines + runs[i * 4 + 1], runs[i * 4 + 2], runs[i * 4 + 3]
 
         def vector(j: Value) -> None:
-            parts = [code.load(source + at, mask, fill) for at, mask in _spans(code, j, copied, step)]
-            code.store(line + j, code.every(parts), code.first(length - j))
+            if step <= _NEAR:
+                numbers = code.every([code.load(source + at, mask, fill) for at, mask in _spans(code, j, copied, step)])
+            else:
+                numbers = code.gather(source, code.stepped(j * step, step, copied - j), fill)
+            code.store(line + j, numbers, code.first(length - j))
 
         code.loop(0, length, code.lanes, vector)
 

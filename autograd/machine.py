@@ -284,6 +284,12 @@ class Code:
         others = self.ir.Constant(kind, [item(fill)] * self.lanes)
         return self._intrinsic("masked.gather", kind, [pointers, self.ir.IntType(32)(size), inside, others], kind)
 
+    def stepped(self, start: Value, step: int, count: Value) -> Value:
+        """Places for `gather`: `count` of them from `start` on, a step apart; then none."""
+        steps = self.ir.Constant(self.integers, [i * step for i in range(self.lanes)])
+        places = self.builder.add(self._filled(start.raw), steps)
+        return self.where(self.first(count), Value(self, places), self.filled(Value(self, self.int(-1))))
+
     def clear(self, at: Value, count: Value) -> None:
         """So many zeros from `at` on."""
         self.loop(0, count, self.lanes, lambda i: self.store(at + i, self.constant(), self.first(count - i)))
