@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pullback import Tensor, nn, optim
-from pullback.autograd import boxes, crew, machine, pooled, shifted
+from pullback import Tensor, enable_grad, nn, no_grad, optim
+from pullback.autograd import boxes, code_cache, crew, machine, pooled, shifted
 from pullback.autograd.adaptive import adaptive_max_pool, box_sum
 from pullback.autograd.convolution import conv, conv_transpose, conv_weight
 from pullback.autograd.fused import fused
+from pullback.autograd.fusion import convolved
 from pullback.autograd.pooling import flat_take, max_pool, max_unpool, window_place, window_spread, window_sum
 from pullback.autograd.primitive import registry
 from pullback.autograd.shifted import tile_of
@@ -124,6 +125,51 @@ def test_large_convolutions(by_numpy, n, channels, outs, spatial, kernel, stride
     close(back, by_numpy(conv_transpose.function, g, w, geo=geo, groups=groups), outs * math.prod(geo.kernel))
     weight = conv_weight.function(x, g, geo=geo, groups=groups)
     close(weight, by_numpy(conv_weight.function, x, g, geo=geo, groups=groups), n * math.prod(geo.out))
+
+
+@pytest.fixture
+def lines_written(monkeypatch):
+    """The lengths of what is compiled, none of which is found on disk, nor was made before."""
+    lengths: list[int] = []
+    assembled = machine.assembled
+    monkeypatch.setattr(code_cache, "read", lambda key: None)
+    monkeypatch.setattr(machine, "assembled", lambda text: lengths.append(text.count("\n")) or assembled(text))
+    kernels = shifted._products, shifted._outer_products, shifted._inner_products, pooled._largest
+    for function in (shifted._plan, *kernels):
+        function.cache_clear()
+    return lengths
+
+
+@pytest.mark.parametrize("stride", [1, 4, 8, 9, 100, 4096, 20_000])
+@pytest.mark.parametrize("axes", [1, 2])
+def test_large_strides_need_no_more_code(by_numpy, lines_written, stride, axes):
+    shapes = ((5 * stride + 2,), (4, 3 * stride + 2))[axes - 1], ((3,), (2, 3))[axes - 1]
+    geo = geometry("test", *shapes, (3, stride)[2 - axes :], 1, (1, stride // 3 + 1)[2 - axes :])
+    x, w = normal(0, "float32", 2, 2, *geo.spatial), normal(1, "float32", 5, 2, *geo.kernel)
+    y = normal(2, "float32", 2, 5, *geo.out)
+    terms = 5 * math.prod(geo.kernel + geo.out)
+    for function, *given in ((conv, x, w, None), (conv_weight, x, y), (conv_transpose, y, w)):
+        close(*(run(function.function, *given, geo=geo, groups=1) for run in (called, by_numpy)), terms)
+    edge = geometry("test", (1, 5 * stride), (2, 2), (2, stride), 1, (2, 1))  # windows of padding alone are read by all
+    x = special(3, "float32", 2, 3, *edge.spatial)
+    for mine, expected in zip(*(run(max_pool.function, x, geo=edge) for run in (called, by_numpy)), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    assert len(lines_written) >= 3 and max(lines_written) < 4000
+
+
+def called(f: Any, *args: Any, **options: Any) -> Any:
+    return f(*args, **options)
+
+
+@pytest.mark.parametrize("tile", [(8, 8), (64, 1), (1, 8), (1, 9), (3, 21), (1, 64), (64,), (2, 200), (4, 4, 4)])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_large_tiles_need_no_more_code(by_numpy, lines_written, tile, recorded):
+    spatial = tuple(2 * t + 1 for t in tile)
+    x, w = normal(0, "float32", 2, 2, *spatial), normal(1, "float32", 3, 2, *(1,) * len(tile))
+    with enable_grad() if recorded else no_grad():
+        y, expected = (run(convolved, Tensor(x), w, bias=None, rectified=True, tile=tile) for run in (called, by_numpy))
+    close(y.data, expected.data, 2)
+    assert lines_written and max(lines_written) < 4000
 
 
 @pytest.fixture(params=[(32, 16), (16, 32), (16, 16)], ids=str)
