@@ -14,14 +14,15 @@ import functools
 import math
 import os
 import platform
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from string import Template
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .machine import Kernel, address, compiled
+from .door import CHECK, address
+from .guard import guarded
+from .machine import Kernel, compiled
 from .threads import MOST, Helper, get_num_threads, team
 
 __all__ = ["run"]
@@ -209,12 +210,20 @@ def _idle(helper: Helper) -> None:
         native.follow(address(native.words), helper.number, _PATIENCE, native.give_way)
 
 
-def run(kernel: Kernel, parts: int, arguments: Sequence[int], size: float = math.inf) -> None:
+def run(kernel: Kernel, parts: int, size: float = math.inf, /, **arguments: Any) -> None:
     """Let machine code do all parts, in several threads if their size is worth it.
 
-    `size` is about how many numbers go in or out, a product being a 64th.
+    `size` is about how many numbers go in or out, a product being a 64th. The arguments are the arrays and integers
+    that the kernel has declared; LaunchError for others.
     """
-    given = array("q", arguments)
+    if CHECK:
+        given, spans = kernel.door(parts, get_num_threads(), **arguments)
+        guarded(kernel.name, given, spans, lambda: _launch(kernel, parts, size, given))
+    else:
+        _launch(kernel, parts, size, kernel.door(parts, get_num_threads(), **arguments))
+
+
+def _launch(kernel: Kernel, parts: int, size: float, given: Any) -> None:
     native, at = _native(), given.buffer_info()[0]
     helpers = team.gathered(min(get_num_threads(), parts, int(min(size / WORTH, MOST))))
     if not helpers:

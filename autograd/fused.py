@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import crew
-from .machine import Code, Value, address, available, kernel
+from .door import Arguments, in_place, positive, reads
+from .machine import Code, Value, available, kernel
 from .threads import each
 
 __all__ = ["fused"]
@@ -33,8 +34,8 @@ def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[
         given = tuple(name for name, n in numbers.items() if not isinstance(n, bool))
         run = _compiled(arrays[0].dtype, formula, len(targets), len(arrays), given, flags)
         values = np.array([numbers[name] for name in given], arrays[0].dtype)
-        places = [address(a) for a in arrays]
-        crew.run(run, -(-size // _PART), (*places, address(values), size, _PART), size * len(arrays))
+        named = {f"a{i}": a for i, a in enumerate(arrays)}
+        crew.run(run, -(-size // _PART), size * len(arrays), **named, values=values, size=size, part=_PART)
     else:
         parts = [slice(i, i + _BLOCK) for i in range(0, size, _BLOCK)]
         flat, cut = [a.reshape(-1) for a in arrays], len(targets)
@@ -51,11 +52,12 @@ def _by_numpy(formula: Callable[..., Any], targets: Sequence[Any], arrays: Seque
             target[...] = value
 
 
-def _arguments(formula: Any, targets: int, arrays: int, names: Any, flags: Any) -> str:
-    return " ".join(f"A{i}" for i in range(arrays)) + " NUMBERS size part"
+def _arguments(formula: Any, targets: int, arrays: int, names: Any, flags: Any) -> Arguments:
+    places = {f"a{i}": (in_place if i < targets else reads)("size") for i in range(arrays)}
+    return {**places, "values": reads("len(names)"), "size": positive, "part": positive}
 
 
-@kernel(_arguments)
+@kernel("", _arguments)
 def _compiled(
     code: Code, formula: Callable[..., Any], targets: int, arrays: int, names: tuple[str, ...], flags: Any
 ) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import crew, memory
+from .door import integer, natural, per_thread, positive, strided, writes
 from .lines import over, scratch
-from .machine import Code, Value, address, available, kernel, registers
+from .machine import Code, Value, available, kernel, registers
 
 __all__ = ["product", "worth"]
 
@@ -20,7 +21,16 @@ _FAR = 1 << 11  # bytes between columns of A, from which on they are copied
 _PARTS, _TERMS = 8, 1 << 10  # parts at most, and the terms that a part has at least
 
 
-@kernel("A B C LINES room rows terms columns down across beside few block part_columns part_rows part_terms")
+@kernel(
+    "few % lanes == 0 and block % height == 0 and (down == 1 or not far)",
+    a=strided("rows", "terms", "down", "across"),
+    b=strided("columns if turned else terms", "terms if turned else columns", "beside", "1"),
+    c=writes("-(-terms // part_terms) * rows * columns"),
+    lines=per_thread("(few + 1) * lanes * width + few * block * far"),
+    **dict.fromkeys(("room", "rows", "terms", "columns"), natural),
+    **dict.fromkeys(("down", "across", "beside"), integer),
+    **dict.fromkeys(("few", "block", "part_columns", "part_rows", "part_terms"), positive),
+)
 def _products(code: Code, height: int, width: int, far: bool, turned: bool) -> None:
     """C = A B, a tile of `height` rows and `width` vectors at a time, with a few terms at a time.
 
@@ -132,11 +142,14 @@ def product(a: Any, b: Any) -> Any:
     height, width, sizes, parts = _plan(m, k, n, item)
     c, wide = memory.empty((-(-k // sizes[4]), m, n), a.dtype), width * registers()[0] // item
     lines, room = scratch((sizes[0] + 1) * wide + sizes[0] * sizes[1] * far, a.dtype)
-    steps = (step // item for step in (*a.strides, b.strides[turned]))
+    down, across, beside = (step // item for step in (*a.strides, b.strides[turned]))
+    few, block, part_columns, part_rows, part_terms = sizes
     crew.run(
         _products(a.dtype, height, width, far, turned),
         parts,
-        (address(a), address(b), address(c), address(lines), room, m, k, n, *steps, *sizes),
         m * k * n / 64,
+        **{"a": a, "b": b.T if turned else b, "c": c, "lines": lines, "room": room, "rows": m, "terms": k},
+        **{"columns": n, "down": down, "across": across, "beside": beside, "few": few, "block": block},
+        **{"part_columns": part_columns, "part_rows": part_rows, "part_terms": part_terms},
     )
     return c[0] if len(c) == 1 else np.add.reduce(c, axis=0)

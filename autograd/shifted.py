@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import crew, memory
-from .lines import ROWS, Block, Rows, over, rows_of, scratch
-from .machine import Code, Kernel, Value, address, available, kernel, registers
+from .door import natural, positive, reads, writes
+from .lines import Block, Rows, of_rows, over, rows_of, scratch
+from .machine import Code, Kernel, Value, available, kernel, registers
 from .windows import BLOCK, Geometry, at_once, parted, together, with_samples
 
 __all__ = ["available", "conv", "conv_weight"]
@@ -22,7 +23,16 @@ _PARTS = 8  # of a weight's gradient at least, for threads to share
 _PANEL = 1 << 16  # bytes of Y that outer products take at a time, to stay in a near cache
 
 
-@kernel(ROWS + "Y W BIAS choice rest depth outs windows longest places")
+@kernel(
+    "parts * 9 <= entries and channels % groups == 0",
+    **of_rows("longest * (1 + outs * bool(tile))"),
+    y=writes("samples * groups * outs * windows"),
+    w=reads("groups * outs * depth"),
+    bias=reads("groups * outs"),
+    choice=writes("samples * groups * outs * windows * chosen", "uint8"),
+    **dict.fromkeys(("depth", "outs", "windows", "longest"), natural),
+    lengths=reads("max(0, len(tile) - 1)", "int64"),
+)
 def _products(
     code: Code, step: int, height: int, width: int, rectified: bool, tile: tuple[int, ...], chosen: bool
 ) -> None:
@@ -33,10 +43,10 @@ def _products(
     The results of a sample that is to be pooled lie in memory of the thread; the lengths of all axes of windows but the
     first are in a table.
     """
-    *rows, y, w, bias, choice, rest, depth, outs, windows, longest, places = code.arguments
-    lines, room, groups = rows[1], rows[2], rows[6]
+    *rows, y, w, bias, choice, depth, outs, windows, longest, axes = code.arguments
+    lines, room, copied, groups = *rows[1:4], rows[-1]
     block = Block(code, rows, code.part, step)
-    spare = lines + (code.thread * room + rest)
+    spare = lines + (code.thread * room + copied)
     pitch = block.length if tile else windows
 
     def product(x: Value, out: Value, g: Value, t: Value, p: Value, width: int, mask: Value | None = None) -> None:
@@ -66,7 +76,7 @@ def _products(
         code.loop(0, whole, step, lambda p: part(p, width))
         code.loop(whole, block.length, code.lanes, lambda p: part(p, 1, code.first(block.length - p)))
         if tile:
-            lengths = [places[i] for i in range(len(tile) - 1)]
+            lengths = [axes[i] for i in range(len(tile) - 1)]
             inner = math.prod(lengths, start=code.one)
             kept = math.prod((n / t for n, t in zip(lengths, tile[1:], strict=True)), start=code.one)
             start, lengths = first * windows + block.first / inner / tile[0] * kept, [block.length / inner, *lengths]
@@ -124,15 +134,26 @@ def pooled(
     over(others, x, 0 * code.one)
 
 
-@kernel(ROWS + "Y W blocks sums slices panel depth columns few outs windows")
+@kernel(
+    "blocks * 9 <= entries and channels % groups == 0 and parts <= sums * slices"
+    " and depth % height == 0 and columns % (lanes * width) == 0 and few % lanes == 0 and outs <= columns",
+    **of_rows("few * columns"),
+    y=reads("samples * groups * outs * windows"),
+    w=writes("sums * groups * depth * columns"),
+    blocks=natural,
+    **dict.fromkeys(("sums", "slices"), positive),
+    **dict.fromkeys(("depth", "columns"), natural),
+    few=positive,
+    **dict.fromkeys(("outs", "windows"), natural),
+)
 def _outer_products(code: Code, step: int, height: int, width: int) -> None:
     """W = rows Y^T for each group, summed over blocks, a tile of `height` rows and `width` vectors at a time.
 
     For a few windows at a time Y is transposed, so that what belongs to a window lies side by side. W lies in strips,
     as wide as a tile. Each of the `sums` is done in `slices` of its rows.
     """
-    *rows, y, w, blocks, sums, slices, panel, depth, columns, few, outs, windows = code.arguments
-    lines, room, groups = rows[1], rows[2], rows[6]
+    *rows, y, w, blocks, sums, slices, depth, columns, few, outs, windows = code.arguments
+    lines, room, panel, groups = *rows[1:4], rows[-1]
     lanes, wide, number, slice = code.lanes, code.lanes * width, code.part / slices, code.part % slices
     own, own_panel = w + number * groups * depth * columns, lines + (code.thread * room + panel)
     top, bottom = (depth / height * s / slices * height for s in (slice, slice + 1))
@@ -179,11 +200,20 @@ def _outer_products(code: Code, step: int, height: int, width: int) -> None:
     code.loop(number, blocks, sums, body)
 
 
-@kernel(ROWS + "Y W blocks sums strips depth outs windows")
+@kernel(
+    "blocks * 9 <= entries and channels % groups == 0 and parts <= sums"
+    " and depth % width == 0 and outs <= strips * height",
+    **of_rows(),
+    y=reads("samples * groups * outs * windows"),
+    w=writes("sums * groups * strips * height * depth"),
+    blocks=natural,
+    sums=positive,
+    **dict.fromkeys(("strips", "depth", "outs", "windows"), natural),
+)
 def _inner_products(code: Code, step: int, height: int, width: int) -> None:
     """W = Y rows^T for each group, summed over blocks, a tile of `height` rows of Y and `width` of X at a time."""
     *rows, y, w, blocks, sums, strips, depth, outs, windows = code.arguments
-    groups = rows[6]
+    groups = rows[-1]
     size = groups * strips * height * depth
     own = w + code.part * size
 
@@ -246,9 +276,7 @@ class _Plan(NamedTuple):
     rows: Rows
     shape: tuple[int, ...]  # of the result
     room: int  # numbers of memory that a thread needs
-    table: tuple[int, ...]  # what `ROWS` names from the table on
-    sizes: tuple[int, ...]  # the other integers that the kernel takes
-    lengths: Any  # where the last one points to
+    arguments: dict[str, Any]  # what the kernel takes besides arrays that differ from call to call
     work: float
 
 
@@ -273,10 +301,11 @@ def _plan(
         _products(dtype, rows.step, height, width, rectified, tile, chosen),
         rows,
         (shape[0], weights[0], *out),
-        rows.room + rows.longest * (1 + kept),
-        (address(rows.table), shape[1], math.prod(shape[2:]), groups),
-        (rows.room, depth, outs, math.prod(out), rows.longest, address(lengths)),
-        lengths,
+        rows.copied + rows.longest * (1 + kept),
+        {
+            **rows.arguments,
+            **{"depth": depth, "outs": outs, "windows": math.prod(out), "longest": rows.longest, "lengths": lengths},
+        },
         shape[0] * weights[0] * math.prod(geo.out) * depth / 64,
     )
 
@@ -301,13 +330,8 @@ def convolved(
     bias = np.zeros(len(w), x.dtype) if bias is None else np.ascontiguousarray(bias)
     choice = memory.empty(plan.shape, np.uint8) if chosen else None
     lines, room = scratch(plan.room, x.dtype)
-    arrays = address(y), address(w), address(bias), address(choice) if chosen else 0
-    crew.run(
-        plan.kernel,
-        len(plan.rows.table),
-        (address(x), address(lines), room, *plan.table, *arrays, *plan.sizes),
-        plan.work,
-    )
+    arrays = {"x": x, "lines": lines, "room": room, "y": y, "w": w, "bias": bias, "choice": choice}
+    crew.run(plan.kernel, plan.rows.blocks, plan.work, **arrays, **plan.arguments)
     return y, choice
 
 
@@ -330,23 +354,22 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
     height, width = flat if inner else (most // wide, wide)
     rounded = over(outs if inner else depth, height)
     shape = rounded, over(depth, width) if inner else over(columns, width * lanes)
-    sums = max(1, min(len(rows.table), _SUMS, _SUMS * BLOCK // (groups * math.prod(shape) * x.itemsize)))
+    sums = max(1, min(rows.blocks, _SUMS, _SUMS * BLOCK // (groups * math.prod(shape) * x.itemsize)))
     w = memory.empty((sums, groups, *shape), x.dtype)
     if inner:
-        slices, panel, sizes = 1, 0, [shape[0] // height, shape[1]]
+        slices, panel, sizes = 1, 0, {"strips": shape[0] // height, "depth": shape[1]}
     else:
         slices = min(-(-_PARTS // sums), shape[0] // height)
         few = max(lanes, _PANEL // (shape[1] * x.itemsize) // lanes * lanes)
-        panel, sizes = few * shape[1], [slices, rows.room, *shape, few]
-    lines, room = scratch(rows.room + panel, x.dtype)
+        panel, sizes = few * shape[1], {"slices": slices, "depth": shape[0], "columns": shape[1], "few": few}
+    lines, room = scratch(rows.copied + panel, x.dtype)
+    arrays = {"x": x, "lines": lines, "room": room, "y": y, "w": w}
     crew.run(
         (_inner_products if inner else _outer_products)(x.dtype, rows.step, height, width),
         sums * slices,
-        (
-            *rows.arguments(x, lines, room, groups),
-            *(address(y), address(w), len(rows.table), sums, *sizes, outs, math.prod(geo.out)),
-        ),
         y.size * depth / 64,
+        **{**arrays, **rows.arguments, **sizes},
+        **{"blocks": rows.blocks, "sums": sums, "outs": outs, "windows": math.prod(geo.out)},
     )
     w = np.add.reduce(w, axis=0)
     if not inner:

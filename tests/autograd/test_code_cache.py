@@ -364,7 +364,7 @@ def test_sources(tmp_path, monkeypatch):
 # The keys of machine code
 
 
-@kernel("X")
+@kernel()
 def of_a_test(code):
     pass
 
