@@ -149,8 +149,8 @@ def test_large_strides_need_no_more_code(by_numpy, lines_written, stride, axes):
     x, w = normal(0, "float32", 2, 2, *geo.spatial), normal(1, "float32", 5, 2, *geo.kernel)
     y = normal(2, "float32", 2, 5, *geo.out)
     terms = 5 * math.prod(geo.kernel + geo.out)
-    for function, *given in ((conv, x, w, None), (conv_weight, x, y), (conv_transpose, y, w)):
-        close(*(run(function.function, *given, geo=geo, groups=1) for run in (called, by_numpy)), terms)
+    for function, *arrays in ((conv, x, w, None), (conv_weight, x, y), (conv_transpose, y, w)):
+        close(*(run(function.function, *arrays, geo=geo, groups=1) for run in (called, by_numpy)), terms)
     edge = geometry("test", (1, 5 * stride), (2, 2), (2, stride), 1, (2, 1))  # some windows are padding
     x = special(3, "float32", 2, 3, *edge.spatial)
     for mine, expected in zip(*(run(max_pool.function, x, geo=edge) for run in (called, by_numpy)), strict=True):
