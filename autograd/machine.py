@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .door import Arguments, Integer, Pointer, door
+from .door import Arguments, Door, Integer, Pointer
 
 _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 _BYTES = {"float": 4, "double": 8, "i8": 1, "i64": 8}
@@ -311,7 +311,7 @@ class Code:
         found.raw.fastmath.add("reassoc")
         return found
 
-    def compiled(self) -> Any:
+    def compiled(self) -> tuple[Any, int]:
         """What owns the code, and its address."""
         self.builder.ret_void()
         engine = compiled(str(self.module))
@@ -324,7 +324,12 @@ class Kernel(NamedTuple):
     name: str
     engine: Any  # which owns the code
     address: int
-    door: Callable[..., Any]  # checks its arguments
+    door: Door
+    enter: Callable[..., Any]  # checks the arguments (see `Door.opened`)
+
+    def fixed(self, **arguments: Any) -> Kernel:
+        """The same, for calls with the other arguments alone; these are checked here."""
+        return self._replace(enter=self.door.opened(**arguments))
 
 
 def kernel(
@@ -345,9 +350,9 @@ def kernel(
             given = declared(*parameters) if declared else arguments
             code = Code(name, given, dtype)
             build(code, *parameters)
-            known = dict(zip(names, parameters, strict=True))
-            engine, address = code.compiled()
-            return Kernel(name, engine, address, door(name, given, requires, dtype, code.lanes, known))
+            known = {"lanes": code.lanes, **dict(zip(names, parameters, strict=True))}
+            door = Door(name, given, requires, dtype, known)
+            return Kernel(name, *code.compiled(), door, door.opened())
 
         functools.update_wrapper(made, build)
         return made
