@@ -297,24 +297,25 @@ def _largest(code: Code) -> None:
     boxes.blocks(block)
 
 
-def shared(x: Any, y: Any) -> tuple[int, int, int, int]:
-    """Channels in parts: their number, how many to each, how many in all, and the numbers in one of x."""
-    channels, numbers = math.prod(x.shape[:2]), math.prod(x.shape[2:])
-    parts = len(sample_blocks(channels, max(numbers, y.size // channels) * x.itemsize, MANY))
+def shared(lead: tuple[int, ...], numbers: int, windows: int, itemsize: int) -> tuple[int, int, int]:
+    """Channels of so many numbers and windows in parts: these, how many to each, and how many in all."""
+    channels = math.prod(lead)
+    parts = len(sample_blocks(channels, max(numbers, windows) * itemsize, MANY))
     each = -(-channels // parts)
-    return -(-channels // each), each, channels, numbers
+    return -(-channels // each), each, channels
 
 
 def _run(kernel: Kernel, x: Any, y: Any, by: Tables, **more: Any) -> None:
     x = np.ascontiguousarray(x)
-    parts, each, channels, _ = shared(x, y)
+    rows, wide = len(by.begins) - 1, by.table.shape[1] // by.together
+    parts, each, channels = shared(x.shape[:2], by.numbers, rows * wide, x.itemsize)
     lines, room = scratch(by.room, x.dtype)
     crew.run(
         kernel,
         parts,
         x.size + y.size,
         **{"x": x, "y": y, "lines": lines, "room": room, "begins": by.begins, "offsets": by.rows, "table": by.table},
-        **{"rows": len(by.begins) - 1, "many": len(by.rows), "wide": by.table.shape[1] // by.together},
+        **{"rows": rows, "many": len(by.rows), "wide": wide},
         **{"inner": by.inner, "depth": len(by.table) - 1, "together": by.together, "block": by.block, "each": each},
         **{"channels": channels, "numbers": by.numbers, **more},
     )

@@ -217,10 +217,10 @@ def run(kernel: Kernel, parts: int, size: float = math.inf, /, **arguments: Any)
     that the kernel has declared; LaunchError for others.
     """
     if CHECK:
-        given, spans = kernel.door(parts, get_num_threads(), **arguments)
+        given, spans = kernel.enter(parts, get_num_threads(), **arguments)
         guarded(kernel.name, given, spans, lambda: _launch(kernel, parts, size, given))
     else:
-        _launch(kernel, parts, size, kernel.door(parts, get_num_threads(), **arguments))
+        _launch(kernel, parts, size, kernel.enter(parts, get_num_threads(), **arguments))
 
 
 def _launch(kernel: Kernel, parts: int, size: float, given: Any) -> None:

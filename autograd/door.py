@@ -2,8 +2,9 @@
 
 Machine code has addresses, and no notion of where arrays end. So a kernel says of each argument what it is, and of each
 array how many entries it may touch, as a formula of its integers; besides these a formula may have the number of
-`parts` and `threads`, the `lanes` of a vector, and the parameters that the kernel is made with. From what it says one
-function is made, which takes arrays and integers by name, checks them and gives the addresses.
+`parts` and `threads`, the `lanes` of a vector, and the parameters that the kernel is made with. From what it says a
+function is made, which takes arrays and integers by name, checks them and gives the addresses. Work that is done again
+and again has one in which what does not change is checked already.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from numpy import ndarray
 
 __all__ = [
-    "LaunchError", "OverlapError", "address", "door", "in_place", "integer", "natural", "per_thread", "positive",
+    "Door", "LaunchError", "OverlapError", "address", "in_place", "integer", "natural", "per_thread", "positive",
     "reads", "strided", "writes",
 ]  # fmt: skip
 
@@ -137,94 +138,124 @@ def _written(a: Any, dtype: Any, need: int, where: _Where) -> int:
     where.refuse_array(f"at least {need} entries", a, True)
 
 
-def _matrix(a: Any, dtype: Any, shape: Any, steps: Any, where: _Where) -> tuple[int, int, int]:
-    """The address of a matrix of just that shape and those steps, where its memory begins and where it ends."""
-    item = dtype.itemsize
-    wanted = steps[0] * item, steps[1] * item
-    if a.__class__ is ndarray and a.dtype == dtype and a.shape == shape and a.size and a.strides == wanted:
-        at = address(a)
-        spans = [(n - 1) * step for n, step in zip(shape, wanted, strict=True)]
-        return at, at + sum(s for s in spans if s < 0), at + sum(s for s in spans if s > 0) + item
-    found = f"of {a.dtype} {a.shape}, strides {a.strides}" if isinstance(a, ndarray) else type(a).__name__
-    where.refuse(f"ndarray of {dtype} {shape}, strides {wanted}", found)
+def _matrix(a: Any, dtype: Any, shape: Any, strides: Any, where: _Where) -> int:
+    """The address of a matrix of just that shape and those strides."""
+    if a.__class__ is ndarray and a.shape == shape and a.strides == strides and (a.dtype is dtype or a.dtype == dtype):
+        return address(a)
+    found = f"ndarray of {a.dtype} {a.shape}, strides {a.strides}" if isinstance(a, ndarray) else type(a).__name__
+    where.refuse(f"ndarray of {dtype} {shape}, strides {strides}", found)
 
 
-def _refuse_integers(kernel: str, least: Mapping[str, float], given: tuple[Any, ...]) -> NoReturn:
-    for (name, low), n in zip(least.items(), given, strict=True):
-        if n.__class__ is not int or n < low:
-            raise LaunchError(
-                f"{kernel}: {name} is {n!r}; expected an int" + f" of at least {low:.0f}" * (low > -math.inf)
-            )
-    raise AssertionError
+def _refuse_integer(n: Any, least: float, where: _Where) -> NoReturn:
+    where.refuse("an int" + f" of at least {least:.0f}" * (least > -math.inf), repr(n))
 
 
-def _refuse_formula(kernel: str, formula: str, given: Mapping[str, Any]) -> NoReturn:
-    raise LaunchError(f"{kernel}: expected {formula}; given {', '.join(f'{k}={v}' for k, v in given.items())}")
+def _refuse_formula(name: str, formula: str, given: Mapping[str, Any]) -> NoReturn:
+    raise LaunchError(f"{name}: expected {formula}; found {', '.join(f'{n}={v}' for n, v in given.items())}")
 
 
-def _refuse_places(given: Mapping[_Where, int]) -> NoReturn:
-    for where, at in given.items():
-        if at % where.dtype.itemsize:
-            where.refuse(f"an address of whole {where.dtype.itemsize} bytes", hex(at))
-    raise AssertionError
+def _refuse_place(at: int, where: _Where) -> NoReturn:
+    where.refuse(f"a multiple of {where.dtype.itemsize} bytes", f"at {at:#x}")
 
 
-def _refuse_overlap(one: _Where, other: _Where) -> NoReturn:
-    one.refuse(f"one apart from {other.name}", f"an array that lies in {other.name}", OverlapError)
+def _refuse_overlap(where: _Where, other: _Where) -> NoReturn:
+    where.refuse("memory of its own", f"written, and meets {other.name}", OverlapError)
 
 
-def door(
-    name: str, arguments: Arguments, requires: str, dtype: Any, lanes: int, parameters: Mapping[str, Any]
-) -> Callable[..., Any]:
-    """The function `(parts, threads, *, ...)` that checks the arguments of a kernel and gives them as machine code has
-    them, in an array of integers.
+class _Statement(NamedTuple):
+    """target = value, or a check."""
 
-    If there are to be guard pages, also what there is to guard: of each array its position, address, begin and end.
-    """
-    least = {"parts": 0, "threads": 1, **{n: a.least for n, a in arguments.items() if isinstance(a, Integer)}}
-    pointers = {n: a for n, a in arguments.items() if isinstance(a, Pointer)}
-    integers = ", ".join(least)
-    tests = (f"{n}.__class__ is int" + f" and {n} >= {low:.0f}" * (low > -math.inf) for n, low in least.items())
-    scope: dict[str, Any] = {**parameters, "lanes": lanes, "math": math, "_array": array}
-    scope |= {"_read": _read, "_written": _written, "_matrix": _matrix, "_name": name, "_least": least}
-    scope |= {"_integers": _refuse_integers, "_formula": _refuse_formula, "_overlap": _refuse_overlap}
-    scope |= {"_places": _refuse_places}
-    lines = [
-        f"def {name}(parts, threads, *, {', '.join(arguments)}):",
-        f"    if not ({' and '.join(tests)}): _integers(_name, _least, ({integers},))",
-    ]
-    given = f"{{{', '.join(f'{n!r}: {n}' for n in least)}}}"
-    conditions = [requires, *(f"({a.need}) <= {a.apart}" for a in pointers.values() if a.apart)]
-    lines += [f"    if not ({c}): _formula(_name, {c!r}, {given})" for c in conditions if c]
-    items: dict[str, int] = {}
-    for n, a in pointers.items():
-        kind: Any = np.dtype(dtype if a.kind == "number" else a.kind)
-        scope[f"_dtype_{n}"], scope[f"_where_{n}"], items[n] = kind, _Where(name, n, kind), kind.itemsize
-        told = f"_dtype_{n}"
+    target: str
+    value: str
+    names: frozenset[str]  # in the value
+
+
+class Door:
+    """What checks the arguments of one kernel. Formulas may name `known` things besides the arguments."""
+
+    def __init__(self, name: str, arguments: Arguments, requires: str, dtype: Any, known: Mapping[str, Any]) -> None:
+        self.name, self.arguments = name, arguments
+        self.scope: dict[str, Any] = {**known, "_array": array, "_name": name}
+        self.scope |= {"_read": _read, "_written": _written, "_matrix": _matrix, "_integer": _refuse_integer}
+        self.scope |= {"_formula": _refuse_formula, "_place": _refuse_place, "_overlap": _refuse_overlap}
+        self.statements: list[_Statement] = []
+        self.pointers = {n: a for n, a in arguments.items() if isinstance(a, Pointer)}
+        for n, a in arguments.items():
+            if isinstance(a, Integer):
+                self.scope[f"_where_{n}"] = _Where(name, n, None)
+                least = f" and {n} >= {a.least:.0f}" * (a.least > -math.inf)
+                self._add("", f"{n}.__class__ is int{least} or _integer({n}, {a.least!r}, _where_{n})")
+        if requires:
+            self._demand(requires)
+        for n, a in self.pointers.items():
+            self._enter(n, a, np.dtype(dtype if a.kind == "number" else a.kind))
+        for (m, a), (n, b) in itertools.combinations(self.pointers.items(), 2):
+            if a.written or b.written:
+                m, n = (m, n) if a.written else (n, m)
+                other = f" and _begin_{m} != _begin_{n}" * (a.in_place or b.in_place)
+                meet = f"_begin_{m} < _end_{n} and _begin_{n} < _end_{m}{other}"
+                self._add("", f"{meet} and _overlap(_where_{m}, _where_{n})")
+
+    def _add(self, target: str, value: str) -> None:
+        self.statements.append(_Statement(target, value, frozenset(compile(value, self.name, "eval").co_names)))
+
+    def _demand(self, formula: str) -> None:
+        names = {*compile(formula, self.name, "eval").co_names}
+        found = ", ".join(f"{n!r}: {n}" for n in sorted(names))
+        self._add("", f"({formula}) or _formula(_name, {formula!r}, {{{found}}})")
+
+    def _enter(self, n: str, a: Pointer, dtype: Any) -> None:
+        """Check an array and take its address."""
+        self.scope |= {f"_dtype_{n}": dtype, f"_where_{n}": _Where(self.name, n, dtype)}
         if a.steps[0]:
-            given = f"({', '.join(a.shape)}), ({', '.join(a.steps)})"
-            lines += [f"    _at_{n}, _begin_{n}, _end_{n} = _matrix({n}, {told}, {given}, _where_{n})"]
-            continue
-        need = f"(threads - 1) * {a.apart} + ({a.need}) if {a.need} else 0" if a.apart else a.need
-        lines += [
-            f"    _end_{n} = {need}",
-            f"    _begin_{n} = _at_{n} = {'_written' if a.written else '_read'}({n}, {told}, _end_{n}, _where_{n})",
-            f"    _end_{n} = _end_{n} * {kind.itemsize} + _begin_{n}",
-        ]
-    for item in sorted(set(items.values()) - {1}):
-        names = [n for n, size in items.items() if size == item]
-        places = f"{{{', '.join(f'_where_{n}: _at_{n}' for n in names)}}}"
-        lines += [f"    if ({' | '.join(f'_at_{n}' for n in names)}) & {item - 1}: _places({places})"]
-    for (m, a), (n, b) in itertools.combinations(pointers.items(), 2):
-        if a.written or b.written:
-            m, n = (m, n) if a.written else (n, m)
-            other = f" and _begin_{m} != _begin_{n}" * (a.in_place or b.in_place)
-            meet = f"_begin_{m} < _end_{n} and _begin_{n} < _end_{m}{other}"
-            lines += [f"    if {meet}: _overlap(_where_{m}, _where_{n})"]
-    values = f"_array('q', ({', '.join(f'_at_{n}' if n in pointers else n for n in arguments)},))"
-    if CHECK:
-        scope["_pointers"] = pointers
-        spans = (f"({i}, _at_{n}, _begin_{n}, _end_{n}, _pointers[{n!r}])" for i, n in enumerate(arguments))
-        values += f", ({', '.join(s for s, n in zip(spans, arguments, strict=True) if n in pointers)},)"
-    exec("\n".join([*lines, f"    return {values}"]), scope)
-    return scope[name]
+            self._add(f"_shape_{n}", f"({', '.join(a.shape)})")
+            self._add(f"_strides_{n}", f"({', '.join(f'({s}) * {dtype.itemsize}' for s in a.steps)})")
+            self._add(f"_at_{n}", f"_matrix({n}, _dtype_{n}, _shape_{n}, _strides_{n}, _where_{n})")
+            spans = [f"(_shape_{n}[{i}] - 1) * _strides_{n}[{i}]" for i in range(2)]
+            low, high = (" + ".join(f"{f}(0, {span})" for span in spans) for f in ("min", "max"))
+            self._add(f"_low_{n}", low)
+            self._add(f"_high_{n}", f"{high} + {dtype.itemsize}")
+            self._add(f"_begin_{n}", f"_at_{n} + _low_{n}")
+            self._add(f"_end_{n}", f"_at_{n} + _high_{n}")
+            return
+        self._add(f"_need_{n}", a.need)
+        if a.apart:
+            self._demand(f"_need_{n} <= {a.apart}")
+        size = f"(threads - 1) * {a.apart} + _need_{n} if _need_{n} else 0" if a.apart else f"_need_{n}"
+        enter = "_written" if a.written else "_read"
+        self._add(f"_size_{n}", size)
+        self._add(f"_begin_{n}", f"{enter}({n}, _dtype_{n}, _size_{n}, _where_{n})")
+        self._add(f"_end_{n}", f"_begin_{n} + _size_{n} * {dtype.itemsize}")
+        self._add(f"_at_{n}", f"_begin_{n}")
+        if dtype.itemsize > 1:
+            self._add("", f"_at_{n} & {dtype.itemsize - 1} and _place(_at_{n}, _where_{n})")
+
+    def opened(self, **fixed: Any) -> Callable[..., Any]:
+        """The function `(parts, threads, *, ...)` that checks arguments, and gives them as machine code has them, in an
+        array of integers; those that are fixed are checked now.
+
+        If there are to be guard pages, also what there is to guard: of each array its position, address, begin and end.
+        """
+        given = [n for n in self.arguments if n not in fixed]
+        unknown = {"parts", "threads", *given}
+        scope, lines = {**self.scope, **fixed}, []
+        for target, value, names in self.statements:
+            if names & unknown:
+                unknown.add(target)
+                lines.append(f"{target} = {value}" if target else value)
+            else:
+                found = eval(value, scope)
+                if target:
+                    scope[target] = found
+        values = f"_array('q', ({', '.join(f'_at_{n}' if n in self.pointers else n for n in self.arguments)},))"
+        if CHECK:
+            scope["_pointers"] = self.pointers
+            spans = (
+                f"({i}, _at_{n}, _begin_{n}, _end_{n}, _pointers[{n!r}])"
+                for i, n in enumerate(self.arguments)
+                if n in self.pointers
+            )
+            values += f", ({', '.join(spans)},)"
+        head = f"def {self.name}(parts, threads{', *, ' * bool(given)}{', '.join(given)}):"
+        exec("\n    ".join([head, *lines, f"return {values}"]), scope)
+        return scope[self.name]

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import code_cache
-from .door import Arguments, Integer, Pointer, door
+from .door import Arguments, Door, Integer, Pointer
 
 _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 _BYTES = {"float": 4, "double": 8, "i8": 1, "i64": 8}
@@ -326,7 +326,7 @@ class Code:
         self.builder.ret_void()
         return str(self.module)
 
-    def compiled(self) -> Any:
+    def compiled(self) -> tuple[Any, int]:
         """What owns the code, and its address."""
         engine = loaded(assembled(self.text()))
         return engine, engine.get_function_address(self.function.name)
@@ -338,7 +338,12 @@ class Kernel(NamedTuple):
     name: str
     engine: Any  # which owns the code
     address: int
-    door: Callable[..., Any]  # checks its arguments
+    door: Door
+    enter: Callable[..., Any]  # checks the arguments (see `Door.opened`)
+
+    def fixed(self, **arguments: Any) -> Kernel:
+        """The same, for calls with the other arguments alone; these are checked here."""
+        return self._replace(enter=self.door.opened(**arguments))
 
 
 def kernel(
@@ -364,9 +369,9 @@ def kernel(
                 return code.text()
 
             engine = compiled(text, build, np.dtype(dtype).str, *parameters)
-            known = dict(zip(names, parameters, strict=True))
-            checked = door(name, given, requires, dtype, lanes(dtype), known)
-            return Kernel(name, engine, engine.get_function_address(name), checked)
+            known = {"lanes": lanes(dtype), **dict(zip(names, parameters, strict=True))}
+            door = Door(name, given, requires, dtype, known)
+            return Kernel(name, engine, engine.get_function_address(name), door, door.opened())
 
         functools.update_wrapper(made, build)
         return made

@@ -10,7 +10,7 @@ import numpy as np
 from . import crew, memory
 from .door import integer, natural, per_thread, positive, strided, writes
 from .lines import over, scratch
-from .machine import Code, Value, available, kernel, registers
+from .machine import Code, Kernel, Value, available, kernel, registers
 
 __all__ = ["product", "worth"]
 
@@ -130,6 +130,23 @@ def _plan(m: int, k: int, n: int, itemsize: int) -> tuple[int, int, tuple[int, .
     return height, width, (few, over(min(m, _BLOCK), height), *sizes), parts
 
 
+@functools.lru_cache(256)
+def _fixed(
+    m: int, k: int, n: int, dtype: Any, steps: tuple[int, int], further: tuple[int, int]
+) -> tuple[Kernel, bool, int, int]:
+    """The kernel for matrices of some shapes, and of so many bytes from row to row and from column to column, whether B
+    is turned, the number of parts, and of the numbers that a thread needs."""
+    item = dtype.itemsize
+    turned, far = further[1] != item, steps[0] == item and steps[1] >= _FAR
+    height, width, (few, block, *sizes), parts = _plan(m, k, n, item)
+    kernel = _products(dtype, height, width, far, turned).fixed(
+        **{"rows": m, "terms": k, "columns": n, "few": few, "block": block},
+        **{"down": steps[0] // item, "across": steps[1] // item, "beside": further[turned] // item},
+        **dict(zip(("part_columns", "part_rows", "part_terms"), sizes, strict=True)),
+    )
+    return kernel, turned, parts, (few + 1) * width * (registers()[0] // item) + few * block * far
+
+
 def product(a: Any, b: Any) -> Any:
     """a @ b."""
     item = a.itemsize
@@ -137,19 +154,9 @@ def product(a: Any, b: Any) -> Any:
         a = np.ascontiguousarray(a)
     if item not in b.strides or any(step % item for step in b.strides):
         b = np.ascontiguousarray(b)
-    (m, k), n, turned = a.shape, b.shape[1], b.strides[1] != item
-    far = a.strides[0] == item and a.strides[1] >= _FAR
-    height, width, sizes, parts = _plan(m, k, n, item)
-    c, wide = memory.empty((-(-k // sizes[4]), m, n), a.dtype), width * registers()[0] // item
-    lines, room = scratch((sizes[0] + 1) * wide + sizes[0] * sizes[1] * far, a.dtype)
-    down, across, beside = (step // item for step in (*a.strides, b.strides[turned]))
-    few, block, part_columns, part_rows, part_terms = sizes
-    crew.run(
-        _products(a.dtype, height, width, far, turned),
-        parts,
-        m * k * n / 64,
-        **{"a": a, "b": b.T if turned else b, "c": c, "lines": lines, "room": room, "rows": m, "terms": k},
-        **{"columns": n, "down": down, "across": across, "beside": beside, "few": few, "block": block},
-        **{"part_columns": part_columns, "part_rows": part_rows, "part_terms": part_terms},
-    )
+    (m, k), n = a.shape, b.shape[1]
+    kernel, turned, parts, own = _fixed(m, k, n, a.dtype, a.strides, b.strides)
+    c = memory.empty((-(-k // _plan(m, k, n, item)[2][4]), m, n), a.dtype)
+    lines, room = scratch(own, a.dtype)
+    crew.run(kernel, parts, m * k * n / 64, a=a, b=b.T if turned else b, c=c, lines=lines, room=room)
     return c[0] if len(c) == 1 else np.add.reduce(c, axis=0)

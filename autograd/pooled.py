@@ -3,6 +3,7 @@ they chose is put back, or taken, one by one."""
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -66,21 +67,24 @@ def _largest(code: Code, step: int) -> None:
     _channels(code, channel)
 
 
+@functools.lru_cache(256)
+def _plan(lead: tuple[int, ...], dtype: Any, geo: Geometry) -> tuple[Kernel, int, int]:
+    """The kernel for inputs of some shape, the number of parts, and of numbers in lines."""
+    lines, numbers, windows = lines_of(geo, 1, 0, geo.out[0]), math.prod(geo.spatial), math.prod(geo.out)
+    parts, each, channels = shared(lead, numbers, windows, dtype.itemsize)
+    kernel = _largest(dtype, lines.step).fixed(
+        **{"offsets": lines.offsets, "runs": lines.runs, "count": len(lines.runs), "size": lines.size},
+        **{"depth": math.prod(geo.kernel), "each": each, "channels": channels, "numbers": numbers, "windows": windows},
+    )
+    return kernel, parts, lines.size
+
+
 def max_pool(x: Any, y: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
     """Fill the results of `pooling.max_pool`; `firsts` has for each window the number of its first entry."""
+    kernel, parts, size = _plan(x.shape[:2], x.dtype, geo)
+    lines, room = scratch(size, x.dtype)
     x = np.ascontiguousarray(x)
-    lines = lines_of(geo, 1, 0, geo.out[0])
-    parts, each, channels, numbers = shared(x, y)
-    own, room = scratch(lines.size, x.dtype)
-    arrays = {"x": x, "y": y, "choice": choice, "firsts": firsts, "offsets": lines.offsets, "runs": lines.runs}
-    crew.run(
-        _largest(x.dtype, lines.step),
-        parts,
-        x.size,
-        **{**arrays, "lines": own, "room": room, "size": lines.size, "count": len(lines.runs)},
-        **{"depth": math.prod(geo.kernel), "each": each, "channels": channels, "numbers": numbers},
-        windows=math.prod(geo.out),
-    )
+    crew.run(kernel, parts, x.size, x=x, y=y, choice=choice, firsts=firsts, lines=lines, room=room)
 
 
 @kernel(
@@ -132,8 +136,9 @@ def _taken(code: Code) -> None:
 
 
 def _run(kernel: Kernel, x: Any, y: Any, **arguments: Any) -> None:
-    parts, each, channels, numbers = shared(x, y)
-    sizes = {"each": each, "channels": channels, "numbers": numbers, "windows": math.prod(y.shape[2:])}
+    numbers, windows = math.prod(x.shape[2:]), math.prod(y.shape[2:])
+    parts, each, channels = shared(x.shape[:2], numbers, windows, x.itemsize)
+    sizes = {"each": each, "channels": channels, "numbers": numbers, "windows": windows}
     crew.run(kernel, parts, x.size + y.size, x=x, y=y, **arguments, **sizes)
 
 

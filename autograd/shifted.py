@@ -11,7 +11,7 @@ import numpy as np
 
 from . import crew, memory
 from .door import natural, positive, reads, writes
-from .lines import Block, Rows, of_rows, over, rows_of, scratch
+from .lines import Block, of_rows, over, rows_of, scratch
 from .machine import Code, Kernel, Value, available, kernel, registers
 from .windows import BLOCK, Geometry, at_once, parted, together, with_samples
 
@@ -273,10 +273,9 @@ class _Plan(NamedTuple):
     """What is to be known for convolutions of inputs and weights of some shapes."""
 
     kernel: Kernel
-    rows: Rows
+    parts: int
     shape: tuple[int, ...]  # of the result
     room: int  # numbers of memory that a thread needs
-    arguments: dict[str, Any]  # what the kernel takes besides arrays that differ from call to call
     work: float
 
 
@@ -297,15 +296,13 @@ def _plan(
     rows = rows_of(geo, shape[0], shape[1], groups, dtype.itemsize, tile[0] if tile else 1, kept)
     height, width = tile_of(outs, rows.longest, registers()[0] // dtype.itemsize)
     lengths = np.array(geo.out[1:] or (1,), np.int64)
+    sizes = {"depth": depth, "outs": outs, "windows": math.prod(out), "longest": rows.longest, "lengths": lengths}
+    kernel = _products(dtype, rows.step, height, width, rectified, tile, chosen)
     return _Plan(
-        _products(dtype, rows.step, height, width, rectified, tile, chosen),
-        rows,
+        kernel.fixed(**rows.arguments, **sizes, **({} if chosen else {"choice": None})),
+        rows.blocks,
         (shape[0], weights[0], *out),
         rows.copied + rows.longest * (1 + kept),
-        {
-            **rows.arguments,
-            **{"depth": depth, "outs": outs, "windows": math.prod(out), "longest": rows.longest, "lengths": lengths},
-        },
         shape[0] * weights[0] * math.prod(geo.out) * depth / 64,
     )
 
@@ -328,22 +325,34 @@ def convolved(
     plan = _plan(x.shape, w.shape, x.dtype, geo, groups, rectified, tile, chosen)
     x, w, y = np.ascontiguousarray(x), np.ascontiguousarray(w), memory.empty(plan.shape, x.dtype)
     bias = np.zeros(len(w), x.dtype) if bias is None else np.ascontiguousarray(bias)
-    choice = memory.empty(plan.shape, np.uint8) if chosen else None
     lines, room = scratch(plan.room, x.dtype)
-    arrays = {"x": x, "lines": lines, "room": room, "y": y, "w": w, "bias": bias, "choice": choice}
-    crew.run(plan.kernel, plan.rows.blocks, plan.work, **arrays, **plan.arguments)
+    arrays = {"x": x, "lines": lines, "room": room, "y": y, "w": w, "bias": bias}
+    if not chosen:
+        crew.run(plan.kernel, plan.parts, plan.work, **arrays)
+        return y, None
+    choice = memory.empty(plan.shape, np.uint8)
+    crew.run(plan.kernel, plan.parts, plan.work, **arrays, choice=choice)
     return y, choice
 
 
-def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
-    """As `convolution.conv_weight`."""
-    m = at_once(len(x), geo, _FEW)
-    if m > 1:
-        return conv_weight(together(x, m), together(y, m), with_samples(geo, m), groups)[..., 0]
-    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
-    rows = rows_of(geo, len(x), x.shape[1], groups, x.itemsize)
-    outs, depth = y.shape[1] // groups, x.shape[1] // groups * math.prod(geo.kernel)
-    lanes, most = registers()[0] // x.itemsize, registers()[1] * 3 // 4
+class _WeightPlan(NamedTuple):
+    """What is to be known for the gradients of weights from inputs and outputs of some shapes."""
+
+    kernel: Kernel
+    parts: int
+    shape: tuple[int, ...]  # of what the kernel gives
+    strip: int  # columns in one of its strips, 0 without
+    room: int  # numbers of memory that a thread needs
+    outs: int
+    depth: int
+    work: float
+
+
+@functools.lru_cache(256)
+def _weight_plan(shape: tuple[int, ...], out: tuple[int, ...], dtype: Any, geo: Geometry, groups: int) -> _WeightPlan:
+    rows = rows_of(geo, shape[0], shape[1], groups, dtype.itemsize)
+    outs, depth = out[1] // groups, shape[1] // groups * math.prod(geo.kernel)
+    lanes, most = registers()[0] // dtype.itemsize, registers()[1] * 3 // 4
     columns = over(outs, lanes)
     wide = min((v for v in (1, 2, 3, 4) if v * 3 <= most), key=lambda v: (over(columns, v * lanes), -v))
     tiles = [(h, most // h) for h in (1, 2, 3, 4)]
@@ -353,26 +362,42 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
     inner = 2 * over(outs, flat[0]) * over(depth, flat[1]) // lanes < outer_time
     height, width = flat if inner else (most // wide, wide)
     rounded = over(outs if inner else depth, height)
-    shape = rounded, over(depth, width) if inner else over(columns, width * lanes)
-    sums = max(1, min(rows.blocks, _SUMS, _SUMS * BLOCK // (groups * math.prod(shape) * x.itemsize)))
-    w = memory.empty((sums, groups, *shape), x.dtype)
+    sizes = rounded, over(depth, width) if inner else over(columns, width * lanes)
+    sums = max(1, min(rows.blocks, _SUMS, _SUMS * BLOCK // (groups * math.prod(sizes) * dtype.itemsize)))
+    given = {**rows.arguments, "blocks": rows.blocks, "sums": sums, "outs": outs, "windows": math.prod(geo.out)}
+    slices, panel, strip = 1, 0, 0
     if inner:
-        slices, panel, sizes = 1, 0, {"strips": shape[0] // height, "depth": shape[1]}
+        kernel = _inner_products(dtype, rows.step, height, width)
+        given |= {"strips": sizes[0] // height, "depth": sizes[1]}
     else:
-        slices = min(-(-_PARTS // sums), shape[0] // height)
-        few = max(lanes, _PANEL // (shape[1] * x.itemsize) // lanes * lanes)
-        panel, sizes = few * shape[1], {"slices": slices, "depth": shape[0], "columns": shape[1], "few": few}
-    lines, room = scratch(rows.copied + panel, x.dtype)
-    arrays = {"x": x, "lines": lines, "room": room, "y": y, "w": w}
-    crew.run(
-        (_inner_products if inner else _outer_products)(x.dtype, rows.step, height, width),
+        kernel = _outer_products(dtype, rows.step, height, width)
+        slices, strip = min(-(-_PARTS // sums), sizes[0] // height), width * lanes
+        few = max(lanes, _PANEL // (sizes[1] * dtype.itemsize) // lanes * lanes)
+        panel = few * sizes[1]
+        given |= {"slices": slices, "depth": sizes[0], "columns": sizes[1], "few": few}
+    return _WeightPlan(
+        kernel.fixed(**given),
         sums * slices,
-        y.size * depth / 64,
-        **{**arrays, **rows.arguments, **sizes},
-        **{"blocks": rows.blocks, "sums": sums, "outs": outs, "windows": math.prod(geo.out)},
+        (sums, groups, *sizes),
+        strip,
+        rows.copied + panel,
+        outs,
+        depth,
+        math.prod(out) * depth / 64,
     )
-    w = np.add.reduce(w, axis=0)
-    if not inner:
-        w = w.reshape(groups, -1, shape[0], width * lanes).swapaxes(2, 3).reshape(groups, shape[1], shape[0])
-    w = np.ascontiguousarray(w[:, :outs, :depth])
-    return w.reshape(groups * outs, x.shape[1] // groups, *geo.kernel)
+
+
+def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
+    """As `convolution.conv_weight`."""
+    m = at_once(len(x), geo, _FEW)
+    if m > 1:
+        return conv_weight(together(x, m), together(y, m), with_samples(geo, m), groups)[..., 0]
+    plan = _weight_plan(x.shape, y.shape, x.dtype, geo, groups)
+    x, y, w = np.ascontiguousarray(x), np.ascontiguousarray(y), memory.empty(plan.shape, x.dtype)
+    lines, room = scratch(plan.room, x.dtype)
+    crew.run(plan.kernel, plan.parts, plan.work, x=x, lines=lines, room=room, y=y, w=w)
+    w, size = np.add.reduce(w, axis=0), plan.shape[2:]
+    if plan.strip:
+        w = w.reshape(groups, -1, size[0], plan.strip).swapaxes(2, 3).reshape(groups, size[1], size[0])
+    w = np.ascontiguousarray(w[:, : plan.outs, : plan.depth])
+    return w.reshape(groups * plan.outs, x.shape[1] // groups, *geo.kernel)
