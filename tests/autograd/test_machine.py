@@ -135,10 +135,16 @@ def lines_written(monkeypatch):
     assembled = machine.assembled
     monkeypatch.setattr(code_cache, "read", lambda key: None)
     monkeypatch.setattr(machine, "assembled", lambda text: lengths.append(text.count("\n")) or assembled(text))
-    kernels = shifted._products, shifted._outer_products, shifted._inner_products, pooled._largest
-    for function in (shifted._plan, *kernels):
-        function.cache_clear()
+    forget()
     return lengths
+
+
+def forget() -> None:
+    """No kernel was made before, nor a plan that has one."""
+    for module in (shifted, pooled, boxes):
+        for function in vars(module).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
 
 
 @pytest.mark.parametrize("stride", [1, 4, 8, 9, 100, 4096, 20_000])
@@ -176,15 +182,11 @@ def test_large_tiles_need_no_more_code(by_numpy, lines_written, tile, recorded):
 @pytest.fixture(params=[(32, 16), (16, 32), (16, 16)], ids=str)
 def narrower(request, monkeypatch):
     """The code for CPUs with shorter or fewer registers, which this one runs as well."""
-    compiled = (shifted._products, shifted._outer_products, shifted._inner_products, shifted.tile_of)
-    compiled += (pooled._largest, pooled._placed, pooled._taken, boxes._sums, boxes._largest)
     for module in (machine, shifted):
         monkeypatch.setattr(module, "registers", lambda: request.param)
-    for function in compiled:
-        function.cache_clear()
+    forget()
     yield
-    for function in compiled:
-        function.cache_clear()
+    forget()
 
 
 @pytest.mark.parametrize("outs", [1, 5, 24])
