@@ -150,10 +150,10 @@ def forget() -> None:
 @pytest.mark.parametrize("stride", [1, 4, 8, 9, 100, 4096, 20_000])
 @pytest.mark.parametrize("axes", [1, 2])
 def test_large_strides_need_no_more_code(by_numpy, lines_written, stride, axes):
-    shapes = ((5 * stride + 2,), (4, 3 * stride + 2))[axes - 1], ((3,), (2, 3))[axes - 1]
-    geo = geometry("test", *shapes, (3, stride)[2 - axes :], 1, (1, stride // 3 + 1)[2 - axes :])
-    x, w = normal(0, "float32", 2, 2, *geo.spatial), normal(1, "float32", 5, 2, *geo.kernel)
-    y = normal(2, "float32", 2, 5, *geo.out)
+    spatial, kernel = ((40 * stride + 2,), (4, 35 * stride + 2))[axes - 1], ((3,), (2, 3))[axes - 1]
+    geo = geometry("test", spatial, kernel, (3, stride)[-axes:], (1, stride + 1)[-axes:], (1, stride // 3 + 1)[-axes:])
+    x, w = normal(0, "float32", 1, 2, *geo.spatial), normal(1, "float32", 5, 2, *geo.kernel)
+    y = normal(2, "float32", 1, 5, *geo.out)
     terms = 5 * math.prod(geo.kernel + geo.out)
     for function, *arrays in ((conv, x, w, None), (conv_weight, x, y), (conv_transpose, y, w)):
         close(*(run(function.function, *arrays, geo=geo, groups=1) for run in (called, by_numpy)), terms)
@@ -168,7 +168,7 @@ def called(f: Any, *args: Any, **options: Any) -> Any:
     return f(*args, **options)
 
 
-@pytest.mark.parametrize("tile", [(8, 8), (64, 1), (1, 8), (1, 9), (3, 21), (1, 64), (64,), (2, 200), (4, 4, 4)])
+@pytest.mark.parametrize("tile", [(8, 8), (64, 1), (1, 8), (1, 9), (1, 64), (64,), (2, 200), (200, 2), (4, 4, 4)])
 @pytest.mark.parametrize("recorded", [True, False])
 def test_large_tiles_need_no_more_code(by_numpy, lines_written, tile, recorded):
     spatial = tuple(2 * t + 1 for t in tile)
