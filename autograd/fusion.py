@@ -17,7 +17,7 @@ from .windows import geometry
 
 __all__ = ["convolved"]
 
-_LARGEST, _WIDEST = 1 << 6, 8  # entries of a tile, and those along its last axis: code is written out for each
+_LARGEST = 1 << 6  # entries of a tile: code is written out for each
 _ZERO = np.zeros(1)
 
 
@@ -25,8 +25,7 @@ def convolved(x: Any, w: Any, *settings: Any, bias: Any, rectified: bool, tile: 
     """`conv`; then the largest entries of tiles, if they have a size; then `relu`, if rectified."""
     given, geo, groups = arguments(x, w, *settings, bias=bias)
     x, w, bias = (a._held if isinstance(a, Tensor) else a for a in given)
-    fits = all(t <= n for t, n in zip(tile, geo.out, strict=False))
-    fits = fits and math.prod(tile) <= _LARGEST and max(tile[-1:], default=1) <= _WIDEST
+    fits = all(t <= n for t, n in zip(tile, geo.out, strict=False)) and math.prod(tile) <= _LARGEST
     if modes.special == 2 or not (fits and shifted.available(x, w, bias)):
         y = conv.apply(*given, geo=geo, groups=groups)
         y = max_pool(y, tile) if tile else y

@@ -27,10 +27,10 @@ from .machine import Code, Value
 from .threads import get_num_threads
 from .windows import BLOCK, MANY, Geometry, sample_blocks, shares
 
-__all__ = ["Block", "Lines", "Rows", "lines_of", "of_rows", "over", "read", "rows_of", "scratch"]
+__all__ = ["NEAR", "Block", "Lines", "Rows", "lines_of", "of_rows", "over", "read", "rows_of", "scratch"]
 
 _SPARE = 32  # more than any tile is wide
-_NEAR = 8  # the step up to which whole vectors are read, and what is between is left out
+NEAR = 8  # the step up to which whole vectors are read, and what is between is left out
 
 
 class Lines(NamedTuple):
@@ -111,11 +111,12 @@ def read(code: Code, lines: Value, x: Value, runs: Value, count: Value, step: in
         source, line, copied, length = x + runs[i * 4], lines + runs[i * 4 + 1], runs[i * 4 + 2], runs[i * 4 + 3]
 
         def vector(j: Value) -> None:
-            if step <= _NEAR:
-                numbers = code.every([code.load(source + at, mask, fill) for at, mask in _spans(code, j, copied, step)])
+            if step <= NEAR:
+                parts = [code.load(source + at, mask, fill) for at, mask in _spans(code, j, copied, step)]
+                code.store(line + j, code.every(parts), code.first(length - j))
             else:
                 numbers = code.gather(source, code.stepped(j * step, step, copied - j), fill)
-            code.store(line + j, numbers, code.first(length - j))
+                code.store(line + j, numbers, code.first(length - j))
 
         code.loop(0, length, code.lanes, vector)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import crew, memory
 from .door import natural, positive, reads, writes
-from .lines import Block, of_rows, over, rows_of, scratch
+from .lines import NEAR, Block, of_rows, over, rows_of, scratch
 from .machine import Code, Kernel, Value, available, kernel, registers
 from .windows import BLOCK, Geometry, at_once, parted, together, with_samples
 
@@ -106,14 +106,18 @@ def pooled(
     count = m / t
 
     def vector(row: Value, at: Value, j: Value) -> None:
-        masks = [code.first(m - j * t - v * code.lanes) for v in range(t)]
-        rows = [
-            [code.load(row + (offset + j * t + v * code.lanes), mask) for v, mask in enumerate(masks)]
-            for offset in offsets
-        ]
-        if choice is None:
-            rows = [[functools.reduce(code.maximum, vectors) for vectors in zip(*rows, strict=True)]]
-        best, *entries = (code.every(vectors, phase) for vectors in rows for phase in range(t))
+        if t > NEAR:
+            places = code.stepped(j * t, t, count - j)
+            best, *entries = (code.gather(row + (offset + phase), places) for offset in offsets for phase in range(t))
+        else:
+            masks = [code.first(m - j * t - v * code.lanes) for v in range(t)]
+            rows = [
+                [code.load(row + (offset + j * t + v * code.lanes), mask) for v, mask in enumerate(masks)]
+                for offset in offsets
+            ]
+            if choice is None:
+                rows = [[functools.reduce(code.maximum, vectors) for vectors in zip(*rows, strict=True)]]
+            best, *entries = (code.every(vectors, phase) for vectors in rows for phase in range(t))
         number = code.bytes(0 * code.one)
         for i, entry in enumerate(entries, 1):
             better = code.larger(entry, best)
