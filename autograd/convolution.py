@@ -34,6 +34,7 @@ from .windows import (
     BLOCK,
     WIDE,
     Geometry,
+    agree,
     at_once,
     draw_geometry,
     extent,
@@ -222,6 +223,9 @@ def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
     >>> conv_transpose(Tensor([[[21.0, 32.0]]]), Tensor([[[1.0, 10.0]]]))
     Tensor([[[ 21., 242., 320.]]])
     """
+    agree("conv_transpose", geo, None, y.shape, whole=True)
+    if w.ndim != y.ndim:
+        raise ValueError(f"conv_transpose: y of shape {y.shape}, w of {w.shape}; expected as many dimensions")
     at_once("conv_transpose", geo, groups, (len(y), w.shape[1] * groups, *geo.spatial), w.shape, y.shape)
     flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, len(w) // groups, *w.shape[1:]).swapaxes(1, 2)
     flipped = flipped.reshape(groups * w.shape[1], len(w) // groups, *geo.kernel)

@@ -229,11 +229,11 @@ def _problem(geo: Geometry, whole: bool) -> str:
             return "settings are not integers"
         if min(n, before, after) < 0 or min(k, s, d, count) < 1:
             return "settings are too small"
-        start, end = (count - 1) * s, (count - 1) * s + d * (k - 1) + 1
-        if max(n, end, before, after) >= _FAR:
+        start, span, room = (count - 1) * s, d * (k - 1) + 1, n + before + after
+        if max(start + span, room) >= _FAR:
             return "windows are too far away"
-        if end > n + before + after and (whole or start >= n + before):
-            return "the last window does not fit"
+        if span > room or start + span > room and (whole or start >= n + before):
+            return "windows do not fit"
     return ""
 
 
