@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import math
 import os
 from array import array
 from collections.abc import Callable, Mapping
@@ -42,7 +41,7 @@ class OverlapError(LaunchError):
 class Integer(NamedTuple):
     """An integer of 64 bits, no less than that."""
 
-    least: float
+    least: int
 
 
 class Pointer(NamedTuple):
@@ -59,7 +58,7 @@ class Pointer(NamedTuple):
 
 Arguments = Mapping[str, Integer | Pointer]
 
-natural, positive, integer = Integer(0), Integer(1), Integer(-math.inf)
+natural, positive, integer = Integer(0), Integer(1), Integer(-(1 << 63))
 
 
 def reads(need: str, kind: str = "number") -> Pointer:
@@ -146,8 +145,11 @@ def _matrix(a: Any, dtype: Any, shape: Any, strides: Any, where: _Where) -> int:
     where.refuse(f"ndarray of {dtype} {shape}, strides {strides}", found)
 
 
-def _refuse_integer(n: Any, least: float, where: _Where) -> NoReturn:
-    where.refuse("an int" + f" of at least {least:.0f}" * (least > -math.inf), repr(n))
+def _integer(n: Any, least: int, where: _Where) -> int:
+    """One of NumPy's integers as an int."""
+    if not isinstance(n, (int, np.integer)) or n < least:
+        where.refuse(f"an int of at least {least}", repr(n))
+    return int(n)
 
 
 def _refuse_formula(name: str, formula: str, given: Mapping[str, Any]) -> NoReturn:
@@ -176,15 +178,16 @@ class Door:
     def __init__(self, name: str, arguments: Arguments, requires: str, dtype: Any, known: Mapping[str, Any]) -> None:
         self.name, self.arguments = name, arguments
         self.scope: dict[str, Any] = {**known, "_array": array, "_name": name}
-        self.scope |= {"_read": _read, "_written": _written, "_matrix": _matrix, "_integer": _refuse_integer}
+        self.scope |= {"_read": _read, "_written": _written, "_matrix": _matrix, "_integer": _integer}
         self.scope |= {"_formula": _refuse_formula, "_place": _refuse_place, "_overlap": _refuse_overlap}
         self.statements: list[_Statement] = []
         self.pointers = {n: a for n, a in arguments.items() if isinstance(a, Pointer)}
         for n, a in arguments.items():
             if isinstance(a, Integer):
                 self.scope[f"_where_{n}"] = _Where(name, n, None)
-                least = f" and {n} >= {a.least:.0f}" * (a.least > -math.inf)
-                self._add("", f"{n}.__class__ is int{least} or _integer({n}, {a.least!r}, _where_{n})")
+                self._add(
+                    n, f"{n} if {n}.__class__ is int and {n} >= {a.least} else _integer({n}, {a.least}, _where_{n})"
+                )
         if requires:
             self._demand(requires)
         for n, a in self.pointers.items():

@@ -204,7 +204,7 @@ _MANY = 1 << 15  # entries for which one pass in machine code pays
 
 
 def _relu(x: Any) -> Any:
-    if np.size(x) < _MANY:
+    if np.size(x) < _MANY or x.dtype != np.result_type(x, 0):
         return np.maximum(x, 0)
     out = memory.empty(x.shape, x.dtype)
     fused(_rectified, [out], [x])
@@ -221,11 +221,11 @@ def _gated(_: Any, g: Any, x: Any) -> tuple[Any]:
 
 @primitive
 def gate(g: Any, x: Any) -> Any:
-    """g times the sign of x, in x's shape: what passes a relu of the result x."""
-    if np.size(g) < _MANY:
+    """g times the sign of x, with broadcasting: what passes a relu of the result x."""
+    if np.size(g) < _MANY or g.shape != x.shape or g.dtype != x.dtype or g.dtype.kind == "c":
         return g * np.sign(x.real)
     out = memory.empty(g.shape, g.dtype)
-    fused(_gated, [out], [g, x.real])
+    fused(_gated, [out], [g, x])
     return out
 
 
@@ -233,10 +233,7 @@ gate.vjp("g", "elementwise")(lambda g, x: gate.apply(g, x))
 gate.vjp("x", "elementwise")(lambda g: np.zeros_like(g))
 
 
-@gate.strategy
-def _(draw: Any) -> Any:
-    x = draw.array(domain=_POSITIVE)
-    return (draw.array(shape=x.shape), x), {}
+gate.strategy(lambda draw: (draw.entries(((-3.0, 3.0), _POSITIVE)), {}))
 
 
 relu = elementwise(_relu, name="relu", kinks=(0.0,), x=lambda g, out: gate.apply(g, out))

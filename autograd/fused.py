@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import crew
-from .door import Arguments, in_place, positive, reads
+from .door import Arguments, OverlapError, address, in_place, positive, reads
 from .machine import Code, Value, available, kernel
 from .threads import each
 
@@ -21,21 +21,32 @@ _LEAST = 1 << 11  # entries for which more than one call pays
 def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[Any] = (), /, **numbers: Any) -> None:
     """Give arrays, in place, new values: formula(*targets, *others, **numbers), a tuple with one for each target.
 
-    All arrays have one shape. The formula works entry by entry: with operators (on targets in place, too), `np.sqrt`,
-    `np.maximum` and `np.sign`, and it may ask bools among the numbers what to do. With machine code it is compiled,
-    once for all values of the other numbers; or else NumPy goes through blocks that fit the cache. Both round alike.
+    All arrays have one shape and one dtype, or it is a ValueError. The formula works entry by entry: with operators
+    (on targets in place, too), `np.sqrt`, `np.maximum` and `np.sign`, and it may ask bools among the numbers what
+    to do. With machine code it is compiled, once for all values of the other numbers; or else NumPy goes through
+    blocks that fit the cache. Both round alike. Where a target lies in another array, and is not the same, NumPy has
+    them as a whole.
     """
     arrays = [*targets, *others]
-    size = arrays[0].size
-    if not all(a.flags.c_contiguous for a in arrays) or size < _LEAST:
+    shape, dtype, size = arrays[0].shape, arrays[0].dtype, arrays[0].size
+    if any(a.shape != shape or a.dtype != dtype for a in arrays):
+        kinds = ", ".join(f"{a.dtype} {a.shape}" for a in arrays)
+        raise ValueError(f"fused: arrays {kinds}; expected one shape and one dtype")
+    simple = all(a.flags.c_contiguous for a in arrays) and all(a.flags.writeable for a in targets)
+    if not simple or size < _LEAST:
         _by_numpy(formula, targets, arrays, numbers)
     elif available(*arrays):
         flags = tuple((name, n) for name, n in numbers.items() if isinstance(n, bool))
         given = tuple(name for name, n in numbers.items() if not isinstance(n, bool))
-        run = _compiled(arrays[0].dtype, formula, len(targets), len(arrays), given, flags)
-        values = np.array([numbers[name] for name in given], arrays[0].dtype)
+        run = _compiled(dtype, formula, len(targets), len(arrays), given, flags)
+        values = np.array([numbers[name] for name in given], dtype) if given else None
         named = {f"a{i}": a for i, a in enumerate(arrays)}
-        crew.run(run, -(-size // _PART), size * len(arrays), **named, values=values, size=size, part=_PART)
+        try:
+            crew.run(run, -(-size // _PART), size * len(arrays), **named, values=values, size=size, part=_PART)
+        except OverlapError:
+            _by_numpy(formula, targets, arrays, numbers)
+    elif any(address(t) != address(a) and np.may_share_memory(t, a) for t in targets for a in arrays):
+        _by_numpy(formula, targets, arrays, numbers)
     else:
         parts = [slice(i, i + _BLOCK) for i in range(0, size, _BLOCK)]
         flat, cut = [a.reshape(-1) for a in arrays], len(targets)

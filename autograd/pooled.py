@@ -143,7 +143,9 @@ def _run(kernel: Kernel, x: Any, y: Any, **arguments: Any) -> None:
 
 
 def inside(indices: Any, size: int) -> Any:
-    """Indices as the code takes them; IndexError if one is not from 0 to the size."""
+    """Indices as the code takes them; TypeError if they are not integers, IndexError if one is not below the size."""
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"indices of dtype {indices.dtype} are not integers")
     indices = np.require(indices, np.int64, ("C", "A"))
     if indices.size and int(indices.view(np.uint64).max()) >= size:  # negative ones are large without their sign
         raise IndexError(f"indices from {indices.min()} to {indices.max()} of {size} entries")

@@ -320,7 +320,7 @@ def convolved(
     x: Any, w: Any, bias: Any, geo: Geometry, groups: int, rectified: bool, tile: tuple[int, ...], chosen: bool
 ) -> tuple[Any, Any]:
     """As `conv`, but no less than 0, if rectified, and of tiles of that size the largest; and which ones, if wanted."""
-    m = at_once(len(x), geo, _FEW)
+    m = at_once("conv", geo, groups, x.shape, w.shape, None, None if bias is None else bias.shape, _FEW)
     if m > 1:
         tile = (*tile, 1) if tile else ()
         given = together(x, m), w[..., None], bias, with_samples(geo, m), groups, rectified, tile, chosen
@@ -393,7 +393,7 @@ def _weight_plan(shape: tuple[int, ...], out: tuple[int, ...], dtype: Any, geo: 
 
 def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
     """As `convolution.conv_weight`."""
-    m = at_once(len(x), geo, _FEW)
+    m = at_once("conv_weight", geo, groups, x.shape, None, y.shape, None, _FEW)
     if m > 1:
         return conv_weight(together(x, m), together(y, m), with_samples(geo, m), groups)[..., 0]
     plan = _weight_plan(x.shape, y.shape, x.dtype, geo, groups)
