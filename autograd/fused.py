@@ -29,11 +29,15 @@ def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[
     """
     arrays = [*targets, *others]
     shape, dtype, size = arrays[0].shape, arrays[0].dtype, arrays[0].size
-    if any(a.shape != shape or a.dtype != dtype for a in arrays):
-        kinds = ", ".join(f"{a.dtype} {a.shape}" for a in arrays)
-        raise ValueError(f"fused: arrays {kinds}; expected one shape and one dtype")
-    simple = all(a.flags.c_contiguous for a in arrays) and all(a.flags.writeable for a in targets)
-    if not simple or size < _LEAST:
+    simple = size >= _LEAST
+    for a in arrays:
+        if a.shape != shape or a.dtype != dtype:
+            kinds = ", ".join(f"{a.dtype} {a.shape}" for a in arrays)
+            raise ValueError(f"fused: arrays {kinds}; expected one shape and one dtype")
+        simple = simple and a.flags.c_contiguous
+    for a in targets:
+        simple = simple and a.flags.writeable
+    if not simple:
         _by_numpy(formula, targets, arrays, numbers)
     elif available(*arrays):
         flags = tuple((name, n) for name, n in numbers.items() if isinstance(n, bool))

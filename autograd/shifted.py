@@ -287,13 +287,18 @@ class _Plan(NamedTuple):
 def _plan(
     shape: tuple[int, ...],
     weights: tuple[int, ...],
+    biases: tuple[int, ...] | None,
     dtype: Any,
     geo: Geometry,
     groups: int,
     rectified: bool,
     tile: tuple[int, ...],
     chosen: bool,
-) -> _Plan:
+) -> _Plan | int:
+    """The plan, or how many samples are to be taken as one."""
+    m = at_once("conv", geo, groups, shape, weights, None, biases, _FEW)
+    if m > 1:
+        return m
     outs, depth = weights[0] // groups, math.prod(weights[1:])
     out = tuple(n // t for n, t in zip(geo.out, tile, strict=True)) if tile else geo.out
     kept = outs if tile else 0
@@ -320,23 +325,18 @@ def convolved(
     x: Any, w: Any, bias: Any, geo: Geometry, groups: int, rectified: bool, tile: tuple[int, ...], chosen: bool
 ) -> tuple[Any, Any]:
     """As `conv`, but no less than 0, if rectified, and of tiles of that size the largest; and which ones, if wanted."""
-    m = at_once("conv", geo, groups, x.shape, w.shape, None, None if bias is None else bias.shape, _FEW)
-    if m > 1:
+    plan = _plan(x.shape, w.shape, None if bias is None else bias.shape, x.dtype, geo, groups, rectified, tile, chosen)
+    if isinstance(plan, int):
         tile = (*tile, 1) if tile else ()
-        given = together(x, m), w[..., None], bias, with_samples(geo, m), groups, rectified, tile, chosen
+        given = together(x, plan), w[..., None], bias, with_samples(geo, plan), groups, rectified, tile, chosen
         y, choice = convolved(*given)
         return parted(y, len(x)), parted(choice, len(x)) if chosen else None
-    plan = _plan(x.shape, w.shape, x.dtype, geo, groups, rectified, tile, chosen)
     x, w, y = np.ascontiguousarray(x), np.ascontiguousarray(w), memory.empty(plan.shape, x.dtype)
     bias = np.zeros(len(w), x.dtype) if bias is None else np.ascontiguousarray(bias)
     lines, room = scratch(plan.room, x.dtype)
-    arrays = {"x": x, "lines": lines, "room": room, "y": y, "w": w, "bias": bias}
-    if not chosen:
-        crew.run(plan.kernel, plan.parts, plan.work, **arrays)
-        return y, None
-    choice = memory.empty(plan.shape, np.uint8)
-    crew.run(plan.kernel, plan.parts, plan.work, **arrays, choice=choice)
-    return y, choice
+    more = {"choice": memory.empty(plan.shape, np.uint8)} if chosen else {}
+    crew.run(plan.kernel, plan.parts, plan.work, x=x, lines=lines, room=room, y=y, w=w, bias=bias, **more)
+    return y, more.get("choice")
 
 
 class _WeightPlan(NamedTuple):

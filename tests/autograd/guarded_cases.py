@@ -78,6 +78,13 @@ class Cases:
 
         return run, (x, w)
 
+    def weights(self) -> Any:
+        """Weights of many channels."""
+        geo = self.geometry()
+        x = self.array(self.integer(1, 4), self.integer(4, 20), *geo.spatial)
+        y = self.array(len(x), self.integer(16, 70), *geo.out)
+        return lambda: (conv_weight.function(x, y, geo=geo, groups=1),), ()
+
     def conv_transpose(self) -> Any:
         geo, groups, _, w, _ = self.convolution()
         y = self.tensor(self.integer(1, 3), len(w.data), *geo.out)
@@ -157,7 +164,8 @@ class Cases:
         return run, (y,)
 
     def matmul(self) -> Any:
-        m, k, n = self.integer(1, 70), self.one(self.integer(1, 70), self.integer(900, 1200)), self.integer(16, 90)
+        shapes = (self.integer(1, 70), self.integer(1, 70)), (self.integer(1, 9), self.integer(900, 1200)), (530, 60)
+        (m, k), n = self.one(*shapes), self.integer(16, 90)
         a, b = self.array(m, k), self.array(k, n)
 
         def run() -> Any:
