@@ -14,15 +14,16 @@ import functools
 import math
 import os
 import platform
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from string import Template
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import memory
-from .machine import Kernel, address, compiled
+from .door import CHECK, address
+from .guard import guarded
+from .machine import Kernel, compiled
 from .threads import MOST, Helper, team
 
 __all__ = ["Scratch", "run"]
@@ -183,7 +184,7 @@ def _native() -> _Native:
         CALLED=_OF_THREADS + _LINE,
         pauses="\n  ".join(["call void @llvm.x86.sse2.pause()"] * 16 * x86),
     )
-    engine = compiled(text)
+    engine = compiled(lambda: text, text)
     alone, lead, follow = (
         ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(engine.get_function_address(name))
         for name, count in (("alone", 3), ("lead", 6), ("follow", 4))
@@ -224,35 +225,39 @@ class Scratch(NamedTuple):
         return memory.empty((max(self.room * threads, memory.PAGE // self.dtype.itemsize),), self.dtype)
 
 
-def run(kernel: Kernel, parts: int, arguments: Sequence[Any], size: float = math.inf) -> None:
+def run(kernel: Kernel, parts: int, size: float = math.inf, /, **arguments: Any) -> None:
     """Let machine code do all parts, in several threads if their size is worth it.
 
-    The arguments are integers, addresses among them, and `Scratch`. `size` is about how many numbers go in or out, a
-    product being a 64th.
+    `size` is about how many numbers go in or out, a product being a 64th. The arguments are the arrays, integers and
+    `Scratch` that the kernel has declared; LaunchError for others.
     """
-    native, call = _native(), object()
+    call = object()
     try:
         helpers = team.gathered(call, min(parts, int(min(size / WORTH, MOST))))
         last = len(team.helpers) if helpers else 0
-        held: list[Any] = []  # until all is done
-        for a in arguments:
+        for name, a in arguments.items():
             if a.__class__ is Scratch:
-                held.append(a.memory(last + 1))
-        if held:
-            places = map(address, held)
-            arguments = [next(places) if a.__class__ is Scratch else a for a in arguments]
-        given = array("q", arguments)
-        at = given.buffer_info()[0]
-        if helpers:
-            for helper in helpers:
-                if not helper.awake:
-                    helper.give(_nothing)
-            native.lead(address(native.words), kernel.address, at, parts, last, native.give_way)
-        elif parts:
-            native.alone(kernel.address, at, parts)
+                arguments[name] = a.memory(last + 1)
+        entered = kernel.enter(parts, last + 1, **arguments)
+        if CHECK:
+            given, spans = entered
+            guarded(kernel.name, given, spans, lambda: _launch(kernel, parts, given, helpers, last))
+        else:
+            _launch(kernel, parts, entered, helpers, last)
     finally:
         if team.leader is call:
             team.leader = None
+
+
+def _launch(kernel: Kernel, parts: int, given: Any, helpers: Sequence[Helper], last: int) -> None:
+    native, at = _native(), given.buffer_info()[0]
+    if helpers:
+        for helper in helpers:
+            if not helper.awake:
+                helper.give(_nothing)
+        native.lead(address(native.words), kernel.address, at, parts, last, native.give_way)
+    elif parts:
+        native.alone(kernel.address, at, parts)
 
 
 def _nothing() -> None:

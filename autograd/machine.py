@@ -2,53 +2,47 @@
 
 NumPy has no loop that keeps a tile of a matrix product in registers and reads its operands from where they lie. Such
 loops are written down here with `Code`, and LLVM compiles them for the CPU that is running when they are first called,
-in some hundredths of a second. Other threads run during calls.
+in some tenths of a second; later processes find them on disk (see `code_cache`). Other threads run during calls.
 """
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import importlib.util
+import inspect
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import code_cache
+from .door import Arguments, Door, Integer, Pointer
+
 _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 _BYTES = {"float": 4, "double": 8, "i8": 1, "i64": 8}
 _LETTERS = {"float": "f32", "double": "f64", "i8": "i8", "i64": "i64"}
 _FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "sdiv": "fdiv"}
-_INTEGERS = ("offsets", "runs", "table", "places", "line_places")
+_KERNELS = 256  # of each kind that are kept
 _enabled = os.environ.get("PULLBACK_MACHINE_CODE", "1") != "0" and importlib.util.find_spec("llvmlite") is not None
 
 
 def available(*arrays: Any) -> bool:
-    """Whether there is machine code for these (or None): NumPy's, none empty, all of float32 or all of float64."""
+    """Whether there is machine code for these (or None): NumPy's, none empty, all of float32 or all of float64, and
+    where such numbers lie as a rule."""
     given = [a for a in arrays if a is not None]
     kinds = {a.dtype for a in given}
     known = _enabled and len(kinds) == 1 and kinds <= _DTYPES
-    return known and all(a.__class__ is np.ndarray and a.size for a in given)
+    return known and all(a.__class__ is np.ndarray and a.size and a.flags.aligned for a in given)
 
 
-def address(a: Any) -> int:
-    """Where an array's numbers are."""
-    try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(a))  # four times as fast
-    except (TypeError, ValueError):  # read-only, not contiguous, or empty
-        return a.__array_interface__["data"][0]
-
-
-def _target() -> Any:
-    """What LLVM needs to know of this CPU; an engine frees what it was made with, so that each needs one of its own."""
+@functools.cache
+def _cpu() -> tuple[str, str]:
+    """The name and the features of this CPU."""
     from llvmlite import binding
 
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    return binding.Target.from_default_triple().create_target_machine(
-        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3
-    )
+    return binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
 
 
 @functools.cache
@@ -60,6 +54,11 @@ def registers() -> tuple[int, int]:
     if features.get("avx512f"):
         return 64, 32
     return (32, 16) if features.get("avx") else (16, 32 if features.get("neon") else 16)
+
+
+def lanes(dtype: Any) -> int:
+    """How many numbers a vector register holds."""
+    return registers()[0] // np.dtype(dtype).itemsize
 
 
 class Value:
@@ -139,16 +138,15 @@ class Code:
     """A function under construction, which does one part of some work: that of the number `part`, on the thread of
     the number `thread`.
 
-    Of the other arguments, which are the same for all parts, those named in capitals are pointers to numbers of
-    `dtype`, those in `_INTEGERS` to integers of 64 bits, "choice" and "firsts" to ones of 8, all others integers.
+    The other arguments (see `door`) are the same for all parts.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], dtype: Any) -> None:
+    def __init__(self, name: str, arguments: Arguments, dtype: Any) -> None:
         from llvmlite import ir
 
         self.ir, self.int, self.byte = ir, ir.IntType(64), ir.IntType(8)
         self.number: Any = ir.FloatType() if np.dtype(dtype) == np.float32 else ir.DoubleType()
-        self.lanes = registers()[0] // np.dtype(dtype).itemsize
+        self.lanes = lanes(dtype)
         self.vector: Any = ir.VectorType(self.number, self.lanes)
         self.integers: Any = ir.VectorType(self.int, self.lanes)
         self.module = ir.Module(name)
@@ -158,18 +156,13 @@ class Code:
         self.builder: Any = ir.IRBuilder(self.function.append_basic_block())
         self.part, self.thread, given = (Value(self, a) for a in self.function.args)
         self.one = Value(self, self.int(1))
-        self.arguments = [self._argument(name, given[i]) for i, name in enumerate(arguments)]
+        self.arguments = [self._argument(argument, given[i]) for i, argument in enumerate(arguments.values())]
 
-    def _argument(self, name: str, value: Value) -> Value:
-        if name.isupper():
-            return self.pointer(value, self.number)
-        if name in ("choice", "firsts"):
-            return self.pointer(value, self.byte)
-        return self.pointer(value) if name in _INTEGERS else value
-
-    def pointer(self, value: Value, kind: Any = None) -> Value:
-        """An address as a pointer, to integers unless told."""
-        return Value(self, self.builder.inttoptr(value.raw, (kind or self.int).as_pointer()))
+    def _argument(self, argument: Integer | Pointer, value: Value) -> Value:
+        if isinstance(argument, Integer):
+            return value
+        kind = {"number": self.number, "int64": self.int, "uint8": self.byte}[argument.kind]
+        return Value(self, self.builder.inttoptr(value.raw, kind.as_pointer()))
 
     def widened(self, byte: Value) -> Value:
         """A small number, which is not negative, as an integer like others."""
@@ -284,6 +277,12 @@ class Code:
         others = self.ir.Constant(kind, [item(fill)] * self.lanes)
         return self._intrinsic("masked.gather", kind, [pointers, self.ir.IntType(32)(size), inside, others], kind)
 
+    def stepped(self, start: Value, step: int, count: Value) -> Value:
+        """Places for `gather`: `count` of them from `start` on, a step apart; then none."""
+        steps = self.ir.Constant(self.integers, [i * step for i in range(self.lanes)])
+        places = self.builder.add(self._filled(start.raw), steps)
+        return self.where(self.first(count), Value(self, places), self.filled(Value(self, self.int(-1))))
+
     def clear(self, at: Value, count: Value) -> None:
         """So many zeros from `at` on."""
         self.loop(0, count, self.lanes, lambda i: self.store(at + i, self.constant(), self.first(count - i)))
@@ -322,33 +321,57 @@ class Code:
         found.raw.fastmath.add("reassoc")
         return found
 
-    def compiled(self) -> Kernel:
+    def text(self) -> str:
+        """The finished function in LLVM's language."""
         self.builder.ret_void()
-        engine = compiled(str(self.module))
-        return Kernel(engine.get_function_address(self.function.name), engine)
+        return str(self.module)
+
+    def compiled(self) -> tuple[Any, int]:
+        """What owns the code, and its address."""
+        engine = loaded(assembled(self.text()))
+        return engine, engine.get_function_address(self.function.name)
 
 
 class Kernel(NamedTuple):
     """Machine code that does the parts of some work (see `crew.run`)."""
 
-    address: int
+    name: str
     engine: Any  # which owns the code
+    address: int
+    door: Door
+    enter: Callable[..., Any]  # checks the arguments (see `Door.opened`)
+
+    def fixed(self, **arguments: Any) -> Kernel:
+        """The same, for calls with the other arguments alone; these are checked here."""
+        return self._replace(enter=self.door.opened(**arguments))
 
 
-def kernel(arguments: str | Callable[..., str]) -> Callable[[Callable[..., None]], Callable[..., Kernel]]:
+def kernel(
+    requires: str = "", declared: Callable[..., Arguments] | None = None, /, **arguments: Integer | Pointer
+) -> Callable[[Callable[..., None]], Callable[..., Kernel]]:
     """Decorator: of a function that writes some machine code down, `build(code, *parameters)`, the one that gives it
     compiled, `(dtype, *parameters)`, made once for the same ones.
 
-    `arguments` are the names of the code's arguments (see `Code`), or gives them for the parameters.
+    The code's arguments are as they say (see `door`), or as `declared` says for the parameters; `requires` is a formula
+    that holds for the integers among them.
     """
 
     def decorate(build: Callable[..., None]) -> Callable[..., Kernel]:
-        @functools.cache
+        name, (_, *names) = build.__name__.strip("_"), inspect.signature(build).parameters
+
+        @functools.lru_cache(_KERNELS)
         def made(dtype: Any, *parameters: Any) -> Kernel:
-            names = arguments if isinstance(arguments, str) else arguments(*parameters)
-            code = Code(build.__name__.strip("_"), names.split(), dtype)
-            build(code, *parameters)
-            return code.compiled()
+            given = declared(*parameters) if declared else arguments
+
+            def text() -> str:
+                code = Code(name, given, dtype)
+                build(code, *parameters)
+                return code.text()
+
+            engine = compiled(text, build, np.dtype(dtype).str, *parameters)
+            known = {"lanes": lanes(dtype), **dict(zip(names, parameters, strict=True))}
+            door = Door(name, given, requires, dtype, known)
+            return Kernel(name, engine, engine.get_function_address(name), door, door.opened())
 
         functools.update_wrapper(made, build)
         return made
@@ -356,13 +379,66 @@ def kernel(arguments: str | Callable[..., str]) -> Callable[[Callable[..., None]
     return decorate
 
 
-def compiled(module: str) -> Any:
-    """The code of a module in LLVM's language for this CPU."""
+def compiled(text: Callable[[], str], *key: Any) -> Any:
+    """The code of a module that `text` gives in LLVM's language: from the disk, if it is there by this key."""
+    name = _name(key)
+    code = code_cache.read(name) if name else None
+    if code is None:
+        code = assembled(text())
+        if name:
+            code_cache.write(name, code)
+    return loaded(code)
+
+
+def _name(key: tuple[Any, ...]) -> bytes:
+    """All that machine code depends on, in the same words in all processes; nothing if there are none."""
+    import llvmlite
     from llvmlite import binding
 
-    parsed, target = binding.parse_assembly(module), _target()
+    package = sys.modules[__name__.partition(".")[0]]
+    versions = package.__version__, llvmlite.__version__, binding.llvm_version_info, binding.get_default_triple()
+    try:
+        made_by = code_cache.sources(os.path.dirname(__file__))
+        return repr((versions, *_cpu(), registers(), made_by, *map(_described, key))).encode()
+    except (OSError, TypeError):
+        return b""
+
+
+def _described(value: Any) -> Any:
+    """A parameter of machine code, as what has one form: functions of this package by their names and sources."""
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is tuple:
+        return tuple(map(_described, value))
+    name, place = getattr(value, "__qualname__", ""), str(getattr(value, "__module__", ""))
+    found = getattr(sys.modules.get(place), name, None)
+    if getattr(found, "__wrapped__", found) is not value or place.partition(".")[0] != __name__.partition(".")[0]:
+        raise TypeError(f"{value!r} may be anything")
+    return place, name, code_cache.sources(os.path.dirname(str(sys.modules[place].__file__)))
+
+
+def assembled(text: str) -> bytes:
+    """The object code for this CPU of a module in LLVM's language."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    cpu, features = _cpu()
+    target = binding.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=3)
+    parsed = binding.parse_assembly(text)
     passes = binding.create_pass_builder(target, binding.create_pipeline_tuning_options(speed_level=3))
     passes.getModulePassManager().run(parsed, passes)
-    engine = binding.create_mcjit_compiler(parsed, target)
+    return target.emit_object(parsed)
+
+
+def loaded(code: bytes) -> Any:
+    """An engine that has object code in memory, ready to be called."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    target = binding.Target.from_default_triple().create_target_machine()  # an engine frees it, so each has its own
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target)
+    engine.add_object_file(binding.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine

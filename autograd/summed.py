@@ -10,7 +10,8 @@ import numpy as np
 from numpy import ndarray
 
 from . import crew
-from .machine import Code, Value, address, available, kernel
+from .door import natural, positive, reads, writes
+from .machine import Code, Value, available, kernel
 
 __all__ = ["SMALL", "added", "summed"]
 
@@ -37,14 +38,20 @@ def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:
             stretches = -(-length // _STRETCH)
             partial = np.empty((*x.shape[:kept], stretches), x.dtype)
             each = max(1, _PART // min(length, _STRETCH))
-            given = address(x), address(partial), length, stretches, each, partial.size
-            crew.run(_totals(x.dtype), -(-partial.size // each), given, x.size)
+            given = {"x": x, "y": partial, "length": length, "stretches": stretches, "each": each}
+            crew.run(_totals(x.dtype), -(-partial.size // each), x.size, **given, count=partial.size)
             y = _reduce(partial, axis=(*(a for a in axes if a < kept), kept))
             return y.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else y
     return _reduce(x, axis=axis, keepdims=keepdims)
 
 
-@kernel("X Y length stretches each count")
+@kernel(
+    x=reads("-(-count // stretches) * length"),
+    y=writes("count"),
+    length=natural,
+    **dict.fromkeys(("stretches", "each"), positive),
+    count=natural,
+)
 def _totals(code: Code) -> None:
     """The sum of each stretch of each row."""
     x, y, length, stretches, each, count = code.arguments

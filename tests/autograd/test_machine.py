@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pullback import Tensor, nn, optim
-from pullback.autograd import boxes, crew, machine, pooled, shifted
+from pullback import Tensor, enable_grad, nn, no_grad, optim
+from pullback.autograd import boxes, code_cache, crew, machine, pooled, shifted
 from pullback.autograd.adaptive import adaptive_max_pool, box_sum
 from pullback.autograd.convolution import conv, conv_transpose, conv_weight
+from pullback.autograd.door import natural, reads, writes
 from pullback.autograd.fused import fused
+from pullback.autograd.fusion import convolved
 from pullback.autograd.pooling import flat_take, max_pool, max_unpool, window_place, window_spread, window_sum
 from pullback.autograd.primitive import registry
 from pullback.autograd.shifted import tile_of
@@ -126,18 +128,70 @@ def test_large_convolutions(by_numpy, n, channels, outs, spatial, kernel, stride
     close(weight, by_numpy(conv_weight.function, x, g, geo=geo, groups=groups), n * math.prod(geo.out))
 
 
+@pytest.fixture
+def lines_written(monkeypatch):
+    """The lengths of what is compiled, none of which is found on disk, nor was made before."""
+    lengths: list[int] = []
+    assembled = machine.assembled
+    monkeypatch.setattr(code_cache, "read", lambda key: None)
+    monkeypatch.setattr(machine, "assembled", lambda text: lengths.append(text.count("\n")) or assembled(text))
+    forget()
+    return lengths
+
+
+def forget() -> None:
+    """No kernel was made before, nor a plan that has one."""
+    for module in (shifted, pooled, boxes):
+        for function in vars(module).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
+
+
+@pytest.mark.parametrize("stride", [1, 4, 8, 9, 100, 4096, 20_000])
+@pytest.mark.parametrize("axes", [1, 2])
+def test_large_strides_need_no_more_code(by_numpy, lines_written, stride, axes):
+    spatial, kernel = ((40 * stride + 2,), (4, 35 * stride + 2))[axes - 1], ((3,), (2, 3))[axes - 1]
+    geo = geometry("test", spatial, kernel, (3, stride)[-axes:], (1, stride + 1)[-axes:], (1, stride // 3 + 1)[-axes:])
+    x, w = normal(0, "float32", 1, 2, *geo.spatial), normal(1, "float32", 5, 2, *geo.kernel)
+    y = normal(2, "float32", 1, 5, *geo.out)
+    terms = 5 * math.prod(geo.kernel + geo.out)
+    for function, *arrays in ((conv, x, w, None), (conv_weight, x, y), (conv_transpose, y, w)):
+        close(*(run(function.function, *arrays, geo=geo, groups=1) for run in (called, by_numpy)), terms)
+    edge = geometry("test", (1, 5 * stride), (2, 2), (2, stride), 1, (2, 1))  # some windows are padding
+    x = special(3, "float32", 2, 3, *edge.spatial)
+    for mine, expected in zip(*(run(max_pool.function, x, geo=edge) for run in (called, by_numpy)), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    assert len(lines_written) >= 3 and max(lines_written) < 4000
+
+
+def called(f: Any, *args: Any, **options: Any) -> Any:
+    return f(*args, **options)
+
+
+@pytest.mark.parametrize("tile", [(8, 8), (64, 1), (1, 8), (1, 9), (1, 64), (64,), (2, 200), (200, 2), (4, 4, 4)])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_large_tiles_need_no_more_code(by_numpy, lines_written, tile, recorded):
+    spatial = tuple(2 * t + 1 for t in tile)
+    x, w = normal(0, "float32", 2, 2, *spatial), normal(1, "float32", 3, 2, *(1,) * len(tile))
+    found = []
+    for run in (called, by_numpy):
+        leaf = Tensor(x, requires_grad=recorded)
+        with enable_grad() if recorded else no_grad():
+            y = run(convolved, leaf, w, bias=None, rectified=True, tile=tile)
+        found.append((y.data, run((y * y).sum().backward) or leaf.grad.data) if recorded else (y.data,))
+    for mine, expected in zip(*found, strict=True):
+        close(mine, expected, 20)
+    assert lines_written and max(lines_written) < 4000
+
+
 @pytest.fixture(params=[(32, 16), (16, 32), (16, 16)], ids=str)
 def narrower(request, monkeypatch):
     """The code for CPUs with shorter or fewer registers, which this one runs as well."""
-    compiled = (shifted._products, shifted._outer_products, shifted._inner_products, shifted.tile_of)
-    compiled += (pooled._largest, pooled._placed, pooled._taken, boxes._sums, boxes._largest)
     for module in (machine, shifted):
         monkeypatch.setattr(module, "registers", lambda: request.param)
-    for function in compiled:
-        function.cache_clear()
+    forget()
     yield
-    for function in compiled:
-        function.cache_clear()
+    forget()
 
 
 @pytest.mark.parametrize("outs", [1, 5, 24])
@@ -366,8 +420,8 @@ def test_llvmlite_is_imported_when_it_is_needed():
 def test_dropped_code_leaves_the_rest_alone():
     """As when two threads have compiled the same, or a cache is full."""
 
-    def doubled():
-        code = machine.Code("doubled", ["X", "Y", "count"], np.float64)
+    @machine.kernel(x=reads("count"), y=writes("count"), count=natural)
+    def doubled(code):
         x, y, count = code.arguments
 
         def part(i):
@@ -375,14 +429,14 @@ def test_dropped_code_leaves_the_rest_alone():
             code.store(y + i, code.load(x + i, mask) * 2.0, mask)
 
         code.loop(0, count, code.lanes, part)
-        return code.compiled()
 
-    x, kept = np.arange(11.0), doubled()
+    x, kept = np.arange(11.0), doubled(np.float64)
     for _ in range(5):
         y = np.empty(11)
-        crew.run(doubled(), 1, (machine.address(x), machine.address(y), 11))
+        doubled.cache_clear()
+        crew.run(doubled(np.float64), 1, x=x, y=y, count=11)
         gc.collect()
         np.testing.assert_array_equal(y, 2 * np.arange(11.0))
     y = np.empty(11)
-    crew.run(kept, 1, (machine.address(x), machine.address(y), 11))
+    crew.run(kept, 1, x=x, y=y, count=11)
     np.testing.assert_array_equal(y, 2 * np.arange(11.0))
