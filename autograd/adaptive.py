@@ -19,6 +19,7 @@ from .boxes import Along, Tables, tables
 from .machine import available
 from .pooling import max_unpool
 from .primitive import linear, primitive
+from .summed import summed
 from .tensor import Tensor, lift, wrap
 
 __all__ = ["adaptive_avg_pool", "adaptive_max_pool", "box_sum"]
@@ -59,6 +60,8 @@ def box_sum(x: Any, *, sizes: tuple[int, ...]) -> Any:
     The j-th of n entries is in those of k windows that are the j-th of n windows over k entries: from floor(j k / n) to
     ceil((j + 1) k / n). So the transpose is an operation of the same kind.
     """
+    if set(sizes) == {1}:
+        return summed(x, (*range(2, x.ndim),), keepdims=True)
     if available(x):
         return boxes.box_sum(x, sizes, _tables(x.shape[2:], sizes))
     for axis, k in enumerate(sizes, 2):

@@ -18,7 +18,7 @@ from . import crew, memory
 from .machine import Code, Value, address, available, kernel
 from .threads import WORTH, each, one_blas_thread
 
-__all__ = ["SMALL", "added", "summed"]
+__all__ = ["SMALL", "added", "rounded", "summed", "totals"]
 
 SMALL = 1 << 13  # entries of products for which BLAS uses one thread
 _ONES = {np.dtype(t): np.ones(SMALL, t) for t in "fdFD"}
@@ -37,10 +37,20 @@ _WIDE = 1 << 7  # numbers in a row for which a call of an inner loop pays
 
 def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:
     """As `numpy.add.reduce`, for `axis` None or a tuple of numbers that are not negative."""
+    return rounded(totals(x, axis, keepdims), x.dtype)
+
+
+def rounded(y: Any, dtype: Any) -> Any:
+    """What was made of `totals` of numbers of a dtype, in that dtype; of integers as it is."""
+    return y if y.dtype == dtype or dtype.kind not in "fc" else y.astype(dtype.newbyteorder("="))
+
+
+def totals(x: Any, axis: Any, keepdims: bool = False) -> Any:
+    """As `summed`, but not rounded to the dtype of x where it has more digits."""
     if x.size < _FEW or x.__class__ is not ndarray or x.dtype.kind not in "fc":
         return _reduce(x, axis=axis, keepdims=keepdims)
     if x.dtype == np.float16:
-        return summed(x.astype(np.float32), axis, keepdims).astype(np.float16)
+        x = x.astype(np.float32)
     if x.ndim == 2 and axis == (0,) and len(x) <= _CHAIN and x.size <= SMALL and x.dtype in _ONES and not keepdims:
         return added(x, 0)
     axes = range(x.ndim) if axis is None else axis
@@ -49,11 +59,12 @@ def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:
         return y.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else y
     order = sorted(range(x.ndim), key=lambda i: -abs(x.strides[i]))
     y = x.transpose(order)
-    for first, last in _runs(y, [at for at, i in enumerate(order) if i in axes]):
+    runs = _runs(y, [at for at, i in enumerate(order) if i in axes])
+    if not runs:
+        return _reduce(x, axis=axis, keepdims=keepdims)
+    for first, last in runs:
         shape = *y.shape[:first], *(1,) * (last - first), *y.shape[last:]
         y = _along(y, first, last - first).reshape(shape)
-    if y.base is x or y is x:
-        return _reduce(x, axis=axis, keepdims=keepdims)
     y = y.transpose([order.index(i) for i in range(x.ndim)])
     return y if keepdims else y.reshape([n for i, n in enumerate(x.shape) if i not in axes])[()]
 
@@ -70,14 +81,14 @@ def _runs(x: Any, axes: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _along(x: Any, axis: int, axes: int) -> Any:
-    """The sum along some axes that are like one, of an array whose axes lie in their order."""
+    """The sum along some axes that are like one, of an array whose axes lie in their order, perhaps as float64."""
     before, after = x.shape[:axis], x.shape[axis + axes :]
-    n, inner, flat, dtype = math.prod(x.shape[axis : axis + axes]), math.prod(after), x.flags.c_contiguous, x.dtype
+    n, inner, flat = math.prod(x.shape[axis : axis + axes]), math.prod(after), x.flags.c_contiguous
     if inner == 1:
         if x.size < _LEAST or n < _ROW or not flat or not available(x):
             return _reduce(x, axis=(*range(axis, axis + axes),))
         sums = _stretches(x.reshape(*before, n))
-        return _reduce(sums, axis=-1, dtype=np.float64).astype(dtype).reshape((*before, *after))[()]
+        return _reduce(sums, axis=-1, dtype=np.float64).reshape((*before, *after))[()]
     x, most = x.reshape(*before, n, *after), _CHAIN
     while n > 1:
         wide = max(1, min(_WIDE // inner, n // most))  # rows as one
@@ -93,10 +104,10 @@ def _along(x: Any, axis: int, axes: int) -> Any:
         if used < n:
             sums = np.concatenate([sums, x[(*(slice(None),) * axis, slice(used, None))]], axis=axis)
         x, n = sums, count * wide + n - used
-        if dtype == np.float32 and n > 1:
+        if x.dtype == np.float32 and n > 1:
             x = x.astype(np.float64)
         most = min(_CHAIN, max(8, n // 8))
-    return x.astype(dtype, copy=False).reshape((*before, *after))
+    return x.reshape((*before, *after))
 
 
 def _chains(x: Any) -> Any:
