@@ -31,7 +31,7 @@ _STRETCH = 1 << 11  # numbers of a row that several vectors add up, whose sums a
 _MANY = 8  # parts, for threads to share
 _PART = 1 << 14  # numbers, about
 _WIDTH = 4  # vectors that are added at once
-_CHAIN = 1 << 6  # rows that are added one after another
+_ROWS, _CHAIN = 1 << 6, 1 << 5  # rows that are added one after another, if there are no others, and else
 _WIDE = 1 << 7  # numbers in a row for which a call of an inner loop pays
 
 
@@ -51,7 +51,9 @@ def totals(x: Any, axis: Any, keepdims: bool = False) -> Any:
         return _reduce(x, axis=axis, keepdims=keepdims)
     if x.dtype == np.float16:
         x = x.astype(np.float32)
-    if x.ndim == 2 and axis == (0,) and len(x) <= _CHAIN and x.size <= SMALL and x.dtype in _ONES and not keepdims:
+    elif not x.dtype.isnative:
+        x = x.astype(x.dtype.newbyteorder("="))
+    if x.ndim == 2 and axis == (0,) and len(x) <= _ROWS and x.size <= SMALL and x.dtype in _ONES and not keepdims:
         return added(x, 0)
     axes = range(x.ndim) if axis is None else axis
     if x.flags.c_contiguous and max(axes, default=0) - min(axes, default=0) == len(axes) - 1:
@@ -89,7 +91,7 @@ def _along(x: Any, axis: int, axes: int) -> Any:
             return _reduce(x, axis=(*range(axis, axis + axes),))
         sums = _stretches(x.reshape(*before, n))
         return _reduce(sums, axis=-1, dtype=np.float64).reshape((*before, *after))[()]
-    x, most = x.reshape(*before, n, *after), _CHAIN
+    x, most = x.reshape(*before, n, *after), _CHAIN if n > _ROWS else n
     while n > 1:
         wide = max(1, min(_WIDE // inner, n // most))  # rows as one
         count = -(-n // (most * wide))
@@ -167,6 +169,6 @@ def added(x: Any, axis: int) -> Any:
     """As `summed` for one axis; of a small vector or matrix by a product with ones, which is two times faster."""
     if x.__class__ is ndarray and x.ndim <= 2 and 0 < x.size <= SMALL and x.dtype in _ONES:
         n = x.shape[axis]
-        if n <= _CHAIN or axis == x.ndim - 1:
+        if n <= _ROWS or axis == x.ndim - 1:
             return x.dot(_ONES[x.dtype][:n]) if axis else _ONES[x.dtype][:n].dot(x)
     return summed(x, (axis,))

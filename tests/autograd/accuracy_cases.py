@@ -184,7 +184,7 @@ SMALL: dict[str, Case] = {
     "sum over axis 0, F-ordered, 50,000 x 10": reduction((50_000, 10), 0, layout=np.asfortranarray),
     "sum over axis 1, F-ordered, 10 x 50,000": reduction((10, 50_000), 1, layout=np.asfortranarray),
     "sum over axis 0, strided, 50,000 x 10": reduction((50_000, 10), 0, layout=every_second),
-    "sum over all, strided, 3000 x 30": reduction((3000, 30), (0, 1), layout=every_second),
+    "sum over axes 0 and 1, strided, 3000 x 30 x 8": reduction((3000, 30, 8), (0, 1), layout=every_second),
     "mean over axis 0, 100,000 x 10": reduction((100_000, 10), 0, "mean"),
     "variance over axis 0, 100,000 x 10": reduction((100_000, 10), 0, "var", correction=0),
     "un-broadcasting, 50,000 x 10 to 10": spread((50_000, 10), (10,)),
