@@ -31,7 +31,8 @@ _STRETCH = 1 << 11  # numbers of a row that several vectors add up, whose sums a
 _MANY = 8  # parts, for threads to share
 _PART = 1 << 14  # numbers, about
 _WIDTH = 4  # vectors that are added at once
-_ROWS, _CHAIN = 1 << 6, 1 << 5  # rows that are added one after another, if there are no others, and else
+_ROWS, _CHAIN = 1 << 7, 1 << 5  # rows that are added one after another, if there are no others, and else
+_FEW_ROWS, _STRIP = 1 << 4, 1 << 10  # rows and columns at a time in machine code
 _WIDE = 1 << 7  # numbers in a row for which a call of an inner loop pays
 
 
@@ -53,28 +54,30 @@ def totals(x: Any, axis: Any, keepdims: bool = False) -> Any:
         x = x.astype(np.float32)
     elif not x.dtype.isnative:
         x = x.astype(x.dtype.newbyteorder("="))
-    if x.ndim == 2 and axis == (0,) and len(x) <= _ROWS and x.size <= SMALL and x.dtype in _ONES and not keepdims:
-        return added(x, 0)
     axes = range(x.ndim) if axis is None else axis
-    if x.flags.c_contiguous and max(axes, default=0) - min(axes, default=0) == len(axes) - 1:
-        y = _along(x, min(axes), len(axes))
+    first, count, flat = min(axes, default=0), len(axes), x.flags.c_contiguous
+    if flat and x.size < _LEAST and first + count == x.ndim:
+        return _reduce(x, axis=axis, keepdims=keepdims)
+    if flat and max(axes, default=0) - first == count - 1:
+        small = x.ndim == 2 and not first and x.size <= SMALL and len(x) <= _ROWS and x.dtype in _ONES
+        y = added(x, 0) if small else _along(x, first, count)
         return y.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else y
-    order = sorted(range(x.ndim), key=lambda i: -abs(x.strides[i]))
-    y = x.transpose(order)
-    runs = _runs(y, [at for at, i in enumerate(order) if i in axes])
+    order = [*range(x.ndim)] if flat else sorted(range(x.ndim), key=lambda i: -abs(x.strides[i]))
+    y = x if flat else x.transpose(order)
+    runs = _runs(y, axes if flat else [at for at, i in enumerate(order) if i in axes])
     if not runs:
         return _reduce(x, axis=axis, keepdims=keepdims)
     for first, last in runs:
-        shape = *y.shape[:first], *(1,) * (last - first), *y.shape[last:]
-        y = _along(y, first, last - first).reshape(shape)
-    y = y.transpose([order.index(i) for i in range(x.ndim)])
+        y = _along(y, first, last - first).reshape(*y.shape[:first], *(1,) * (last - first), *y.shape[last:])
+    if not flat:
+        y = y.transpose([order.index(i) for i in range(x.ndim)])
     return y if keepdims else y.reshape([n for i, n in enumerate(x.shape) if i not in axes])[()]
 
 
 def _runs(x: Any, axes: Sequence[int]) -> list[tuple[int, int]]:
     """Where those of the axes that are like one begin and end, the longest first."""
     runs: dict[int, tuple[int, int]] = {}
-    for i in axes:
+    for i in sorted(axes):
         joined = i - 1 in runs and x.strides[i - 1] == x.strides[i] * x.shape[i]
         n, first = runs.pop(i - 1) if joined else (1, i)
         runs[i] = n * x.shape[i], first
@@ -90,22 +93,30 @@ def _along(x: Any, axis: int, axes: int) -> Any:
         if x.size < _LEAST or n < _ROW or not flat or not available(x):
             return _reduce(x, axis=(*range(axis, axis + axes),))
         sums = _stretches(x.reshape(*before, n))
-        return _reduce(sums, axis=-1, dtype=np.float64).reshape((*before, *after))[()]
+        sums = sums[..., 0] if sums.shape[-1] == 1 else _reduce(sums, axis=-1)
+        return sums.reshape((*before, *after))[()]
+    if n <= _ROWS and x.size <= SMALL and flat and x.dtype in _ONES:
+        return np.matmul(_ONES[x.dtype][:n], x.reshape(-1, n, inner)).reshape((*before, *after))
     x, most = x.reshape(*before, n, *after), _CHAIN if n > _ROWS else n
+    fast = flat and x.size >= _LEAST and inner >= _WIDE and available(x)
+    if fast:
+        most = 4 * _CHAIN
     while n > 1:
         wide = max(1, min(_WIDE // inner, n // most))  # rows as one
         count = -(-n // (most * wide))
         chain = n // (count * wide)
         used = count * chain * wide
         some = x if used == n else x[(*(slice(None),) * axis, slice(used))]
-        if flat and x.dtype in _ONES:
+        if fast:
+            sums = _columns(x, axis, count, chain)
+        elif flat and x.dtype in _ONES:
             sums = _chains(some.reshape(-1, count, chain, wide * inner))
         else:
             sums = _reduce(some.reshape(*before, count, chain, wide, *after), axis=axis + 1)
         sums = sums.reshape(*before, count * wide, *after)
         if used < n:
             sums = np.concatenate([sums, x[(*(slice(None),) * axis, slice(used, None))]], axis=axis)
-        x, n = sums, count * wide + n - used
+        x, n, fast = sums, count * wide + n - used, False
         if x.dtype == np.float32 and n > 1:
             x = x.astype(np.float64)
         most = min(_CHAIN, max(8, n // 8))
@@ -127,6 +138,16 @@ def _chains(x: Any) -> Any:
     parts = [slice(i, i + step) for i in range(0, len(source), step)]
     with one_blas_thread:
         each(lambda part: np.matmul(ones, source[part], out=target[part]), parts, x.size)
+    return y
+
+
+def _columns(x: Any, axis: int, count: int, chain: int) -> Any:
+    """The sums of so many chains of rows along an axis of a contiguous array."""
+    columns, rows = math.prod(x.shape[axis + 1 :]), x.shape[axis]
+    y = memory.empty((x.size // (rows * columns), count, columns), x.dtype)
+    strips = -(-columns // _STRIP)
+    given = address(x), address(y), count, chain, columns, rows * columns, strips
+    crew.run(_added(x.dtype), len(y) * count * strips, given, x.size)
     return y
 
 
@@ -163,6 +184,36 @@ def _totals(code: Code) -> None:
         y[i] = code.total(sums[0])
 
     code.loop(first, last, 1, total)
+
+
+@kernel("X Y count chain columns apart strips")
+def _added(code: Code) -> None:
+    """The sums of chains of rows, a strip of columns at a time: a few rows are added up, and then these sums."""
+    x, y, count, chain, columns, apart, strips = code.arguments
+    number, left = code.part / strips, code.part % strips * _STRIP
+    right = (left + _STRIP).if_less(columns, left + _STRIP, columns)
+    source = x + (number / count * apart + number % count * chain * columns)
+    step = _WIDTH * code.lanes
+    whole = right - (right - left) % step
+
+    def some(k: Value, j: Value, width: int, mask: Value) -> None:
+        """Rows from the k-th one on."""
+
+        def row(i: Value, *sums: Value) -> list[Value]:
+            at = source + (i * columns + j)
+            return [s + code.load(at + v * code.lanes, mask) for v, s in enumerate(sums)]
+
+        end = (k + _FEW_ROWS).if_less(chain, k + _FEW_ROWS, chain)
+        sums, known = code.loop(k, end, 1, row, [code.constant(-0.0)] * width), mask & code.first(k * code.lanes)
+        for v, s in enumerate(sums):
+            place = y + (number * columns + j + v * code.lanes)
+            code.store(place, code.load(place, known, -0.0) + s, mask)
+
+    def rows(k: Value) -> None:
+        code.loop(left, whole, step, lambda j: some(k, j, _WIDTH, code.first(code.lanes)))
+        code.loop(whole, right, code.lanes, lambda j: some(k, j, 1, code.first(right - j)))
+
+    code.loop(0, chain, _FEW_ROWS, rows)
 
 
 def added(x: Any, axis: int) -> Any:
