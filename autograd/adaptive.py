@@ -45,6 +45,14 @@ def _tables(spatial: tuple[int, ...], sizes: tuple[int, ...], rows_first: bool =
     return tables(list(map(_along, spatial, sizes)), rows_first)
 
 
+@functools.lru_cache(256)
+def _agree(name: str, shape: tuple[int, ...], sizes: tuple[int, ...]) -> None:
+    """Check that there are entries, and windows along each spatial axis."""
+    fits = isinstance(sizes, tuple) and len(shape) == len(sizes) + 2 > 2 and all(n > 0 for n in shape[2:])
+    if not fits or not all(isinstance(k, (int, np.integer)) and k > 0 for k in sizes):
+        raise ValueError(f"{name}: sizes {sizes} for x of shape {shape}; expected (N, C, *spatial)")
+
+
 def _entries(x: Any, k: int, axis: int) -> Iterator[tuple[Any, Any]]:
     """The t-th entry of each of k windows along an axis: which windows have one, and where."""
     before = (slice(None),) * axis
@@ -60,6 +68,7 @@ def box_sum(x: Any, *, sizes: tuple[int, ...]) -> Any:
     The j-th of n entries is in those of k windows that are the j-th of n windows over k entries: from floor(j k / n) to
     ceil((j + 1) k / n). So the transpose is an operation of the same kind.
     """
+    _agree("box_sum", x.shape, sizes)
     if set(sizes) == {1}:
         return summed(x, (*range(2, x.ndim),), keepdims=True)
     if available(x):
@@ -92,6 +101,7 @@ def adaptive_max_pool(x: Any, *, sizes: tuple[int, ...]) -> Any:
     >>> adaptive_max_pool(Tensor([[[1.0, 3.0, 2.0]]]), 2)
     Tensor([[[3., 3.]]])
     """
+    _agree("adaptive_max_pool", x.shape, sizes)
     if available(x):
         return boxes.box_largest(x, sizes, _tables(x.shape[2:], sizes, rows_first=True))
     positions = np.broadcast_to(np.arange(math.prod(x.shape[2:])).reshape(x.shape[2:]), x.shape)

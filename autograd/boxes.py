@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import crew, memory
+from .door import Integer, LaunchError, Pointer, natural, per_thread, positive, reads, writes
 from .lines import scratch
-from .machine import Code, Kernel, Value, address, kernel
+from .machine import Code, Kernel, Value, kernel
 from .windows import MANY, Geometry, sample_blocks
 
 __all__ = ["Along", "Tables", "along", "box_largest", "box_sum", "shared", "strided", "tables"]
@@ -63,6 +64,7 @@ class Tables(NamedTuple):
     rows_first: bool  # whether rows are added before what is in them
     block: int  # channels
     room: int  # numbers that are in between for a block
+    numbers: int  # in a channel
 
 
 def tables(axes: Sequence[Along], rows_first: bool = False) -> Tables:
@@ -83,7 +85,25 @@ def tables(axes: Sequence[Along], rows_first: bool = False) -> Tables:
     rows_first = rows_first or first.k <= first.n
     length, lines = (inner, first.k) if rows_first else (wide, first.n)
     block = max(1, _ROOM // (lines * length))
-    return Tables(begins, rows * length, table, together, inner, rows_first, block, block * lines * length)
+    room, numbers = block * lines * length, first.n * inner
+    by = Tables(begins, rows * length, table, together, inner, rows_first, block, room, numbers)
+    _check(by, (numbers if rows_first else first.n * wide) - length, wide)
+    return by
+
+
+def _check(by: Tables, last: int, wide: int) -> None:
+    """That rows are among the entries, the last one where it may be, and what is in rows inside them."""
+    *places, origins = by.table
+    own = np.repeat(np.arange(by.together), wide) * by.inner
+    good = {
+        "begins": by.begins[0] == 0 and (np.diff(by.begins) >= 0).all() and by.begins[-1] <= len(by.rows),
+        "rows": ((by.rows >= 0) & (by.rows <= last)).all(),
+        "places": all(((row < 0) | (row >= own) & (row < own + by.inner)).all() for row in places),
+        "origins": (origins == own).all(),
+    }
+    for what, holds in good.items():
+        if not holds:
+            raise LaunchError(f"tables of boxes: {what} outside of {by.numbers} numbers in rows of {by.inner}")
 
 
 @functools.lru_cache(256)
@@ -103,9 +123,16 @@ def strided(geo: Geometry, back: bool = False, rows_first: bool = False) -> Tabl
     return tables([axis.transposed if back else axis for axis in along(geo)], rows_first)
 
 
-_ARGUMENTS = (
-    "X Y LINES line_places room places runs offsets table rows wide inner depth together block each channels numbers"
-)
+_SIZES: dict[str, Integer | Pointer] = {
+    "begins": reads("rows + 1", "int64"),
+    "offsets": reads("many", "int64"),
+    "table": reads("(depth + 1) * wide * together", "int64"),
+    **dict.fromkeys(("rows", "many", "wide"), natural),
+    "inner": positive,
+    "depth": natural,
+    **dict.fromkeys(("together", "block", "each"), positive),
+    **dict.fromkeys(("channels", "numbers"), natural),
+}
 
 
 class _Boxes:
@@ -113,10 +140,10 @@ class _Boxes:
 
     def __init__(self, code: Code) -> None:
         self.code = code
-        self.x, self.y, lines, line_places, room, self.places, self.begins, self.offsets, *given = code.arguments
-        self.table, self.rows, self.wide, self.inner, self.depth, self.together, self.block, *given = given
-        self.each, self.channels, self.numbers = given
-        self.own, self.own_places = lines + code.thread * room, line_places + code.thread * room
+        self.x, self.y, lines, room, self.begins, self.offsets, self.table, self.rows, _, *given = code.arguments
+        self.wide, self.inner, self.depth, self.together, self.block, self.each, self.channels, *given = given
+        self.numbers, *self.places = given
+        self.own = lines + code.thread * room
 
     def along_rows(self, length: Value, start: Any, entry: Any, store: Any) -> None:
         """Through the rows of each row of windows: `entry(row, column, mask, *carried)`; `store(to, mask, *carried)`
@@ -173,7 +200,13 @@ class _Boxes:
         )
 
 
-@kernel(_ARGUMENTS)
+@kernel(
+    x=reads("channels * numbers"),
+    y=writes("channels * rows * wide"),
+    lines=per_thread("block * (rows * inner if rows_first else numbers // inner * wide)"),
+    room=natural,
+    **_SIZES,
+)
 def _sums(code: Code, rows_first: bool) -> None:
     """Sums of rows, and of what is gathered in rows, one after the other; lines are what is between."""
     boxes = _Boxes(code)
@@ -208,11 +241,20 @@ def _sums(code: Code, rows_first: bool) -> None:
     boxes.blocks(block)
 
 
-@kernel(_ARGUMENTS)
+@kernel(
+    x=reads("channels * numbers"),
+    y=writes("channels * rows * wide"),
+    lines=per_thread("block * rows * inner"),
+    room=natural,
+    **_SIZES,
+    places=writes("channels * rows * wide", "int64"),
+    line_places=per_thread("block * rows * inner", "int64"),
+)
 def _largest(code: Code) -> None:
     """The largest entries and the first of their places: for each column of rows, and then of these."""
     boxes = _Boxes(code)
-    rows, inner = boxes.rows, boxes.inner
+    rows, inner, (all_places, line_places) = boxes.rows, boxes.inner, boxes.places
+    own_places = line_places + code.thread * code.arguments[3]
 
     def columns(source: Value, own: Value, own_places: Value) -> None:
         def entry(row: Value, p: Value, mask: Value, best: Value, at: Value) -> list[Value]:
@@ -228,11 +270,11 @@ def _largest(code: Code) -> None:
 
     def largest(count: Value, target: Value, found: Value) -> None:
         def start(begin: Value, places: Value) -> list[Value]:
-            return [code.gather(boxes.own + begin, places), code.gather(boxes.own_places + begin, places), places]
+            return [code.gather(boxes.own + begin, places), code.gather(own_places + begin, places), places]
 
         def entry(begin: Value, places: Value, best: Value, row: Value, at: Value) -> list[Value]:
             value = code.gather(boxes.own + begin, places, -math.inf)
-            above = code.gather(boxes.own_places + begin, places, _FAR)
+            above = code.gather(own_places + begin, places, _FAR)
             better = code.larger(value, best) | (code.less(above, row) & ~code.larger(best, value))
             pairs = (value, best), (above, row), (places, at)
             return [code.where(better, *pair) for pair in pairs]
@@ -246,43 +288,43 @@ def _largest(code: Code) -> None:
     def block(c: Value, count: Value, source: Value) -> None:
         def channel(k: Value) -> None:
             line = k * rows * inner
-            columns(source + k * boxes.numbers, boxes.own + line, boxes.own_places + line)
+            columns(source + k * boxes.numbers, boxes.own + line, own_places + line)
 
         first = c * rows * boxes.wide
         code.loop(0, count, 1, channel)
-        largest(count * rows, boxes.y + first, boxes.places + first)
+        largest(count * rows, boxes.y + first, all_places + first)
 
     boxes.blocks(block)
 
 
-def shared(x: Any, y: Any) -> tuple[int, int, int, int]:
-    """Channels in parts: their number, how many to each, how many in all, and the numbers in one of x."""
-    channels, numbers = math.prod(x.shape[:2]), math.prod(x.shape[2:])
-    parts = len(sample_blocks(channels, max(numbers, y.size // channels) * x.itemsize, MANY))
+def shared(lead: tuple[int, ...], numbers: int, windows: int, itemsize: int) -> tuple[int, int, int]:
+    """Channels of so many numbers and windows in parts: these, how many to each, and how many in all."""
+    channels = math.prod(lead)
+    parts = len(sample_blocks(channels, max(numbers, windows) * itemsize, MANY))
     each = -(-channels // parts)
-    return -(-channels // each), each, channels, numbers
+    return -(-channels // each), each, channels
 
 
-def _run(kernel: Kernel, x: Any, y: Any, places: Any, by: Tables) -> None:
+def _run(kernel: Kernel, x: Any, y: Any, by: Tables, **more: Any) -> None:
     x = np.ascontiguousarray(x)
-    parts, *sizes = shared(x, y)
-    (lines, room), (line_places, _) = scratch(by.room, x.dtype), scratch(by.room, np.dtype(np.int64))
+    rows, wide = len(by.begins) - 1, by.table.shape[1] // by.together
+    parts, each, channels = shared(x.shape[:2], by.numbers, rows * wide, x.itemsize)
+    lines, room = scratch(by.room, x.dtype)
     crew.run(
         kernel,
         parts,
-        (
-            *(address(x), address(y), address(lines), address(line_places), room, address(places)),
-            *(address(by.begins), address(by.rows), address(by.table), len(by.begins) - 1),
-            *(by.table.shape[1] // by.together, by.inner, len(by.table) - 1, by.together, by.block, *sizes),
-        ),
         x.size + y.size,
+        **{"x": x, "y": y, "lines": lines, "room": room, "begins": by.begins, "offsets": by.rows, "table": by.table},
+        **{"rows": rows, "many": len(by.rows), "wide": wide},
+        **{"inner": by.inner, "depth": len(by.table) - 1, "together": by.together, "block": by.block, "each": each},
+        **{"channels": channels, "numbers": by.numbers, **more},
     )
 
 
 def box_sum(x: Any, out: tuple[int, ...], by: Tables) -> Any:
     """The sums of the boxes in each channel of x (N, C, *spatial): (N, C, *out)."""
     y = memory.empty((*x.shape[:2], *out), x.dtype)
-    _run(_sums(x.dtype, by.rows_first), x, y, y, by)
+    _run(_sums(x.dtype, by.rows_first), x, y, by)
     return y
 
 
@@ -290,5 +332,7 @@ def box_largest(x: Any, out: tuple[int, ...], by: Tables) -> Any:
     """The largest entries of the boxes, and where they are, flat over the spatial shape; by rows first."""
     y = memory.empty((*x.shape[:2], *out), x.dtype)
     places = memory.empty(y.shape, np.int64)
-    _run(_largest(x.dtype), x, y, places, by)
+    if not np.diff(by.begins).all():
+        raise LaunchError("tables of boxes: one without entries has no largest")
+    _run(_largest(x.dtype), x, y, by, places=places, line_places=scratch(by.room, np.dtype(np.int64))[0])
     return y, places

@@ -162,7 +162,7 @@ def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
     """
     if shifted.available(x, w, b):
         return shifted.conv(x, w, b, geo, groups)
-    m = at_once(len(x), geo)
+    m = at_once("conv", geo, groups, x.shape, w.shape, None, None if b is None else b.shape)
     if m > 1:
         y = conv.function(together(x, m), w[..., None], b, geo=with_samples(geo, m), groups=groups)
         return parted(y, len(x))
@@ -222,6 +222,7 @@ def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
     >>> conv_transpose(Tensor([[[21.0, 32.0]]]), Tensor([[[1.0, 10.0]]]))
     Tensor([[[ 21., 242., 320.]]])
     """
+    at_once("conv_transpose", geo, groups, (len(y), w.shape[1] * groups, *geo.spatial), w.shape, y.shape)
     flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, len(w) // groups, *w.shape[1:]).swapaxes(1, 2)
     flipped = flipped.reshape(groups * w.shape[1], len(w) // groups, *geo.kernel)
 
@@ -244,7 +245,7 @@ def conv_weight(x: Any, y: Any, *, geo: Geometry, groups: int) -> Any:
     """The third map of the trio: the gradient (K, C/groups, *kernel) of <conv(x, w), y> with respect to w."""
     if shifted.available(x, y):
         return shifted.conv_weight(x, y, geo, groups)
-    m = at_once(len(x), geo)
+    m = at_once("conv_weight", geo, groups, x.shape, None, y.shape)
     if m > 1:
         w = conv_weight.function(together(x, m), together(y, m), geo=with_samples(geo, m), groups=groups)
         return w[..., 0]

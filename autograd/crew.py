@@ -14,14 +14,15 @@ import functools
 import math
 import os
 import platform
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from string import Template
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .machine import Kernel, address, compiled
+from .door import CHECK, address
+from .guard import guarded
+from .machine import Kernel, compiled
 from .threads import MOST, Helper, get_num_threads, team
 
 __all__ = ["run"]
@@ -36,10 +37,10 @@ _OPEN, _NEXT, _COUNT, _TASK, _GIVEN, _OF_THREADS = (i * _LINE for i in range(6))
 _CODE = """
 declare void @llvm.x86.sse2.pause()
 
-; Let others have a turn that share this core, or wait for this CPU.
-define private void @rest() {
+; Let others have a turn that share this core, or (by a function of the operating system's) wait for this CPU.
+define private void @rest(ptr %give.way) {
   $pauses
-  call i32 inttoptr (i64 $give_way to ptr)()
+  call i32 %give.way()
   ret void
 }
 
@@ -78,7 +79,7 @@ done:
 }
 
 ; All parts, open to helpers: threads from 1 to the last.
-define void @lead(ptr %words, ptr %task, ptr %given, i64 %count, i64 %last) {
+define void @lead(ptr %words, ptr %task, ptr %given, i64 %count, i64 %last, ptr %give.way) {
   %open = getelementptr i64, ptr %words, i64 $OPEN
   %next = getelementptr i64, ptr %words, i64 $NEXT
   %at.count = getelementptr i64, ptr %words, i64 $COUNT
@@ -101,7 +102,7 @@ helper:
   %inside = icmp ne i64 %busy, 0
   br i1 %inside, label %wait, label %left
 wait:
-  call void @rest()
+  call void @rest(ptr %give.way)
   br label %helper
 left:
   %following = add i64 %thread, 1
@@ -112,7 +113,7 @@ done:
 }
 
 ; What a helper does until it is called, or has looked often enough in vain.
-define void @follow(ptr %words, i64 %thread, i64 %patience) {
+define void @follow(ptr %words, i64 %thread, i64 %patience, ptr %give.way) {
   %open = getelementptr i64, ptr %words, i64 $OPEN
   %next = getelementptr i64, ptr %words, i64 $NEXT
   %at.count = getelementptr i64, ptr %words, i64 $COUNT
@@ -143,7 +144,7 @@ leave:
   store atomic i64 0, ptr %busy seq_cst, align 8
   br label %on
 idle:
-  call void @rest()
+  call void @rest(ptr %give.way)
   br label %on
 on:
   %left.looks = phi i64 [ %looks, %idle ], [ %renewed, %leave ]
@@ -165,6 +166,7 @@ class _Native(NamedTuple):
     lead: Callable[..., None]
     follow: Callable[..., None]
     engine: Any
+    give_way: int  # the address of the operating system's function for it
 
 
 @functools.cache
@@ -172,25 +174,25 @@ def _native() -> _Native:
     """The machine code of the threads themselves."""
     system: Any = ctypes
     give_way = system.windll.kernel32.SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
+    at = ctypes.cast(give_way, ctypes.c_void_p).value or 0
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     places = {"OPEN": _OPEN, "NEXT": _NEXT, "COUNT": _COUNT, "TASK": _TASK, "GIVEN": _GIVEN, "TWO_LINES": 2 * _LINE}
     text = Template(_CODE).substitute(
         places,
         BUSY=_OF_THREADS,
         CALLED=_OF_THREADS + _LINE,
-        give_way=ctypes.cast(give_way, ctypes.c_void_p).value,
         pauses="\n  ".join(["call void @llvm.x86.sse2.pause()"] * 16 * x86),
     )
     engine = compiled(text)
     alone, lead, follow = (
         ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(engine.get_function_address(name))
-        for name, count in (("alone", 3), ("lead", 5), ("follow", 3))
+        for name, count in (("alone", 3), ("lead", 6), ("follow", 4))
     )
     words = np.zeros(_OF_THREADS + 2 * _LINE * MOST, np.int64)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: words.fill(0))
     Helper.idle, Helper.called = _idle, _call
-    return _Native(words, alone, lead, follow, engine)
+    return _Native(words, alone, lead, follow, engine, at)
 
 
 def _called(helper: Helper) -> int:
@@ -205,15 +207,23 @@ def _idle(helper: Helper) -> None:
     native = _native()
     native.words[_called(helper)] = 0
     if helper.tasks.empty():
-        native.follow(address(native.words), helper.number, _PATIENCE)
+        native.follow(address(native.words), helper.number, _PATIENCE, native.give_way)
 
 
-def run(kernel: Kernel, parts: int, arguments: Sequence[int], size: float = math.inf) -> None:
+def run(kernel: Kernel, parts: int, size: float = math.inf, /, **arguments: Any) -> None:
     """Let machine code do all parts, in several threads if their size is worth it.
 
-    `size` is about how many numbers go in or out, a product being a 64th.
+    `size` is about how many numbers go in or out, a product being a 64th. The arguments are the arrays and integers
+    that the kernel has declared; LaunchError for others.
     """
-    given = array("q", arguments)
+    if CHECK:
+        given, spans = kernel.enter(parts, get_num_threads(), **arguments)
+        guarded(kernel.name, given, spans, lambda: _launch(kernel, parts, size, given))
+    else:
+        _launch(kernel, parts, size, kernel.enter(parts, get_num_threads(), **arguments))
+
+
+def _launch(kernel: Kernel, parts: int, size: float, given: Any) -> None:
     native, at = _native(), given.buffer_info()[0]
     helpers = team.gathered(min(get_num_threads(), parts, int(min(size / WORTH, MOST))))
     if not helpers:
@@ -224,7 +234,7 @@ def run(kernel: Kernel, parts: int, arguments: Sequence[int], size: float = math
         for helper in helpers:
             if not helper.awake:
                 helper.give(_nothing)
-        native.lead(address(native.words), kernel.address, at, parts, len(team.helpers))
+        native.lead(address(native.words), kernel.address, at, parts, len(team.helpers), native.give_way)
     finally:
         team.lock.release()
 

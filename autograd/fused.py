@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import crew
-from .machine import Code, Value, address, available, kernel
+from .door import Arguments, OverlapError, address, in_place, positive, reads
+from .machine import Code, Value, available, kernel
 from .threads import each
 
 __all__ = ["fused"]
@@ -23,18 +24,25 @@ def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[
     All arrays have one shape. The formula works entry by entry: with operators (on targets in place, too), `np.sqrt`,
     `np.maximum` and `np.sign`, and it may ask bools among the numbers what to do. With machine code it is compiled,
     once for all values of the other numbers; or else NumPy goes through blocks that fit the cache. Both round alike.
+    Where a target lies in another array, and is not the same, NumPy has them as a whole.
     """
     arrays = [*targets, *others]
     size = arrays[0].size
-    if not all(a.flags.c_contiguous for a in arrays) or size < _LEAST:
+    simple = all(a.flags.c_contiguous for a in arrays) and all(a.flags.writeable for a in targets)
+    if not simple or size < _LEAST:
         _by_numpy(formula, targets, arrays, numbers)
     elif available(*arrays):
         flags = tuple((name, n) for name, n in numbers.items() if isinstance(n, bool))
         given = tuple(name for name, n in numbers.items() if not isinstance(n, bool))
         run = _compiled(arrays[0].dtype, formula, len(targets), len(arrays), given, flags)
-        values = np.array([numbers[name] for name in given], arrays[0].dtype)
-        places = [address(a) for a in arrays]
-        crew.run(run, -(-size // _PART), (*places, address(values), size, _PART), size * len(arrays))
+        values = np.array([numbers[name] for name in given], arrays[0].dtype) if given else None
+        named = {f"a{i}": a for i, a in enumerate(arrays)}
+        try:
+            crew.run(run, -(-size // _PART), size * len(arrays), **named, values=values, size=size, part=_PART)
+        except OverlapError:
+            _by_numpy(formula, targets, arrays, numbers)
+    elif any(address(t) != address(a) and np.may_share_memory(t, a) for t in targets for a in arrays):
+        _by_numpy(formula, targets, arrays, numbers)
     else:
         parts = [slice(i, i + _BLOCK) for i in range(0, size, _BLOCK)]
         flat, cut = [a.reshape(-1) for a in arrays], len(targets)
@@ -51,11 +59,12 @@ def _by_numpy(formula: Callable[..., Any], targets: Sequence[Any], arrays: Seque
             target[...] = value
 
 
-def _arguments(formula: Any, targets: int, arrays: int, names: Any, flags: Any) -> str:
-    return " ".join(f"A{i}" for i in range(arrays)) + " NUMBERS size part"
+def _arguments(formula: Any, targets: int, arrays: int, names: Any, flags: Any) -> Arguments:
+    places = {f"a{i}": (in_place if i < targets else reads)("size") for i in range(arrays)}
+    return {**places, "values": reads("len(names)"), "size": positive, "part": positive}
 
 
-@kernel(_arguments)
+@kernel("", _arguments)
 def _compiled(
     code: Code, formula: Callable[..., Any], targets: int, arrays: int, names: tuple[str, ...], flags: Any
 ) -> None:

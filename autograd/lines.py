@@ -22,11 +22,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import memory
-from .machine import Code, Value, address
+from .door import LaunchError, natural, per_thread, positive, reads
+from .machine import Code, Value
 from .threads import get_num_threads
 from .windows import BLOCK, MANY, Geometry, sample_blocks, shares
 
-__all__ = ["ROWS", "Block", "Lines", "Rows", "lines_of", "over", "read", "rows_of", "scratch"]
+__all__ = ["Block", "Lines", "Rows", "lines_of", "of_rows", "over", "read", "rows_of", "scratch"]
 
 _SPARE = 32  # more than any tile is wide
 
@@ -81,7 +82,25 @@ def lines_of(geo: Geometry, channels: int, first: int, last: int) -> Lines:
     down = (starts[which] + shifts // stride) * inner
     across = np.arange(math.prod(geo.kernel[1:])) * (starts[-1] * inner)
     offsets = np.arange(channels)[:, None, None] * size + down[:, None] + across
-    return Lines(slice(first, last), size, np.append(offsets, np.zeros(_SPARE, int)), runs, step, start)
+    lines = Lines(slice(first, last), size, np.append(offsets, np.zeros(_SPARE, int)), runs, step, start)
+    _check(lines, math.prod(geo.spatial), channels, rows * inner)
+    return lines
+
+
+def _check(lines: Lines, numbers: int, channels: int, windows: int) -> None:
+    """That all that is read by these lines lies in a channel of so many numbers, or in the lines of the channels."""
+    source, target, copied, length = lines.runs.T
+    begin = lines.start or 0
+    good = {
+        "runs inside the input": (source >= 0).all() and (source + (copied - 1) * lines.step < numbers).all(),
+        "runs inside the lines": (target >= 0).all() and (target + length <= lines.size).all(),
+        "runs no longer than their stretches": (copied >= 0).all() and (copied <= length).all(),
+        "offsets inside the lines": lines.offsets.min() >= 0 <= begin
+        and begin + lines.offsets.max() + windows <= channels * lines.size,
+    }
+    for what, holds in good.items():
+        if not holds:
+            raise LaunchError(f"lines of {lines.size} for {windows} windows over {numbers} numbers: not {what}")
 
 
 def read(code: Code, lines: Value, x: Value, runs: Value, count: Value, step: int, fill: float = 0.0) -> None:
@@ -119,21 +138,33 @@ def scratch(room: int, dtype: Any) -> tuple[Any, int]:
 _APART = 1 << 10  # numbers, so that no two threads write into the same lines of the cache
 _TABLE = 9
 
-ROWS = "X LINES room table channels numbers groups "
+
+def of_rows(more: str = "0") -> dict[str, Any]:
+    """What `Block` is given, for a kernel that wants so many more numbers of memory for each thread."""
+    return {
+        "x": reads("samples * channels * numbers"),
+        "lines": per_thread(f"copied + ({more})"),
+        "room": natural,  # between threads' lines
+        "copied": natural,  # numbers that the lines of a block need
+        "table": reads("entries", "int64"),
+        "entries": natural,
+        **dict.fromkeys(("samples", "channels", "numbers"), natural),
+        "groups": positive,
+    }
 
 
 class Block:
     """In machine code, some rows of the windows of some samples, whose lines it copies first, if they are."""
 
     def __init__(self, code: Code, arguments: Sequence[Value], number: Value, step: int) -> None:
-        x, lines, room, table, channels, numbers, groups = arguments
+        x, lines, room, _, table, _, _, channels, numbers, groups = arguments
         entries = (table[number * _TABLE + i] for i in range(_TABLE))
         sample, self.samples, self.first, self.length, size, runs, count, start, offsets = entries
-        self.offsets, source = code.pointer(offsets), x + (sample * channels * numbers + start)
+        self.offsets, source = table + offsets, x + (sample * channels * numbers + start)
         own = lines + code.thread * room
         code.loop(
             *(0, count.if_less(1, 0, self.samples * channels), 1),
-            lambda c: read(code, own + c * size, source + c * numbers, code.pointer(runs), count, step),
+            lambda c: read(code, own + c * size, source + c * numbers, table + runs, count, step),
         )
         self.lines, self.sample = count.if_less(1, source, own), sample
         self.sample_step, self.group_step = channels * size, channels * size / groups
@@ -142,19 +173,11 @@ class Block:
 class Rows(NamedTuple):
     """The rows of im2col(X) for X (N, C, *spatial), in blocks that stay in the cache."""
 
-    plan: tuple[Lines, ...]
-    table: Any  # for each block what `Block` reads
-    room: int  # numbers that the lines of a block need
+    blocks: int
+    step: int  # between numbers of a run, in the input
     longest: int  # windows of a block
-
-    def arguments(self, x: Any, lines: Any, room: int, groups: int) -> tuple[int, ...]:
-        """What `ROWS` names."""
-        where = address(x), address(lines), room, address(self.table)
-        return *where, x.shape[1], math.prod(x.shape[2:]), groups
-
-    @property
-    def step(self) -> int:
-        return self.plan[0].step
+    copied: int  # numbers that the lines of a block need
+    arguments: dict[str, Any]  # what `of_rows` declares, but for x and the lines
 
 
 @functools.lru_cache(256)
@@ -172,14 +195,25 @@ def rows_of(
     bounds = [*(steps * part // parts * multiple for part in range(parts)), geo.out[0]]
     several = (lines_of(geo, channels // groups, *ends) for ends in itertools.pairwise(bounds))
     plan = tuple(several) if parts > 1 else (whole,)
+    work = [
+        (block, lines) for lines in plan for block in sample_blocks(samples, lines.size * channels * itemsize, MANY)
+    ]
     table, room, inner = [], 0, math.prod(geo.out[1:])
-    for lines in plan:
+    tables: dict[bytes, Any] = {}  # that follow, and where they begin
+    begins, end = {}, len(work) * _TABLE
+    for block, lines in work:
+        for a in (lines.runs, lines.offsets):
+            key = a.tobytes()
+            if key not in tables:
+                tables[key], begins[key], end = a.reshape(-1), end, end + a.size
         first, length = lines.rows.start * inner, (lines.rows.stop - lines.rows.start) * inner
-        copied = lines.start is None
-        for block in sample_blocks(samples, lines.size * channels * itemsize, MANY):
-            n = block.stop - block.start
-            room = max(room, n * channels * lines.size * copied)
-            runs = address(lines.runs), len(lines.runs) * copied
-            table.append((block.start, n, first, length, lines.size, *runs, lines.start or 0, address(lines.offsets)))
+        copied, n = lines.start is None, block.stop - block.start
+        room = max(room, n * channels * lines.size * copied)
+        runs, offsets = begins[lines.runs.tobytes()], begins[lines.offsets.tobytes()]
+        table += [block.start, n, first, length, lines.size, runs, len(lines.runs) * copied, lines.start or 0, offsets]
+    given = {
+        **{"copied": room, "table": np.concatenate([np.array(table, np.int64), *tables.values()]), "entries": end},
+        **{"samples": samples, "channels": channels, "numbers": math.prod(geo.spatial), "groups": groups},
+    }
     longest = max(lines.rows.stop - lines.rows.start for lines in plan) * inner
-    return Rows(plan, np.array(table, np.int64).reshape(-1, _TABLE), room, longest)
+    return Rows(len(work), whole.step, longest, room, given)

@@ -7,37 +7,32 @@ in some hundredths of a second. Other threads run during calls.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import importlib.util
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .door import Arguments, Door, Integer, Pointer
+
 _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 _BYTES = {"float": 4, "double": 8, "i8": 1, "i64": 8}
 _LETTERS = {"float": "f32", "double": "f64", "i8": "i8", "i64": "i64"}
 _FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "sdiv": "fdiv"}
-_INTEGERS = ("offsets", "runs", "table", "places", "line_places")
+_KERNELS = 256  # of each kind that are kept
 _enabled = os.environ.get("PULLBACK_MACHINE_CODE", "1") != "0" and importlib.util.find_spec("llvmlite") is not None
 
 
 def available(*arrays: Any) -> bool:
-    """Whether there is machine code for these (or None): NumPy's, none empty, all of float32 or all of float64."""
+    """Whether there is machine code for these (or None): NumPy's, none empty, all of float32 or all of float64, and
+    where such numbers lie as a rule."""
     given = [a for a in arrays if a is not None]
     kinds = {a.dtype for a in given}
     known = _enabled and len(kinds) == 1 and kinds <= _DTYPES
-    return known and all(a.__class__ is np.ndarray and a.size for a in given)
-
-
-def address(a: Any) -> int:
-    """Where an array's numbers are."""
-    try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(a))  # four times as fast
-    except (TypeError, ValueError):  # read-only, not contiguous, or empty
-        return a.__array_interface__["data"][0]
+    return known and all(a.__class__ is np.ndarray and a.size and a.flags.aligned for a in given)
 
 
 def _target() -> Any:
@@ -139,11 +134,10 @@ class Code:
     """A function under construction, which does one part of some work: that of the number `part`, on the thread of
     the number `thread`.
 
-    Of the other arguments, which are the same for all parts, those named in capitals are pointers to numbers of
-    `dtype`, those in `_INTEGERS` to integers of 64 bits, "choice" and "firsts" to ones of 8, all others integers.
+    The other arguments (see `door`) are the same for all parts.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], dtype: Any) -> None:
+    def __init__(self, name: str, arguments: Arguments, dtype: Any) -> None:
         from llvmlite import ir
 
         self.ir, self.int, self.byte = ir, ir.IntType(64), ir.IntType(8)
@@ -158,18 +152,13 @@ class Code:
         self.builder: Any = ir.IRBuilder(self.function.append_basic_block())
         self.part, self.thread, given = (Value(self, a) for a in self.function.args)
         self.one = Value(self, self.int(1))
-        self.arguments = [self._argument(name, given[i]) for i, name in enumerate(arguments)]
+        self.arguments = [self._argument(argument, given[i]) for i, argument in enumerate(arguments.values())]
 
-    def _argument(self, name: str, value: Value) -> Value:
-        if name.isupper():
-            return self.pointer(value, self.number)
-        if name in ("choice", "firsts"):
-            return self.pointer(value, self.byte)
-        return self.pointer(value) if name in _INTEGERS else value
-
-    def pointer(self, value: Value, kind: Any = None) -> Value:
-        """An address as a pointer, to integers unless told."""
-        return Value(self, self.builder.inttoptr(value.raw, (kind or self.int).as_pointer()))
+    def _argument(self, argument: Integer | Pointer, value: Value) -> Value:
+        if isinstance(argument, Integer):
+            return value
+        kind = {"number": self.number, "int64": self.int, "uint8": self.byte}[argument.kind]
+        return Value(self, self.builder.inttoptr(value.raw, kind.as_pointer()))
 
     def widened(self, byte: Value) -> Value:
         """A small number, which is not negative, as an integer like others."""
@@ -322,33 +311,48 @@ class Code:
         found.raw.fastmath.add("reassoc")
         return found
 
-    def compiled(self) -> Kernel:
+    def compiled(self) -> tuple[Any, int]:
+        """What owns the code, and its address."""
         self.builder.ret_void()
         engine = compiled(str(self.module))
-        return Kernel(engine.get_function_address(self.function.name), engine)
+        return engine, engine.get_function_address(self.function.name)
 
 
 class Kernel(NamedTuple):
     """Machine code that does the parts of some work (see `crew.run`)."""
 
-    address: int
+    name: str
     engine: Any  # which owns the code
+    address: int
+    door: Door
+    enter: Callable[..., Any]  # checks the arguments (see `Door.opened`)
+
+    def fixed(self, **arguments: Any) -> Kernel:
+        """The same, for calls with the other arguments alone; these are checked here."""
+        return self._replace(enter=self.door.opened(**arguments))
 
 
-def kernel(arguments: str | Callable[..., str]) -> Callable[[Callable[..., None]], Callable[..., Kernel]]:
+def kernel(
+    requires: str = "", declared: Callable[..., Arguments] | None = None, /, **arguments: Integer | Pointer
+) -> Callable[[Callable[..., None]], Callable[..., Kernel]]:
     """Decorator: of a function that writes some machine code down, `build(code, *parameters)`, the one that gives it
     compiled, `(dtype, *parameters)`, made once for the same ones.
 
-    `arguments` are the names of the code's arguments (see `Code`), or gives them for the parameters.
+    The code's arguments are as they say (see `door`), or as `declared` says for the parameters; `requires` is a formula
+    that holds for the integers among them.
     """
 
     def decorate(build: Callable[..., None]) -> Callable[..., Kernel]:
-        @functools.cache
+        name, (_, *names) = build.__name__.strip("_"), inspect.signature(build).parameters
+
+        @functools.lru_cache(_KERNELS)
         def made(dtype: Any, *parameters: Any) -> Kernel:
-            names = arguments if isinstance(arguments, str) else arguments(*parameters)
-            code = Code(build.__name__.strip("_"), names.split(), dtype)
+            given = declared(*parameters) if declared else arguments
+            code = Code(name, given, dtype)
             build(code, *parameters)
-            return code.compiled()
+            known = {"lanes": code.lanes, **dict(zip(names, parameters, strict=True))}
+            door = Door(name, given, requires, dtype, known)
+            return Kernel(name, *code.compiled(), door, door.opened())
 
         functools.update_wrapper(made, build)
         return made

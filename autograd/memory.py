@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .machine import address
+from .door import address
 
 LARGE = 1 << 20  # bytes; smaller arrays come from memory that the process has already
 PAGE = 1 << 21  # bytes of a large page; from two of them on NumPy asks the operating system for such pages

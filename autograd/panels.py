@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import crew, memory
+from .door import integer, natural, per_thread, positive, strided, writes
 from .lines import over, scratch
-from .machine import Code, Value, address, available, kernel, registers
+from .machine import Code, Kernel, Value, available, kernel, registers
 
 __all__ = ["product", "worth"]
 
@@ -20,7 +21,16 @@ _FAR = 1 << 11  # bytes between columns of A, from which on they are copied
 _PARTS, _TERMS = 8, 1 << 10  # parts at most, and the terms that a part has at least
 
 
-@kernel("A B C LINES room rows terms columns down across beside few block part_columns part_rows part_terms")
+@kernel(
+    "few % lanes == 0 and block % height == 0 and (down == 1 or not far)",
+    a=strided("rows", "terms", "down", "across"),
+    b=strided("columns if turned else terms", "terms if turned else columns", "beside", "1"),
+    c=writes("-(-terms // part_terms) * rows * columns"),
+    lines=per_thread("(few + 1) * lanes * width + few * block * far"),
+    **dict.fromkeys(("room", "rows", "terms", "columns"), natural),
+    **dict.fromkeys(("down", "across", "beside"), integer),
+    **dict.fromkeys(("few", "block", "part_columns", "part_rows", "part_terms"), positive),
+)
 def _products(code: Code, height: int, width: int, far: bool, turned: bool) -> None:
     """C = A B, a tile of `height` rows and `width` vectors at a time, with a few terms at a time.
 
@@ -121,6 +131,23 @@ def _plan(m: int, k: int, n: int, itemsize: int) -> tuple[int, int, tuple[int, .
     return height, width, (few, over(min(m, _BLOCK), height), *sizes), parts
 
 
+@functools.lru_cache(256)
+def _fixed(
+    m: int, k: int, n: int, dtype: Any, steps: tuple[int, int], further: tuple[int, int]
+) -> tuple[Kernel, bool, int, int]:
+    """The kernel for matrices of some shapes, and of so many bytes from row to row and from column to column, whether B
+    is turned, the number of parts, and of the numbers that a thread needs."""
+    item = dtype.itemsize
+    turned, far = further[1] != item, steps[0] == item and steps[1] >= _FAR
+    height, width, (few, block, *sizes), parts = _plan(m, k, n, item)
+    kernel = _products(dtype, height, width, far, turned).fixed(
+        **{"rows": m, "terms": k, "columns": n, "few": few, "block": block},
+        **{"down": steps[0] // item, "across": steps[1] // item, "beside": further[turned] // item},
+        **dict(zip(("part_columns", "part_rows", "part_terms"), sizes, strict=True)),
+    )
+    return kernel, turned, parts, (few + 1) * width * (registers()[0] // item) + few * block * far
+
+
 def product(a: Any, b: Any) -> Any:
     """a @ b."""
     item = a.itemsize
@@ -128,16 +155,9 @@ def product(a: Any, b: Any) -> Any:
         a = np.ascontiguousarray(a)
     if item not in b.strides or any(step % item for step in b.strides):
         b = np.ascontiguousarray(b)
-    (m, k), n, turned = a.shape, b.shape[1], b.strides[1] != item
-    far = a.strides[0] == item and a.strides[1] >= _FAR
-    height, width, sizes, parts = _plan(m, k, n, item)
-    c, wide = memory.empty((-(-k // sizes[4]), m, n), a.dtype), width * registers()[0] // item
-    lines, room = scratch((sizes[0] + 1) * wide + sizes[0] * sizes[1] * far, a.dtype)
-    steps = (step // item for step in (*a.strides, b.strides[turned]))
-    crew.run(
-        _products(a.dtype, height, width, far, turned),
-        parts,
-        (address(a), address(b), address(c), address(lines), room, m, k, n, *steps, *sizes),
-        m * k * n / 64,
-    )
+    (m, k), n = a.shape, b.shape[1]
+    kernel, turned, parts, own = _fixed(m, k, n, a.dtype, a.strides, b.strides)
+    c = memory.empty((-(-k // _plan(m, k, n, item)[2][4]), m, n), a.dtype)
+    lines, room = scratch(own, a.dtype)
+    crew.run(kernel, parts, m * k * n / 64, a=a, b=b.T if turned else b, c=c, lines=lines, room=room)
     return c[0] if len(c) == 1 else np.add.reduce(c, axis=0)

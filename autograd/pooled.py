@@ -3,6 +3,7 @@ they chose is put back, or taken, one by one."""
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 
 from . import crew, memory
 from .boxes import shared
+from .door import natural, per_thread, positive, reads, writes
 from .lines import lines_of, read, scratch
-from .machine import Code, Kernel, Value, address, kernel
+from .machine import Code, Kernel, Value, kernel
 from .windows import Geometry
 
-__all__ = ["flat_place", "flat_take", "max_pool", "window_place"]
+__all__ = ["flat_place", "flat_take", "inside", "max_pool", "window_place"]
 
-_ARGUMENTS = "LINES room X Y choice firsts offsets runs count depth each channels numbers windows"
+_SIZES = {"each": positive, **dict.fromkeys(("channels", "numbers", "windows"), natural)}
 
 
 def _channels(code: Code, body: Any) -> None:
@@ -26,10 +28,21 @@ def _channels(code: Code, body: Any) -> None:
     code.loop(first, end.if_less(channels, end, channels), 1, body)
 
 
-@kernel(_ARGUMENTS)
+@kernel(
+    lines=per_thread("size"),
+    **dict.fromkeys(("room", "size"), natural),
+    x=reads("channels * numbers"),
+    y=writes("channels * windows"),
+    choice=writes("channels * windows", "uint8"),
+    firsts=reads("windows", "uint8"),
+    offsets=reads("depth", "int64"),
+    runs=reads("count * 4", "int64"),
+    **dict.fromkeys(("count", "depth"), natural),
+    **_SIZES,
+)
 def _largest(code: Code, step: int) -> None:
     """The largest entry of each window and its number, which is given for windows of nothing but -inf."""
-    lines, room, x, y, choice, firsts, offsets, runs, count, depth, *_, numbers, windows = code.arguments
+    lines, room, _, x, y, choice, firsts, offsets, runs, count, depth, *_, numbers, windows = code.arguments
     own = lines + code.thread * room
 
     def channel(c: Value) -> None:
@@ -54,30 +67,39 @@ def _largest(code: Code, step: int) -> None:
     _channels(code, channel)
 
 
+@functools.lru_cache(256)
+def _plan(lead: tuple[int, ...], dtype: Any, geo: Geometry) -> tuple[Kernel, int, int]:
+    """The kernel for inputs of some shape, the number of parts, and of numbers in lines."""
+    lines, numbers, windows = lines_of(geo, 1, 0, geo.out[0]), math.prod(geo.spatial), math.prod(geo.out)
+    parts, each, channels = shared(lead, numbers, windows, dtype.itemsize)
+    kernel = _largest(dtype, lines.step).fixed(
+        **{"offsets": lines.offsets, "runs": lines.runs, "count": len(lines.runs), "size": lines.size},
+        **{"depth": math.prod(geo.kernel), "each": each, "channels": channels, "numbers": numbers, "windows": windows},
+    )
+    return kernel, parts, lines.size
+
+
 def max_pool(x: Any, y: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
     """Fill the results of `pooling.max_pool`; `firsts` has for each window the number of its first entry."""
+    kernel, parts, size = _plan(x.shape[:2], x.dtype, geo)
+    lines, room = scratch(size, x.dtype)
     x = np.ascontiguousarray(x)
-    lines = lines_of(geo, 1, 0, geo.out[0])
-    parts, *sizes = shared(x, y)
-    own, room = scratch(lines.size, x.dtype)
-    crew.run(
-        _largest(x.dtype, lines.step),
-        parts,
-        (
-            *(address(own), room, address(x), address(y), address(choice), address(firsts), address(lines.offsets)),
-            *(address(lines.runs), len(lines.runs), math.prod(geo.kernel), *sizes, math.prod(geo.out)),
-        ),
-        x.size,
-    )
+    crew.run(kernel, parts, x.size, x=x, y=y, choice=choice, firsts=firsts, lines=lines, room=room)
 
 
-_PLACES = "X Y choice places offsets table each channels numbers windows"
-
-
-@kernel(_PLACES)
+@kernel(
+    x=writes("channels * numbers"),
+    y=reads("channels * windows"),
+    choice=reads("channels * windows * chosen", "uint8"),
+    places=reads("channels * windows * (not chosen)", "int64"),
+    steps=reads("depth", "int64"),
+    starts=reads("windows * chosen", "int64"),
+    depth=natural,
+    **_SIZES,
+)
 def _placed(code: Code, chosen: bool) -> None:
     """Zeros, and numbers added at places, or where in their windows they were chosen."""
-    x, y, choice, places, steps, starts, *_, numbers, windows = code.arguments
+    x, y, choice, places, steps, starts, _, *_, numbers, windows = code.arguments
 
     def channel(c: Value) -> None:
         target, first = x + c * numbers, c * windows
@@ -93,10 +115,15 @@ def _placed(code: Code, chosen: bool) -> None:
     _channels(code, channel)
 
 
-@kernel(_PLACES)
+@kernel(
+    x=reads("channels * numbers"),
+    y=writes("channels * windows"),
+    places=reads("channels * windows", "int64"),
+    **_SIZES,
+)
 def _taken(code: Code) -> None:
     """The numbers at places."""
-    x, y, _, places, *_, numbers, windows = code.arguments
+    x, y, places, *_, numbers, windows = code.arguments
 
     def channel(c: Value) -> None:
         def vector(p: Value) -> None:
@@ -108,31 +135,47 @@ def _taken(code: Code) -> None:
     _channels(code, channel)
 
 
-def _run(kernel: Kernel, x: Any, y: Any, choice: Any, places: Any, steps: Any, starts: Any) -> None:
-    parts, *sizes = shared(x, y)
-    pointers = (address(a) for a in (x, y, choice, places, steps, starts))
-    crew.run(kernel, parts, (*pointers, *sizes, math.prod(y.shape[2:])), x.size + y.size)
+def _run(kernel: Kernel, x: Any, y: Any, **arguments: Any) -> None:
+    numbers, windows = math.prod(x.shape[2:]), math.prod(y.shape[2:])
+    parts, each, channels = shared(x.shape[:2], numbers, windows, x.itemsize)
+    sizes = {"each": each, "channels": channels, "numbers": numbers, "windows": windows}
+    crew.run(kernel, parts, x.size + y.size, x=x, y=y, **arguments, **sizes)
+
+
+def inside(indices: Any, size: int) -> Any:
+    """Indices as the code takes them; TypeError if they are not integers, IndexError if one is not below the size."""
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"indices of dtype {indices.dtype} are not integers")
+    indices = np.require(indices, np.int64, ("C", "A"))
+    if indices.size and int(indices.view(np.uint64).max()) >= size:  # negative ones are large without their sign
+        raise IndexError(f"indices from {indices.min()} to {indices.max()} of {size} entries")
+    return indices
 
 
 def window_place(y: Any, choice: Any, geo: Geometry, starts: Any, steps: Any) -> Any:
-    """As `pooling.window_place`, for windows that start there, and the steps from there on to their entries."""
+    """As `pooling.window_place`, for windows that start there, and the steps from there on to their entries.
+
+    No window chose what is beside the input.
+    """
     x = memory.empty((*y.shape[:2], *geo.spatial), y.dtype)
     choice = np.ascontiguousarray(choice)
-    _run(_placed(x.dtype, True), x, np.ascontiguousarray(y), choice, steps, steps, starts)
+    given = {"choice": choice, "places": None, "steps": steps, "starts": starts, "depth": len(steps)}
+    _run(_placed(x.dtype, True), x, np.ascontiguousarray(y), **given)
     return x
 
 
 def flat_place(y: Any, indices: Any, spatial_shape: tuple[int, ...]) -> Any:
     """As `pooling.max_unpool`."""
     x = memory.empty((*y.shape[:2], *spatial_shape), y.dtype)
-    places = np.ascontiguousarray(indices, np.int64)
-    _run(_placed(x.dtype, False), x, np.ascontiguousarray(y), places, places, places, places)
+    places = inside(indices, math.prod(spatial_shape))
+    given = {"choice": None, "places": places, "steps": None, "starts": None, "depth": 0}
+    _run(_placed(x.dtype, False), x, np.ascontiguousarray(y), **given)
     return x
 
 
 def flat_take(x: Any, indices: Any) -> Any:
     """As `pooling.flat_take`."""
     y = memory.empty(indices.shape, x.dtype)
-    places = np.ascontiguousarray(indices, np.int64)
-    _run(_taken(x.dtype), np.ascontiguousarray(x), y, places, places, places, places)
+    places = inside(indices, math.prod(x.shape[2:]))
+    _run(_taken(x.dtype), np.ascontiguousarray(x), y, places=places)
     return y

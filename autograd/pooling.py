@@ -19,7 +19,7 @@ from .machine import available
 from .primitive import linear, primitive
 from .tensor import Tensor, lift, wrap
 from .threads import each
-from .windows import Geometry, draw_geometry, geometry, sample_blocks, taps
+from .windows import Geometry, agree, draw_geometry, geometry, sample_blocks, taps
 
 __all__ = [
     "avg_pool", "flat_take", "max_pool", "max_unpool", "window_place", "window_select", "window_spread", "window_sum",
@@ -44,6 +44,7 @@ def max_pool(x: Any, *, geo: Geometry) -> Any:
     >>> max_pool(Tensor([[[1.0, 3.0, 2.0, 0.0]]]), 2)
     Tensor([[[3., 2.]]])
     """
+    agree("max_pool", geo, x.shape)
     shape, firsts = (*x.shape[:2], *geo.out), _first_inside(geo)
     if available(x) and (geo.stride[-1] > _APART or firsts.dtype != np.uint8) and not _empty(geo):
         out, places = boxes.box_largest(x, geo.out, boxes.strided(geo, rows_first=True))
@@ -91,6 +92,7 @@ def _(g: Any, choice: Any, geo: Geometry) -> Any:
 @primitive
 def window_place(y: Any, choice: Any, *, geo: Geometry) -> Any:
     """Put each entry of y (N, C, *out) where in its window `choice` says, adding what meets: (N, C, *spatial)."""
+    _check_choice("window_place", y, choice, geo)
     if available(y) and not _empty(geo):
         if choice.dtype == np.uint8:
             return pooled.window_place(y, choice, geo, *_steps(geo))
@@ -119,7 +121,9 @@ def window_place(y: Any, choice: Any, *, geo: Geometry) -> Any:
 @primitive
 def window_select(x: Any, choice: Any, *, geo: Geometry) -> Any:
     """The entry of each window of x (N, C, *spatial) that `choice` names: (N, C, *out)."""
+    agree("window_select", geo, x.shape)
     y = np.zeros((*x.shape[:2], *geo.out), x.dtype)
+    _check_choice("window_select", y, choice, geo)
 
     def fill(samples: slice) -> None:
         for offset, inside, met in taps(geo):
@@ -132,6 +136,44 @@ def window_select(x: Any, choice: Any, *, geo: Geometry) -> Any:
 
 window_place.vjp("y", "linear")(lambda g, choice, geo: window_select.apply(g, choice, geo=geo))
 window_select.vjp("x", "linear")(lambda g, choice, geo: window_place.apply(g, choice, geo=geo))
+
+
+@functools.lru_cache(256)
+def _borders(geo: Geometry) -> list[tuple[Any, int, Any, Any]]:
+    """Ranges of windows that lie in part beside the input along an axis, by what to divide the numbers of their entries
+    for those along the axis, and the least and largest of these that are inside."""
+    found = []
+    for axis, (n, k, s, (before, _), d, count) in enumerate(zip(*geo, strict=True)):
+        starts = np.arange(count) * s - before
+        low, high = np.maximum(0, -(starts // d)), np.minimum(k - 1, (n - 1 - starts) // d)
+        after = len(geo.out) - 1 - axis
+        first, last = (int(np.count_nonzero(part)) for part in (low > 0, high < k - 1))
+        if first + last >= count:
+            first, last = count, 0
+        for part in (slice(0, first), slice(count - last, count)):
+            if part.start < part.stop:
+                ends = (end[part].reshape(-1, *(1,) * after) for end in (low, high))
+                found.append(((..., part, *(slice(None),) * after), math.prod(geo.kernel[axis + 1 :]), *ends))
+    return found
+
+
+def _check_choice(name: str, y: Any, choice: Any, geo: Geometry) -> None:
+    """Check that `choice` names for each entry of y (N, C, *out) an entry of its window, and none of padding unless
+    there are windows of nothing else."""
+    agree(name, geo, None, y.shape, choice.shape)
+    if choice.dtype.kind not in "iu":
+        raise TypeError(f"{name}: a choice of dtype {choice.dtype} is not of integers")
+    if not choice.size:
+        return
+    if np.iinfo(choice.dtype).max < math.prod(geo.kernel):
+        choice = choice.astype(np.int64)
+    inside = choice.max() < math.prod(geo.kernel) and choice.min() >= 0
+    if inside and not _empty(geo):
+        for where, inner, low, high in _borders(geo):
+            numbers = choice[where] // inner % geo.kernel[-len(low.shape)]
+            inside = inside and bool(((numbers >= low) & (numbers <= high)).all())
+    if not inside:
+        raise IndexError(f"{name}: choice names entries that windows of {geo.kernel} do not have in {geo.spatial}")
 
 
 @functools.lru_cache(256)
@@ -203,6 +245,7 @@ def _(
 @linear("x")
 def window_sum(x: Any, *, geo: Geometry) -> Any:
     """The sum of each window of x (N, C, *spatial): (N, C, *out)."""
+    agree("window_sum", geo, x.shape)
     if available(x):
         return boxes.box_sum(x, geo.out, boxes.strided(geo))
     y = np.zeros((*x.shape[:2], *geo.out), x.dtype)
@@ -218,6 +261,7 @@ def window_sum(x: Any, *, geo: Geometry) -> Any:
 @linear("y")
 def window_spread(y: Any, *, geo: Geometry) -> Any:
     """Each entry of y (N, C, *out) added to all entries of its window: (N, C, *spatial), as `window_sum` had it."""
+    agree("window_spread", geo, None, y.shape)
     if available(y):
         return boxes.box_sum(y, geo.spatial, boxes.strided(geo, back=True))
     x = np.zeros((*y.shape[:2], *geo.spatial), y.dtype)
@@ -279,9 +323,12 @@ def max_unpool(y: Any, indices: Any, *, spatial_shape: tuple[int, ...]) -> Any:
     >>> max_unpool(Tensor([[[3.0, 2.0]]]), [[[1, 2]]], 4)
     Tensor([[[0., 3., 2., 0.]]])
     """
+    if y.ndim < 2 or indices.shape != y.shape or not isinstance(spatial_shape, tuple):
+        raise ValueError(f"max_unpool: y of shape {y.shape}, indices of {indices.shape}, spatial shape {spatial_shape}")
     n, size = y.shape[0] * y.shape[1], math.prod(spatial_shape)
-    if available(y) and _inside(indices, size):
+    if available(y):
         return pooled.flat_place(y, indices, spatial_shape)
+    indices = pooled.inside(indices, size)
     out = np.zeros(n * size, y.dtype)
     places = np.arange(n)[:, None] * size + indices.reshape(n, math.prod(indices.shape[2:]))
     np.add.at(out, places.reshape(-1), y.reshape(-1))
@@ -291,14 +338,12 @@ def max_unpool(y: Any, indices: Any, *, spatial_shape: tuple[int, ...]) -> Any:
 @linear("x")
 def flat_take(x: Any, indices: Any) -> Any:
     """The entries of x (N, C, *spatial) at `indices` (N, C, *out), flat over the spatial shape."""
-    if available(x) and _inside(indices, math.prod(x.shape[2:])):
+    if x.ndim < 2 or indices.ndim < 2 or indices.shape[:2] != x.shape[:2]:
+        raise ValueError(f"flat_take: x of shape {x.shape}, indices of {indices.shape}; expected the same (N, C)")
+    if available(x) and indices.size:
         return pooled.flat_take(x, indices)
+    indices = pooled.inside(indices, math.prod(x.shape[2:]))
     return _flat(x)[_flat_index(indices)].reshape(indices.shape)
-
-
-def _inside(indices: Any, size: int) -> bool:
-    """Whether there are indices, all of them from 0 to the size; negative ones are large without their sign."""
-    return indices.size > 0 and int(indices.astype(np.int64, copy=False).view(np.uint64).max()) < size
 
 
 def _flat(x: Any) -> Any:
@@ -326,7 +371,7 @@ def _(y: Any, indices: Any, spatial_shape: Any) -> Any:
     places = indices.data if isinstance(indices, Tensor) else indices
     if places.dtype.kind not in "iu":
         raise TypeError(f"max_unpool: indices of dtype {places.dtype} are not integers")
-    if places.size and not _inside(places, math.prod(spatial)):
+    if places.size and not (places.min() >= 0 and places.max() < math.prod(spatial)):
         raise ValueError(
             f"max_unpool: indices from {places.min()} to {places.max()} do not fit spatial shape {spatial}"
         )

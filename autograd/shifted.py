@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import crew, memory
-from .lines import ROWS, Block, Rows, over, rows_of, scratch
-from .machine import Code, Kernel, Value, address, available, kernel, registers
+from .door import natural, positive, reads, writes
+from .lines import Block, of_rows, over, rows_of, scratch
+from .machine import Code, Kernel, Value, available, kernel, registers
 from .windows import BLOCK, Geometry, at_once, parted, together, with_samples
 
 __all__ = ["available", "conv", "conv_weight"]
@@ -23,7 +24,17 @@ _TERMS = 192  # that are added one after another, about, before their sum is add
 _PANEL = 1 << 16  # bytes of Y that outer products take at a time, to stay in a near cache
 
 
-@kernel(ROWS + "Y W BIAS choice rest depth terms outs windows longest places")
+@kernel(
+    "parts * 9 <= entries and channels % groups == 0",
+    **of_rows("longest * (1 + outs * bool(tile))"),
+    y=writes("samples * groups * outs * windows"),
+    w=reads("groups * outs * depth"),
+    bias=reads("groups * outs"),
+    choice=writes("samples * groups * outs * windows * chosen", "uint8"),
+    **dict.fromkeys(("depth", "outs", "windows", "longest"), natural),
+    lengths=reads("max(0, len(tile) - 1)", "int64"),
+    terms=positive,
+)
 def _products(
     code: Code,
     step: int,
@@ -41,10 +52,10 @@ def _products(
     If there are several, so many terms at a time are added up before their sum is added to Y. The results of a sample
     that is to be pooled lie in memory of the thread; the lengths of all axes of windows but the first are in a table.
     """
-    *rows, y, w, bias, choice, rest, depth, terms, outs, windows, longest, places = code.arguments
-    lines, room, groups = rows[1], rows[2], rows[6]
+    *rows, y, w, bias, choice, depth, outs, windows, longest, axes, terms = code.arguments
+    lines, room, copied, groups = *rows[1:4], rows[-1]
     block = Block(code, rows, code.part, step)
-    spare = lines + (code.thread * room + rest)
+    spare = lines + (code.thread * room + copied)
     pitch = block.length if tile else windows
 
     def product(x: Value, out: Value, g: Value, t: Value, p: Value, width: int, mask: Value | None = None) -> None:
@@ -89,7 +100,7 @@ def _products(
         code.loop(0, whole, step, lambda p: part(p, width))
         code.loop(whole, block.length, code.lanes, lambda p: part(p, 1, code.first(block.length - p)))
         if tile:
-            lengths = [places[i] for i in range(len(tile) - 1)]
+            lengths = [axes[i] for i in range(len(tile) - 1)]
             inner = math.prod(lengths, start=code.one)
             kept = math.prod((n / t for n, t in zip(lengths, tile[1:], strict=True)), start=code.one)
             start, lengths = first * windows + block.first / inner / tile[0] * kept, [block.length / inner, *lengths]
@@ -147,15 +158,26 @@ def pooled(
     over(others, x, 0 * code.one)
 
 
-@kernel(ROWS + "Y W blocks sums slices panel depth columns few outs windows")
+@kernel(
+    "blocks * 9 <= entries and channels % groups == 0 and parts <= sums * slices"
+    " and depth % height == 0 and columns % (lanes * width) == 0 and few % lanes == 0 and outs <= columns",
+    **of_rows("few * columns"),
+    y=reads("samples * groups * outs * windows"),
+    w=writes("sums * groups * depth * columns"),
+    blocks=natural,
+    **dict.fromkeys(("sums", "slices"), positive),
+    **dict.fromkeys(("depth", "columns"), natural),
+    few=positive,
+    **dict.fromkeys(("outs", "windows"), natural),
+)
 def _outer_products(code: Code, step: int, height: int, width: int) -> None:
     """W = rows Y^T for each group, summed over blocks, a tile of `height` rows and `width` vectors at a time.
 
     For a few windows at a time Y is transposed, so that what belongs to a window lies side by side. W lies in strips,
     as wide as a tile. Each of the `sums` is done in `slices` of its rows.
     """
-    *rows, y, w, blocks, sums, slices, panel, depth, columns, few, outs, windows = code.arguments
-    lines, room, groups = rows[1], rows[2], rows[6]
+    *rows, y, w, blocks, sums, slices, depth, columns, few, outs, windows = code.arguments
+    lines, room, panel, groups = *rows[1:4], rows[-1]
     lanes, wide, number, slice = code.lanes, code.lanes * width, code.part / slices, code.part % slices
     own, own_panel = w + number * groups * depth * columns, lines + (code.thread * room + panel)
     top, bottom = (depth / height * s / slices * height for s in (slice, slice + 1))
@@ -202,11 +224,20 @@ def _outer_products(code: Code, step: int, height: int, width: int) -> None:
     code.loop(number, blocks, sums, body)
 
 
-@kernel(ROWS + "Y W blocks sums strips depth outs windows")
+@kernel(
+    "blocks * 9 <= entries and channels % groups == 0 and parts <= sums"
+    " and depth % width == 0 and outs <= strips * height",
+    **of_rows(),
+    y=reads("samples * groups * outs * windows"),
+    w=writes("sums * groups * strips * height * depth"),
+    blocks=natural,
+    sums=positive,
+    **dict.fromkeys(("strips", "depth", "outs", "windows"), natural),
+)
 def _inner_products(code: Code, step: int, height: int, width: int) -> None:
     """W = Y rows^T for each group, summed over blocks, a tile of `height` rows of Y and `width` of X at a time."""
     *rows, y, w, blocks, sums, strips, depth, outs, windows = code.arguments
-    groups = rows[6]
+    groups = rows[-1]
     size = groups * strips * height * depth
     own = w + code.part * size
 
@@ -272,12 +303,9 @@ class _Plan(NamedTuple):
     """What is to be known for convolutions of inputs and weights of some shapes."""
 
     kernel: Kernel
-    rows: Rows
+    parts: int
     shape: tuple[int, ...]  # of the result
     room: int  # numbers of memory that a thread needs
-    table: tuple[int, ...]  # what `ROWS` names from the table on
-    sizes: tuple[int, ...]  # the other integers that the kernel takes
-    lengths: Any  # where the last one points to
     work: float
 
 
@@ -299,14 +327,14 @@ def _plan(
     height, width = tile_of(outs, rows.longest, registers()[0] // dtype.itemsize)
     terms = chain(depth)
     lengths = np.array(geo.out[1:] or (1,), np.int64)
+    sizes = {"depth": depth, "outs": outs, "windows": math.prod(out), "longest": rows.longest}
+    sizes |= {"lengths": lengths, "terms": terms}
+    kernel = _products(dtype, rows.step, height, width, terms < depth, rectified, tile, chosen)
     return _Plan(
-        _products(dtype, rows.step, height, width, terms < depth, rectified, tile, chosen),
-        rows,
+        kernel.fixed(**rows.arguments, **sizes, **({} if chosen else {"choice": None})),
+        rows.blocks,
         (shape[0], weights[0], *out),
-        rows.room + rows.longest * (1 + kept),
-        (address(rows.table), shape[1], math.prod(shape[2:]), groups),
-        (rows.room, depth, terms, outs, math.prod(out), rows.longest, address(lengths)),
-        lengths,
+        rows.copied + rows.longest * (1 + kept),
         shape[0] * weights[0] * math.prod(geo.out) * depth / 64,
     )
 
@@ -320,7 +348,7 @@ def convolved(
     x: Any, w: Any, bias: Any, geo: Geometry, groups: int, rectified: bool, tile: tuple[int, ...], chosen: bool
 ) -> tuple[Any, Any]:
     """As `conv`, but no less than 0, if rectified, and of tiles of that size the largest; and which ones, if wanted."""
-    m = at_once(len(x), geo, _FEW)
+    m = at_once("conv", geo, groups, x.shape, w.shape, None, None if bias is None else bias.shape, _FEW)
     if m > 1:
         tile = (*tile, 1) if tile else ()
         given = together(x, m), w[..., None], bias, with_samples(geo, m), groups, rectified, tile, chosen
@@ -329,27 +357,34 @@ def convolved(
     plan = _plan(x.shape, w.shape, x.dtype, geo, groups, rectified, tile, chosen)
     x, w, y = np.ascontiguousarray(x), np.ascontiguousarray(w), memory.empty(plan.shape, x.dtype)
     bias = np.zeros(len(w), x.dtype) if bias is None else np.ascontiguousarray(bias)
-    choice = memory.empty(plan.shape, np.uint8) if chosen else None
     lines, room = scratch(plan.room, x.dtype)
-    arrays = address(y), address(w), address(bias), address(choice) if chosen else 0
-    crew.run(
-        plan.kernel,
-        len(plan.rows.table),
-        (address(x), address(lines), room, *plan.table, *arrays, *plan.sizes),
-        plan.work,
-    )
+    arrays = {"x": x, "lines": lines, "room": room, "y": y, "w": w, "bias": bias}
+    if not chosen:
+        crew.run(plan.kernel, plan.parts, plan.work, **arrays)
+        return y, None
+    choice = memory.empty(plan.shape, np.uint8)
+    crew.run(plan.kernel, plan.parts, plan.work, **arrays, choice=choice)
     return y, choice
 
 
-def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
-    """As `convolution.conv_weight`."""
-    m = at_once(len(x), geo, _FEW)
-    if m > 1:
-        return conv_weight(together(x, m), together(y, m), with_samples(geo, m), groups)[..., 0]
-    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
-    rows = rows_of(geo, len(x), x.shape[1], groups, x.itemsize)
-    outs, depth = y.shape[1] // groups, x.shape[1] // groups * math.prod(geo.kernel)
-    lanes, most = registers()[0] // x.itemsize, registers()[1] * 3 // 4
+class _WeightPlan(NamedTuple):
+    """What is to be known for the gradients of weights from inputs and outputs of some shapes."""
+
+    kernel: Kernel
+    parts: int
+    shape: tuple[int, ...]  # of what the kernel gives
+    strip: int  # columns in one of its strips, 0 without
+    room: int  # numbers of memory that a thread needs
+    outs: int
+    depth: int
+    work: float
+
+
+@functools.lru_cache(256)
+def _weight_plan(shape: tuple[int, ...], out: tuple[int, ...], dtype: Any, geo: Geometry, groups: int) -> _WeightPlan:
+    rows = rows_of(geo, shape[0], shape[1], groups, dtype.itemsize)
+    outs, depth = out[1] // groups, shape[1] // groups * math.prod(geo.kernel)
+    lanes, most = registers()[0] // dtype.itemsize, registers()[1] * 3 // 4
     columns = over(outs, lanes)
     wide = min((v for v in (1, 2, 3, 4) if v * 3 <= most), key=lambda v: (over(columns, v * lanes), -v))
     tiles = [(h, most // h) for h in (1, 2, 3, 4)]
@@ -359,27 +394,42 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
     inner = 2 * over(outs, flat[0]) * over(depth, flat[1]) // lanes < outer_time
     height, width = flat if inner else (most // wide, wide)
     rounded = over(outs if inner else depth, height)
-    shape = rounded, over(depth, width) if inner else over(columns, width * lanes)
-    sums = max(1, min(len(rows.table), _SUMS, _SUMS * BLOCK // (groups * math.prod(shape) * x.itemsize)))
-    w = memory.empty((sums, groups, *shape), x.dtype)
+    sizes = rounded, over(depth, width) if inner else over(columns, width * lanes)
+    sums = max(1, min(rows.blocks, _SUMS, _SUMS * BLOCK // (groups * math.prod(sizes) * dtype.itemsize)))
+    given = {**rows.arguments, "blocks": rows.blocks, "sums": sums, "outs": outs, "windows": math.prod(geo.out)}
+    slices, panel, strip = 1, 0, 0
     if inner:
-        slices, panel, sizes = 1, 0, [shape[0] // height, shape[1]]
+        kernel = _inner_products(dtype, rows.step, height, width)
+        given |= {"strips": sizes[0] // height, "depth": sizes[1]}
     else:
-        slices = min(-(-_PARTS // sums), shape[0] // height)
-        few = max(lanes, _PANEL // (shape[1] * x.itemsize) // lanes * lanes)
-        panel, sizes = few * shape[1], [slices, rows.room, *shape, few]
-    lines, room = scratch(rows.room + panel, x.dtype)
-    crew.run(
-        (_inner_products if inner else _outer_products)(x.dtype, rows.step, height, width),
+        kernel = _outer_products(dtype, rows.step, height, width)
+        slices, strip = min(-(-_PARTS // sums), sizes[0] // height), width * lanes
+        few = max(lanes, _PANEL // (sizes[1] * dtype.itemsize) // lanes * lanes)
+        panel = few * sizes[1]
+        given |= {"slices": slices, "depth": sizes[0], "columns": sizes[1], "few": few}
+    return _WeightPlan(
+        kernel.fixed(**given),
         sums * slices,
-        (
-            *rows.arguments(x, lines, room, groups),
-            *(address(y), address(w), len(rows.table), sums, *sizes, outs, math.prod(geo.out)),
-        ),
-        y.size * depth / 64,
+        (sums, groups, *sizes),
+        strip,
+        rows.copied + panel,
+        outs,
+        depth,
+        math.prod(out) * depth / 64,
     )
-    w = np.add.reduce(w, axis=0)
-    if not inner:
-        w = w.reshape(groups, -1, shape[0], width * lanes).swapaxes(2, 3).reshape(groups, shape[1], shape[0])
-    w = np.ascontiguousarray(w[:, :outs, :depth])
-    return w.reshape(groups * outs, x.shape[1] // groups, *geo.kernel)
+
+
+def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
+    """As `convolution.conv_weight`."""
+    m = at_once("conv_weight", geo, groups, x.shape, None, y.shape, None, _FEW)
+    if m > 1:
+        return conv_weight(together(x, m), together(y, m), with_samples(geo, m), groups)[..., 0]
+    plan = _weight_plan(x.shape, y.shape, x.dtype, geo, groups)
+    x, y, w = np.ascontiguousarray(x), np.ascontiguousarray(y), memory.empty(plan.shape, x.dtype)
+    lines, room = scratch(plan.room, x.dtype)
+    crew.run(plan.kernel, plan.parts, plan.work, x=x, lines=lines, room=room, y=y, w=w)
+    w, size = np.add.reduce(w, axis=0), plan.shape[2:]
+    if plan.strip:
+        w = w.reshape(groups, -1, size[0], plan.strip).swapaxes(2, 3).reshape(groups, size[1], size[0])
+    w = np.ascontiguousarray(w[:, : plan.outs, : plan.depth])
+    return w.reshape(groups * plan.outs, x.shape[1] // groups, *geo.kernel)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy import ndarray
 
 from . import crew, memory
-from .machine import Code, Value, address, available, kernel
+from .door import natural, positive, reads, writes
+from .machine import Code, Value, available, kernel
 from .threads import WORTH, each, one_blas_thread
 
 __all__ = ["SMALL", "added", "rounded", "summed", "totals"]
@@ -146,8 +147,8 @@ def _columns(x: Any, axis: int, count: int, chain: int) -> Any:
     columns, rows = math.prod(x.shape[axis + 1 :]), x.shape[axis]
     y = memory.empty((x.size // (rows * columns), count, columns), x.dtype)
     strips = -(-columns // _STRIP)
-    given = address(x), address(y), count, chain, columns, rows * columns, strips
-    crew.run(_added(x.dtype), len(y) * count * strips, given, x.size)
+    given = {"x": x, "y": y, "count": count, "chain": chain, "columns": columns, "apart": rows * columns}
+    crew.run(_added(x.dtype), len(y) * count * strips, x.size, **given, strips=strips)
     return y
 
 
@@ -156,11 +157,18 @@ def _stretches(x: Any) -> Any:
     length = x.shape[-1]
     count, each = -(-length // _STRETCH), max(1, _PART // min(length, _STRETCH))
     y = np.empty((*x.shape[:-1], count), x.dtype)
-    crew.run(_totals(x.dtype), -(-y.size // each), (address(x), address(y), length, count, each, y.size), x.size)
+    given = {"x": x, "y": y, "length": length, "stretches": count, "each": each, "count": y.size}
+    crew.run(_totals(x.dtype), -(-y.size // each), x.size, **given)
     return y
 
 
-@kernel("X Y length stretches each count")
+@kernel(
+    x=reads("-(-count // stretches) * length"),
+    y=writes("count"),
+    length=natural,
+    **dict.fromkeys(("stretches", "each"), positive),
+    count=natural,
+)
 def _totals(code: Code) -> None:
     """The sum of each stretch of each row."""
     x, y, length, stretches, each, count = code.arguments
@@ -186,7 +194,12 @@ def _totals(code: Code) -> None:
     code.loop(first, last, 1, total)
 
 
-@kernel("X Y count chain columns apart strips")
+@kernel(
+    f"count * chain * columns <= apart and columns <= strips * {_STRIP} and parts % (count * strips) == 0",
+    x=reads("parts // (count * strips) * apart"),
+    y=writes("parts // strips * columns"),
+    **dict.fromkeys(("count", "chain", "columns", "apart", "strips"), positive),
+)
 def _added(code: Code) -> None:
     """The sums of chains of rows, a strip of columns at a time: a few rows are added up, and then these sums."""
     x, y, count, chain, columns, apart, strips = code.arguments

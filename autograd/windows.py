@@ -22,6 +22,7 @@ __all__ = ["col2im", "im2col"]
 
 BLOCK = 1 << 20  # bytes to work on at a time: about what a core's second-level cache holds
 FEW, MANY = 4, 16  # parts for threads to share: of work in Python, and in machine code
+_FAR = 1 << 48  # more than memory has
 WIDE = 256  # windows that a matrix product needs to run at full speed
 
 Pairs = tuple[tuple[int, int], ...]
@@ -190,9 +191,77 @@ def add_windows(x: Any, values: Any, geo: Geometry, rows: slice = slice(None)) -
         x[inside] += values[:, :, *offset][met]
 
 
-def at_once(n: int, geo: Geometry, wide: int = WIDE) -> int:
-    """How many samples are to be taken as one, so that it has `wide` windows."""
-    return max(1, min(n, -(-wide // max(1, math.prod(geo.out)))))
+@functools.lru_cache(1024)
+def agree(
+    name: str,
+    geo: Geometry,
+    x: tuple[int, ...] | None = None,
+    y: tuple[int, ...] | None = None,
+    *others: tuple[int, ...],
+    whole: bool = False,
+) -> None:
+    """Check that windows lie where they can, and that x (N, C, *spatial) and y (N, K, *out) are of their shapes, and
+    others of the same shape as y; ValueError if not.
+
+    A `whole` window lies within the padding; others begin at least there.
+    """
+    problem = _problem(geo, whole)
+    if not problem and x is not None and (len(x) != len(geo.spatial) + 2 or x[2:] != geo.spatial):
+        problem = f"an input of shape {x} is not (N, C, *{geo.spatial})"
+    if not problem and y is not None and (len(y) != len(geo.out) + 2 or y[2:] != geo.out):
+        problem = f"an output of shape {y} is not (N, C, *{geo.out})"
+    if not problem and any(other != y for other in others):
+        problem = f"shapes {', '.join(map(str, (y, *others)))} are not the same"
+    if problem:
+        raise ValueError(f"{name}: {problem}, for {geo}")
+
+
+def _problem(geo: Geometry, whole: bool) -> str:
+    """What is wrong with a geometry."""
+    if not isinstance(geo, Geometry):
+        return "geo is not a Geometry"
+    if not all(isinstance(setting, tuple) and len(setting) == len(geo.spatial) > 0 for setting in geo):
+        return "settings are not tuples of one length"
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in geo.padding):
+        return "padding is not of pairs"
+    for n, k, s, (before, after), d, count in zip(*geo, strict=True):
+        if not all(isinstance(v, (int, np.integer)) for v in (n, k, s, before, after, d, count)):
+            return "settings are not integers"
+        if min(n, before, after) < 0 or min(k, s, d, count) < 1:
+            return "settings are too small"
+        start, end = (count - 1) * s, (count - 1) * s + d * (k - 1) + 1
+        if max(n, end, before, after) >= _FAR:
+            return "windows are too far away"
+        if end > n + before + after and (whole or start >= n + before):
+            return "the last window does not fit"
+    return ""
+
+
+@functools.lru_cache(1024)
+def at_once(
+    name: str,
+    geo: Geometry,
+    groups: int,
+    x: tuple[int, ...],
+    w: tuple[int, ...] | None,
+    y: tuple[int, ...] | None,
+    bias: tuple[int, ...] | None = None,
+    wide: int = WIDE,
+) -> int:
+    """How many samples of a convolution are to be taken as one, so that it has `wide` windows; ValueError if shapes of
+    its input, weight, output or bias do not belong together."""
+    agree(name, geo, x, y, whole=True)
+    good = isinstance(groups, (int, np.integer)) and groups > 0
+    if good and w is None and y is not None:
+        w = (y[1], x[1] // groups, *geo.kernel)
+    good = good and w is not None and len(w) == len(x) and w[2:] == geo.kernel
+    good = good and w is not None and x[1] == w[1] * groups and not w[0] % groups and bias in (None, w[:1])
+    if not good or (w is not None and y is not None and y[:2] != (x[0], w[0])):
+        raise ValueError(
+            f"{name}: x of shape {x}, w of {w}, y of {y}, bias of {bias}, groups={groups}; expected "
+            f"x (N, C, *spatial), w (K, C/groups, *{geo.kernel}), y (N, K, *out), bias (K,)"
+        )
+    return max(1, min(x[0], -(-wide // max(1, math.prod(geo.out)))))
 
 
 def together(x: Any, m: int) -> Any:
@@ -226,6 +295,7 @@ def im2col(x: Any, *, geo: Geometry) -> Any:
     Tensor([[[1., 2.],
              [2., 3.]]])
     """
+    agree("im2col", geo, x.shape, whole=True)
     n, c = x.shape[:2]
     return windows(padded(x, geo.padding), geo).reshape(n, c * math.prod(geo.kernel), math.prod(geo.out))
 
@@ -244,6 +314,9 @@ def col2im(cols: Any, *, geo: Geometry) -> Any:
     >>> col2im(Tensor([[[1.0, 2.0], [2.0, 3.0]]]), 3, 2)
     Tensor([[[1., 4., 3.]]])
     """
+    agree("col2im", geo)
+    if cols.ndim != 3 or cols.shape[1] % math.prod(geo.kernel) or cols.shape[2] != math.prod(geo.out):
+        raise ValueError(f"col2im: cols of shape {cols.shape}; expected (N, C * prod(kernel), L) for {geo}")
     n, c = len(cols), cols.shape[1] // math.prod(geo.kernel)
     x = np.zeros((n, c, *geo.spatial), cols.dtype)
     add_windows(x, cols.reshape(n, c, *geo.kernel, *geo.out), geo)

@@ -134,9 +134,7 @@ def product(m: int, k: int, n: int) -> Case:
 def affine(m: int, k: int, n: int, which: int | None = None) -> Case:
     """A linear layer, or its gradient by the input, weight or bias."""
     if which is None:
-        return Case(
-            ((m, k), (n, k), (n,)), lambda lib, x, w, b: lib.F.linear(x, w, b), lambda x, w, b: x @ w.T + b
-        )
+        return Case(((m, k), (n, k), (n,)), lambda lib, x, w, b: lib.F.linear(x, w, b), lambda x, w, b: x @ w.T + b)
     run = gradient(lambda lib, x, w, b: lib.F.linear(x, w, b), which)
     exact = lambda x, w, b, g: (g @ w, g.T @ x, g.sum(0))[which]  # noqa: E731
     return Case(((m, k), (n, k), (n,), (m, n)), run, exact)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from pullback import get_num_threads, set_num_threads
-from pullback.autograd import crew
-from pullback.autograd.machine import Code, address
+from pullback.autograd import crew, machine
+from pullback.autograd.door import natural, writes
 from pullback.autograd.threads import each, team
 
 pytest.importorskip("llvmlite")
@@ -21,17 +21,20 @@ pytest.importorskip("llvmlite")
 @pytest.fixture(scope="module")
 def kernel():
     """Adds 1 to an entry of a table for its part, and to one for its thread, and spends some time."""
-    code = Code("count", "table offsets rounds", np.float64)
-    table, threads, rounds = code.arguments
-    table[code.part] = table[code.part] + 1
-    own = code.thread * 16
-    threads[own] = threads[own] + 1
 
-    def body(_):
-        threads[own + 1] = threads[own + 1] * 3 + 1
+    @machine.kernel(table=writes("parts", "int64"), counts=writes("threads * 16", "int64"), rounds=natural)
+    def count(code):
+        table, threads, rounds = code.arguments
+        table[code.part] = table[code.part] + 1
+        own = code.thread * 16
+        threads[own] = threads[own] + 1
 
-    code.loop(0, rounds, 1, body)
-    return code.compiled()
+        def body(_):
+            threads[own + 1] = threads[own + 1] * 3 + 1
+
+        code.loop(0, rounds, 1, body)
+
+    return count(np.float64)
 
 
 @pytest.fixture(params=[1, 2, 5])
@@ -45,7 +48,7 @@ def number(request):
 def rounds(kernel, parts, work):
     """What the parts and the threads counted."""
     done, threads = np.zeros(max(1, parts), np.int64), np.zeros(16 * 16, np.int64)
-    crew.run(kernel, parts, (address(done), address(threads), work))
+    crew.run(kernel, parts, table=done, counts=threads, rounds=work)
     return done[:parts], threads[::16]
 
 
@@ -101,7 +104,7 @@ def test_small_work_stays_on_one_thread(kernel):
     try:
         for _ in range(20):
             done, threads = np.zeros(50, np.int64), np.zeros(64, np.int64)
-            crew.run(kernel, 50, (address(done), address(threads), 1000), 2 * crew.WORTH - 1)
+            crew.run(kernel, 50, 2 * crew.WORTH - 1, table=done, counts=threads, rounds=1000)
             assert threads[0] == 50 and not threads[16:].any()
     finally:
         set_num_threads(before)

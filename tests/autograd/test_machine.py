@@ -17,6 +17,7 @@ from pullback import Tensor, nn, optim
 from pullback.autograd import boxes, crew, machine, pooled, shifted
 from pullback.autograd.adaptive import adaptive_max_pool, box_sum
 from pullback.autograd.convolution import conv, conv_transpose, conv_weight
+from pullback.autograd.door import natural, reads, writes
 from pullback.autograd.fused import fused
 from pullback.autograd.pooling import flat_take, max_pool, max_unpool, window_place, window_spread, window_sum
 from pullback.autograd.primitive import registry
@@ -366,8 +367,8 @@ def test_llvmlite_is_imported_when_it_is_needed():
 def test_dropped_code_leaves_the_rest_alone():
     """As when two threads have compiled the same, or a cache is full."""
 
-    def doubled():
-        code = machine.Code("doubled", ["X", "Y", "count"], np.float64)
+    @machine.kernel(x=reads("count"), y=writes("count"), count=natural)
+    def doubled(code):
         x, y, count = code.arguments
 
         def part(i):
@@ -375,14 +376,14 @@ def test_dropped_code_leaves_the_rest_alone():
             code.store(y + i, code.load(x + i, mask) * 2.0, mask)
 
         code.loop(0, count, code.lanes, part)
-        return code.compiled()
 
-    x, kept = np.arange(11.0), doubled()
+    x, kept = np.arange(11.0), doubled(np.float64)
     for _ in range(5):
         y = np.empty(11)
-        crew.run(doubled(), 1, (machine.address(x), machine.address(y), 11))
+        doubled.cache_clear()
+        crew.run(doubled(np.float64), 1, x=x, y=y, count=11)
         gc.collect()
         np.testing.assert_array_equal(y, 2 * np.arange(11.0))
     y = np.empty(11)
-    crew.run(kept, 1, (machine.address(x), machine.address(y), 11))
+    crew.run(kept, 1, x=x, y=y, count=11)
     np.testing.assert_array_equal(y, 2 * np.arange(11.0))

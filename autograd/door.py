@@ -1,0 +1,261 @@
+"""The door to machine code: what kernels say of their arguments, and the check of what they are given.
+
+Machine code has addresses, and no notion of where arrays end. So a kernel says of each argument what it is, and of each
+array how many entries it may touch, as a formula of its integers; besides these a formula may have the number of
+`parts` and `threads`, the `lanes` of a vector, and the parameters that the kernel is made with. From what it says a
+function is made, which takes arrays and integers by name, checks them and gives the addresses. Work that is done again
+and again has one in which what does not change is checked already.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import math
+import os
+from array import array
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy import ndarray
+
+__all__ = [
+    "Door", "LaunchError", "OverlapError", "address", "in_place", "integer", "natural", "per_thread", "positive",
+    "reads", "strided", "writes",
+]  # fmt: skip
+
+CHECK = int(os.environ.get("PULLBACK_CHECK") or 0)  # 1: between guard pages (see `guard`); 2: names are printed, too
+
+_from_buffer: Any = ctypes.c_char.from_buffer
+_addressof = ctypes.addressof
+
+
+class LaunchError(RuntimeError):
+    """Arguments that a kernel does not take: a mistake in this package, which has been kept from memory."""
+
+
+class OverlapError(LaunchError):
+    """Arrays that lie in one another, one of them to be written."""
+
+
+class Integer(NamedTuple):
+    """An integer of 64 bits, no less than that."""
+
+    least: float
+
+
+class Pointer(NamedTuple):
+    """An array, C-contiguous unless it is a matrix with `steps`."""
+
+    need: str  # how many entries it has at least; those of each thread, where it has an `apart`
+    kind: str = "number"  # of the kernel's dtype, or "int64" or "uint8"
+    written: bool = False
+    in_place: bool = False  # whether it may be another argument, too, as a whole
+    apart: str = ""  # the integer that says how far apart the threads' own entries begin
+    shape: tuple[str, str] = ("", "")
+    steps: tuple[str, str] = ("", "")  # the integers that say how far apart rows and columns are
+
+
+Arguments = Mapping[str, Integer | Pointer]
+
+natural, positive, integer = Integer(0), Integer(1), Integer(-math.inf)
+
+
+def reads(need: str, kind: str = "number") -> Pointer:
+    """An array that is read."""
+    return Pointer(need, kind)
+
+
+def writes(need: str, kind: str = "number") -> Pointer:
+    """An array that is written; no other argument lies in it."""
+    return Pointer(need, kind, written=True)
+
+
+def in_place(need: str) -> Pointer:
+    """An array that is read and written entry by entry; other arguments may be the same array."""
+    return Pointer(need, written=True, in_place=True)
+
+
+def per_thread(need: str, kind: str = "number", apart: str = "room") -> Pointer:
+    """Memory of which each thread has entries of its own."""
+    return Pointer(need, kind, written=True, apart=apart)
+
+
+def strided(rows: str, columns: str, down: str, across: str) -> Pointer:
+    """A matrix of any layout that is read."""
+    return Pointer("", shape=(rows, columns), steps=(down, across))
+
+
+def address(a: Any) -> int:
+    """Where an array's numbers are."""
+    try:
+        return _addressof(_from_buffer(a))  # four times as fast
+    except (TypeError, ValueError):  # read-only, not contiguous, or empty
+        return a.__array_interface__["data"][0]
+
+
+class _Where(NamedTuple):
+    """An argument, for errors."""
+
+    kernel: str
+    name: str
+    dtype: Any
+
+    def refuse(self, expected: str, found: Any, error: type[LaunchError] = LaunchError) -> NoReturn:
+        raise error(f"{self.kernel}: {self.name} is {found}; expected {expected}")
+
+    def refuse_array(self, need: str, a: Any, written: bool) -> NoReturn:
+        found = type(a).__name__
+        if isinstance(a, ndarray):
+            order = "C-contiguous" if a.flags.c_contiguous else f"of strides {a.strides}"
+            found = f"{found} of {a.dtype} {a.shape}, {order}{'' if a.flags.writeable else ', read-only'}"
+        self.refuse(f"ndarray of {self.dtype}, {need}, C-contiguous{', writeable' * written}", found)
+
+
+def _read(a: Any, dtype: Any, need: int, where: _Where) -> int:
+    """The address of an array of at least so many entries."""
+    if a.__class__ is ndarray and a.size >= need and (a.dtype is dtype or a.dtype == dtype):
+        try:
+            return _addressof(_from_buffer(a))  # which is for C-contiguous arrays alone
+        except (TypeError, ValueError):  # read-only, not contiguous, or empty
+            if a.flags.c_contiguous:
+                return a.__array_interface__["data"][0]
+    if a is None and not need:
+        return 0
+    where.refuse_array(f"at least {need} entries", a, False)
+
+
+def _written(a: Any, dtype: Any, need: int, where: _Where) -> int:
+    """As `_read`, for one that may be written."""
+    if a.__class__ is ndarray and a.size >= need and (a.dtype is dtype or a.dtype == dtype):
+        try:
+            return _addressof(_from_buffer(a))  # which is for writeable arrays alone, too
+        except (TypeError, ValueError):
+            pass
+    if a is None and not need:
+        return 0
+    where.refuse_array(f"at least {need} entries", a, True)
+
+
+def _matrix(a: Any, dtype: Any, shape: Any, strides: Any, where: _Where) -> int:
+    """The address of a matrix of just that shape and those strides."""
+    if a.__class__ is ndarray and a.shape == shape and a.strides == strides and (a.dtype is dtype or a.dtype == dtype):
+        return address(a)
+    found = f"ndarray of {a.dtype} {a.shape}, strides {a.strides}" if isinstance(a, ndarray) else type(a).__name__
+    where.refuse(f"ndarray of {dtype} {shape}, strides {strides}", found)
+
+
+def _refuse_integer(n: Any, least: float, where: _Where) -> NoReturn:
+    where.refuse("an int" + f" of at least {least:.0f}" * (least > -math.inf), repr(n))
+
+
+def _refuse_formula(name: str, formula: str, given: Mapping[str, Any]) -> NoReturn:
+    raise LaunchError(f"{name}: expected {formula}; found {', '.join(f'{n}={v}' for n, v in given.items())}")
+
+
+def _refuse_place(at: int, where: _Where) -> NoReturn:
+    where.refuse(f"a multiple of {where.dtype.itemsize} bytes", f"at {at:#x}")
+
+
+def _refuse_overlap(where: _Where, other: _Where) -> NoReturn:
+    where.refuse("memory of its own", f"written, and meets {other.name}", OverlapError)
+
+
+class _Statement(NamedTuple):
+    """target = value, or a check."""
+
+    target: str
+    value: str
+    names: frozenset[str]  # in the value
+
+
+class Door:
+    """What checks the arguments of one kernel. Formulas may name `known` things besides the arguments."""
+
+    def __init__(self, name: str, arguments: Arguments, requires: str, dtype: Any, known: Mapping[str, Any]) -> None:
+        self.name, self.arguments = name, arguments
+        self.scope: dict[str, Any] = {**known, "_array": array, "_name": name}
+        self.scope |= {"_read": _read, "_written": _written, "_matrix": _matrix, "_integer": _refuse_integer}
+        self.scope |= {"_formula": _refuse_formula, "_place": _refuse_place, "_overlap": _refuse_overlap}
+        self.statements: list[_Statement] = []
+        self.pointers = {n: a for n, a in arguments.items() if isinstance(a, Pointer)}
+        for n, a in arguments.items():
+            if isinstance(a, Integer):
+                self.scope[f"_where_{n}"] = _Where(name, n, None)
+                least = f" and {n} >= {a.least:.0f}" * (a.least > -math.inf)
+                self._add("", f"{n}.__class__ is int{least} or _integer({n}, {a.least!r}, _where_{n})")
+        if requires:
+            self._demand(requires)
+        for n, a in self.pointers.items():
+            self._enter(n, a, np.dtype(dtype if a.kind == "number" else a.kind))
+        for (m, a), (n, b) in itertools.combinations(self.pointers.items(), 2):
+            if a.written or b.written:
+                m, n = (m, n) if a.written else (n, m)
+                other = f" and _begin_{m} != _begin_{n}" * (a.in_place or b.in_place)
+                meet = f"_begin_{m} < _end_{n} and _begin_{n} < _end_{m}{other}"
+                self._add("", f"{meet} and _overlap(_where_{m}, _where_{n})")
+
+    def _add(self, target: str, value: str) -> None:
+        self.statements.append(_Statement(target, value, frozenset(compile(value, self.name, "eval").co_names)))
+
+    def _demand(self, formula: str) -> None:
+        names = {*compile(formula, self.name, "eval").co_names}
+        found = ", ".join(f"{n!r}: {n}" for n in sorted(names))
+        self._add("", f"({formula}) or _formula(_name, {formula!r}, {{{found}}})")
+
+    def _enter(self, n: str, a: Pointer, dtype: Any) -> None:
+        """Check an array and take its address."""
+        self.scope |= {f"_dtype_{n}": dtype, f"_where_{n}": _Where(self.name, n, dtype)}
+        if a.steps[0]:
+            self._add(f"_shape_{n}", f"({', '.join(a.shape)})")
+            self._add(f"_strides_{n}", f"({', '.join(f'({s}) * {dtype.itemsize}' for s in a.steps)})")
+            self._add(f"_at_{n}", f"_matrix({n}, _dtype_{n}, _shape_{n}, _strides_{n}, _where_{n})")
+            spans = [f"(_shape_{n}[{i}] - 1) * _strides_{n}[{i}]" for i in range(2)]
+            low, high = (" + ".join(f"{f}(0, {span})" for span in spans) for f in ("min", "max"))
+            self._add(f"_low_{n}", low)
+            self._add(f"_high_{n}", f"{high} + {dtype.itemsize}")
+            self._add(f"_begin_{n}", f"_at_{n} + _low_{n}")
+            self._add(f"_end_{n}", f"_at_{n} + _high_{n}")
+            return
+        self._add(f"_need_{n}", a.need)
+        if a.apart:
+            self._demand(f"_need_{n} <= {a.apart}")
+        size = f"(threads - 1) * {a.apart} + _need_{n} if _need_{n} else 0" if a.apart else f"_need_{n}"
+        enter = "_written" if a.written else "_read"
+        self._add(f"_size_{n}", size)
+        self._add(f"_begin_{n}", f"{enter}({n}, _dtype_{n}, _size_{n}, _where_{n})")
+        self._add(f"_end_{n}", f"_begin_{n} + _size_{n} * {dtype.itemsize}")
+        self._add(f"_at_{n}", f"_begin_{n}")
+        if dtype.itemsize > 1:
+            self._add("", f"_at_{n} & {dtype.itemsize - 1} and _place(_at_{n}, _where_{n})")
+
+    def opened(self, **fixed: Any) -> Callable[..., Any]:
+        """The function `(parts, threads, *, ...)` that checks arguments, and gives them as machine code has them, in an
+        array of integers; those that are fixed are checked now.
+
+        If there are to be guard pages, also what there is to guard: of each array its position, address, begin and end.
+        """
+        given = [n for n in self.arguments if n not in fixed]
+        unknown = {"parts", "threads", *given}
+        scope, lines = {**self.scope, **fixed}, []
+        for target, value, names in self.statements:
+            if names & unknown:
+                unknown.add(target)
+                lines.append(f"{target} = {value}" if target else value)
+            else:
+                found = eval(value, scope)
+                if target:
+                    scope[target] = found
+        values = f"_array('q', ({', '.join(f'_at_{n}' if n in self.pointers else n for n in self.arguments)},))"
+        if CHECK:
+            scope["_pointers"] = self.pointers
+            spans = (
+                f"({i}, _at_{n}, _begin_{n}, _end_{n}, _pointers[{n!r}])"
+                for i, n in enumerate(self.arguments)
+                if n in self.pointers
+            )
+            values += f", ({', '.join(spans)},)"
+        head = f"def {self.name}(parts, threads{', *, ' * bool(given)}{', '.join(given)}):"
+        exec("\n    ".join([head, *lines, f"return {values}"]), scope)
+        return scope[self.name]
