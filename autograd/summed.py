@@ -1,4 +1,4 @@
-"""Sums at the speed of memory, whose errors hardly grow with the number of terms; of small arrays with little about them.
+"""Sums at the speed of memory, whose errors hardly grow with the number of terms; small ones with little about them.
 
 NumPy adds up pairwise what lies end to end, and all else one after the other, so that the error grows with the number
 of terms. Here a chain has a few dozen terms, and chains are added up in the same way, in the end as float64.

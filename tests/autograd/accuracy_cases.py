@@ -1,16 +1,18 @@
 """Long sums: what adds up many terms, written with the names that Pullback and PyTorch share, beside exact values.
 
-`error(library, case, dtype, data)` is how far a library is off: for positive data the largest relative error of an
-entry, for normal data the largest error as a share of the largest exact entry. Exact values are sums in longdouble.
+`errors(libraries, case, dtype, positive)` is how far libraries are off: for positive data the largest relative error of
+an entry, for normal data the largest error as a share of the largest exact entry. Exact are sums in more digits.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+WIDER = {"float32": np.float64, "float64": np.longdouble}
 
 
 class Case(NamedTuple):
@@ -40,15 +42,18 @@ def pytorch() -> Library:
     return Library(torch, torch.nn.functional, torch.from_numpy)
 
 
-def error(lib: Library, case: Case, dtype: Any, positive: bool) -> float:
+def errors(libraries: Sequence[Library], case: Case, dtype: Any, positive: bool) -> list[float]:
     rng = np.random.default_rng(sum(map(math.prod, case.shapes)))
     draw = rng.random if positive else rng.standard_normal
     arrays = [draw(shape, np.float64).astype(dtype) for shape in case.shapes]
-    exact = case.exact(*(a.astype(np.longdouble) for a in arrays))
-    found = case.run(lib, *(lib.tensor(case.layout(a)) for a in arrays)).detach().numpy()
-    assert found.shape == exact.shape and found.dtype == dtype
-    off = abs(found - exact)
-    return float(np.max(off / abs(exact)) if positive else np.max(off) / np.max(abs(exact)))
+    exact = case.exact(*(a.astype(WIDER[dtype]) for a in arrays))
+    found = []
+    for lib in libraries:
+        y = case.run(lib, *(lib.tensor(case.layout(a)) for a in arrays)).detach().numpy()
+        assert y.shape == exact.shape and y.dtype == dtype
+        off = abs(y - exact)
+        found.append(float(np.max(off / abs(exact)) if positive else np.max(off) / np.max(abs(exact))))
+    return found
 
 
 def gradient(f: Callable[..., Any], which: int) -> Callable[..., Any]:

@@ -30,7 +30,7 @@ def bound(name, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", SMALL)
 def test_errors_do_not_grow_with_the_number_of_terms(name, dtype, positive):
-    error = accuracy_cases.error(accuracy_cases.pullback(), SMALL[name], dtype, positive)
+    (error,) = accuracy_cases.errors([accuracy_cases.pullback()], SMALL[name], dtype, positive)
     assert error <= bound(name, dtype)
 
 
@@ -41,8 +41,8 @@ BOTH = [*SMALL, *(pytest.param(name, marks=pytest.mark.thorough) for name in LAR
 @pytest.mark.parametrize("name", BOTH)
 def test_errors_beside_pytorch(name, positive):
     pytest.importorskip("torch")
-    libraries, case = (accuracy_cases.pullback(), accuracy_cases.pytorch()), (SMALL | LARGE)[name]
-    ours, theirs = (accuracy_cases.error(lib, case, "float32", positive) for lib in libraries)
+    libraries = accuracy_cases.pullback(), accuracy_cases.pytorch()
+    ours, theirs = accuracy_cases.errors(libraries, (SMALL | LARGE)[name], "float32", positive)
     assert ours <= 2 * max(theirs, np.finfo("float32").eps / 2)  # which is what the last rounding may be off
 
 
