@@ -327,11 +327,10 @@ def _plan(
     height, width = tile_of(outs, rows.longest, registers()[0] // dtype.itemsize)
     terms = chain(depth)
     lengths = np.array(geo.out[1:] or (1,), np.int64)
-    sizes = {"depth": depth, "outs": outs, "windows": math.prod(out), "longest": rows.longest}
-    sizes |= {"lengths": lengths, "terms": terms}
+    sizes = {"depth": depth, "outs": outs, "windows": math.prod(out), "longest": rows.longest, "terms": terms}
     kernel = _products(dtype, rows.step, height, width, terms < depth, rectified, tile, chosen)
     return _Plan(
-        kernel.fixed(**rows.arguments, **sizes, **({} if chosen else {"choice": None})),
+        kernel.fixed(**rows.arguments, **sizes, lengths=lengths, **({} if chosen else {"choice": None})),
         rows.blocks,
         (shape[0], weights[0], *out),
         rows.copied + rows.longest * (1 + kept),

@@ -39,7 +39,8 @@ _WIDE = 1 << 7  # numbers in a row for which a call of an inner loop pays
 
 def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:
     """As `numpy.add.reduce`, for `axis` None or a tuple of numbers that are not negative."""
-    return rounded(totals(x, axis, keepdims), x.dtype)
+    y = totals(x, axis, keepdims)
+    return y if y.dtype is x.dtype else rounded(y, x.dtype)
 
 
 def rounded(y: Any, dtype: Any) -> Any:
@@ -49,12 +50,12 @@ def rounded(y: Any, dtype: Any) -> Any:
 
 def totals(x: Any, axis: Any, keepdims: bool = False) -> Any:
     """As `summed`, but not rounded to the dtype of x where it has more digits."""
-    if x.size < _FEW or x.__class__ is not ndarray or x.dtype.kind not in "fc":
+    if x.size < _FEW or x.__class__ is not ndarray or (x.dtype not in _ONES and x.dtype.kind not in "fc"):
         return _reduce(x, axis=axis, keepdims=keepdims)
-    if x.dtype == np.float16:
-        x = x.astype(np.float32)
-    elif not x.dtype.isnative:
-        x = x.astype(x.dtype.newbyteorder("="))
+    if x.dtype not in _ONES:
+        x = x.astype(
+            np.promote_types(x.dtype, np.float32), copy=False
+        )  # of half precision, or of the other order of bytes
     axes = range(x.ndim) if axis is None else axis
     first, count, flat = min(axes, default=0), len(axes), x.flags.c_contiguous
     if flat and x.size < _LEAST and first + count == x.ndim:

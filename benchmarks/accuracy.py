@@ -1,4 +1,4 @@
-"""How far long sums are off, beside PyTorch: convolutions, gradients of weights and biases, reductions, products, pools.
+"""How far long sums are off, beside PyTorch: convolutions, gradients, reductions, products and pools.
 
     python benchmarks/accuracy.py
 
