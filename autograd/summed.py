@@ -53,9 +53,8 @@ def totals(x: Any, axis: Any, keepdims: bool = False) -> Any:
     if x.size < _FEW or x.__class__ is not ndarray or (x.dtype not in _ONES and x.dtype.kind not in "fc"):
         return _reduce(x, axis=axis, keepdims=keepdims)
     if x.dtype not in _ONES:
-        x = x.astype(
-            np.promote_types(x.dtype, np.float32), copy=False
-        )  # of half precision, or of the other order of bytes
+        dtype = np.promote_types(x.dtype, np.float32)  # of half precision, or of numbers in the other order of bytes
+        x = x.astype(dtype, copy=False)
     axes = range(x.ndim) if axis is None else axis
     first, count, flat = min(axes, default=0), len(axes), x.flags.c_contiguous
     if flat and x.size < _LEAST and first + count == x.ndim:
@@ -121,7 +120,7 @@ def _along(x: Any, axis: int, axes: int) -> Any:
         x, n, fast = sums, count * wide + n - used, False
         if x.dtype == np.float32 and n > 1:
             x = x.astype(np.float64)
-        most = min(_CHAIN, max(8, n // 8))
+        most = min(_CHAIN, max(4, n // 16))
     return x.reshape((*before, *after))
 
 
