@@ -35,6 +35,7 @@ bench: .venv/bench/ready
 	.venv/bench/bin/python benchmarks/faults.py
 	.venv/bench/bin/python benchmarks/flakes.py
 	.venv/bench/bin/python benchmarks/foreign.py
+	.venv/bench/bin/python benchmarks/accuracy.py
 
 clean:
 	rm -rf .venv demo

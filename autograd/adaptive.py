@@ -19,6 +19,7 @@ from .boxes import Along, Tables, tables
 from .machine import available
 from .pooling import max_unpool
 from .primitive import linear, primitive
+from .summed import summed
 from .tensor import Tensor, lift, wrap
 
 __all__ = ["adaptive_avg_pool", "adaptive_max_pool", "box_sum"]
@@ -68,6 +69,8 @@ def box_sum(x: Any, *, sizes: tuple[int, ...]) -> Any:
     ceil((j + 1) k / n). So the transpose is an operation of the same kind.
     """
     _agree("box_sum", x.shape, sizes)
+    if set(sizes) == {1}:
+        return summed(x, (*range(2, x.ndim),), keepdims=True)
     if available(x):
         return boxes.box_sum(x, sizes, _tables(x.shape[2:], sizes))
     for axis, k in enumerate(sizes, 2):

@@ -88,9 +88,10 @@ def _products(code: Code, height: int, width: int, far: bool, turned: bool) -> N
             factors = [code.filled(x[q * step]) for x in xs]
             return [code.fma(factors[i // width], panel[i % width], sums[i]) for i in range(height * width)]
 
+        sums = code.loop(0, count, 1, term, [code.constant()] * (height * width))
         before = [code.load(place, mask & code.first(at - first)) for place, mask in places]
-        for (place, mask), total in zip(places, code.loop(0, count, 1, term, before), strict=True):
-            code.store(place, total, mask)
+        for (place, mask), more, total in zip(places, before, sums, strict=True):
+            code.store(place, more + total, mask)
 
     def rows_from(top: Value, at: Value) -> None:
         count = (last - at).if_less(few, last - at, few)

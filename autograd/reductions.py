@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from typing import Any
 
@@ -11,7 +12,7 @@ from .elementwise import add as plus
 from .elementwise import logaddexp, maximum, minimum, multiply
 from .primitive import implements, linear, primitive
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, inverse
-from .summed import summed
+from .summed import rounded, summed, totals
 from .tensor import as_data, lift
 
 __all__ = [
@@ -119,17 +120,21 @@ _ufunc_reduce(np.add, sum)
 
 
 @linear("x")
-def mean(x: Any, *, axis: Any, keepdims: Any) -> Any:
+def mean(x: Any, *, axis: Any, keepdims: Any, correction: float) -> Any:
     """The mean over `axis` (None: over all axes)."""
-    return summed(x, axis, keepdims) / _count(x.shape, axis)
+    return rounded(totals(x, axis, keepdims) / builtins.max(_count(x.shape, axis) - correction, 0), x.dtype)
 
 
 @mean.vjp("x")
-def _(g: Any, x_shape: Any, axis: Any, keepdims: Any) -> Any:
-    return _spread(g / (_count(x_shape, axis) or 1), x_shape, axis, keepdims)
+def _(g: Any, x_shape: Any, axis: Any, keepdims: Any, correction: float) -> Any:
+    count = _count(x_shape, axis)
+    return _spread(g / (builtins.max(count - correction, 0) if count else 1), x_shape, axis, keepdims)
 
 
-mean.strategy(_nonempty)
+@mean.strategy
+def _(draw: Any) -> Any:
+    arrays, options = _nonempty(draw)
+    return arrays, {**options, "correction": draw.integer(0, 1) / 2}
 
 
 @mean.public
@@ -139,7 +144,7 @@ def _(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, wh
         total = sum(x, axis, dtype, keepdims=keepdims, where=where)
         return total / count_where(where, np.shape(x), axis, keepdims).astype(total.dtype)
     x = lift(x) if dtype is None else lift(x).astype(dtype)
-    return mean.apply(x, axis=axes_of(axis, x.ndim, "mean"), keepdims=bool(keepdims))
+    return mean.apply(x, axis=axes_of(axis, x.ndim, "mean"), keepdims=bool(keepdims), correction=0)
 
 
 def count_where(where: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:

@@ -20,6 +20,7 @@ __all__ = ["available", "conv", "conv_weight"]
 _FEW = 32  # windows that a sample should have, for the sake of whole vectors
 _SUMS = 16  # into so many the terms of a weight's gradient are added, before these are
 _PARTS = 8  # of a weight's gradient at least, for threads to share
+_TERMS = 192  # that are added one after another, about, before their sum is added to others
 _PANEL = 1 << 16  # bytes of Y that outer products take at a time, to stay in a near cache
 
 
@@ -32,18 +33,26 @@ _PANEL = 1 << 16  # bytes of Y that outer products take at a time, to stay in a 
     choice=writes("samples * groups * outs * windows * chosen", "uint8"),
     **dict.fromkeys(("depth", "outs", "windows", "longest"), natural),
     lengths=reads("max(0, len(tile) - 1)", "int64"),
+    terms=positive,
 )
 def _products(
-    code: Code, step: int, height: int, width: int, rectified: bool, tile: tuple[int, ...], chosen: bool
+    code: Code,
+    step: int,
+    height: int,
+    width: int,
+    several: bool,
+    rectified: bool,
+    tile: tuple[int, ...],
+    chosen: bool,
 ) -> None:
     """Y = W rows + bias for the samples of a block and each group, a tile of `height` rows of Y and `width` vectors at
     a time; no less than 0 if rectified, and of tiles of windows the largest, if there is a size for them; if
     wanted also which one was chosen.
 
-    The results of a sample that is to be pooled lie in memory of the thread; the lengths of all axes of windows but the
-    first are in a table.
+    If there are several, so many terms at a time are added up before their sum is added to Y. The results of a sample
+    that is to be pooled lie in memory of the thread; the lengths of all axes of windows but the first are in a table.
     """
-    *rows, y, w, bias, choice, depth, outs, windows, longest, axes = code.arguments
+    *rows, y, w, bias, choice, depth, outs, windows, longest, axes, terms = code.arguments
     lines, room, copied, groups = *rows[1:4], rows[-1]
     block = Block(code, rows, code.part, step)
     spare = lines + (code.thread * room + copied)
@@ -51,7 +60,7 @@ def _products(
 
     def product(x: Value, out: Value, g: Value, t: Value, p: Value, width: int, mask: Value | None = None) -> None:
         rows = [(t + r).if_less(outs, t + r, outs - 1) + g * outs for r in range(height)]
-        ws, sums = [w + row * depth for row in rows], [code.filled(bias[row]) for row in rows for _ in range(width)]
+        ws = [w + row * depth for row in rows]
         targets = [(t + r).if_less(outs, out + (t + r) * pitch, spare) + p for r in range(height)]
         places = [target + v * code.lanes for target in targets for v in range(width)]
 
@@ -61,8 +70,23 @@ def _products(
             factors = [code.filled(row[q]) for row in ws]
             return [code.fma(factors[i // width], xs[i % width], sums[i]) for i in range(height * width)]
 
-        for place, total in zip(places, code.loop(0, depth, 1, term, sums), strict=True):
-            code.store(place, code.maximum(total, 0.0) if rectified and not tile else total, mask)
+        def some(first: Value, last: Value) -> None:
+            starts, floor = [code.filled(bias[row]) for row in rows for _ in range(width)], code.constant()
+            if several:  # what is there belongs to it from the second time on, and is complete the last time
+                later, complete = code.first(first), code.first((last - depth + 1) * code.lanes)
+                starts = [code.where(later, code.constant(-0.0), start) for start in starts]
+                floor = code.where(complete, floor, code.constant(-math.inf))
+            totals = code.loop(first, last, 1, term, starts)
+            if several:
+                known = later if mask is None else later & mask
+                totals = [total + code.load(place, known, -0.0) for total, place in zip(totals, places, strict=True)]
+            for place, total in zip(places, totals, strict=True):
+                code.store(place, code.maximum(total, floor) if rectified and not tile else total, mask)
+
+        if several:
+            code.loop(0, depth, terms, lambda q: some(q, (q + terms).if_less(depth, q + terms, depth)))
+        else:
+            some(0 * code.one, depth)
 
     def sample(g: Value, n: Value) -> None:
         x = block.lines + (n * block.sample_step + g * block.group_step)
@@ -277,6 +301,12 @@ def tile_of(outs: int, length: int, lanes: int) -> tuple[int, int]:
     return height, most // height
 
 
+def chain(terms: int) -> int:
+    """How many terms to add one after another: about `_TERMS`, or more where there would be many sums to be added."""
+    least = max(_TERMS, int(terms**0.6))
+    return -(-terms // max(1, round(terms / least)))
+
+
 class _Plan(NamedTuple):
     """What is to be known for convolutions of inputs and weights of some shapes."""
 
@@ -308,11 +338,12 @@ def _plan(
     kept = outs if tile else 0
     rows = rows_of(geo, shape[0], shape[1], groups, dtype.itemsize, tile[0] if tile else 1, kept)
     height, width = tile_of(outs, rows.longest, registers()[0] // dtype.itemsize)
+    terms = chain(depth)
     lengths = np.array(geo.out[1:] or (1,), np.int64)
-    sizes = {"depth": depth, "outs": outs, "windows": math.prod(out), "longest": rows.longest, "lengths": lengths}
-    kernel = _products(dtype, rows.step, height, width, rectified, tile, chosen)
+    sizes = {"depth": depth, "outs": outs, "windows": math.prod(out), "longest": rows.longest, "terms": terms}
+    kernel = _products(dtype, rows.step, height, width, terms < depth, rectified, tile, chosen)
     return _Plan(
-        kernel.fixed(**rows.arguments, **sizes, **({} if chosen else {"choice": None})),
+        kernel.fixed(**rows.arguments, **sizes, lengths=lengths, **({} if chosen else {"choice": None})),
         rows.blocks,
         (shape[0], weights[0], *out),
         rows.copied + rows.longest * (1 + kept),

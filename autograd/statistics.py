@@ -43,12 +43,15 @@ def var(
         x = np.where(where, x, 0)
     from_mean = x - (_mean(x, axis, keepdims=True, where=where) if mean is None else mean)
     squares = real(from_mean * conj(from_mean)) if from_mean.dtype.kind == "c" else square(from_mean)
+    if where is True:
+        axes = axes_of(axis, squares.ndim, "var")
+        return _mean_with.apply(squares, axis=axes, keepdims=bool(keepdims), correction=ddof)
     total = sum(squares, axis, keepdims=keepdims, where=where)
     count = np.maximum(count_where(where, x.shape, axis, keepdims) - ddof, 0)
     return total / np.asarray(count, total.dtype)[()]
 
 
-_mean = mean.form
+_mean, _mean_with = mean.form, mean
 
 
 @implements(np.std)

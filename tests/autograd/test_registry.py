@@ -96,7 +96,9 @@ REFERENCES = UFUNCS | {
     "logm": lambda a: by_eigenvalues(np.log, a),
     "matmul": lambda a, b: np.einsum("...ij,...jk->...ik", a, b),
     "max": lambda x, *, axis, keepdims: np.max(x, axis, keepdims=keepdims),
-    "mean": lambda x, *, axis, keepdims: np.mean(x, axis, keepdims=keepdims),
+    "mean": lambda x, *, axis, keepdims, correction: (
+        np.sum(x, axis, keepdims=keepdims) / (math.prod(x.shape[i] for i in axis) - correction)
+    ),
     "min": lambda x, *, axis, keepdims: np.min(x, axis, keepdims=keepdims),
     "pad": lambda x, *, widths: np.pad(x, widths) if x.ndim else x,
     "pinv": lambda a, *, rcond: by_normal_equations(a),
