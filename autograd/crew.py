@@ -14,7 +14,7 @@ import functools
 import math
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from string import Template
 from typing import Any, NamedTuple
 
