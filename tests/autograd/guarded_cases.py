@@ -79,8 +79,8 @@ class Cases:
         return run, (x, w)
 
     def weights(self) -> Any:
-        """Weights of many channels."""
-        geo = self.geometry()
+        """Weights of many channels, and of many windows."""
+        geo = self.one(self.geometry(), geometry("case", (24, 24), (3, 3)))
         x = self.array(self.integer(1, 4), self.integer(4, 20), *geo.spatial)
         y = self.array(len(x), self.integer(16, 70), *geo.out)
         return lambda: (conv_weight.function(x, y, geo=geo, groups=1),), ()
