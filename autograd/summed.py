@@ -60,7 +60,7 @@ def totals(x: Any, axis: Any, keepdims: bool = False) -> Any:
     if flat and x.size < _LEAST and first + count == x.ndim:
         return _reduce(x, axis=axis, keepdims=keepdims)
     if flat and max(axes, default=0) - first == count - 1:
-        small = x.ndim == 2 and not first and x.size <= SMALL and len(x) <= _ROWS and x.dtype in _ONES
+        small = x.ndim == 2 and axes == (0,) and x.size <= SMALL and len(x) <= _ROWS and x.dtype in _ONES
         y = added(x, 0) if small else _along(x, first, count)
         return y.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else y
     order = [*range(x.ndim)] if flat else sorted(range(x.ndim), key=lambda i: -abs(x.strides[i]))
@@ -130,15 +130,13 @@ def _chains(x: Any) -> Any:
     if x.size <= SMALL:
         return np.matmul(ones, x)
     if x.size < WORTH:
-        with one_blas_thread:
-            return np.matmul(ones, x)
+        return one_blas_thread(lambda: np.matmul(ones, x))
     y = memory.empty((*x.shape[:2], x.shape[3]), x.dtype)
     turned = len(x) < x.shape[1]
     source, target = (a.swapaxes(0, 1) if turned else a for a in (x, y))
     step = -(-len(source) // _MANY)
     parts = [slice(i, i + step) for i in range(0, len(source), step)]
-    with one_blas_thread:
-        each(lambda part: np.matmul(ones, source[part], out=target[part]), parts, x.size)
+    one_blas_thread(lambda: each(lambda part: np.matmul(ones, source[part], out=target[part]), parts, x.size))
     return y
 
 

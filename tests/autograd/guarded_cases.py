@@ -106,7 +106,7 @@ class Cases:
 
         def run() -> Any:
             with pb.enable_grad() if recorded else pb.no_grad():
-                out = fusion.convolved(x, w, *given, bias=bias, rectified=rectified, tile=tile)
+                out = fusion.convolved(x, w, *given, bias=bias, rectified=rectified, pooling=(tile,) * bool(tile))
             if not recorded:
                 return (out.data,)
             out.sum().backward()

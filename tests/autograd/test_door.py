@@ -180,8 +180,10 @@ def launches() -> dict[str, tuple[Any, int, dict[str, Any]]]:
     found, run = {}, crew.run
 
     def seen(kernel: Any, parts: int, size: Any = 0, /, **given: Any) -> None:
-        found[f"{kernel.name} {sorted(given)}"] = kernel, parts, given
         run(kernel, parts, size, **given)
+        for name, a in given.items():
+            given[name] = a.memory(get_num_threads()) if isinstance(a, crew.Scratch) else a
+        found[f"{kernel.name} {sorted(given)}"] = kernel, parts, given
 
     rng = np.random.default_rng(0)
     x, geo = rng.normal(size=(2, 4, 12, 12)).astype("f4"), geometry("test", (12, 12), (3, 3))
@@ -200,6 +202,7 @@ def launches() -> dict[str, tuple[Any, int, dict[str, Any]]]:
         panels.product(x.reshape(32, 36), x.reshape(36, 32))
         panels.product(x.reshape(36, 32), x.reshape(36, 32).T)
         summed.summed(np.ones((256, 512), "f4"), (1,))
+        summed.summed(np.ones((256, 512), "f4"), (0,))
         relu(np.ones(1 << 16, "f4"))
         p = Tensor(np.ones(1 << 12, "f4"), requires_grad=True)
         p.grad = p
@@ -211,7 +214,8 @@ def launches() -> dict[str, tuple[Any, int, dict[str, Any]]]:
 def test_every_kernel_refuses_each_array_that_is_too_small_or_of_another_kind():
     seen = launches()
     assert {kernel.name for kernel, *_ in seen.values()} == {
-        *("products", "outer_products", "inner_products", "largest", "placed", "taken", "sums", "totals", "compiled"),
+        *("products", "outer_products", "inner_products", "largest", "placed", "taken", "sums", "totals", "added"),
+        "compiled",
     }
     for kernel, parts, given in seen.values():
         for name, a in given.items():
@@ -240,7 +244,8 @@ def test_every_kernel_refuses_each_array_that_is_too_small_or_of_another_kind():
 @needs_code
 def test_no_kernel_is_kept_for_ever():
     kernels = [shifted._products, shifted._outer_products, shifted._inner_products, pooled._largest, pooled._placed]
-    kernels += [pooled._taken, boxes._sums, boxes._largest, panels._products, summed._totals, fused._compiled]
+    kernels += [pooled._taken, boxes._sums, boxes._largest, panels._products, summed._totals, summed._added]
+    kernels += [fused._compiled]
     assert all(made.cache_info().maxsize < 1000 for made in kernels)
 
 

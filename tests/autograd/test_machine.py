@@ -177,7 +177,7 @@ def test_large_tiles_need_no_more_code(by_numpy, lines_written, tile, recorded):
     for run in (called, by_numpy):
         leaf = Tensor(x, requires_grad=recorded)
         with enable_grad() if recorded else no_grad():
-            y = run(convolved, leaf, w, bias=None, rectified=True, tile=tile)
+            y = run(convolved, leaf, w, bias=None, rectified=True, pooling=(tile,))
         found.append((y.data, run((y * y).sum().backward) or leaf.grad.data) if recorded else (y.data,))
     for mine, expected in zip(*found, strict=True):
         close(mine, expected, 20)
