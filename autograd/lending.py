@@ -81,15 +81,15 @@ def lent(tensor: Any) -> Any:
     owner = id(array if array.base is None else _owner(array))
     lease = leases.get(owner)
     there = None if lease is None else lease()
-    if there is not None and (id(there) == owner or there is array):
-        return seen(tensor, array)
-    if there is not None and there.base.__class__ is memoryview and there.base.obj is array:
-        return seen(tensor, there)
-    del array
-    if not alone(root):
-        retaken(root, root._held.copy("K"))
-    array = root._held
-    return seen(tensor, _lease(np.asarray(memoryview(array)), id(_owner(array))))
+    if there is None or not (id(there) == owner or there is array or getattr(there.base, "obj", None) is array):
+        del array
+        if not alone(root):
+            retaken(root, root._held.copy("K"))
+            owner = id(root._held)
+        array = _lease(np.asarray(memoryview(root._held)), owner)
+    elif id(there) != owner:
+        array = there
+    return array if root is tensor else seen(tensor, array)
 
 
 def shared(array: Any) -> Any:

@@ -66,6 +66,8 @@ def living(base: Any) -> list[Any] | None:
 def family(root: Any) -> list[Any]:
     """A tensor and the living views of it, of these and so on, each after its base."""
     found = [root]
+    if root._views is None:
+        return found
     for tensor in found:
         found += filter(_there, [known() for known in tensor._views or ()])
     return found
@@ -108,13 +110,12 @@ def leave(tensor: Any) -> None:
 
 def write(tensor: Any, new: Any) -> None:
     """Let a tensor become `new`, another of its shape and dtype, and with it its base and all their views."""
-    if not related(tensor):
-        _permit(tensor, new, (tensor,))
-        _become(tensor, new)
-        return
     root = root_of(tensor)
     members = family(root)
     _permit(root, new, members)
+    if len(members) == 1:
+        _become(root, new)
+        return
     while tensor is not root:
         base, primitive, options = taken(tensor)
         if primitive.put is None:
@@ -169,7 +170,7 @@ def _laid_out(array: Any, like: Any) -> Any:
 
 def alone(root: Any) -> bool:
     """Whether nobody but the family of a root holds its memory."""
-    members = family(root) if root._views is not None else (root,)
+    members = family(root)
     if len(members) == 1:
         here = below = 1
     else:

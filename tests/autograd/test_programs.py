@@ -31,7 +31,7 @@ VIEWS = {  # what takes a view, and what the base is with another value in its p
     "whole": (lambda x: x[...], lambda x, v: v),
     "row": (lambda x: x[-1] if np.ndim(x) else x[...], lambda x, v: filled(x, -1 if np.ndim(x) else ..., v)),
     "last": (lambda x: x[..., -1] if np.ndim(x) else x[()], lambda x, v: filled(x, (..., -1), v)),
-    "some": (lambda x: x[1::2] if np.ndim(x) else x[None], lambda x, v: filled(x, slice(1, None, 2), v)),
+    "some": (lambda x: x[::2] if np.ndim(x) else x[None], lambda x, v: filled(x, slice(None, None, 2), v)),
     "flat": (lambda x: np.reshape(x, (-1,)), lambda x, v: np.reshape(v, np.shape(x))),
     "transposed": (lambda x: np.transpose(x), lambda x, v: np.transpose(v)),
     "flat transposed": (
