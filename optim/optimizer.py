@@ -78,6 +78,8 @@ class Optimizer:
                     data, gradient = _writable(p), node.grad._held
                     if gradient.dtype.kind == "c":
                         gradient = np.conj(gradient)  # which is the direction of steepest ascent, see `backward`
+                    if gradient.dtype != data.dtype:
+                        gradient = gradient.astype(data.dtype, casting="same_kind")
                     self.update(data, gradient, self.state[p], group)
                     if not data.ndim:
                         p._held = node.value = data[()]
