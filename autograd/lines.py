@@ -67,7 +67,7 @@ def lines_of(geo: Geometry, channels: int, first: int, last: int) -> Lines:
             shape[axis] = length
         source = source * n + place.reshape(shape)
         inside = inside & ((place >= 0) & (place < n)).reshape(shape)
-    step, inner = geo.stride[-1], math.prod(geo.out[1:])
+    step, inner = geo.stride[-1] if geo.out[-1] > 1 else 1, math.prod(geo.out[1:])
     flat = np.where(inside, source, -1).reshape(-1)
     follows = np.where(flat[1:] < 0, flat[:-1] < 0, (flat[:-1] >= 0) & (flat[1:] - flat[:-1] == step))
     begins = np.concatenate([[0], 1 + np.flatnonzero(~follows)])
