@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 from types import NoneType
 from typing import Any
 from weakref import ref
@@ -23,7 +24,8 @@ from . import memory
 from .graph import modes
 from .levels import bottom, level_of
 
-_FEW = 1 << 4  # views that are listed before those that are gone are looked for
+_FEW = 1 << 4  # views that a base knows of before it forgets those that are gone
+_forgetting = threading.Lock()
 
 
 def shares(out: Any, x: Any) -> bool:
@@ -44,23 +46,22 @@ def shares_one(primitive: Any, x: Any, options: dict[str, Any]) -> bool:
 def link(view: Any, base: Any, primitive: Any, options: dict[str, Any]) -> None:
     """Make a tensor a view, taken by `primitive` from its base."""
     view._view = base, primitive, *options.values()
-    if base._views is None:
-        base._views = [ref(view)]
+    known = ref(view)
+    if base._views is None:  # nothing is called from here on: no other thread has a turn
+        base._views = [known]
     else:
-        more(base, view)
+        more(base._views, known)
 
 
-def more(base: Any, view: Any) -> None:
+def more(views: list[Any], known: Any) -> None:
     """Let a base know of one more view; those that are gone are forgotten now and then."""
-    base._views.append(ref(view))
-    count = len(base._views)
-    if count > _FEW and not count & (count - 1):
-        base._views = living(base)
-
-
-def living(base: Any) -> list[Any] | None:
-    """The views that there still are, as a base knows them."""
-    return [known for known in base._views if known() is not None] or None
+    views.append(known)
+    count = len(views)
+    if count > _FEW and not count & (count - 1) and _forgetting.acquire(blocking=False):
+        try:
+            views[:count] = [known for known in views[:count] if known() is not None]
+        finally:
+            _forgetting.release()
 
 
 def family(root: Any) -> list[Any]:
@@ -75,6 +76,10 @@ def family(root: Any) -> list[Any]:
 
 def _there(view: Any) -> bool:
     return view is not None
+
+
+def _nobody() -> None:
+    """What a base knows in the place of a view that has left."""
 
 
 def taken(view: Any) -> tuple[Any, Any, dict[str, Any]]:
@@ -92,16 +97,14 @@ def root_of(tensor: Any) -> Any:
 
 def related(tensor: Any) -> bool:
     """Whether a tensor is a view, or has living ones."""
-    if tensor._views is not None:
-        tensor._views = living(tensor)
-    return tensor._view is not None or tensor._views is not None
+    return tensor._view is not None or len(family(tensor)) > 1
 
 
 def leave(tensor: Any) -> None:
     """Cut the ties of a tensor to its base and to its views, which keep their values."""
     if tensor._view is not None:
-        base = tensor._view[0]
-        base._views = [known for known in base._views if known() is not tensor] or None
+        views = tensor._view[0]._views
+        views[next(i for i, known in enumerate(views) if known() is tensor)] = _nobody
     for view in family(tensor)[1:]:
         if view._view[0] is tensor:
             view._view = None

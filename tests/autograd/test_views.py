@@ -1,6 +1,8 @@
 """Views are views, as NumPy's are: what is written through one is written into its base and all its other views."""
 
 import gc
+import sys
+import threading
 import warnings
 import weakref
 
@@ -493,6 +495,32 @@ def test_views_are_dropped_at_once():
         assert len(x._views) < 100
     finally:
         gc.enable()
+
+
+def test_views_taken_by_many_threads_are_all_known():
+    y = Tensor(np.zeros((64, 4)))
+    kept, start = [], threading.Barrier(8)
+
+    def take(k):
+        start.wait()
+        for i in range(k, 64, 8):
+            y[i]  # dropped at once
+            kept.append((i, y[i]))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            kept.clear()
+            threads = [threading.Thread(target=take, args=(k,)) for k in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            y += np.arange(64.0)[:, None] + 1
+            assert len(kept) == 64 and all((view * 1).data.tolist() == y.data[i].tolist() for i, view in kept)
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_long_chains():
