@@ -510,7 +510,7 @@ def test_views_taken_by_many_threads_are_all_known():
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        for _ in range(20):
+        for _ in range(60):
             kept.clear()
             threads = [threading.Thread(target=take, args=(k,)) for k in range(8)]
             for thread in threads:
