@@ -81,7 +81,7 @@ def _accumulate(node: Node, g: Any) -> None:
     """
     while True:
         before = there = node.grad
-        if before is not None and not (before.shape == node.shape and before.dtype == node.dtype):
+        if before is not None and (before._held.shape != node.shape or before._held.dtype != node.dtype):
             before = _fitting(before, node)
         if isinstance(g, Tensor):
             after = wrap(g._held, g._node) if before is None else before + g

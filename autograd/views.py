@@ -11,8 +11,8 @@ or by the outside (see lending.py), is seen by all of them.
 from __future__ import annotations
 
 import math
-import sys
 import threading
+from sys import getrefcount
 from types import NoneType
 from typing import Any
 from weakref import ref
@@ -173,23 +173,18 @@ def _laid_out(array: Any, like: Any) -> Any:
 
 def alone(root: Any) -> bool:
     """Whether nobody but the family of a root holds its memory."""
-    members = family(root)
-    if len(members) == 1:
-        here = below = 1
-    else:
+    here = below = 1
+    if root._views is not None:
+        members = family(root)
         held = [id(array) for member in members for array in (member._held, member._held.base)]
         here, below = held.count(id(root._held)), held.count(id(root._held.base))
-        if any(_holders(view) != held.count(id(view._held)) for view in members[1:]):
+        if any(getrefcount(view._held) - 1 != held.count(id(view._held)) for view in members[1:]):
             return False
-    if _holders(root) != here or not root._held.flags.writeable:
+        del members
+    if getrefcount(root._held) - 1 != here or not root._held.flags.writeable:  # less what is given
         return False
     base = root._held.base.__class__
     return base is NoneType or base is ndarray and memory.holders(root._held) == below
-
-
-def _holders(tensor: Any) -> int:
-    """How many hold the array of a tensor."""
-    return sys.getrefcount(tensor._held) - 1  # what is given
 
 
 def retaken(root: Any, array: Any) -> None:

@@ -71,17 +71,16 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        moved = [
-            (p, self._checked(p._node.grad._held, self.state[p], p._held), group)
-            for group in self.param_groups
-            for p in group["params"]
-            if p._node is not None and p._node.grad is not None
-        ]
-        for p, gradient, group in moved:
+        moved = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                node = p._node
+                if node is not None and node.grad is not None:
+                    state = self.state[p]
+                    moved.append((p, self._checked(node.grad._held, state, p._held), state, group))
+        for p, gradient, state, group in moved:
             data = _writable(p)
-            if gradient.dtype.kind == "c":
-                gradient = np.conj(gradient)  # which is the direction of steepest ascent, see `backward`
-            self.update(data, gradient, self.state[p], group)
+            self.update(data, gradient, state, group)
             if not data.ndim:
                 p._node.value = data[()]
                 if data is not p._held:
@@ -89,8 +88,8 @@ class Optimizer:
         return loss
 
     def _checked(self, gradient: Any, state: dict[str, Any], data: Any) -> Any:
-        """A gradient in its parameter's dtype; ValueError or TypeError if it or the state does not fit the data, which
-        may have been assigned since.
+        """The direction of steepest ascent, in its parameter's dtype; ValueError or TypeError if the gradient or the
+        state does not fit the data, which may have been assigned since.
         """
         shape, dtype = data.shape, data.dtype
         if gradient.shape != shape:
@@ -102,6 +101,8 @@ class Optimizer:
             if not np.can_cast(gradient.dtype, dtype, "same_kind"):
                 raise TypeError(f"{self._name}: cannot cast grad from {gradient.dtype} to {dtype} by 'same_kind'")
             gradient = gradient.astype(dtype)
+        if dtype.kind == "c":
+            gradient = np.conj(gradient)  # see `backward`
         for name, value in state.items():
             if value.__class__ is ndarray and not (value.shape == shape and value.dtype == dtype):
                 if value.shape != shape:
