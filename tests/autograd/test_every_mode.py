@@ -29,7 +29,7 @@ THRESHOLDS = {  # module -> what it compares sizes with when it is called, and a
     "autograd.summed": {"_LEAST": 1, "_ROW": 1, "SMALL": 1},
     "autograd.products": {"SMALL": 1, "_FEW": 0, "_PART": 1},
     "autograd.panels": {"worth": lambda a, b: a.shape[1] == b.shape[0] and machine.available(a, b)},
-    "autograd.convolution": {"at_once": lambda n, geo: 1},
+    "autograd.convolution": {"at_once": lambda *_: 1},
     "autograd.shifted": {"at_once": lambda *_: 1},
     "autograd.windows": {"BLOCK": 1},
     "autograd.memory": {"LARGE": 1},
