@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .batching import agreed, computed
 from .indexing import plain_index
-from .levels import raw
 from .primitive import implements
 from .shaping import (
     axes_of,
@@ -25,7 +25,7 @@ from .shaping import (
     swapaxes,
     transpose,
 )
-from .tensor import Tensor, apart, lift
+from .tensor import apart, lift, values_of
 
 __all__ = [
     "append", "apply_along_axis", "apply_over_axes", "array_split", "atleast_1d", "atleast_2d", "atleast_3d",
@@ -225,7 +225,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     if isinstance(repeats, (int, np.integer)):
         spread = broadcast_to(expand_dims(a, axis + 1), (*before, n, int(repeats), *after))
         return apart(reshape(spread, (*before, n * int(repeats), *after)))
-    return _taken(a, np.repeat(np.arange(n), raw(repeats) if isinstance(repeats, Tensor) else repeats), axis)
+    return _taken(a, np.repeat(np.arange(n), agreed(values_of(repeats), "repeat: repeats")), axis)
 
 
 def _taken(x: Any, places: Any, axis: int) -> Any:
@@ -367,6 +367,15 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:
     return x
 
 
+def _ends(x: Any) -> Any:
+    return np.reshape([(p.min(), p.max() + 1) if p.size else (0, 0) for p in np.nonzero(x)], (-1, 2))
+
+
+def ends_of(x: Any, name: str) -> Any:
+    """From where to where along each axis there are entries that are not 0, which is the same over a batch."""
+    return agreed(computed(_ends, values_of(x)), f"{name}: where the zeros end")
+
+
 @implements(np.trim_zeros)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """The array without the zeros at the front (if "f" in `trim`) and back ("b") of the axes `axis` (None: all)."""
@@ -374,10 +383,9 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     trim = trim.lower()
     if trim not in ("f", "b", "fb", "bf"):
         raise ValueError(f"trim_zeros: trim={trim!r}; expected 'f', 'b' or 'fb'")
-    places = np.nonzero(raw(x) if isinstance(x, Tensor) else x)
     cuts = [
-        slice(p.min() if "f" in trim else None, p.max() + 1 if "b" in trim else None) if p.size else slice(0)
-        for p in places
+        slice(first if "f" in trim else None, stop if "b" in trim else None) if stop else slice(0)
+        for first, stop in ends_of(x, "trim_zeros").tolist()
     ]
     axes = axes_of(axis, x.ndim, "trim_zeros")
     return x[tuple(cut if i in axes else slice(None) for i, cut in enumerate(cuts))]

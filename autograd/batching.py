@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .graph import modes
-from .levels import Traced, level_of, raw
+from .levels import Traced, bottom, level_of, raw
 from .tensor import Tensor, wrap
 from .trees import flatten
 
@@ -40,8 +40,8 @@ class Batched(Traced):
     @property
     def _held(self) -> Any:
         raise TypeError(
-            "vmap: no number, array, condition or index can be made of a value that differs from example to example; "
-            "use where() in place of if, take_along_axis() in place of an index"
+            "vmap: no number, array, condition or slice can be made of a value that differs from example to example; "
+            "use where() in place of if and of a mask, x[i + arange(n)] in place of x[i : i + n]"
         )
 
     def __repr__(self) -> str:
@@ -127,7 +127,10 @@ def _together(parts: tuple[Any, ...], name: str) -> Any:
     if any(isinstance(part, (Tensor, np.ndarray, np.generic)) for part in parts):
         shapes = list(dict.fromkeys(map(np.shape, parts)))
         if len(shapes) > 1:
-            raise ValueError(f"vmap: {name} gives results of shapes {shapes[0]} and {shapes[1]}, which are no batch")
+            raise ValueError(
+                f"vmap: {name} gives results of shapes {shapes[0]} and {shapes[1]} (use where() for those that differ, "
+                "or minlength= if there is one), which are no batch"
+            )
         return np.stack(parts)
     other = next((part for part in parts if part != first), first)
     if other is first:
@@ -147,6 +150,26 @@ def by_kind(primitive: Any) -> Callable[..., Any]:
     if primitive.arrays and all(primitive.kinds.get(name) == "elementwise" for name in primitive.arrays):
         return pointwise
     return along if "axis" in primitive.options else looped
+
+
+def agreed(x: Any, what: str) -> Any:
+    """Values on which shapes depend: TypeError where they differ over a batch."""
+    values = np.asarray(bottom(x))
+    rows = values.reshape(-1, *np.shape(x))
+    if len(rows) > 1 and (rows != rows[0]).any():
+        raise TypeError(f"vmap: {what} differs from example to example, and with it the shape of the result")
+    return rows[0]
+
+
+def everywhere(condition: Any) -> bool:
+    """Whether a condition holds for all entries, of all examples."""
+    return bool(np.all(bottom(condition)))
+
+
+def example(x: Any) -> Any:
+    """The array in a value, of the first example where there is a batch."""
+    array = bottom(x)
+    return np.asarray(array[(0,) * (np.ndim(array) - np.ndim(x))])
 
 
 def _lower(value: Any) -> Any:

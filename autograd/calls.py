@@ -22,13 +22,14 @@ from typing import Any
 
 import numpy as np
 
+from .batching import agreed
 from .graph import modes
-from .indexing import plain_index, scatter, setitem
-from .levels import raw
+from .indexing import differs, is_mask, places_of, plain_index, scatter, setitem
+from .levels import bottom
 from .methods import computed, constants
 from .primitive import Primitive, implements
-from .shaping import axes_of, broadcast_to, expand_dims, moveaxis, ravel, reshape, stack
-from .tensor import Tensor, as_data, carried, find, functions, lift
+from .shaping import axes_of, broadcast_to, concatenate, expand_dims, moveaxis, ravel, reshape, stack
+from .tensor import Tensor, as_data, carried, find, functions, lift, values_of
 
 
 def named(function: Any) -> str:
@@ -143,6 +144,8 @@ def into(out: Any, result: Any, name: str, where: Any = True, casting: Any = "sa
         return out
     if result.dtype != out.dtype:
         result = lift(result).astype(out.dtype)
+    if is_mask(where):
+        return out._assign(np.where(where, result, out))
     return out._assign(result if where is True else setitem(out, where, result))
 
 
@@ -212,8 +215,11 @@ def _call(
         if outs is None:
             raise TypeError(f"{name}: where= needs out=, whose entries stay where the mask is False")
         shape = next(out.shape for out in outs if out is not None)
-        where = np.broadcast_to(as_data(where), shape)
-        inputs = tuple(broadcast_to(x, shape)[where] if np.ndim(x) else x for x in inputs)
+        where = np.broadcast_to(values_of(where), shape)
+        if is_mask(where):
+            inputs = tuple(np.where(where, x, np.ones((), lift(x).dtype)) for x in inputs)
+        else:
+            inputs = tuple(broadcast_to(x, shape)[where] if np.ndim(x) else x for x in inputs)
     if axes is None:
         results = handler(*inputs)
     else:
@@ -271,7 +277,7 @@ def _accumulate(handler: Any, ufunc: np.ufunc, name: str, x: Any, axis: int = 0,
 
 def _reduceat(handler: Any, ufunc: np.ufunc, name: str, x: Any, indices: Any, axis: int = 0, dtype: Any = None) -> Any:
     rows, axes = _rows(x, axis, dtype, name)
-    starts = [int(i) for i in as_data(indices)]
+    starts = agreed(values_of(indices), f"{name}: indices").tolist()
     ends = [*starts[1:], len(rows)]
     parts = [rows[i:j] if i < j else rows[i : i + 1] for i, j in zip(starts, ends, strict=True)]
     return stack([call_ufunc(ufunc, "reduce", (part,), {}) for part in parts], axis=axes[0])
@@ -284,20 +290,51 @@ def _at(handler: Any, name: str, special: Any, x: Any, indices: Any, *values: An
     """Apply a ufunc to the entries at `indices` in place, as often as each is named."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}: a NumPy array cannot record Tensors; make it a Tensor")
-    index = plain_index(indices)
+    index = indices if modes.depth and differs(indices) else plain_index(indices)
+    if is_mask(index):
+        x._assign(_where_at(handler, x, index, *values))
+        return
     if special is not None:
         x._assign(special(x, index, *values))
+        return
+    if index is indices and differs(index):
+        x._assign(_at_places(handler, x, places_of(index, x.shape), *values))
         return
     at = np.arange(x.size).reshape(x.shape)[index]
     values = tuple(ravel(broadcast_to(v, at.shape)) for v in values)
     places, flat = at.ravel(), ravel(x)
-    order = np.argsort(places, kind="stable")
-    turn = np.empty_like(order)
-    turn[order] = np.arange(order.size) - np.searchsorted(places[order], places[order])
+    turn = _turns(places)
     for k in range(turn.max(initial=-1) + 1):
         now = np.flatnonzero(turn == k)
         flat = setitem(flat, places[now], handler(flat[places[now]], *(v[now] for v in values)))
     x._assign(reshape(flat, x.shape))
+
+
+def _turns(places: Any) -> Any:
+    """How often each place, in a vector of them, was named before."""
+    order = np.argsort(places, kind="stable")
+    turn = np.empty_like(order)
+    turn[order] = np.arange(order.size) - np.searchsorted(places[order], places[order])
+    return turn
+
+
+def _at_places(handler: Any, x: Any, places: Any, *values: Any) -> Any:
+    """What `at` makes of x, at places that differ over a batch: whose turn it is not works on one entry more."""
+    values = tuple(ravel(broadcast_to(v, places.shape)) for v in values)
+    places, flat = ravel(places), concatenate([ravel(x), np.ones(1, x.dtype)])
+    turn = computed(_turns, places)
+    for k in range(bottom(turn).max(initial=-1) + 1):
+        now = np.where(turn == k, places, x.size)
+        flat = setitem(flat, now, handler(flat[now], *values))
+    return reshape(flat[:-1], x.shape)
+
+
+def _where_at(handler: Any, x: Any, mask: Any, *values: Any) -> Any:
+    """What `at` makes of x by a mask that differs over a batch."""
+    if any(np.ndim(v) > x.ndim - mask.ndim for v in values):
+        raise TypeError("vmap: a mask that differs from example to example takes one value; use where()")
+    mask = reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
+    return np.where(mask, handler(np.where(mask, x, 1), *values), x).astype(x.dtype)
 
 
 implements((np.add, "at"))(lambda x, index, b: x + scatter(_spread(x, index, b), index, x.shape))
@@ -306,4 +343,5 @@ implements((np.subtract, "at"))(lambda x, index, b: x - scatter(_spread(x, index
 
 def _spread(x: Any, index: Any, values: Any) -> Any:
     """The values in the shape of the entries that they are for."""
-    return broadcast_to(lift(values), raw(x)[index].shape).astype(x.dtype)
+    at = places_of(index, x.shape) if differs(index) else np.broadcast_to(0, x.shape)[index]
+    return broadcast_to(lift(values), at.shape).astype(x.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from .batching import aligned, full, looped
 from .graph import Deferred, modes
 from .levels import level_of, raw
 from .primitive import linear
-from .tensor import Tensor, as_data, lift
+from .tensor import Tensor, lift, values_of
 
 __all__ = ["getitem", "scatter", "setitem"]
 
@@ -47,8 +48,8 @@ def _(x: Any, value: Any, *, index: Any) -> Any:
 
 @getitem.public
 def _(x: Any, index: Any) -> Any:
-    if modes.depth and any(map(level_of, index if isinstance(index, tuple) else (index,))):
-        return _gathered(lift(x), index if isinstance(index, tuple) else (index,))
+    if modes.depth and differs(index):
+        return _gathered(lift(x), index)
     return getitem.apply(lift(x), index=plain_index(index))
 
 
@@ -85,6 +86,10 @@ scatter.vjp("values", "jointly linear")(lambda g, position, indices: g[indices[p
 
 @scatter.public
 def _(y: Any, index: Any, shape: Any) -> Any:
+    if modes.depth and differs(index):
+        places = places_of(index, shape)
+        y = np.broadcast_to(y, places.shape)
+        return np.reshape(gather_back.apply(y, places, shape=(math.prod(shape),)), shape)
     return scatter.apply(lift(y), indices=(plain_index(index),), shape=tuple(shape))
 
 
@@ -178,6 +183,8 @@ def _(draw: Any) -> Any:
 
 @setitem.public
 def _(x: Any, index: Any, value: Any) -> Any:
+    if modes.depth and differs(index):
+        return _written(lift(x), index, lift(value))
     return setitem.apply(lift(x), value, index=plain_index(index))
 
 
@@ -228,14 +235,154 @@ def _(draw: Any) -> Any:
     return (draw.array(shape=(2, *shape[len(places) :])), *places), {"shape": shape}
 
 
-def _gathered(x: Any, index: tuple[Any, ...]) -> Any:
-    """getitem where a part of the index differs over a batch: whole axes, then places in as many as are named."""
-    lead = next(i for i, part in enumerate(index) if not isinstance(part, slice))
-    places = [as_data(part) if not isinstance(part, Tensor) else part for part in index[lead:]]
-    if any(part != slice(None) for part in index[:lead]) or any(p.dtype.kind not in "iu" for p in places):
+@linear("x", "values", jointly=True)
+def write(x: Any, values: Any, places: Any) -> Any:
+    """A copy of x, a vector, with the values at the places, which differ over a batch; the last of one place counts."""
+    return setitem.function(x, values, index=places)
+
+
+@linear("x")
+def last(x: Any, places: Any) -> Any:
+    """The entries of x, a vector, at the places, and 0 where a later one is the same place."""
+    return _where_last(x, x.shape, places)
+
+
+write.vjp("x", "jointly linear")(lambda g, places: write.apply(g, np.zeros(places.shape, g.dtype), places))
+write.vjp("values", "jointly linear")(lambda g, places: last.apply(g, places))
+last.vjp("x")(lambda g, x_shape, places: write.apply(np.zeros(x_shape, g.dtype), g, places))
+
+
+def _in_one_row(call: Any, n: int, values: Any, batched: Any) -> Any:
+    """The examples' vectors one after the other."""
+    x, *others, places = full(n, values, batched)
+    size = x.shape[1]
+    places = places + np.reshape(np.arange(n) * size, (n, *(1,) * (places.ndim - 1)))
+    out = call(np.reshape(x, n * size), *others, places)[0]
+    return (out if out.ndim > 1 or not others else np.reshape(out, (n, size)),)
+
+
+write.batch(_in_one_row)
+last.batch(_in_one_row)
+
+
+@write.strategy
+def _(draw: Any) -> Any:
+    x = draw.array(shape=draw.shape(min_dims=1, max_dims=1, min_side=1))
+    places = draw.integers(draw.shape(max_dims=2), 0, x.size - 1)
+    value = draw.array(shape=places.shape)
+    return (x, value if np.iscomplexobj(x) else value.real, places), {}
+
+
+@last.strategy
+def _(draw: Any) -> Any:
+    x = draw.array(shape=draw.shape(min_dims=1, max_dims=1, min_side=1))
+    return (x, draw.integers(draw.shape(max_dims=2), 0, x.size - 1)), {}
+
+
+# An index that differs over a batch
+
+
+def differs(index: Any) -> bool:
+    """Whether a part of an index belongs to a transform."""
+    if isinstance(index, (tuple, list)):
+        return any(map(differs, index))
+    return level_of(index) > 0
+
+
+def _parts(index: Any, shape: tuple[int, ...]) -> list[Any]:
+    """An index as a list that says something of each axis: slices, None, arrays and Tensors of integers, masks that
+    differ over a batch."""
+    parts: list[Any] = []
+    for part in index if isinstance(index, tuple) else (index,):
+        if part is not None and part is not Ellipsis and not isinstance(part, slice):
+            part = values_of(lift(part))
+            if part.dtype == np.bool_ and not isinstance(part, Tensor) and part.ndim:
+                parts += np.nonzero(part)
+                continue
+            if part.dtype.kind not in "iu" and (part.dtype != np.bool_ or not isinstance(part, Tensor)):
+                raise IndexError(f"vmap: an index of {part.dtype} beside one that differs from example to example")
+        parts.append(part)
+    named = sum(_axes_named(part) for part in parts)
+    if named > len(shape):
+        raise IndexError(f"an index of {named} axes for an array of shape {shape}")
+    rest = [slice(None)] * (len(shape) - named)
+    dots = [i for i, part in enumerate(parts) if part is Ellipsis]
+    if len(dots) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    return [*parts[: dots[0]], *rest, *parts[dots[0] + 1 :]] if dots else parts + rest
+
+
+def _axes_named(part: Any) -> int:
+    return 0 if part is None or part is Ellipsis else part.ndim if is_mask(part) else 1
+
+
+def is_mask(part: Any) -> bool:
+    """Whether a part of an index, or the whole, is a mask that differs over a batch."""
+    return isinstance(part, Tensor) and part.dtype == np.bool_ and level_of(part) > 0
+
+
+def _is_basic(part: Any) -> bool:
+    return part is None or isinstance(part, slice)
+
+
+def _gathered(x: Any, index: Any) -> Any:
+    """getitem where a part of the index differs over a batch: slices first, then places along the other axes."""
+    parts = _parts(index, x.shape)
+    if any(map(is_mask, parts)):
         raise TypeError(
-            "vmap: an index that differs from example to example has whole axes, then integers or arrays of them"
+            "vmap: a mask that differs from example to example picks a number of entries that does, too; "
+            "use where(mask, x, 0), or where=mask of a reduction"
         )
-    x = np.moveaxis(x, range(lead), range(x.ndim - lead, x.ndim))
-    out = gather.apply(x, *places)
-    return np.moveaxis(out, range(out.ndim - lead, out.ndim), range(lead))
+    chosen = [i for i, part in enumerate(parts) if not _is_basic(part)]
+    x = getitem(x, tuple(part if _is_basic(part) else slice(None) for part in parts))
+    x = np.moveaxis(x, chosen, range(len(chosen)))
+    out = gather.apply(x, *(parts[i] for i in chosen))
+    new = out.ndim - x.ndim + len(chosen)
+    lead = chosen[0] if chosen[-1] - chosen[0] < len(chosen) else 0  # NumPy's order
+    return np.moveaxis(out, range(new), range(lead, lead + new))
+
+
+def places_of(index: Any, shape: tuple[int, ...]) -> Any:
+    """The places in the flattened array of the entries at an index that differs over a batch."""
+    return _gathered(np.arange(math.prod(shape)).reshape(shape), index)
+
+
+def _written(x: Any, index: Any, value: Any) -> Any:
+    """setitem where a part of the index differs over a batch."""
+    parts = _parts(index, x.shape)
+    if any(map(is_mask, parts)):
+        return _masked(x, parts, value)
+    places = places_of(index, x.shape)
+    value = np.broadcast_to(_without_ones(value, places.ndim), places.shape)
+    return np.reshape(write.apply(np.reshape(x, x.size), value, places), x.shape)
+
+
+def _without_ones(value: Any, ndim: int) -> Any:
+    """A value without the axes of length 1 in front that are too many for `ndim`."""
+    while np.ndim(value) > ndim and value.shape[0] == 1:
+        value = value[0]
+    return value
+
+
+def _masked(x: Any, parts: list[Any], value: Any) -> Any:
+    """`x` with the value, the same for all entries that a mask picks, at parts of which that is one, the others slices."""
+    rest = [part for part in parts if not _is_basic(part)]
+    if len(rest) > 1:
+        raise TypeError("vmap: a mask that differs from example to example stands alone or beside slices; use where()")
+    (mask,), behind = rest, sum(map(_axes_named, parts[[is_mask(part) for part in parts].index(True) + 1 :]))
+    behind += parts[[is_mask(part) for part in parts].index(True) + 1 :].count(None)
+    basic: list[Any] = []
+    for part in parts:
+        basic += [part] if _is_basic(part) else [slice(None)] * mask.ndim
+    inner = getitem(x, tuple(basic))
+    value = _without_ones(value, inner.ndim - mask.ndim + 1)
+    if np.ndim(value) > behind:
+        if value.shape[-1 - behind] != 1:
+            raise TypeError(
+                "vmap: a mask that differs from example to example picks a number of entries that does, too: "
+                f"they cannot be {value.shape[-1 - behind]} values; use where()"
+            )
+        lead, tail = value.shape[: -1 - behind], value.shape[np.ndim(value) - behind :]
+        value = np.reshape(value, (*lead, *(1,) * mask.ndim, *tail))
+    mask = np.reshape(mask, (*mask.shape, *(1,) * behind))
+    return setitem(x, tuple(basic), np.where(mask, value, inner).astype(x.dtype))

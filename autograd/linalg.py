@@ -13,6 +13,7 @@ from numpy.linalg import LinAlgError
 from . import diagonals, parts, products
 from . import elementwise as el
 from . import reductions as red
+from .batching import agreed
 from .decompositions import (
     EighResult,
     EigResult,
@@ -230,7 +231,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, An
         rcond = eps * max(m, n)
     rcond = eps if rcond < 0 else rcond
     x, s = pinv(a, rcond) @ b, svdvals(a)
-    rank = int(np.count_nonzero(s > rcond * s[:1]))
+    rank = int(agreed(np.sum(s > rcond * s[:1]), "lstsq: the rank"))
     squares = ravel(red.sum(_squares(b - a @ x), 0))
     return x, squares if rank == n < m else squares[:0], rank, s
 

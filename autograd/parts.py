@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .batching import computed, pointwise
+from .batching import computed, everywhere, pointwise
 from .elementwise import arctan2, floor_divide, fmod, power, rad2deg, remainder, trunc
 from .primitive import implements, linear, primitive
 from .tensor import Tensor, lift, on_cpu
@@ -114,7 +114,7 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
     if a.dtype.kind != "c":
         return a
     bound = tol * np.finfo(a.dtype).eps if tol > 1 else tol
-    return real(a) if np.all(np.abs(imag(a)) < bound) else a
+    return real(a) if everywhere(np.abs(imag(a)) < bound) else a
 
 
 # An exponent and a fraction

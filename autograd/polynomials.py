@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .arranging import atleast_1d, trim_zeros
+from .arranging import atleast_1d, ends_of, trim_zeros
+from .batching import agreed, everywhere
 from .correlation import convolve
 from .elementwise import conj, sqrt
 from .indexing import setitem
@@ -17,7 +18,7 @@ from .parts import imag, real
 from .primitive import implements
 from .reductions import sum
 from .shaping import concatenate, flip, reshape, stack
-from .tensor import as_data, lift
+from .tensor import lift, values_of
 
 __all__ = [
     "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots",
@@ -74,7 +75,12 @@ def polysub(a1: Any, a2: Any) -> Any:
 @implements(np.polymul)
 def polymul(a1: Any, a2: Any) -> Any:
     """The product of two polynomials, without the zeros in front of them."""
-    return convolve(*(trim_zeros(a, "f") if np.any(a != 0) else a[-1:] for a in atleast_1d(a1, a2)))
+    return convolve(
+        *(
+            trim_zeros(a, "f") if agreed(np.any(a != 0), "polymul: that all coefficients are 0") else a[-1:]
+            for a in atleast_1d(a1, a2)
+        )
+    )
 
 
 @implements(np.polyder)
@@ -115,7 +121,7 @@ def poly(seq_of_zeros: Any) -> Any:
     p = np.ones_like(roots, shape=1)
     for root in roots:
         p = convolve(p, reshape(root, (1,)) * np.array([0, -1], roots.dtype) + np.array([1, 0], roots.dtype))
-    paired = roots.dtype.kind == "c" and np.all(np.sort(as_data(roots)) == np.sort(as_data(conj(roots))))
+    paired = roots.dtype.kind == "c" and everywhere(np.sort(values_of(roots)) == np.sort(values_of(conj(roots))))
     return real(p) if paired else p
 
 
@@ -145,16 +151,16 @@ def roots(p: Any) -> Any:
     p = atleast_1d(p)
     if p.ndim != 1:
         raise ValueError(f"roots: expected a vector of coefficients, not shape {p.shape}")
-    places = np.flatnonzero(p)
-    if not places.size:
+    first, stop = ends_of(p, "roots")[0]
+    if not stop:
         return np.zeros_like(p, shape=0)
-    zeros = np.zeros_like(p, shape=p.size - 1 - int(as_data(places)[-1]))
-    p = trim_zeros(p)
+    zeros = np.zeros_like(p, shape=p.size - stop)
+    p = p[first:stop]
     if p.size == 1:
         return zeros
     below = np.eye(p.size - 2, p.size - 1, dtype=p.dtype)
     found = eigvals(concatenate([reshape(-p[1:] / p[0], (1, -1)), below]))
-    found = found if np.any(imag(found)) else real(found)
+    found = real(found) if everywhere(imag(found) == 0) else found
     return concatenate([found, zeros.astype(found.dtype)])
 
 

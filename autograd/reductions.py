@@ -13,7 +13,7 @@ from .elementwise import logaddexp, maximum, minimum, multiply
 from .primitive import implements, linear, primitive
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, inverse
 from .summed import rounded, summed, totals
-from .tensor import as_data, lift
+from .tensor import lift, values_of
 
 __all__ = [
     "amax", "amin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "log_softmax", "logsumexp", "max", "mean",
@@ -149,7 +149,7 @@ def _(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, wh
 
 def count_where(where: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     """How many entries of an array of `shape` are left in a reduction by the mask `where`."""
-    return np.sum(np.broadcast_to(as_data(where), shape), axis=axis, keepdims=keepdims)
+    return np.sum(np.broadcast_to(values_of(where), shape), axis=axis, keepdims=keepdims)
 
 
 def _others(x: Any) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import elementwise as el
+from .batching import everywhere
 from .primitive import implements
-from .tensor import as_data, lift
+from .tensor import lift, values_of
 
 
 def _negative(x: Any) -> Any:
@@ -23,7 +24,7 @@ def _beyond_one(x: Any) -> Any:
 def _extended(x: Any, outside: Callable[[Any], Any]) -> Any:
     """The numbers, as complex ones if some are outside of a function's domain."""
     x = lift(x)
-    if x.dtype.kind != "c" and np.any(outside(as_data(x))):
+    if x.dtype.kind != "c" and not everywhere(~outside(values_of(x))):
         return x.astype(np.result_type(x.dtype, np.complex64))
     return x
 
@@ -46,8 +47,8 @@ for _name, _function, _outside in (
 def arcsin(x: Any) -> Any:
     """The inverse of the sine; beyond 1, on the branch cut, by the inverse of the hyperbolic cosine."""
     x = lift(x)
-    beyond = np.abs(as_data(x)) > 1
-    if x.dtype.kind == "c" or not np.any(beyond):
+    beyond = np.abs(values_of(x)) > 1
+    if x.dtype.kind == "c" or everywhere(~beyond):
         return el.arcsin(x)
     turned = el.where(beyond, el.arccosh(el.where(beyond, np.abs(x), 2)), 0)
     return el.where(beyond, el.sign(x) * float(np.pi / 2), el.arcsin(el.where(beyond, 0, x))) + turned * 1j
@@ -57,7 +58,7 @@ def arcsin(x: Any) -> Any:
 def arccos(x: Any) -> Any:
     """The inverse of the cosine, pi / 2 less that of the sine."""
     x = lift(x)
-    inside = x.dtype.kind == "c" or not np.any(np.abs(as_data(x)) > 1)
+    inside = x.dtype.kind == "c" or everywhere(~_beyond_one(values_of(x)))
     return el.arccos(x) if inside else float(np.pi / 2) - arcsin(x)
 
 
@@ -71,5 +72,5 @@ def logn(n: Any, x: Any) -> Any:
 def power(x: Any, p: Any) -> Any:
     """x ** p, with integers for p below 0 as floats."""
     p = lift(p)
-    whole = p.dtype.kind in "iu" and np.any(as_data(p) < 0)
+    whole = p.dtype.kind in "iu" and not everywhere(values_of(p) >= 0)
     return el.power(_extended(x, _negative), p.astype(np.float64) if whole else p)

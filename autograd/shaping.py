@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .batching import aligned
-from .levels import raw
+from .batching import aligned, example
 from .parts import astype
 from .primitive import implements, linear, primitive
-from .tensor import Tensor, as_data, lift
+from .tensor import Tensor, apart, lift, values_of, wrap
 
 __all__ = [
     "broadcast_arrays", "broadcast_shapes", "broadcast_to", "concat", "concatenate", "copy", "expand_dims", "flip",
@@ -65,11 +64,11 @@ def _(a: Any, /, shape: Any, order: Any = "C", *, copy: bool | None = None) -> A
     a = lift(a)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     if order == "A":
-        order = "F" if as_data(a).flags.fnc else "C"
+        order = "F" if example(a).flags.fnc else "C"
     if order not in ("C", "F"):
         raise ValueError(f"reshape: order={order!r}; expected 'C', 'F' or 'A'")
     if copy is False:  # or ValueError
-        np.reshape(raw(a) if isinstance(a, Tensor) else a, shape, order, copy=False)
+        np.reshape(example(a), shape, order, copy=False)
     out = transpose(reshape.apply(transpose(a), shape=shape[::-1])) if order == "F" else reshape.apply(a, shape=shape)
     return astype(out, out.dtype) if copy else out
 
@@ -221,7 +220,7 @@ def ravel(a: Any, order: str = "C") -> Any:
     in memory, "K" as they lie in memory."""
     a = lift(a)
     if order == "K":
-        steps = np.abs(as_data(a).strides)
+        steps = np.abs(example(a).strides)
         return reshape(transpose(a, tuple(int(i) for i in np.argsort(-steps, kind="stable"))), -1)
     return reshape(a, -1, order)
 
@@ -283,6 +282,14 @@ def _(a: Any, shift: Any, axis: Any = None) -> Any:
     a = lift(a)
     if axis is None:
         return reshape(roll(reshape(a, -1), np.sum(shift), 0), a.shape)
+    shift = values_of(lift(shift))
+    if isinstance(shift, Tensor):  # it differs over a batch
+        axes = np.atleast_1d(axis)
+        for n, i in zip(broadcast_to(shift, axes.shape), axes.tolist(), strict=True):
+            (i,) = axes_of(i, a.ndim, "roll")
+            places = (np.arange(a.shape[i]) - n) % max(a.shape[i], 1)
+            a = (a if isinstance(a, Tensor) else wrap(a))[(slice(None),) * i + (places,)]
+        return apart(a)
     pairs = [(int(n), axes_of(int(i), a.ndim, "roll")[0]) for n, i in np.broadcast(shift, axis)]
     return roll.apply(a, shift=tuple(n for n, _ in pairs), axis=tuple(i for _, i in pairs))
 

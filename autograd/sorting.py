@@ -3,16 +3,17 @@ are constants of the graph, so that `scatter` takes every gradient back."""
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from .batching import computed
 from .elementwise import where
-from .indexing import getitem, scatter
+from .indexing import getitem, is_mask, scatter
 from .primitive import implements
 from .shaping import axes_of, broadcast_to, ravel, reshape, stack
-from .tensor import Tensor, apart, as_data, lift
+from .tensor import Tensor, apart, as_data, lift, values_of
 
 __all__ = [
     "argsort", "bincount", "choose", "compress", "extract", "interp", "partition", "piecewise", "put_along_axis",
@@ -103,11 +104,11 @@ def _running(ufunc: np.ufunc) -> None:
     def running(x: Any, axis: int = 0, dtype: Any = None) -> Any:
         x = lift(x) if dtype is None else lift(x).astype(dtype)
         (axis,) = axes_of(axis, x.ndim, f"{ufunc.__name__}.accumulate")
-        values = as_data(x)
-        best = ufunc.accumulate(values, axis)
-        attained = (values == best) | (values != values) & (best != best)
+        values = values_of(x)
+        best = computed(ufunc.accumulate, values, axis)
+        attained = np.logical_or(values == best, np.logical_and(values != values, best != best))
         places = np.arange(x.shape[axis]).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
-        return take_along_axis(x, np.maximum.accumulate(np.where(attained, places, 0), axis), axis)
+        return take_along_axis(x, computed(np.maximum.accumulate, np.where(attained, places, 0), axis), axis)
 
 
 for _ufunc in (np.maximum, np.minimum, np.fmax, np.fmin):
@@ -158,7 +159,7 @@ def extract(condition: Any, arr: Any) -> Any:
 @implements(np.choose)
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
     """For each entry of `a`, an integer, the entry there of that one of the `choices`; all broadcast together."""
-    a, choices = as_data(a), [lift(c) for c in choices]
+    a, choices = values_of(a), [lift(c) for c in choices]
     shape = np.broadcast_shapes(a.shape, *(c.shape for c in choices))
     together = stack([broadcast_to(c, shape) for c in choices])
     which = np.broadcast_to(a, shape)[None]
@@ -186,22 +187,27 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     Tensor([2., 0.])
     """
     x = lift(x)
-    conditions = [np.broadcast_to(as_data(c), x.shape) for c in (condlist if np.ndim(condlist[0]) else [condlist])]
+    conditions = [np.broadcast_to(values_of(c), x.shape) for c in (condlist if np.ndim(condlist[0]) else [condlist])]
     if len(funclist) == len(conditions) + 1:
-        conditions.append(~np.any(conditions, axis=0))
+        conditions.append(np.logical_not(reduce(np.logical_or, conditions)))
     if len(funclist) != len(conditions):
         raise ValueError(f"piecewise: {len(funclist)} functions for {len(conditions)} conditions")
     out = np.zeros_like(x)
     for condition, f in zip(conditions, funclist, strict=True):
-        out[condition] = f(x[condition], *args, **kw) if callable(f) else f
+        if is_mask(condition):  # f, which is elementwise, works on all entries, on one of its own in place of others
+            own = values_of(ravel(x)[np.argmax(ravel(condition))])
+            f = f(where(condition, x, own), *args, **kw) if callable(f) else f
+            out = where(condition, f, out).astype(x.dtype)
+        else:
+            out[condition] = f(x[condition], *args, **kw) if callable(f) else f
     return out
 
 
 @implements(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """How often each number from 0 on is in `x`, or the sum of its `weights`, which have gradients."""
-    x = as_data(x)
-    counts = np.bincount(x, minlength=minlength)
+    x = values_of(x)
+    counts = computed(np.bincount, x, minlength=minlength)
     return counts if weights is None else scatter(weights, x, counts.shape)
 
 
@@ -216,15 +222,16 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         raise ValueError(f"interp: xp and fp of one length are needed, not shapes {xp.shape} and {fp.shape}")
     if period is not None:
         x, xp = x % period, xp % period
-        order = np.argsort(as_data(xp))
+        order = np.argsort(values_of(xp))
         order = np.concatenate([order[-1:], order, order[:1]])
         turn = np.zeros(order.shape)
         turn[[0, -1]] = -period, period
-        xp, fp, left, right = xp[order] + turn, fp[order], None, None
+        xp, fp, left, right = getitem(xp, order) + turn, getitem(fp, order), None, None
     last = xp.size - 1
-    low = np.clip(np.searchsorted(as_data(xp), as_data(x), side="right") - 1, 0, last)
+    low = np.clip(np.searchsorted(values_of(xp), values_of(x), side="right") - 1, 0, last)
     high = np.minimum(low + 1, last)
-    gap = xp[high] - xp[low]
-    out = fp[low] + (x - xp[low]) / np.where(gap == 0, 1, gap) * (fp[high] - fp[low])
+    (left_x, right_x), (left_y, right_y) = ([getitem(points, i) for i in (low, high)] for points in (xp, fp))
+    gap = right_x - left_x
+    out = left_y + (x - left_x) / np.where(gap == 0, 1, gap) * (right_y - left_y)
     out = where(x < xp[0], fp[0] if left is None else left, out)
     return out if right is None else where(x > xp[-1], right, out)

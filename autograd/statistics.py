@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from .batching import computed, everywhere
 from .elementwise import conj, sqrt, square
+from .indexing import getitem
 from .parts import real
 from .primitive import implements
 from .reductions import count_where, cumprod, cumsum, mean, prod, sum
 from .shaping import axes_of, broadcast_to, expand_dims, reshape
 from .sorting import sort
-from .tensor import apart, as_data, lift
+from .tensor import apart, lift, values_of
 
 __all__ = [
     "average", "median", "nancumprod", "nancumsum", "nanmean", "nanmedian", "nanpercentile", "nanprod", "nanquantile",
@@ -48,7 +50,7 @@ def var(
         return _mean_with.apply(squares, axis=axes, keepdims=bool(keepdims), correction=ddof)
     total = sum(squares, axis, keepdims=keepdims, where=where)
     count = np.maximum(count_where(where, x.shape, axis, keepdims) - ddof, 0)
-    return total / np.asarray(count, total.dtype)[()]
+    return total / lift(count).astype(total.dtype)
 
 
 _mean, _mean_with = mean.form, mean
@@ -161,26 +163,29 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
         a, q = lift(a), lift(q)
         if method not in _METHODS:
             raise ValueError(f"{name}: method {method!r} is none of {', '.join(_METHODS)}")
-        if not np.all(np.logical_and(q >= 0, q <= scale)):
+        if not everywhere(np.logical_and(q >= 0, q <= scale)):
             raise ValueError(f"{name}: q must be from 0 to {scale}")
         unsorted, kept = _in_rows(a, axis, name)
         rows = sort(unsorted, stable=False)
         if weights is not None:
             if method != "inverted_cdf":
                 raise ValueError(f"{name}: weights go with method 'inverted_cdf', not {method!r}")
-            weights = _in_rows(_weights_of(a, axis, as_data(weights), name), axis, name)[0]
-            ranks = np.where(np.isnan(as_data(unsorted)), np.nan, np.argsort(np.argsort(as_data(unsorted))))
-            place = numpy_function(ranks, as_data(q), -1, method=method, weights=weights)
-            out = rows[(*np.indices(rows.shape[:-1], sparse=True), np.nan_to_num(place, nan=-1).astype(np.intp))]
+            weights = _in_rows(_weights_of(a, axis, values_of(weights), name), axis, name)[0]
+            ranks = np.where(np.isnan(unsorted), np.nan, np.argsort(np.argsort(values_of(unsorted))))
+            place = computed(numpy_function, ranks, values_of(q), -1, method=method, weights=weights)
+            out = getitem(
+                rows, (*np.indices(rows.shape[:-1], sparse=True), np.nan_to_num(place, nan=-1).astype(np.intp))
+            )
             return _shaped(out, q.shape, kept, keepdims)
         n = np.sum(~np.isnan(rows), axis=-1) if skip_nan else rows.shape[-1]
         alpha, beta, weight = _METHODS[method]
         lead = q.shape
         place = (n + 1 - alpha - beta) * reshape(q / scale, (*lead, *(1,) * (rows.ndim - 1))) + (alpha - 1)
-        below = as_data(np.floor(place))
+        below = values_of(np.floor(place))
         t = weight(place - below, below).astype(rows.dtype if rows.dtype.kind == "f" else np.float64)
         places = np.indices(rows.shape[:-1], sparse=True)
-        low, high = (rows[(*places, np.clip(j, 0, as_data(n) - 1).astype(np.intp))] for j in (below, below + 1))
+        last = values_of(n) - 1
+        low, high = (getitem(rows, (*places, np.clip(j, 0, last).astype(np.intp))) for j in (below, below + 1))
         out = low + t * np.where(np.logical_and(low == high, np.isinf(low)), 0, high - low)
         if not skip_nan:
             out = np.where(np.isnan(rows[..., -1]), rows[..., -1], out)

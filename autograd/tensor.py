@@ -32,6 +32,12 @@ def borrowed(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     return array if copy or isinstance(data, (Tensor, list, tuple)) else shared(array)
 
 
+def values_of(x: Any) -> Any:
+    """The values of anything that can be a Tensor, as a constant: an array, or a Tensor if they differ over a batch."""
+    data = detached(x) if isinstance(x, Tensor) else as_data(x)
+    return wrap(data) if isinstance(data, Traced) else data
+
+
 def _differentiable(dtype: np.dtype[Any]) -> None:
     if dtype.kind not in "fc":
         raise TypeError(f"requires_grad: only float and complex tensors have gradients, not {dtype}")

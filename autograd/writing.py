@@ -8,10 +8,11 @@ import numpy as np
 
 from .arranging import resize
 from .calls import into
-from .indexing import plain_index, setitem
+from .indexing import getitem, is_mask, setitem
 from .primitive import implements
 from .shaping import broadcast_to, ravel, reshape
-from .tensor import Tensor, apart, as_data
+from .sorting import take
+from .tensor import Tensor, apart, values_of
 
 __all__ = ["copyto", "place", "put", "putmask"]
 
@@ -27,8 +28,8 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
     """
     new = broadcast_to(src, np.shape(dst))
     if where is not True:
-        where = np.broadcast_to(as_data(where), new.shape)
-        new = new[where]
+        where = np.broadcast_to(values_of(where), new.shape)
+        new = new if is_mask(where) else new[where]
     into(dst, new, "numpy.copyto", where, casting)
 
 
@@ -47,9 +48,9 @@ def _write(name: str, x: Any, index: Any, values: Any) -> None:
 def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
     """Write the values `v`, over and over, at the places `ind` of the flattened array."""
     _writable("put", a)
-    places = np.ravel(as_data(ind))
-    if mode != "raise":  # wrap or clip, as take does
-        places = np.arange(a.size).take(places, mode=mode)
+    places = np.ravel(values_of(ind))
+    if mode != "raise":
+        places = take(np.arange(a.size), places, mode=mode)
     if places.size:
         _write("put", a, places, resize(v, places.shape))
 
@@ -58,16 +59,19 @@ def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
 def putmask(a: Any, /, mask: Any, values: Any) -> None:
     """Write the `values`, over and over, and of these the ones that come to stand where the mask is True."""
     _writable("putmask", a)
-    mask = np.ravel(as_data(mask))
-    _write("putmask", a, mask, resize(values, (a.size,))[mask])
+    mask = reshape(values_of(mask), a.shape)
+    a._assign(np.where(mask, resize(values, a.shape), a).astype(a.dtype))
 
 
 @implements(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """Write the values, over and over, one after the other where the mask is True."""
-    places = np.flatnonzero(as_data(mask))
-    if places.size:
-        put(arr, places, vals)
+    mask = np.ravel(values_of(mask))
+    if np.size(vals):
+        turn = (np.cumsum(mask) - 1) % np.size(vals)
+        putmask(arr, mask, take(vals, turn))
+    elif np.any(mask):
+        raise ValueError("place: no values to insert")
 
 
 class Flat:
@@ -83,7 +87,7 @@ class Flat:
         return apart(ravel(self._tensor)[index])
 
     def __setitem__(self, index: Any, values: Any) -> None:
-        places = np.arange(len(self))[plain_index(index)]
+        places = getitem(np.arange(len(self)), index)
         _write("flat", self._tensor, places, resize(values, np.shape(places)))
 
 
