@@ -164,7 +164,7 @@ def _(x: Any, output_size: Any, return_indices: bool = False) -> Any:
     if not return_indices:
         return adaptive_max_pool.apply(x, sizes=sizes)
     out, places = adaptive_max_pool.watched(x, sizes=sizes)
-    return out, wrap(places) if isinstance(out, Tensor) else places
+    return out, wrap(places) if isinstance(out, Tensor) and not isinstance(places, Tensor) else places
 
 
 def _draw(draw: Any) -> tuple[Any, ...]:

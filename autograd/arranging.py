@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .batching import agreed, computed
-from .indexing import plain_index
+from .indexing import differs, getitem, plain_index
 from .primitive import implements
 from .shaping import (
     axes_of,
@@ -229,7 +229,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
 
 
 def _taken(x: Any, places: Any, axis: int) -> Any:
-    return x[(slice(None),) * axis + (places,)]
+    return getitem(x, (slice(None),) * axis + (places,))
 
 
 @implements(np.resize)
@@ -247,7 +247,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     """The array without the entries `obj` (an index, a slice, several, or a mask) along `axis` (None: flattened)."""
     arr, axis = _along(arr, axis, "delete")
-    return _taken(arr, np.delete(np.arange(arr.shape[axis]), plain_index(obj)), axis)
+    return _taken(arr, computed(np.delete, np.arange(arr.shape[axis]), _constant_index(obj)), axis)
 
 
 @implements(np.insert)
@@ -258,18 +258,23 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     Tensor([1., 8., 9., 2., 3.])
     """
     arr, axis = _along(arr, axis, "insert")
-    obj, values = plain_index(obj), lift(values)
+    obj, values = _constant_index(obj), lift(values)
     values = reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape)
     n = arr.shape[axis]
     one = not isinstance(obj, slice) and np.ndim(obj) == 0
     if one:  # as in a[..., obj, ...] = values, with any number of values along the first axis
         values = transpose(values, (*range(1, axis + 1), 0, *range(axis + 1, values.ndim)))
-    count = len(np.insert(np.zeros(n), obj, 0)) - n
+    count = len(computed(np.insert, np.zeros(n), obj, 0)) - n
     if count == 1:
         count = values.shape[axis]
     values = broadcast_to(values, (*arr.shape[:axis], count, *arr.shape[axis + 1 :]))
-    order = np.insert(np.arange(n), obj, np.arange(n, n + count))
+    order = computed(np.insert, np.arange(n), obj, np.arange(n, n + count))
     return _taken(concatenate([arr, values.astype(arr.dtype)], axis=axis), order, axis)
+
+
+def _constant_index(index: Any) -> Any:
+    """An index as `plain_index` gives it, with Tensors in it only where they differ over a batch."""
+    return values_of(lift(index)) if differs(index) else plain_index(index)
 
 
 def _along(x: Any, axis: int | None, name: str) -> tuple[Any, int]:

@@ -136,11 +136,12 @@ def into(out: Any, result: Any, name: str, where: Any = True, casting: Any = "sa
     if not np.can_cast(result.dtype, out.dtype, casting):
         raise TypeError(f"{name}: cannot cast the result from {result.dtype} to out, {out.dtype}, by {casting!r}")
     if not isinstance(out, Tensor):
+        values = as_data(result)
         if carried(result) and modes.recording:
             raise TypeError(f"{name}: out is a NumPy array, which cannot record the result; make it a Tensor")
         if where is True and out.shape != result.shape:
             raise ValueError(f"{name}: result of shape {result.shape} does not fit out of shape {out.shape}")
-        out[... if where is True else where] = as_data(result)
+        out[... if where is True else where] = values
         return out
     if result.dtype != out.dtype:
         result = lift(result).astype(out.dtype)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .batching import aligned, full, looped
+from .batching import aligned, computed, full, looped
 from .graph import Deferred, modes
 from .levels import level_of, raw
 from .primitive import linear
@@ -325,14 +325,22 @@ def _is_basic(part: Any) -> bool:
     return part is None or isinstance(part, slice)
 
 
+def _entries(mask: Any) -> Any:
+    """Where a mask that differs over a batch holds, where it holds as often in all examples."""
+    try:
+        return computed(np.nonzero, mask)
+    except ValueError:
+        raise TypeError(
+            "vmap: a mask picks a different number of entries in different examples; use where(mask, x, 0), or "
+            "where=mask of a reduction"
+        ) from None
+
+
 def _gathered(x: Any, index: Any) -> Any:
     """getitem where a part of the index differs over a batch: slices first, then places along the other axes."""
-    parts = _parts(index, x.shape)
-    if any(map(is_mask, parts)):
-        raise TypeError(
-            "vmap: a mask that differs from example to example picks a number of entries that does, too; "
-            "use where(mask, x, 0), or where=mask of a reduction"
-        )
+    parts: list[Any] = []
+    for part in _parts(index, x.shape):
+        parts += _entries(part) if is_mask(part) else [part]
     chosen = [i for i, part in enumerate(parts) if not _is_basic(part)]
     x = getitem(x, tuple(part if _is_basic(part) else slice(None) for part in parts))
     x = np.moveaxis(x, chosen, range(len(chosen)))
@@ -350,8 +358,11 @@ def places_of(index: Any, shape: tuple[int, ...]) -> Any:
 def _written(x: Any, index: Any, value: Any) -> Any:
     """setitem where a part of the index differs over a batch."""
     parts = _parts(index, x.shape)
-    if any(map(is_mask, parts)):
-        return _masked(x, parts, value)
+    if [part.dtype for part in parts if not _is_basic(part)] == [np.bool_]:
+        at = next(i for i, part in enumerate(parts) if is_mask(part))
+        behind = len(parts) - at - 1
+        if np.ndim(value) <= behind or value.shape[-1 - behind] == 1:
+            return _masked(x, parts, at, value)
     places = places_of(index, x.shape)
     value = np.broadcast_to(_without_ones(value, places.ndim), places.shape)
     return np.reshape(write.apply(np.reshape(x, x.size), value, places), x.shape)
@@ -364,25 +375,14 @@ def _without_ones(value: Any, ndim: int) -> Any:
     return value
 
 
-def _masked(x: Any, parts: list[Any], value: Any) -> Any:
-    """`x` with the value, the same for all entries that a mask picks, at parts of which that is one, the others slices."""
-    rest = [part for part in parts if not _is_basic(part)]
-    if len(rest) > 1:
-        raise TypeError("vmap: a mask that differs from example to example stands alone or beside slices; use where()")
-    (mask,), behind = rest, sum(map(_axes_named, parts[[is_mask(part) for part in parts].index(True) + 1 :]))
-    behind += parts[[is_mask(part) for part in parts].index(True) + 1 :].count(None)
-    basic: list[Any] = []
-    for part in parts:
-        basic += [part] if _is_basic(part) else [slice(None)] * mask.ndim
-    inner = getitem(x, tuple(basic))
-    value = _without_ones(value, inner.ndim - mask.ndim + 1)
+def _masked(x: Any, parts: list[Any], at: int, value: Any) -> Any:
+    """`x` with a value, one for all that the mask at a position of the index picks; the rest of it is slices."""
+    mask, behind = parts[at], len(parts) - at - 1
+    basic = (*parts[:at], *[slice(None)] * mask.ndim, *parts[at + 1 :])
+    part = getitem(x, basic)
+    value = _without_ones(value, part.ndim - mask.ndim + 1)
     if np.ndim(value) > behind:
-        if value.shape[-1 - behind] != 1:
-            raise TypeError(
-                "vmap: a mask that differs from example to example picks a number of entries that does, too: "
-                f"they cannot be {value.shape[-1 - behind]} values; use where()"
-            )
         lead, tail = value.shape[: -1 - behind], value.shape[np.ndim(value) - behind :]
         value = np.reshape(value, (*lead, *(1,) * mask.ndim, *tail))
     mask = np.reshape(mask, (*mask.shape, *(1,) * behind))
-    return setitem(x, tuple(basic), np.where(mask, value, inner).astype(x.dtype))
+    return setitem(x, basic, np.where(mask, value, part).astype(x.dtype))

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from .batching import computed
 from .indexing import setitem
-from .levels import raw
 from .primitive import implements, linear
 from .reductions import max, mean, min
 from .shaping import broadcast_to, concatenate, moveaxis
 from .statistics import median
-from .tensor import Tensor, lift, wrap
+from .tensor import Tensor, carried, lift
 
 __all__ = ["pad"]
 
@@ -73,14 +73,20 @@ def _(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any
         raise ValueError(f"pad: mode {mode!r} is not supported; there are {', '.join(_OPTIONS)}")
     if set(options) - {_OPTIONS[mode]}:
         raise ValueError(f"pad: mode {mode!r} has no option {', '.join(sorted(set(options) - {_OPTIONS[mode]}))}")
-    if not isinstance(x, Tensor) or x.dtype.kind not in "fc":
-        out = np.pad(raw(x) if isinstance(x, Tensor) else x, pad_width, mode, **options)  # type: ignore[call-overload]
-        return wrap(out) if isinstance(x, Tensor) else out
+    differentiable = isinstance(x, Tensor) and x.dtype.kind in "fc"
+    if not differentiable and not carried(lift(options.get("constant_values", 0))):
+        out = computed(np.pad, x, pad_width, mode, **options)
+        return out if isinstance(x, Tensor) else out.numpy()
     widths = _widths(pad_width, x.ndim)
     if mode == "constant":
         if not options:
             return pad.apply(x, widths=widths)
-        return setitem(np.pad(np.zeros(x.shape, x.dtype), widths, **options), _inside(x.shape, widths), x)
+        ends = lift(options["constant_values"])
+        if not isinstance(ends, Tensor):
+            return setitem(np.pad(np.zeros(x.shape, x.dtype), widths, **options), _inside(x.shape, widths), x)
+        for axis, pair in enumerate(broadcast_to(ends, (x.ndim, 2)).astype(x.dtype)):
+            x = _between(x, axis, pair, widths[axis])
+        return x
     for axis, width in enumerate(widths):
         if any(width):
             x = _pad_axis(x, axis, width, mode, {name: _along(axis, value, x) for name, value in options.items()})
@@ -103,6 +109,15 @@ def _along(axis: int, option: Any, x: Any) -> Any:
     return option if option is None or isinstance(option, str) else tuple(np.broadcast_to(option, (x.ndim, 2))[axis])
 
 
+def _between(x: Any, axis: int, ends: Any, width: tuple[int, int]) -> Any:
+    """The array between its two ends along an axis, as often as their widths say."""
+    first, last = (
+        broadcast_to(end, (*x.shape[:axis], count, *x.shape[axis + 1 :]))
+        for end, count in zip(ends, width, strict=True)
+    )
+    return concatenate([first, x, last], axis=axis)
+
+
 def _pad_axis(x: Any, axis: int, width: tuple[int, int], mode: str, options: dict[str, Any]) -> Any:
     """Padding of one axis: entries repeated, or else products with the matrix that the mode is."""
     n = x.shape[axis]
@@ -113,11 +128,7 @@ def _pad_axis(x: Any, axis: int, width: tuple[int, int], mode: str, options: dic
         before, after = (n if length is None else length for length in options.get("stat_length") or (None, None))
         lead, statistic = (slice(None),) * axis, _STATISTICS[mode]
         parts = [statistic(x[(*lead, part)], axis, keepdims=True) for part in (slice(before), slice(-after, None))]
-        first, last = (
-            broadcast_to(part, (*x.shape[:axis], count, *x.shape[axis + 1 :]))
-            for part, count in zip(parts, width, strict=True)
-        )
-        return concatenate([first, x, last], axis=axis)
+        return _between(x, axis, parts, width)
     constant = pad_one(np.zeros(n, x.dtype), width, mode, **options)
     ends = {name: (pair, (0, 0)) if name == "end_values" else pair for name, pair in options.items()}
     matrix = pad_one(np.eye(n, dtype=x.dtype), (width, (0, 0)), mode, **ends) - constant[:, None]

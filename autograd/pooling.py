@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from . import boxes, memory, pooled
-from .batching import folded
+from .batching import computed, folded
+from .levels import bottom
 from .machine import available
 from .primitive import linear, primitive
-from .tensor import Tensor, lift, wrap
+from .tensor import Tensor, lift, values_of, wrap
 from .threads import each
 from .windows import Geometry, agree, draw_geometry, geometry, sample_blocks, taps
 
@@ -245,6 +246,8 @@ def _(
     if not return_indices:
         return max_pool.apply(x, geo=geo)
     out, choice = max_pool.watched(x, geo=geo)
+    if isinstance(choice, Tensor):
+        return out, computed(_positions, choice, geo)
     positions = _positions(choice, geo)
     return out, wrap(positions) if isinstance(out, Tensor) else positions
 
@@ -386,12 +389,12 @@ def _(y: Any, indices: Any, spatial_shape: Any) -> Any:
     spatial = tuple(map(int, shape))
     if y.ndim < 3 or indices.shape != y.shape or len(spatial) != y.ndim - 2:
         raise ValueError(f"max_unpool: y of shape {y.shape}, indices of {indices.shape}, spatial shape {spatial}")
-    places = indices.data if isinstance(indices, Tensor) else indices
+    places, values = values_of(indices), bottom(indices)
     if places.dtype.kind not in "iu":
         raise TypeError(f"max_unpool: indices of dtype {places.dtype} are not integers")
-    if places.size and not (places.min() >= 0 and places.max() < math.prod(spatial)):
+    if values.size and not (values.min() >= 0 and values.max() < math.prod(spatial)):
         raise ValueError(
-            f"max_unpool: indices from {places.min()} to {places.max()} do not fit spatial shape {spatial}"
+            f"max_unpool: indices from {values.min()} to {values.max()} do not fit spatial shape {spatial}"
         )
     return max_unpool.apply(y, places, spatial_shape=spatial)
 

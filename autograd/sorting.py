@@ -13,7 +13,7 @@ from .elementwise import where
 from .indexing import getitem, is_mask, scatter
 from .primitive import implements
 from .shaping import axes_of, broadcast_to, ravel, reshape, stack
-from .tensor import Tensor, apart, as_data, lift, values_of
+from .tensor import Tensor, apart, lift, values_of
 
 __all__ = [
     "argsort", "bincount", "choose", "compress", "extract", "interp", "partition", "piecewise", "put_along_axis",
@@ -147,7 +147,7 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
     """The slices of `a` along `axis` (None: the entries of the flattened array) where `condition` holds."""
-    return take(a, np.flatnonzero(as_data(condition)), axis)
+    return take(a, np.flatnonzero(values_of(condition)), axis)
 
 
 @implements(np.extract)

@@ -173,9 +173,8 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
             weights = _in_rows(_weights_of(a, axis, values_of(weights), name), axis, name)[0]
             ranks = np.where(np.isnan(unsorted), np.nan, np.argsort(np.argsort(values_of(unsorted))))
             place = computed(numpy_function, ranks, values_of(q), -1, method=method, weights=weights)
-            out = getitem(
-                rows, (*np.indices(rows.shape[:-1], sparse=True), np.nan_to_num(place, nan=-1).astype(np.intp))
-            )
+            place = np.nan_to_num(place, nan=-1).astype(np.intp)
+            out = getitem(rows, (*np.indices(rows.shape[:-1], sparse=True), place))
             return _shaped(out, q.shape, kept, keepdims)
         n = np.sum(~np.isnan(rows), axis=-1) if skip_nan else rows.shape[-1]
         alpha, beta, weight = _METHODS[method]

@@ -173,7 +173,7 @@ def max_unpool_nd(
                 f"{name}: output_size={tuple(output_size)}; it must be within one stride {steps} of {tuple(default)}"
             )
 
-    places = indices.data if isinstance(indices, Tensor) else np.asarray(indices)
+    places = indices if isinstance(indices, Tensor) else np.asarray(indices)
     if input.ndim == dims + 1:
         places = places[None]
     return _batched(lambda x: autograd.max_unpool(x, places, shape), input, dims, name)
