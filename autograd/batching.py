@@ -157,7 +157,7 @@ def agreed(x: Any, what: str) -> Any:
     values = np.asarray(bottom(x))
     rows = values.reshape(-1, *np.shape(x))
     if len(rows) > 1 and (rows != rows[0]).any():
-        raise TypeError(f"vmap: {what} differs from example to example, and with it the shape of the result")
+        raise TypeError(f"vmap: {what} must be the same for all examples of a batch")
     return rows[0]
 
 

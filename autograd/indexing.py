@@ -12,6 +12,7 @@ from .graph import Deferred, modes
 from .levels import level_of, raw
 from .primitive import linear
 from .tensor import Tensor, lift, values_of
+from .views import link
 
 __all__ = ["getitem", "scatter", "setitem"]
 
@@ -49,7 +50,11 @@ def _(x: Any, value: Any, *, index: Any) -> Any:
 @getitem.public
 def _(x: Any, index: Any) -> Any:
     if modes.depth and differs(index):
-        return _gathered(lift(x), index)
+        x = lift(x)
+        out = _gathered(x, index)
+        if isinstance(x, Tensor) and out.ndim and all(_is_basic(p) or not p.ndim for p in _parts(index, x.shape)):
+            link(out, x, Picked, {"index": index})
+        return out
     return getitem.apply(lift(x), index=plain_index(index))
 
 
@@ -348,6 +353,20 @@ def _gathered(x: Any, index: Any) -> Any:
     new = out.ndim - x.ndim + len(chosen)
     lead = chosen[0] if chosen[-1] - chosen[0] < len(chosen) else 0  # NumPy's order
     return np.moveaxis(out, range(new), range(lead, lead + new))
+
+
+class Picked:
+    """What takes a view by an index that differs over a batch, as far as views ask."""
+
+    name, options = "getitem", ("index",)
+
+    @staticmethod
+    def apply(x: Any, *, index: Any) -> Any:
+        return _gathered(x, index)
+
+    @staticmethod
+    def put(x: Any, value: Any, *, index: Any) -> Any:
+        return _written(x, index, value)
 
 
 def places_of(index: Any, shape: tuple[int, ...]) -> Any:
