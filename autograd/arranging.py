@@ -98,6 +98,7 @@ def column_stack(tup: Any) -> Any:
 def block(arrays: Any) -> Any:
     """An array made of blocks in nested lists: the innermost are joined along the last axis.
 
+    >>> from pullback import Tensor
     >>> block([[Tensor([[1.0]]), Tensor([[2.0, 3.0]])], [np.zeros((1, 3))]])
     Tensor([[1., 2., 3.],
             [0., 0., 0.]])
@@ -196,6 +197,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 def tile(A: Any, reps: Any) -> Any:
     """The array repeated as a whole, `reps` times along each axis.
 
+    >>> from pullback import Tensor
     >>> tile(Tensor([1.0, 2.0]), (2, 2))
     Tensor([[1., 2., 1., 2.],
             [1., 2., 1., 2.]])
@@ -214,6 +216,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     """The array with every entry along `axis` (None: of the flattened array) repeated, as often as `repeats`
     says for all or for each.
 
+    >>> from pullback import Tensor
     >>> repeat(Tensor([1.0, 2.0]), 2)
     Tensor([1., 1., 2., 2.])
     """
@@ -254,6 +257,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """The array with `values` put before the entries `obj` (an index, a slice, several, or a mask) along `axis`.
 
+    >>> from pullback import Tensor
     >>> insert(Tensor([1.0, 2.0, 3.0]), [1, 1], Tensor([8.0, 9.0]))
     Tensor([1., 8., 9., 2., 3.])
     """
@@ -353,6 +357,7 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
 def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:
     """The windows of a shape that slide along `axis` (None: along all), their axes behind those of the array.
 
+    >>> from pullback import Tensor
     >>> sliding_window_view(Tensor([1.0, 2.0, 3.0]), 2)
     Tensor([[1., 2.],
             [2., 3.]])

@@ -126,6 +126,10 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness:
     the results, None of one that is the same for all. ValueError where the arguments have different numbers of examples
     or none, and where `out_axes` is None for a result that depends on the example.
 
+    Indices, masks to write by, counts and the like may differ from example to example, too. What gives results whose
+    shapes differ is an error (`x[mask]`, `nonzero`, `unique`, `trim_zeros`): `where(mask, x, 0)`, `where=mask` of a
+    reduction and `minlength=` of `bincount` give results of one shape.
+
     Where `f` draws random numbers of `nn` (dropout), `randomness` says whether they are "different" for each example
     or the "same" for all, as in PyTorch; RuntimeError where it does not ("error").
 

@@ -197,3 +197,14 @@ def test_what_is_written_may_have_more_axes_of_length_1_in_front(index, shape):
     np.testing.assert_array_equal(pb.grad(f)(value).data, expected)
     np.testing.assert_array_equal(pb.vmap(pb.grad(f))(np.stack([value, value])).data, [expected, expected])
     np.testing.assert_allclose(pb.jacobian(f)(value).data, expected)
+
+
+def test_the_last_value_of_one_place_counts_in_any_layout():
+    """NumPy goes through arrays backwards where all of them lie so in memory."""
+    places, values = np.array([[0, 0]])[:, ::-1], np.array([[2.0, 1.0]])[:, ::-1]
+    x, v = Tensor(np.zeros(2)), Tensor(values, requires_grad=True)
+    v._held = v._held[:, ::-1].copy()[:, ::-1]
+    out = pb.setitem(x, places, v)
+    np.testing.assert_array_equal(out.numpy(), [2.0, 0.0])
+    out.sum().backward()
+    np.testing.assert_array_equal(v.grad.numpy(), [[0.0, 1.0]])
