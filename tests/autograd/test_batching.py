@@ -200,3 +200,42 @@ def test_jacobian_takes_all_rows_at_once():
     rows = jacobian(f)(x).numpy()
     assert len(calls) == 1
     np.testing.assert_allclose(rows, ((1 - np.tanh(np.outer(x, W[0])) ** 2) * W[0]).T, rtol=1e-12)
+
+
+def test_indices_and_masks_of_an_outer_batch_inside_an_inner_one():
+    i, mask = np.array([1, -1, 2, 0, 0]), RNG.normal(size=(5, 3)) > 0
+
+    def written(row, i, k):
+        row = row * 1
+        row[[i, k]] = 7.0
+        return row
+
+    def cleared(row, mask):
+        row = row * 1
+        row[mask] = 0.0
+        return row
+
+    k = np.arange(4) % 3
+    each = [[written(X[n, m], i[n], k[m]) for m in range(4)] for n in range(5)]
+    nested = vmap(lambda x, i: vmap(lambda row, k: written(row, i, k))(x, k))
+    np.testing.assert_array_equal(nested(X, i).numpy(), each)
+    each = [[X[n, m, [i[n], k[m]]] for m in range(4)] for n in range(5)]
+    nested = vmap(lambda x, i: vmap(lambda row, k: row[[i, k]])(x, k))
+    np.testing.assert_array_equal(nested(X, i).numpy(), each)
+    nested = vmap(lambda x, mask: vmap(lambda row: cleared(row, mask))(x))
+    np.testing.assert_array_equal(nested(X, mask).numpy(), np.where(mask[:, None], 0, X))
+
+
+def test_second_derivatives_through_writes_at_an_index_of_each_example():
+    def f(x, i):
+        y = x * x
+        y[:, i] = y[:, 0] ** 2 * x[:, 1]
+        np.multiply.at(y, (i,), x[0])
+        row = y[i]
+        row *= x[1]
+        return (y**3).sum()
+
+    i = np.array([1, -1, 2, 0, 0])
+    np.testing.assert_allclose(vmap(f)(X, i).numpy(), [f(x, k) for x, k in zip(X, i, strict=True)], rtol=1e-12)
+    expected = [hessian(lambda x, k=k: f(x, k))(x).numpy() for x, k in zip(X, i, strict=True)]
+    np.testing.assert_allclose(vmap(hessian(f))(X, i).numpy(), expected, rtol=1e-9, atol=1e-9)

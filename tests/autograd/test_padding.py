@@ -82,3 +82,11 @@ def test_complex_and_scalars():
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call(Tensor(X))
+
+
+def test_gradients_of_the_constants():
+    x, ends = np.arange(6.0).reshape(2, 3), np.array([[1.5, -2.0], [0.5, 3.0]])
+    both = [Tensor(a, requires_grad=True) for a in (x, ends)]
+    assert gradcheck(lambda x, ends: pb.pad(x, ((1, 2), (0, 1)), constant_values=ends) ** 2, both)
+    out = pb.pad(x, ((1, 2), (0, 1)), constant_values=Tensor(ends, requires_grad=True))
+    np.testing.assert_array_equal(out.detach().numpy(), np.pad(x, ((1, 2), (0, 1)), constant_values=ends))
