@@ -123,7 +123,9 @@ def _(draw: Any) -> Any:
 def setitem(x: Any, value: Any, *, index: Any) -> Any:
     """A copy of `x` with `value` at `index`; where an entry is named twice, the last value counts."""
     out = np.array(x)
-    out[index] = value if _basic(index) else np.asarray(value, order="C")  # NumPy goes backwards where all arrays do
+    if getattr(value, "ndim", 0) > 1 and not _basic(index):
+        value = np.asarray(value, order="C")  # NumPy goes backwards where all arrays do
+    out[index] = value
     return out
 
 

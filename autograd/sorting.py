@@ -13,7 +13,7 @@ from .elementwise import where
 from .indexing import getitem, is_mask, scatter
 from .primitive import implements
 from .shaping import axes_of, broadcast_to, ravel, reshape, stack
-from .tensor import Tensor, apart, lift, values_of
+from .tensor import Tensor, apart, lift, values_of, wrap
 
 __all__ = [
     "argsort", "bincount", "choose", "compress", "extract", "interp", "partition", "piecewise", "put_along_axis",
@@ -230,7 +230,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     last = xp.size - 1
     low = np.clip(np.searchsorted(values_of(xp), values_of(x), side="right") - 1, 0, last)
     high = np.minimum(low + 1, last)
-    (left_x, right_x), (left_y, right_y) = ([getitem(points, i) for i in (low, high)] for points in (xp, fp))
+    if isinstance(low, Tensor):
+        xp, fp = (points if isinstance(points, Tensor) else wrap(points) for points in (xp, fp))
+    left_x, right_x, left_y, right_y = xp[low], xp[high], fp[low], fp[high]
     gap = right_x - left_x
     out = left_y + (x - left_x) / np.where(gap == 0, 1, gap) * (right_y - left_y)
     out = where(x < xp[0], fp[0] if left is None else left, out)

@@ -217,7 +217,8 @@ def _pad_axis(x: Any, axis: int, widths: tuple[int, int], mode: str, value: floa
         x = getitem(x, (slice(None),) * axis + (slice(start, stop),))
         widths = max(widths[0], 0), max(widths[1], 0)
     if mode == "constant":
-        blocks = [np.full((*x.shape[:axis], n, *x.shape[axis + 1 :]), value, x.dtype) for n in widths]
+        fill = autograd.full if isinstance(value, Tensor) else np.full
+        blocks = [fill((*x.shape[:axis], n, *x.shape[axis + 1 :]), value, dtype=x.dtype) for n in widths]
         return autograd.concatenate([blocks[0], x, blocks[1]], axis=axis)
     length = x.shape[axis]
     most = {"reflect": length - 1, "circular": length}.get(mode, max(widths))

@@ -287,7 +287,10 @@ def _own():
             (lambda x, f=f: f(x), MATRIX)
             for f in (F.elu, F.gelu, F.leaky_relu, F.silu, F.softplus, F.softmax, F.log_softmax)
         ],
-        "F.pad": [(lambda x: F.pad(x, (1, 2), mode="replicate"), LINES)],
+        "F.pad": [
+            (lambda x: F.pad(x, (1, 2), mode="replicate"), LINES),
+            (lambda x, c: F.pad(x, (1, 2), value=c), LINES, normal()),
+        ],
     }  # fmt: skip
     for dims, x in enumerate((LINES, IMAGES, VOLUMES), 1):
         w = normal(2, x.shape[2], *(2,) * dims)
