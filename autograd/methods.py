@@ -279,6 +279,12 @@ def _conj(self: Tensor) -> Any:
     return el.conj(self) if self.dtype.kind == "c" else self
 
 
+def _set_imag(self: Tensor, values: Any) -> None:
+    if self.dtype.kind != "c":
+        raise TypeError(f"imag: a Tensor of {self.dtype} has no imaginary part to write into")
+    self.imag[...] = values
+
+
 def _one_or_several(given: tuple[Any, ...]) -> Any:
     return given[0] if len(given) == 1 else given
 
@@ -316,8 +322,8 @@ _attributes: dict[str, Any] = {
     "sort": _in_place(sort),
     "take": take,
     "round": parts.round,
-    "real": property(parts.real.form),
-    "imag": property(parts.imag.form),
+    "real": property(parts.real.form, lambda self, values: self.real.__setitem__(..., values)),
+    "imag": property(parts.imag.form, _set_imag),
     "conjugate": _conj,
     "__divmod__": parts.divmod,
     "__rdivmod__": lambda self, other: parts.divmod(other, self),

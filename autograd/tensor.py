@@ -169,7 +169,7 @@ class Tensor:
         return "cpu"
 
     def detach(self) -> Tensor:
-        """The same values without the graph."""
+        """The same values without the graph, as a tensor of its own: neither sees what is written into the other."""
         return wrap(detached(self))
 
     def detach_(self) -> Tensor:
