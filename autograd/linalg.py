@@ -24,7 +24,7 @@ from .decompositions import (
     qr,
     svd,
 )
-from .matrix_functions import expm, logm, sqrtm
+from .matrix_functions import expm, logm, solve_sylvester, sqrtm
 from .methods import constant
 from .primitive import implements
 from .products import matmul, tensordot, vecdot
@@ -71,6 +71,7 @@ __all__ = [
     "qr",
     "slogdet",
     "solve",
+    "solve_sylvester",
     "solve_triangular",
     "sqrtm",
     "svd",
