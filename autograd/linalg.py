@@ -367,7 +367,8 @@ def cond(x: Any, p: Any = None) -> Any:
         raise LinAlgError(f"cond: not defined for empty matrices, of shape {x.shape}")
     if p in (None, 2, -2):
         s = svdvals(x)
-        above, below = (s[..., -1], s[..., 0]) if p == -2 else (s[..., 0], s[..., -1])
+        largest, smallest = red.max(s, -1), red.min(s, -1)  # those that tie share the gradient
+        above, below = (smallest, largest) if p == -2 else (largest, smallest)
         return el.where(below == 0, np.inf, above / el.where(below == 0, 1, below))
     singular = slogdet(x)[0] == 0
     x = el.where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
