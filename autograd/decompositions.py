@@ -5,10 +5,11 @@ complex ones) or basis (of a complement): where it does, it is a LinAlgError.
 
 Where values repeat (but for rounding), their vectors are an arbitrary basis, and no derivative of them exists. That of
 what is made of them may: of V f(w) V^T it does. But from the cotangents of w and V alone nothing can tell f(w) = 1 from
-f(w) = w^2 there. So gradients are right where the cotangents of the vectors vanish within their common space, and those
-of its values are equal, as for sum(w); where a function does not see the values at all, it is enough that their common space
-may turn, as for the projection on it. Else they are NaN. So are tangents of w and V in a direction that splits the
-values. `linalg.matrix_function` has all derivatives of V f(w) V^T.
+f(w) = w^2 there. So gradients are right where the cotangents of the vectors vanish within their common space and those
+of its values are equal, as for sum(w); for a function that does not see the values at all it is enough that turning the
+basis changes nothing, as for the projection on the space. Else they are NaN. So are tangents of w and V in a direction
+that splits the values. `linalg.matrix_function` has all derivatives of V f(w) V^T.
+(Where all cotangents vanish, as those of V w V^T at 0 may, the gradient is 0: that is beyond any rule.)
 Sources: Giles, Collected matrix derivative results, 2008; Townsend, Differentiating the SVD, 2016; Walter and
 Lehmann, On evaluating higher-order derivatives of the QR decomposition, 2012; Wan and Zhang, 2019 (complex SVD).
 """

@@ -38,7 +38,7 @@ def function_of_matrix(a: Any, *directions: Any, f: Any) -> Any:
     if not directions:
         out = (v * weights[..., None, :]) @ inverse
     else:
-        terms = [x for i, d in enumerate(directions) for x in (inverse @ d @ v, [..., i, i + 1])]
+        terms: Any = [x for i, d in enumerate(directions) for x in (inverse @ d @ v, [..., i, i + 1])]
         out = v @ np.einsum(weights, [..., *range(k + 1)], *terms, [..., 0, k]) @ inverse
     dtype = np.result_type(a, *directions, np.float32 if real else np.complex64)
     return (out if dtype.kind == "c" else out.real).astype(dtype)
@@ -121,7 +121,8 @@ def _divided_differences(f: Callable[..., Any], w: Any, order: int) -> Any:
     for k in range(1, order + 1):
         places = np.indices((n,) * (k + 1)).reshape(k + 1, -1)
         points = w[:, places]  # (m, k + 1, n ** (k + 1))
-        gap, quotient, error = np.zeros(points[:, 0].shape, w.dtype), 0, 0
+        gap = np.zeros(points[:, 0].shape, w.dtype)
+        quotient, error = np.zeros(gap.shape, values.dtype), np.zeros(gap.shape)
         for i, j in combinations(range(k + 1), 2):
             one, other = (np.ravel_multi_index(np.delete(places, at, 0), (n,) * k) for at in (i, j))
             distance, new = points[:, j] - points[:, i], values[:, one] - values[:, other]

@@ -47,7 +47,8 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
     if not q.size or 0 in lead:
         return np.zeros((*lead, m, n), dtype)
     stacks = (np.broadcast_to(x, (*lead, *x.shape[-2:])).reshape(-1, *x.shape[-2:]) for x in (a, b, q))
-    out = np.array([_solution(*terms, np.finfo(dtype).eps) for terms in zip(*stacks, strict=True)])
+    eps = np.finfo(dtype).eps
+    out = np.array([_solution(a, b, q, eps) for a, b, q in zip(*stacks, strict=True)])
     return (out if dtype.kind == "c" else out.real).reshape(*lead, m, n).astype(dtype)
 
 

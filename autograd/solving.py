@@ -114,8 +114,8 @@ def cofactor(a: Any, *directions: Any) -> Any:
     others = np.where(np.all(chosen < 2, axis=-1), others, 0)
     total = np.zeros(a.shape[-2:], np.result_type(u, *directions))
     for order in permutations(rows):
-        terms = [x for row, d in enumerate(turned, 1) for x in (d, [..., row, order[row]])]
-        result = [..., 0, order[0]] if order[0] else [..., 0]
+        terms: Any = [x for row, d in enumerate(turned, 1) for x in (d, [..., row, order[row]])]
+        result: Any = [..., 0, order[0]] if order[0] else [..., 0]
         term = _parity(order) * np.einsum(others, [..., *rows], *terms, result)
         total = total + (term if order[0] else np.where(np.eye(n, dtype=bool), term[..., None, :], 0))
     return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None].astype(u.dtype) * (u.conj() @ total @ vh.conj())
