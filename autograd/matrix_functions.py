@@ -54,11 +54,13 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
 
 def _solution(a: Any, b: Any, q: Any, eps: Any) -> Any:
     """By the Schur forms r and s of a and b: r y + y s = u^H q v, with x = u y v^H."""
+    if not all(np.all(np.isfinite(x)) for x in (a, b, q)):
+        return np.full(q.shape, np.nan)
     double = np.result_type(a, b, q, np.float64)
     schur = from_scipy("schur")
     (r, u), (s, v) = (schur(x.astype(double), output="complex") for x in (a, b))
     w, z = np.diagonal(r)[:, None], np.diagonal(s)
-    if np.any(np.abs(w + z) <= len(w) * eps * (np.abs(w) + np.abs(z))):
+    if np.any(np.abs(w + z) <= 8 * len(w) * eps * (np.abs(w) + np.abs(z))):
         raise np.linalg.LinAlgError("solve_sylvester: an eigenvalue of a is one of -b, there is no single solution")
     (solver,) = from_scipy("get_lapack_funcs")(("trsyl",), (r, s))
     y, scale, _ = solver(r, s, u.conj().T @ q @ v)
