@@ -212,7 +212,10 @@ def _(g: Any, out: Any, largest: Any, dependent: Any) -> Any:
     along, same = v.mT @ gv, _repeated(w) | dependent
     unknown = _pairs(same & (_matters(along, gv) | _differ(gw)))
     inner = np.where(unknown, np.nan, _reciprocal_gaps(w, same) * along)
-    return np.linalg.solve(v.mT, on_diagonal(inner, gw[..., None, :]) @ v.mT)
+    n = v.shape[-1]
+    mean = np.sum(gw, axis=-1, keepdims=True)[..., None] / max(n, 1)  # apart: of it no rounding is made large
+    inner = on_diagonal(inner, (gw - mean[..., 0])[..., None, :])
+    return np.linalg.solve(v.mT, inner @ v.mT) + mean * np.eye(n, dtype=v.dtype)
 
 
 @eig.jvp("a")

@@ -106,6 +106,7 @@ def _is_real(a: Any, w: Any, f: Callable[..., Any]) -> bool:
     return bool(np.allclose(np.conj(ahead), behind, equal_nan=True))
 
 
+@np.errstate(all="ignore")
 def _divided_differences(f: Callable[..., Any], w: Any, order: int) -> Any:
     """f[w_i, ..., w_j] for all choices of `order` + 1 of the numbers w (m, n): of shape (m, n, ..., n).
 
@@ -117,7 +118,9 @@ def _divided_differences(f: Callable[..., Any], w: Any, order: int) -> Any:
     m, n = w.shape
     eps = np.finfo(w.dtype).eps
     values = _values(f, w)
-    errors = eps * np.abs(values)
+    errors = eps * (
+        np.abs(values) + np.abs(w * _values(f, w, 1)) if order else values
+    )  # f may be small by cancellation
     for k in range(1, order + 1):
         places = np.indices((n,) * (k + 1)).reshape(k + 1, -1)
         points = w[:, places]  # (m, k + 1, n ** (k + 1))
