@@ -55,7 +55,7 @@ def _half(x: Any) -> Any:
     return on_diagonal(np.where(np.tri(x.shape[-1], dtype=bool), x, 0), x / 2)
 
 
-def _rounding(x: Any, size: Any) -> Any:
+def rounding(x: Any, size: Any) -> Any:
     """Which of some values are nothing but rounding beside `size`, all of them together."""
     return np.abs(x) <= 4 * x.shape[-1] * np.finfo(x.dtype).eps * size
 
@@ -63,7 +63,7 @@ def _rounding(x: Any, size: Any) -> Any:
 def _repeated(w: Any) -> Any:
     """At (i, j), whether w_i and w_j are equal but for rounding."""
     size = np.sum(np.abs(w), axis=-1, keepdims=True)
-    return _rounding(w[..., None, :] - w[..., :, None], size[..., None])
+    return rounding(w[..., None, :] - w[..., :, None], size[..., None])
 
 
 def _reciprocal(x: Any, lost: Any) -> Any:
@@ -379,7 +379,7 @@ def _turned(u: Any, within: Any, out_of: Any, unknown: Any) -> Any:
 
 def _alike(s: Any) -> tuple[Any, Any, Any]:
     """At (i, j), whether s_i and s_j are equal but for rounding; which are 0; at (i, j), whether both are."""
-    zero = _rounding(s, np.sum(np.abs(s), axis=-1, keepdims=True))
+    zero = rounding(s, np.sum(np.abs(s), axis=-1, keepdims=True))
     none = zero[..., None, :] & zero[..., :, None]
     return _repeated(s) | none, zero, none
 

@@ -22,6 +22,7 @@ from .decompositions import (
     eig,
     eigh,
     qr,
+    rounding,
     svd,
 )
 from .matrix_functions import expm, logm, solve_sylvester, sqrtm
@@ -296,8 +297,13 @@ def _values(x: Any) -> Any:
     return el.abs(svdvals(x))
 
 
+def _that_count(x: Any) -> Any:
+    s = svdvals(x)
+    return el.where(rounding(s, red.sum(s, -1, keepdims=True)), 0, s)
+
+
 _MATRIX_NORMS: dict[Any, Any] = {  # what is reduced along the last axis, and how
-    "nuc": (_values, red.sum),
+    "nuc": (_that_count, red.sum),
     2: (_values, _largest),
     -2: (_values, red.min),
     1: (lambda x: red.sum(el.abs(x), -2), _largest),

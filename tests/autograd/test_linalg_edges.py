@@ -381,11 +381,11 @@ def test_gradients_that_do_not_depend_on_the_basis_are_right_where_values_repeat
         p = v[:, 1:] @ v[:, 1:].T
         q = np.eye(3) - p
         for f in (
-            lambda x: (lambda v: v @ v.mT)(linalg.eigh(symmetric(x)).eigenvectors[:, 1:]),
+            lambda x: (lambda u: u @ u.mT)(linalg.eigh(symmetric(x)).eigenvectors[:, 1:]),
             lambda x: (lambda u: u @ u.mT)(linalg.svd(symmetric(x)).U[:, :2]),
             lambda x: (lambda u: u.mT @ u)(linalg.svd(symmetric(x)).Vh[:2]),
         ):
-            gradient = grad(lambda x, f=f: (f(x) * g).sum(), a)
+            gradient = grad(lambda x, f=f, g=g: (f(x) * g).sum(), a)
             np.testing.assert_allclose(gradient, p @ g @ q + q @ g @ p, atol=1e-12)
     d = RNG.normal(size=(3, 3))
     u = np.linalg.qr(d).Q  # the polar factor of u (1 + t x) turns by the antisymmetric part of x
@@ -445,6 +445,14 @@ def test_what_belongs_to_singular_values_that_vanish(shape):
         np.testing.assert_allclose(
             grad(lambda x: pb.cosh(linalg.svdvals(x)).sum(), a), np.sinh(size) * a / (size or 1), atol=1e-12
         )
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 3), (4, 4)])
+def test_nuclear_norm_of_matrices_of_lower_rank(shape):
+    """The subgradient U V^T of the singular values that are not 0."""
+    u, v = RNG.normal(size=shape[0]), RNG.normal(size=shape[1])
+    a = np.outer(u, v)
+    np.testing.assert_allclose(grad(lambda x: linalg.norm(x, "nuc"), a), a / np.linalg.norm(a), atol=1e-12)
 
 
 def test_condition_where_singular_values_tie_is_smallest():

@@ -1,4 +1,4 @@
-"""matrix_function: of polynomials and of what has divided differences in closed form, where eigenvalues repeat or nearly."""
+"""matrix_function: polynomials, and what has divided differences in closed form, where eigenvalues are (nearly) equal."""
 
 import numpy as np
 import pytest
