@@ -287,6 +287,11 @@ def test_mixed_second_derivative_of_a_determinant_that_is_0_but_for_rounding():
     np.testing.assert_allclose(second.reshape(4, 4), np.fliplr(np.diag([1.0, -1.0, -1.0, 1.0])), atol=1e-14)
 
 
+def test_second_derivatives_of_det_where_singular_values_are_far_apart():
+    second = pb.hessian(linalg.det)(np.diag([1e10, 1e-10])).numpy()
+    np.testing.assert_allclose(second.reshape(4, 4), np.fliplr(np.diag([1.0, -1.0, -1.0, 1.0])), atol=1e-14)
+
+
 # Functions of a matrix through its decompositions, where values repeat: right, or NaN
 
 SPECTRA = {
@@ -445,6 +450,11 @@ def test_what_belongs_to_singular_values_that_vanish(shape):
         np.testing.assert_allclose(
             grad(lambda x: pb.cosh(linalg.svdvals(x)).sum(), a), np.sinh(size) * a / (size or 1), atol=1e-12
         )
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 3), (2, 2)])
+def test_the_sum_of_singular_values_has_no_derivative_at_0(shape):
+    assert np.isnan(grad(lambda x: linalg.svdvals(x).sum(), np.zeros(shape))).all()
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (2, 3), (4, 4)])

@@ -1,4 +1,4 @@
-"""matrix_function: polynomials, and what has divided differences in closed form, where eigenvalues are (nearly) equal."""
+"""matrix_function: polynomials and closed forms of divided differences, where eigenvalues are equal, or nearly."""
 
 import numpy as np
 import pytest
@@ -106,6 +106,13 @@ def test_where_f_jumps_between_eigenvalues_it_is_the_quotient():
     a = np.diag([-1 + 1e-9j, -1 - 1e-9j])
     out = jvp(lambda x: linalg.matrix_function(x, pb.log), (a,), (np.ones_like(a),))[1].numpy()
     np.testing.assert_allclose(out, [[-1, np.pi / 1e-9], [np.pi / 1e-9, -1]], rtol=1e-6)
+
+
+def test_far_apart_eigenvalues_with_nearly_equal_values_have_the_quotient():
+    """(sin(1 + 20 pi) - sin(1)) / 20 pi = 0, where the mean of the cosine between takes many nodes."""
+    a = np.diag([1.0, 1 + 20 * np.pi])
+    out = jvp(lambda x: linalg.matrix_function(x, pb.sin), (a,), (np.ones((2, 2)),))[1].numpy()
+    np.testing.assert_allclose(out, np.cos(1) * np.eye(2), atol=1e-14)
 
 
 def test_the_projection_on_a_space_of_repeated_eigenvalues():

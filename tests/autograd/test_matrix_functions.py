@@ -111,6 +111,13 @@ def test_gradients_at_symmetric_indefinite_matrices(name):
         np.testing.assert_allclose(np.sum(x.grad.numpy() * d), np.sum(g * along).real, rtol=1e-9)
 
 
+@pytest.mark.parametrize("scale", [0.2, 0.78, 1.28, 5.0, 1e6])
+def test_derivative_of_logm_to_rounding(scale):
+    """log'(scale) at multiples of the identity, for all sizes of logarithms (of which there are half, quarter, ...)."""
+    d = RNG.normal(size=(2, 2))
+    np.testing.assert_allclose(jvp(linalg.logm, (scale * np.eye(2),), (d,))[1].numpy(), d / scale, rtol=4e-14)
+
+
 @pytest.mark.parametrize("name", ["sqrtm", "logm"])
 @pytest.mark.parametrize("a", [np.zeros((2, 2)), np.diag([1.0, 0.0]), [[1.0, 2.0], [2.0, 4.0]], np.diag([0j, 1j])])
 @pytest.mark.filterwarnings("ignore:.*ingular", "ignore:logm result may be inaccurate", "ignore:Matrix is singular")
