@@ -8,6 +8,7 @@ import typing
 
 from . import fft, gradients, interop, scimath, special
 from . import linalg as _linalg  # for NumPy's own linalg to find it
+from . import matrix_calculus as _matrix_calculus  # for the registry to have its primitive
 from .adaptive import *
 from .anomaly import *
 from .arranging import *

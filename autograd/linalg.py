@@ -22,9 +22,10 @@ from .decompositions import (
     eig,
     eigh,
     qr,
+    rounding,
     svd,
 )
-from .matrix_functions import expm, logm, sqrtm
+from .matrix_functions import expm, logm, solve_sylvester, sqrtm
 from .methods import constant
 from .primitive import implements
 from .products import matmul, tensordot, vecdot
@@ -71,6 +72,7 @@ __all__ = [
     "qr",
     "slogdet",
     "solve",
+    "solve_sylvester",
     "solve_triangular",
     "sqrtm",
     "svd",
@@ -295,8 +297,13 @@ def _values(x: Any) -> Any:
     return el.abs(svdvals(x))
 
 
+def _that_count(x: Any) -> Any:
+    s = svdvals(x)
+    return el.where(rounding(s, red.sum(s, -1, keepdims=True)), 0, s)
+
+
 _MATRIX_NORMS: dict[Any, Any] = {  # what is reduced along the last axis, and how
-    "nuc": (_values, red.sum),
+    "nuc": (_that_count, red.sum),
     2: (_values, _largest),
     -2: (_values, red.min),
     1: (lambda x: red.sum(el.abs(x), -2), _largest),
@@ -366,7 +373,8 @@ def cond(x: Any, p: Any = None) -> Any:
         raise LinAlgError(f"cond: not defined for empty matrices, of shape {x.shape}")
     if p in (None, 2, -2):
         s = svdvals(x)
-        above, below = (s[..., -1], s[..., 0]) if p == -2 else (s[..., 0], s[..., -1])
+        largest, smallest = red.max(s, -1), red.min(s, -1)  # those that tie share the gradient
+        above, below = (smallest, largest) if p == -2 else (largest, smallest)
         return el.where(below == 0, np.inf, above / el.where(below == 0, 1, below))
     singular = slogdet(x)[0] == 0
     x = el.where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
