@@ -157,7 +157,7 @@ def _constant(function: Any, *args: Any) -> Any:
 def _raised(x: Any, power: Any) -> Any:
     """x times 2 ** power, by two factors, since one may be out of range where the product is not."""
     kind = np.finfo(x.dtype)
-    power = np.clip(power, 2 * (kind.minexp - kind.nmant), 2 * kind.maxexp - 2)
+    power = np.clip(power, 2 * (kind.minexp - kind.nmant), 2 * kind.maxexp - 2).astype(np.int32)
     half = power // 2
     return x * np.ldexp(kind.dtype.type(1), half) * np.ldexp(kind.dtype.type(1), power - half)
 
