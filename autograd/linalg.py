@@ -264,9 +264,9 @@ def _squares(x: Any) -> Any:
 
 
 def _power(x: Any, p: float) -> Any:
-    """x ** p for x >= 0, with derivative 0 at 0."""
+    """x ** p for x >= 0, with derivative 0 at 0, also where that is inf."""
     at_zero = x == 0
-    return el.where(at_zero, 0 if p > 0 else np.inf, el.where(at_zero, 1, x) ** p)
+    return x**p if p > 0 else el.where(at_zero, np.inf, el.where(at_zero, 1, x) ** p)
 
 
 def _largest(sizes: Any, axes: Any, keepdims: bool = False) -> Any:
@@ -323,7 +323,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     """The norm of a vector or matrix, or along `axis`, one for vectors and two for matrices.
 
     `ord` is None (2, or "fro"), inf, -inf, 0, 1, 2 or any number for vectors, and "fro", "nuc", inf, -inf, 1, -1, 2
-    or -2 for matrices. The gradient at 0 is 0; entries or singular values that tie share it.
+    or -2 for matrices. The gradient at 0 is 0; entries or singular values that tie share it. The second
+    derivatives at 0 are infinite, so that those of what is made of the norm are lost: they are NaN, also of
+    norm(x) ** 2. Write `vdot(x, x)` for that, whose Hessian is twice the unit matrix.
 
     >>> from pullback import Tensor
     >>> x = Tensor([3.0, 4.0], requires_grad=True)

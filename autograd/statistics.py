@@ -63,7 +63,8 @@ def std(
     mean: Any = None,
     correction: float | None = None,
 ) -> Any:
-    """The standard deviation over `axis`: the square root of `var`; its gradient is 0 where all entries agree."""
+    """The standard deviation over `axis`: the square root of `var`; its gradient is 0 where all entries agree,
+    and its second derivative NaN (that of `var` is not)."""
     return sqrt(var(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction))
 
 
