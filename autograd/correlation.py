@@ -10,6 +10,7 @@ from .arranging import atleast_1d, atleast_2d
 from .convolution import conv
 from .diagonals import diagonal
 from .elementwise import clip, conj, sqrt
+from .half import by_single
 from .levels import bottom
 from .primitive import implements
 from .reductions import sum
@@ -64,6 +65,7 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
 
 
 @implements(np.cov)
+@by_single
 def cov(
     m: Any,
     y: Any = None,
@@ -114,6 +116,7 @@ def _variables(m: Any, rowvar: bool) -> Any:
 
 
 @implements(np.corrcoef)
+@by_single
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     """The correlation coefficients of variables: `cov` over the products of their standard deviations."""
     c = cov(x, y, rowvar, dtype=dtype)

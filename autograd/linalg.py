@@ -24,6 +24,7 @@ from .decompositions import (
     qr,
     svd,
 )
+from .half import by_single
 from .matrix_functions import expm, logm, sqrtm
 from .methods import constant
 from .primitive import implements
@@ -319,6 +320,7 @@ def _of_matrices(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
 
 
 @implements(np.linalg.norm)
+@by_single
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The norm of a vector or matrix, or along `axis`, one for vectors and two for matrices.
 
@@ -343,6 +345,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 
 @implements(np.linalg.vector_norm)
+@by_single
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """The norm of all entries, or of those along one or more axes, as a vector; see `norm`."""
     x = _inexact(x)
@@ -350,6 +353,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
 
 
 @implements(np.linalg.matrix_norm)
+@by_single
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     """The norms of matrices; see `norm`."""
     x = matrices(_inexact(x), "matrix_norm")

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import boxes, memory, pooled
 from .batching import folded
+from .half import by_single
 from .machine import available
 from .primitive import linear, primitive
 from .tensor import Tensor, lift, wrap
@@ -245,6 +246,7 @@ def _counts(geo: Geometry, padding: bool) -> Any:
     return functools.reduce(np.multiply, np.ix_(*counts))
 
 
+@by_single
 def avg_pool(
     x: Any,
     kernel_size: Any,

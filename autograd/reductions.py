@@ -10,6 +10,7 @@ import numpy as np
 from .batching import computed
 from .elementwise import add as plus
 from .elementwise import logaddexp, maximum, minimum, multiply
+from .half import by_single
 from .primitive import implements, linear, primitive
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, inverse
 from .summed import summed
@@ -61,11 +62,18 @@ def _floating(x: Any) -> Any:
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
-def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: Any = None, prepare: Any = lift) -> Any:
+def _reduction(
+    made: Any,
+    *numpy_functions: Any,
+    combine: Any = None,
+    neutral: Any = None,
+    prepare: Any = lift,
+    decorate: Any = None,
+) -> Any:
     """Give a primitive with options `axis` and `keepdims` NumPy's form.
 
     `combine` is the operation of two numbers that is repeated, `neutral` what it leaves alone; `prepare` makes an
-    array.
+    array, and `decorate` the form another one.
     """
 
     def form(
@@ -94,7 +102,7 @@ def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: A
             return out + initial
         return out if initial is None else combine(out, initial)
 
-    _named(form, made)
+    form = _named(form, made) if decorate is None else decorate(_named(form, made))
     implements(*numpy_functions)(form)
     return made.public(form)
 
@@ -135,6 +143,7 @@ mean.strategy(_nonempty)
 
 @mean.public
 @implements(np.mean)
+@by_single
 def _(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Any:
     if where is not True:
         total = sum(x, axis, dtype, keepdims=keepdims, where=where)
@@ -213,8 +222,8 @@ def _share(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
     """The cotangent of an extremum, in equal shares to all entries that attain it; a NaN attains a NaN."""
     best = _kept(out, axis, keepdims)
     hit = np.logical_or(x == best, np.logical_and(x != x, best != best))
-    share = _kept(g, axis, keepdims) / np.sum(hit, axis=axis, dtype=g.dtype, keepdims=True)
-    return np.where(hit, share, 0)
+    count = np.sum(hit, axis=axis, dtype=np.promote_types(g.dtype, np.float32), keepdims=True)
+    return np.where(hit, _kept(g, axis, keepdims) / count, 0)
 
 
 def _extremum(name: str, ufunc: np.ufunc, doc: str) -> Any:
@@ -277,7 +286,7 @@ def _(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
 
 
 logsumexp.strategy(_sample)
-_reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=_floating)
+_reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=_floating, decorate=by_single)
 _ufunc_reduce(np.logaddexp, logsumexp)
 
 
@@ -292,7 +301,7 @@ def _along(made: Any) -> Any:
         return made.apply(x, axis=axis)
 
     made.strategy(_sample_along)
-    return made.public(_named(form, made))
+    return made.public(by_single(_named(form, made)))
 
 
 def _sample_along(draw: Any) -> Any:
@@ -339,8 +348,8 @@ _along(log_softmax)
 def cumsum(x: Any, *, axis: int, reverse: bool) -> Any:
     """Running sums along `axis` (None: of the flattened array), from the end if `reverse`."""
     if reverse:
-        return np.flip(np.add.accumulate(np.flip(x, axis), axis=axis), axis)
-    return np.add.accumulate(x, axis=axis)
+        return np.flip(cumsum.function(np.flip(x, axis), axis=axis, reverse=False), axis)
+    return np.add.accumulate(x, axis=axis, dtype=np.promote_types(x.dtype, np.float32)).astype(x.dtype, copy=False)
 
 
 cumsum.vjp("x")(lambda g, axis, reverse: cumsum.apply(g, axis=axis, reverse=not reverse))

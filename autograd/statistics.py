@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .elementwise import conj, sqrt, square
+from .half import by_single
 from .parts import real
 from .primitive import implements
 from .reductions import count_where, cumprod, cumsum, mean, prod, sum
@@ -21,6 +22,7 @@ __all__ = [
 
 
 @implements(np.var)
+@by_single
 def var(
     x: Any,
     axis: Any = None,
@@ -52,6 +54,7 @@ _mean = mean.form
 
 
 @implements(np.std)
+@by_single
 def std(
     x: Any,
     axis: Any = None,
@@ -69,6 +72,7 @@ def std(
 
 
 @implements(np.average)
+@by_single
 def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     """The mean over `axis` with `weights` (None: equal ones), of the shape of `a` or one for each place along `axis`;
     if `returned` with the sum of the weights."""

@@ -17,12 +17,19 @@ __all__ = ["SMALL", "added", "summed"]
 SMALL = 1 << 13  # entries of products for which BLAS uses one thread
 _ONES = {np.dtype(t): np.ones(SMALL, t) for t in "fdFD"}
 
-_reduce: Any = np.add.reduce
+_add: Any = np.add.reduce
 _LEAST = 1 << 16  # numbers for which more than one call pays
 _ROW = 1 << 6  # numbers to be added to one, for which machine code pays
 _STRETCH = 1 << 11  # numbers that are added one after another; what they give, pairwise
 _PART = 1 << 14  # numbers, about
 _WIDTH = 4  # vectors that are added at once
+
+
+def _reduce(x: Any, axis: Any, keepdims: bool = False) -> Any:
+    """`numpy.add.reduce`, of float16 as float32 and then rounded."""
+    if x.dtype == np.float16:
+        return _add(x, axis=axis, keepdims=keepdims, dtype=np.float32).astype(np.float16)
+    return _add(x, axis=axis, keepdims=keepdims)
 
 
 def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:

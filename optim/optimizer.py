@@ -21,6 +21,8 @@ class Optimizer:
     parameter. TypeError for what is no Tensor; ValueError for no parameters, one given twice, one that is not a leaf.
     """
 
+    single = False  # whether parameters of float16 are moved, and their state is kept, as float32
+
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, (Tensor, dict)):
             raise TypeError(f"{self._name}: params must be an iterable of Tensors or dicts, not a {_kind(params)}")
@@ -78,7 +80,12 @@ class Optimizer:
                     data, gradient = _writable(p), node.grad._held
                     if gradient.dtype.kind == "c":
                         gradient = np.conj(gradient)  # which is the direction of steepest ascent, see `backward`
-                    self.update(data, gradient, self.state[p], group)
+                    if self.single and data.dtype == np.float16:
+                        wide = data.astype(np.float32)
+                        self.update(wide, gradient.astype(np.float32), self.state[p], group)
+                        data[...] = wide
+                    else:
+                        self.update(data, gradient, self.state[p], group)
                     if not data.ndim:
                         node.value = data[()]
                         if data is not p._held:
@@ -122,12 +129,12 @@ class Optimizer:
         self.param_groups = [{**new, "params": group["params"]} for group, new in zip(groups, saved, strict=True)]
 
     def _fitted(self, name: str, value: Any, p: Tensor) -> Any:
-        """A copy of a saved value, an array in its parameter's dtype."""
+        """A copy of a saved value, an array in its parameter's dtype, or in that in which it is moved."""
         if not isinstance(value, np.ndarray):
             return value
         if value.shape != p.shape:
             raise ValueError(f"{self._name}: {name} of shape {value.shape} given for a parameter of shape {p.shape}")
-        return value.astype(p.dtype)
+        return value.astype(np.promote_types(p.dtype, np.float32) if self.single else p.dtype)
 
 
 def _kind(value: Any) -> str:
