@@ -110,8 +110,8 @@ def _expm1(x: Any) -> Any:
 
 expm1 = elementwise(_expm1, name="expm1", ufunc=np.expm1, x=lambda g, x: g * np.exp(x))
 log = elementwise(np.log, domain=_POSITIVE, x=lambda g, x: g / x)
-log2 = elementwise(np.log2, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(2)))
-log10 = elementwise(np.log10, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(10)))
+log2 = elementwise(np.log2, domain=_POSITIVE, x=lambda g, x: g / float(np.log(2)) / x)
+log10 = elementwise(np.log10, domain=_POSITIVE, x=lambda g, x: g / float(np.log(10)) / x)
 log1p = elementwise(np.log1p, domain=_POSITIVE, x=lambda g, x: g / (1 + x))
 sqrt = elementwise(np.sqrt, domain=_POSITIVE, x=lambda g, out: g / divisor(2 * out))
 cbrt = elementwise(np.cbrt, domain=_POSITIVE, x=lambda g, out: g / (3 * divisor(out * out)))
@@ -135,9 +135,9 @@ def _gap(x: Any, y: Any) -> Any:
 sin = elementwise(np.sin, x=lambda g, x: g * np.cos(x))
 cos = elementwise(np.cos, x=lambda g, x: -g * np.sin(x))
 tan = elementwise(np.tan, domain=(-1.2, 1.2), x=lambda g, out: g * (1 + out * out))
-arcsin = elementwise(np.arcsin, domain=_UNIT, x=lambda g, x: g / divisor(np.sqrt(1 - x * x)))
-arccos = elementwise(np.arccos, domain=_UNIT, x=lambda g, x: -g / divisor(np.sqrt(1 - x * x)))
-arctan = elementwise(np.arctan, x=lambda g, x: g / (1 + x * x))
+arcsin = elementwise(np.arcsin, domain=_UNIT, x=lambda g, x: g / divisor(_leg(x)))
+arccos = elementwise(np.arccos, domain=_UNIT, x=lambda g, x: -g / divisor(_leg(x)))
+arctan = elementwise(np.arctan, x=lambda g, x: g / _root(x) / _root(x))
 arctan2 = elementwise(
     np.arctan2,
     domain=_POSITIVE,
@@ -152,6 +152,21 @@ hypot = elementwise(
 )
 
 
+one_less_square = elementwise(
+    lambda x: (1 - x) * (1 + x), name="one_less_square", domain=_UNIT, x=lambda g, x: -2 * (g * x)
+)
+
+
+def _leg(x: Any) -> Any:
+    """The square root of 1 - x * x, with all its digits next to 1, also where the square overflows."""
+    return np.sqrt(1 - x) * np.sqrt(1 + x) if x.dtype.kind == "c" else np.sqrt(one_less_square(x))
+
+
+def _root(x: Any) -> Any:
+    """The square root of 1 + x * x, also where the square overflows."""
+    return np.sqrt(1 + 1j * x) * np.sqrt(1 - 1j * x) if x.dtype.kind == "c" else np.hypot(x, 1)
+
+
 def _per_square(x: Any, y: Any) -> Any:
     """x / (x * x + y * y), also where the squares overflow; 0 where both are 0."""
     length = divisor(np.hypot(x, y))
@@ -160,10 +175,10 @@ def _per_square(x: Any, y: Any) -> Any:
 
 sinh = elementwise(np.sinh, x=lambda g, x: g * np.cosh(x))
 cosh = elementwise(np.cosh, x=lambda g, x: g * np.sinh(x))
-tanh = elementwise(np.tanh, x=lambda g, out: g * (1 - out * out))
-arcsinh = elementwise(np.arcsinh, x=lambda g, x: g / np.sqrt(x * x + 1))
+tanh = elementwise(np.tanh, x=lambda g, x: g * (4 * logistic_density(2 * x)))
+arcsinh = elementwise(np.arcsinh, x=lambda g, x: g / _root(x))
 arccosh = elementwise(np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / divisor(np.sqrt(x - 1) * np.sqrt(x + 1)))
-arctanh = elementwise(np.arctanh, domain=_UNIT, x=lambda g, x: g / (1 - x * x))
+arctanh = elementwise(np.arctanh, domain=_UNIT, x=lambda g, x: g / _leg(x) / _leg(x))
 acos, acosh, asin, asinh, atan, atan2, atanh = arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh
 pow, mod, true_divide = power, remainder, divide
 deg2rad = elementwise(np.deg2rad, x=lambda g: np.deg2rad(g))
@@ -285,8 +300,17 @@ def _stable_sigmoid(x: Any) -> Any:
     return np.where(right, 1, z) / (1 + z)
 
 
+def _logistic_density(x: Any) -> Any:
+    """sigmoid(x) * sigmoid(-x), with all its digits where one of them is next to 1."""
+    z = np.exp(np.where(np.real(x) >= 0, -x, x) if np.iscomplexobj(x) else -np.abs(x))
+    return z / ((1 + z) * (1 + z))
+
+
 # Functions of neural networks that NumPy lacks
-sigmoid = elementwise(_stable_sigmoid, name="sigmoid", x=lambda g, out: g * (out * (1 - out)))
+logistic_density = elementwise(
+    _logistic_density, name="logistic_density", x=lambda g, x, out: -g * (out * np.tanh(x / 2))
+)
+sigmoid = elementwise(_stable_sigmoid, name="sigmoid", x=lambda g, x: g * logistic_density(x))
 softplus = elementwise(lambda x: np.logaddexp(x, 0), name="softplus", x=lambda g, x: g * sigmoid(x))
 
 
