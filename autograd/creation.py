@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .levels import bottom
 from .parts import astype
 from .primitive import implements
 from .shaping import broadcast_to, moveaxis
@@ -85,7 +86,15 @@ def _between(function: Any, of_tensors: Callable[[Any, Any, Any, Any], Any]) -> 
 
 linspace = _between(np.linspace, lambda start, stop, t, base: start * (1 - t) + stop * t)
 logspace = _between(np.logspace, lambda start, stop, t, base: base ** (start * (1 - t) + stop * t))
-geomspace = _between(np.geomspace, lambda start, stop, t, base: start * (stop / start) ** t)
+
+
+def _geometric(start: Any, stop: Any, t: Any, base: Any) -> Any:
+    if np.any(bottom(start) == 0) or np.any(bottom(stop) == 0):
+        raise ValueError("geomspace: no number times itself leads from or to 0")
+    return start * (stop / start) ** t
+
+
+geomspace = _between(np.geomspace, _geometric)
 
 
 def _prototype(x: Any) -> Any:

@@ -288,6 +288,28 @@ def _(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
 logsumexp.strategy(_sample)
 _reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=_floating, decorate=by_single)
 _ufunc_reduce(np.logaddexp, logsumexp)
+_unweighted = logsumexp.form
+
+
+@logsumexp.public
+def _(x: Any, axis: Any = None, dtype: Any = None, *, b: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    """log(sum(b * exp(x))) over `axis` (None: over all axes), without overflow; -inf where all entries of x are.
+
+    The factors `b` (None: 1) may be negative, but if the sum is, too, its logarithm is NaN.
+
+    >>> logsumexp(Tensor([1000.0, 1000.0]))
+    Tensor(1000.69314718)
+    """
+    if b is None:
+        return _unweighted(x, axis, dtype, keepdims=keepdims, **options)
+    x, b = _floating(x), lift(b)
+    x, b = (broadcast_to(v, np.broadcast_shapes(x.shape, b.shape)) for v in (x, b))
+    top = max(np.where(b == 0, -np.inf, x), axis, keepdims=True, initial=-np.inf)
+    top = computed(lambda top: np.where(np.isfinite(top), top, 0), top)
+    far = np.logical_and(b == 0, x - top > np.log(np.finfo(x.dtype).max) / 2)  # whose part of the sum is 0 all the same
+    total = sum(b * np.exp(np.where(far, 0, x - top)), axis, dtype, keepdims=True)
+    out = np.log(total) + top
+    return out if keepdims else np.squeeze(out, axes_of(axis, x.ndim, "logsumexp"))
 
 
 def _along(made: Any) -> Any:

@@ -286,3 +286,23 @@ def test_a_running_product_is_not_spoilt_by_what_comes_later():
     x = Tensor([1.0, 2.0, np.inf, 3.0], requires_grad=True)
     pb.cumprod(x)[1].backward()
     assert x.grad.data.tolist() == [2, 1, 0, 0]
+
+
+@pytest.mark.parametrize("x, b, expected", [
+    ([1000, 1000], [1, 2], 1000 + np.log(3)), ([1000, 0], [0, 1], 0), ([0, 1], [3, -1], np.log(3 - np.e)),
+    ([-np.inf, -np.inf], [1, 1], -np.inf), ([np.inf, 0], [0, 1], 0), ([1, 2], 2, np.log(2 * (np.e + np.e**2))),
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_logsumexp_with_factors(x, b, expected):
+    for dtype, rel in ((np.float32, 1e-6), (np.float64, 1e-14)):
+        out = pb.special.logsumexp(Tensor(np.array(x, dtype)), b=np.asarray(b, dtype))
+        assert out.dtype == dtype and out.item() == pytest.approx(expected, rel=rel)
+
+
+def test_gradients_of_logsumexp_with_factors():
+    x, b = Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([0.0, 2.0])
+    e = np.exp(x.numpy())
+    by_x, by_b = pb.grad(lambda x, b: pb.logsumexp(x, 1, b=b).sum(), (0, 1))(x, b)
+    np.testing.assert_allclose(by_x.numpy(), [[0, 1], [0, 1]], rtol=1e-14)
+    np.testing.assert_allclose(by_b.numpy(), (e / (2 * e[:, 1:])).sum(0), rtol=1e-14)
+    assert gradgradcheck(lambda x, b: pb.logsumexp(x, 1, b=b), (Tensor(X[0], True), Tensor(X[1] ** 2 + 1, True)))
