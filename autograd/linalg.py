@@ -284,7 +284,7 @@ def _of_vectors(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if ord == -np.inf:
         return red.min(size, axes, keepdims=keepdims)
     if ord == 0:
-        return red.sum(el.sign(size), axes, keepdims=keepdims)
+        return red.sum(el.sign(el.where(np.isnan(size), 1, size)), axes, keepdims=keepdims)
     if ord == 1:
         return red.sum(size, axes, keepdims=keepdims)
     if isinstance(ord, str):

@@ -14,7 +14,7 @@ from .parts import real
 from .primitive import implements
 from .reductions import count_where, cumprod, cumsum, mean, prod, sum
 from .shaping import axes_of, broadcast_to, expand_dims, reshape
-from .sorting import sort
+from .sorting import between, sort
 from .tensor import apart, as_data, lift
 
 __all__ = [
@@ -188,7 +188,7 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
         t = weight(place - below, below).astype(rows.dtype if rows.dtype.kind == "f" else np.float64)
         places = np.indices(rows.shape[:-1], sparse=True)
         low, high = (rows[(*places, np.clip(j, 0, as_data(n) - 1).astype(np.intp))] for j in (below, below + 1))
-        out = low + t * np.where(np.logical_and(low == high, np.isinf(low)), 0, high - low)
+        out = between(low, high, t)
         if not skip_nan:
             out = np.where(np.isnan(rows[..., -1]), rows[..., -1], out)
         return _shaped(out, lead, kept, keepdims)

@@ -117,7 +117,7 @@ def test_weights_that_sum_to_zero():
 
 
 @pytest.mark.filterwarnings("ignore:invalid value", "ignore:Mean of empty")
-@pytest.mark.parametrize("f", [np.median, np.nanmedian, lambda a, axis=None: np.nanquantile(a, [0.5, 1], axis)])
+@pytest.mark.parametrize("f", [np.median, np.nanmedian, lambda a, axis=None: np.nanquantile(a, 0.75, axis)])
 def test_the_middle_of_nothing(f):
     for shape, axis in (((0,), None), ((2, 0), 1), ((2, 0), 0), ((0, 3), (0, 1))):
         expected = f(np.zeros(shape), axis=axis)
