@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["by_single"]
+__all__ = ["HALF", "by_single"]
+
+HALF = np.dtype(np.float16)
 
 
 def by_single(form: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,7 +25,7 @@ def by_single(form: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(form)
     def by(*args: Any, **kwargs: Any) -> Any:
         x: Any = args[0] if args else kwargs.get(first)
-        if getattr(x, "dtype", None) != np.float16:
+        if getattr(x, "dtype", None) is not HALF:
             return form(*args, **kwargs)
         given = signature.bind(*args, **kwargs)
         given.arguments[first] = x.astype(np.float32)

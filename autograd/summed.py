@@ -16,6 +16,7 @@ from numpy import ndarray
 
 from . import crew, memory
 from .door import natural, positive, reads, writes
+from .half import HALF
 from .machine import Code, Value, available, kernel
 from .threads import WORTH, each, one_blas_thread
 
@@ -39,7 +40,7 @@ _WIDE = 1 << 7  # numbers in a row for which a call of an inner loop pays
 
 def _reduce(x: Any, axis: Any, keepdims: bool = False) -> Any:
     """`numpy.add.reduce`, of float16 as float32 and then rounded."""
-    if x.dtype == np.float16:
+    if x.dtype is HALF:
         return _add(x, axis=axis, keepdims=keepdims, dtype=np.float32).astype(np.float16)
     return _add(x, axis=axis, keepdims=keepdims)
 

@@ -232,7 +232,7 @@ def _problem(geo: Geometry, whole: bool) -> str:
         start, span, room = (count - 1) * s, d * (k - 1) + 1, n + before + after
         if max(start + span, room) >= _FAR:
             return "windows are too far away"
-        if span > room or start + span > room and (whole or start >= n + before):
+        if start + span > room and (whole or start >= n + before):
             return "windows do not fit"
     return ""
 
