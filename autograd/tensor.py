@@ -315,12 +315,14 @@ class Tensor:
         __pow__ = __rpow__ = __ipow__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = __call
 
     def __copy__(self) -> Tensor:
-        return wrap(self._held, self._node) if not self.is_leaf else _rebuild(*self.__reduce__()[1])
+        if not self.is_leaf:
+            return wrap(self._held, self._node)
+        return _rebuild(type(self), raw(self), self.requires_grad, self.grad)
 
     def __reduce__(self) -> Any:
         if not self.is_leaf:
             raise TypeError("only a leaf can be pickled or deep-copied: the graph stays here (detach() it first)")
-        return _rebuild, (type(self), raw(self), self.requires_grad, self.grad)
+        return _rebuild, (type(self), self.data, self.requires_grad, self.grad)  # a pickle may give the memory itself
 
 
 functions: dict[Any, Callable[..., Any]] = {}  # NumPy's functions and ufuncs -> what runs them on Tensors
@@ -385,6 +387,8 @@ _new = Tensor.__new__
 
 def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | None) -> Tensor:
     tensor = cls.__new__(cls)
+    if isinstance(data, np.ndarray) and data.base is not None:  # a pickle's buffer, into which others may write
+        data = data.copy("K")
     tensor._held, tensor._node, tensor._view, tensor._views = data, None, None, None
     if modes.depth:
         tensor._scope = modes.scopes[-1]

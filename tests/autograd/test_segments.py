@@ -1,15 +1,12 @@
 """Checkpoints and implicit derivatives: the same numbers as without, less memory, and every order and nesting."""
 
-import sys
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import pullback as pb
 from pullback import Tensor, checkpoint, fixed_point, grad, hessian, implicit, jvp, linear_solve, nn, vmap
-from pullback.autograd.graph import pull
 
 RNG = np.random.default_rng(0)
 
@@ -278,22 +275,3 @@ def test_a_pass_to_some_of_the_inputs_leaves_nothing_for_the_next(segment):
     y.backward(g, retain_graph=True)
     close(a.grad, [1000.0, 12000.0])
     close(b.grad, [306.0, 4080.0])
-
-
-def test_threads_share_a_graph_with_a_segment():
-    a, b = leaf(np.ones(50)), leaf(2 * np.ones(50))
-    y = checkpoint(lambda a: a * b)(a)
-
-    def one(number):
-        return pull([(y._node, np.full(50, float(number)))], None, retain_graph=True, create_graph=False)
-
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(4) as pool:
-            results = list(pool.map(one, range(200)))
-    finally:
-        sys.setswitchinterval(before)
-    for number, found in enumerate(results):
-        for x, value in ((a, 2.0 * number), (b, 1.0 * number)):
-            assert found[x._node].tolist() == [value] * 50
