@@ -4,6 +4,7 @@ What a family gives to users is what its `__all__` lists.
 """
 
 import inspect
+import sys
 import typing
 
 from . import fft, gradients, interop, scimath, special
@@ -54,3 +55,8 @@ from .writing import *
 if not typing.TYPE_CHECKING:  # checkers follow the imports; at run time the families are names here, too
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not inspect.ismodule(value)]
     __all__ += ["fft", "special", "__array_api_version__", "__array_namespace_info__"]
+
+for _face in (sys.modules[__name__], _linalg, fft, special):
+    for _name, _made in list(vars(_face).items()):
+        if "<locals>" in getattr(_made, "__qualname__", ""):  # of a function that made it: here pickle finds it
+            _made.__module__, _made.__qualname__ = _face.__name__, _name

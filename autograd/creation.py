@@ -12,7 +12,7 @@ from .levels import bottom
 from .parts import astype
 from .primitive import implements
 from .shaping import broadcast_to, moveaxis
-from .tensor import Tensor, apart, as_data, borrowed, lift, on_cpu, wrap
+from .tensor import Tensor, apart, as_data, borrowed, lift, on_cpu, unmasked, wrap
 
 __all__ = [
     "arange", "array", "asarray", "bartlett", "blackman", "empty", "empty_like", "eye", "from_dlpack",
@@ -45,6 +45,8 @@ def creator(function: Any) -> Callable[..., Tensor]:
 
     @wraps(function, assigned=("__name__",), updated=())
     def create(*args: Any, requires_grad: bool = False, **kwargs: Any) -> Tensor:
+        for given in (*args, *kwargs.values()):
+            unmasked(given)
         tensor = wrap(as_data(function(*args, **kwargs)))
         tensor.requires_grad = requires_grad
         return tensor
@@ -149,4 +151,5 @@ def array(object: Any, dtype: Any = None, *, copy: bool | None = True) -> Tensor
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A Tensor on the memory of another library's array, by the DLPack protocol; a copy if `copy`."""
+    unmasked(x)
     return wrap(borrowed(np.from_dlpack(x, device=device, copy=copy), copy=copy))

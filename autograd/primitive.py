@@ -18,6 +18,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,13 @@ class _Registry(Mapping[str, "Primitive"]):
 
 
 registry = _Registry()
+
+
+def _registered(name: str, module: str | None) -> Primitive:
+    """The primitive of that name, which the module, once imported, has registered: what stands in a pickle."""
+    if name not in _primitives and module is not None:
+        import_module(module)
+    return registry[name]
 
 
 def _scalar(out: Any) -> Any:
@@ -108,8 +116,8 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}({', '.join([*self.arrays, *([self.variadic] if self.variadic else [])])})>"
 
-    def __reduce__(self) -> str:
-        return f"registry[{self.name!r}]"
+    def __reduce__(self) -> Any:
+        return _registered, (self.name, getattr(self.function, "__module__", None))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs and self.ufunc is not None:

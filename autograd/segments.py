@@ -29,23 +29,22 @@ __all__ = ["checkpoint", "fixed_point", "implicit", "linear_solve"]
 
 
 class Segment:
-    """What stands for a primitive in the node of a segment: all cotangents are found at once, by position."""
+    """What stands for a primitive in the node of a segment, one with several outputs even if there is one.
+
+    All cotangents are found at once, by position, and lie with the cotangent for which they were found: that one is
+    made anew for each visit of the node (see `Output`), so no other pass, or thread, takes them for its own.
+    """
 
     arrays, variadic = (), "inputs"
 
     def __init__(self, name: str, find: Callable[..., dict[int, Any]], outputs: int) -> None:
         self.name, self.find = name, find
-        self.several = tuple(map(str, range(outputs))) if outputs > 1 else ()
-        self.g: Any = None
-        self.found: dict[int, Any] = {}
+        self.several = tuple(map(str, range(outputs))) if outputs > 1 else ("out",)
 
     def cotangent(self, position: int, g: Any, *kept: Any) -> Any:
-        if self.g is not g:
-            self.g, self.found = g, self.find(g if self.several else (g,), *kept)
-        c = self.found.pop(position)
-        if not self.found:
-            self.g = None
-        return c
+        if g.found is None:
+            g.found = self.find(g, *kept)
+        return g.found.pop(position)
 
 
 class Place:
@@ -66,10 +65,8 @@ class Place:
 
 
 def _tops(node: Node, values: Sequence[Any]) -> list[Tensor]:
-    """The outputs of a segment's node, as Tensors of it or of nodes on top of it."""
+    """The outputs of a segment's node, as Tensors of nodes on top of it."""
     names = node.primitive.several
-    if not names:
-        return [wrap(values[0], node)]
     several = (Output(name, i, len(names)) for i, name in enumerate(names))
     return [wrap(v, Node.at(node.level, o, ((node, o, ()),), v)) for o, v in zip(several, values, strict=True)]
 
@@ -79,9 +76,8 @@ def _outlined(name: str, outputs: Sequence[Tensor], parents: Sequence[Node], inp
     values = tuple(out._held for out in outputs)
     segment = Segment(name, find, len(values))
     edges = tuple((parent, Place(segment, i), (inputs, values, False)) for i, parent in enumerate(parents))
-    node = Node.at(parents[0].level, segment, edges, Several() if segment.several else values[0])
-    if segment.several:
-        node.value = None
+    node = Node.at(parents[0].level, segment, edges, Several())
+    node.value = None
     return _tops(node, values)
 
 

@@ -15,15 +15,26 @@ from .lending import is_lent, lent, shared
 from .levels import Traced, detached, raw
 from .views import leave, related, write
 
+_DEEPEST = 64  # axes that an array can have
+
 
 def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     """A numeric array of `data`; a 0-d one as a NumPy scalar, whose arithmetic is several times faster."""
     if isinstance(data, Tensor):
         data = raw(data)
+    elif isinstance(data, (list, tuple)):
+        _holds_tensors(data)
+    unmasked(data)
     array = np.array(data, dtype=dtype, copy=copy)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"Tensor: dtype {array.dtype} is not numeric (bool, integer, float or complex)")
     return array if array.ndim else array[()]
+
+
+def unmasked(data: Any) -> None:
+    """TypeError for a masked array with masked entries, which would become ordinary numbers."""
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise TypeError("Tensor: a masked array would lose its mask; give its filled(), or where(mask, ..., ...)")
 
 
 def borrowed(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -44,8 +55,20 @@ def lift(x: Any) -> Any:
     return np.stack([lift(part) for part in x]) if _holds_tensors(x) else as_data(x)
 
 
-def _holds_tensors(x: Any) -> bool:
-    return isinstance(x, (list, tuple)) and any(isinstance(part, Tensor) or _holds_tensors(part) for part in x)
+def _holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
+    """Whether a nested list or tuple holds Tensors; ValueError where that has no end, which NumPy would look for."""
+    if not isinstance(x, (list, tuple)):
+        return False
+    if id(x) in around or len(around) > _DEEPEST:
+        raise ValueError(f"Tensor: a {type(x).__name__} is a part of itself, or inside more than {_DEEPEST} others")
+    kinds = set(map(type, x))
+    if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds):
+        for part in x:
+            unmasked(part)
+    if not any(issubclass(kind, (list, tuple)) for kind in kinds):
+        return any(issubclass(kind, Tensor) for kind in kinds)
+    inside = (*around, id(x))
+    return any([isinstance(part, Tensor) or _holds_tensors(part, inside) for part in x])  # all are looked into
 
 
 def on_cpu(device: Any) -> None:
@@ -315,12 +338,14 @@ class Tensor:
         __pow__ = __rpow__ = __ipow__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = __call
 
     def __copy__(self) -> Tensor:
-        return wrap(self._held, self._node) if not self.is_leaf else _rebuild(*self.__reduce__()[1])
+        if not self.is_leaf:
+            return wrap(self._held, self._node)
+        return _rebuild(type(self), raw(self), self.requires_grad, self.grad)
 
     def __reduce__(self) -> Any:
         if not self.is_leaf:
             raise TypeError("only a leaf can be pickled or deep-copied: the graph stays here (detach() it first)")
-        return _rebuild, (type(self), raw(self), self.requires_grad, self.grad)
+        return _rebuild, (type(self), self.data, self.requires_grad, self.grad)  # a pickle may give the memory itself
 
 
 functions: dict[Any, Callable[..., Any]] = {}  # NumPy's functions and ufuncs -> what runs them on Tensors
@@ -385,6 +410,8 @@ _new = Tensor.__new__
 
 def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | None) -> Tensor:
     tensor = cls.__new__(cls)
+    if isinstance(data, np.ndarray) and data.base is not None:  # a pickle's buffer, into which others may write
+        data = data.copy("K")
     tensor._held, tensor._node, tensor._view, tensor._views = data, None, None, None
     if modes.depth:
         tensor._scope = modes.scopes[-1]

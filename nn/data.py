@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..autograd import Tensor, asarray, stack
+from ..autograd.tensor import unmasked
 from .init import generator as default_generator
 
 
@@ -45,14 +46,21 @@ class TensorDataset:
 
 
 class Subset:
-    """The samples of `dataset` at `indices`, in that order.
+    """The samples of `dataset` at `indices`, in that order. TypeError unless these are integers.
 
     >>> Subset(TensorDataset([1.0, 2.0, 3.0]), [2, 0])[0]
     (Tensor(3.),)
     """
 
     def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray[Any, Any]) -> None:
-        self.dataset, self.indices = dataset, np.asarray(indices, np.intp)
+        numbers = np.asarray(indices)
+        if numbers.size and numbers.dtype.kind not in "iu":
+            hint = "; for a mask give numpy.flatnonzero(mask)" if numbers.dtype.kind == "b" else ""
+            raise TypeError(f"Subset: indices must be integers, not {numbers.dtype}{hint}")
+        if numbers.ndim != 1:
+            raise ValueError(f"Subset: indices must be a list of numbers, not of shape {numbers.shape}")
+        unmasked(indices)
+        self.dataset, self.indices = dataset, numbers.astype(np.intp)
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -266,3 +266,29 @@ def test_a_fixed_point_whose_last_bits_go_to_and_fro(dtype):
     with pytest.raises(RuntimeError, match="fixed_point: not within"):
         fixed_point(lambda x: -x, dtype(1), most=50)
     assert fixed_point(lambda x: x // 2, 9).item() == 0
+
+
+# Found cotangents are of one visit of a node
+
+
+SEGMENTS = {
+    "checkpoint": lambda a, b: checkpoint(lambda a: a * b)(a),
+    "implicit": lambda a, b: implicit(lambda x: x - a * b, [3.0 * 5, 4.0 * 6]),
+}
+
+
+@pytest.mark.parametrize("segment", SEGMENTS)
+def test_a_pass_to_some_of_the_inputs_leaves_nothing_for_the_next(segment):
+    a, b = leaf([3.0, 4.0]), leaf([5.0, 6.0])
+    y = SEGMENTS[segment](a, b)
+    g = np.array([1.0, 10.0])
+    y.backward(g, retain_graph=True, inputs=[b])
+    close(b.grad, [3.0, 40.0])
+    y.backward(g, retain_graph=True, inputs=[b])
+    close(b.grad, [6.0, 80.0])
+    g[...] = [100.0, 1000.0]
+    y.backward(g, retain_graph=True, inputs=[a])
+    close(a.grad, [500.0, 6000.0])
+    y.backward(g, retain_graph=True)
+    close(a.grad, [1000.0, 12000.0])
+    close(b.grad, [306.0, 4080.0])
