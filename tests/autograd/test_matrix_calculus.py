@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pullback as pb
-from pullback import Tensor, grad, jvp, linalg, vmap
+from pullback import Tensor, grad, jvp, linalg, registry, vmap
 
 RNG = np.random.default_rng(11)
 TURN = np.linalg.qr(RNG.normal(size=(3, 3))).Q
@@ -56,12 +56,14 @@ def test_the_cube_of_a_matrix_at_three_orders(name):
 
 
 @pytest.mark.parametrize("name", MATRICES)
-def test_gradients_of_two_orders_are_those_of_the_product(name):
-    a, g, h = MATRICES[name], *RNG.normal(size=(2, *MATRICES[name].shape))
+def test_gradients_of_three_orders_are_those_of_the_product(name):
+    a, g, h, k = MATRICES[name], *RNG.normal(size=(3, *MATRICES[name].shape))
 
     def orders(f):
         first = lambda x: grad(lambda x: (f(x) * g).sum().real)(x)  # noqa: E731
-        return first(Tensor(a)).numpy(), grad(lambda x: (first(x) * h).sum().real)(Tensor(a)).numpy()
+        second = lambda x: grad(lambda x: (first(x) * h).sum().real)(x)  # noqa: E731
+        third = lambda x: grad(lambda x: (second(x) * k).sum().real)(x)  # noqa: E731
+        return [order(Tensor(a)).numpy() for order in (first, second, third)]
 
     for value, known in zip(
         orders(lambda x: linalg.matrix_function(x, lambda w: w**3 - w)), orders(lambda x: x @ x @ x - x), strict=True
@@ -150,6 +152,32 @@ def test_real_and_complex_results():
     assert out.dtype == np.float64 and linalg.matrix_function(rotation.astype(np.float32), pb.exp).dtype == np.float32
     assert linalg.matrix_function(np.diag([1, 2]), np.sqrt).dtype == np.float64
     assert linalg.matrix_function(rotation, lambda w: 1j * w).dtype == np.complex128
+
+
+def test_a_negative_eigenvalue_beside_a_complex_pair_has_an_imaginary_root():
+    a = np.array([[0.0, -4.0, 0.0], [4.0, 0.0, 0.0], [0.0, 0.0, -4.0]])
+    root = linalg.matrix_function(a, pb.sqrt)
+    close(root @ root, a)
+
+
+def test_hermitian_matrices_have_real_eigenvalues():
+    a = TURN.T @ MATRICES["hermitian"] @ TURN
+    a = (a + np.conj(a.T)) / 2
+    root = linalg.matrix_function(a, pb.cbrt)
+    close(root @ root @ root, a)
+
+
+def test_directions_in_the_order_that_they_are_given():
+    """What stands beyond a, d, e in the corner of f of blocks, of which the sum over the orders is the derivative."""
+    f = lambda a, d, e: registry["function_of_matrix"].apply(a, d, e, f=lambda w: w**3)  # noqa: E731
+    a, d, e = (Tensor(x, requires_grad=True) for x in RNG.normal(size=(3, 2, 2)))
+    np.testing.assert_allclose(f(a, d, e).numpy(), (a @ d @ e + d @ a @ e + d @ e @ a).numpy(), atol=1e-12)
+    g = RNG.normal(size=(2, 2))
+    known = grad(lambda *x: (g * (x[0] @ x[1] @ x[2] + x[1] @ x[0] @ x[2] + x[1] @ x[2] @ x[0])).sum(), (0, 1, 2))(
+        a, d, e
+    )
+    for value, expected in zip(grad(lambda *x: (g * f(*x)).sum(), (0, 1, 2))(a, d, e), known, strict=True):
+        np.testing.assert_allclose(value.numpy(), expected.numpy(), atol=1e-12)
 
 
 def test_batches():
