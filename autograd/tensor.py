@@ -15,7 +15,6 @@ from .lending import is_lent, lent, shared
 from .levels import Traced, detached, raw
 from .views import leave, related, write
 
-
 _DEEPEST = 64  # axes that an array can have
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from numbers import Number
 from typing import Any
 
-
 _DEEPEST = 100  # containers inside one another
 
 

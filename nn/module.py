@@ -393,7 +393,8 @@ class Module:
         for module in self.modules():
             own = module is not self and type(module).__deepcopy__ is not Module.__deepcopy__
             if not own and id(module) not in memo:
-                make, arguments, *rest = module.__reduce_ex__(4)
+                reduced: Any = module.__reduce_ex__(4)
+                make, arguments, *rest = reduced
                 memo[id(module)] = twin = make(*deepcopy(arguments, memo))
                 states.append((twin, rest[0] if rest else None))
         for twin, state in states:
