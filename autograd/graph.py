@@ -36,7 +36,7 @@ class _Modes(threading.local):
 
     `depth` counts the transforms around that put values of their own in place of arrays (see levels.py), `scopes` has
     a number for each, which falls with time, `batches` the level, the number of examples and the randomness of those
-    that are a `vmap`, outermost first.
+    that are a `vmap`, outermost first; `checkpoints` counts those around.
     """
 
     special = 0
@@ -44,6 +44,7 @@ class _Modes(threading.local):
     depth = 0
     scopes: tuple[int, ...] = ()
     batches: tuple[tuple[int, int, str], ...] = ()
+    checkpoints = 0
     overrides: dict[Any, Any] = {}
     watchers: tuple[Any, ...] = ()  # see watching.py
 

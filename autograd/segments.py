@@ -17,7 +17,7 @@ import numpy as np
 from .again import surroundings
 from .creation import asarray
 from .elementwise import positive
-from .graph import Node, Output, Several, enable_grad, modes, no_grad, now, pull
+from .graph import Node, Output, Several, enable_grad, mode, modes, no_grad, now, pull
 from .lending import own
 from .levels import bottom
 from .shaping import matrix_transpose, ravel, reshape
@@ -26,6 +26,9 @@ from .transforms import jacobian, vjp
 from .trees import flatten
 
 __all__ = ["checkpoint", "fixed_point", "implicit", "linear_solve"]
+
+
+_DEEPEST = 50  # checkpoints inside one another: the backward passes through them are, too; others just run
 
 
 class Segment:
@@ -117,7 +120,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        if not modes.recording:
+        inside = modes.checkpoints
+        if not modes.recording or inside == _DEEPEST:
             return f(*args, **kwargs)
         level, start = 2 * modes.depth, now()
         arguments, rebuild = flatten((args, kwargs))
@@ -130,7 +134,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         def run(values: Any) -> tuple[list[Any], Any]:
             places = dict(zip(asked, values, strict=True))
             given, named = rebuild([places.get(i, x) for i, x in enumerate(others)])
-            return flatten(f(*given, **named))
+            with mode(checkpoints=inside + 1):
+                return flatten(f(*given, **named))
 
         first = [leaf(x, level) for x in inputs]
         results, as_result = run(first)

@@ -292,3 +292,14 @@ def test_a_pass_to_some_of_the_inputs_leaves_nothing_for_the_next(segment):
     y.backward(g, retain_graph=True)
     close(a.grad, [1000.0, 12000.0])
     close(b.grad, [306.0, 4080.0])
+
+
+def test_checkpoints_inside_one_another():
+    x = leaf(3.0)
+    f = checkpoint(lambda x: x * x)
+    for _ in range(220):
+        f = checkpoint(lambda x, f=f: f(x) + x)
+    y = f(x)
+    y.backward()
+    assert y.item() == 9 + 220 * 3 and x.grad.item() == 6 + 220
+    assert pb.autograd.graph.modes.checkpoints == 0
