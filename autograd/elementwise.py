@@ -175,7 +175,7 @@ def _per_square(x: Any, y: Any) -> Any:
 
 sinh = elementwise(np.sinh, x=lambda g, x: g * np.cosh(x))
 cosh = elementwise(np.cosh, x=lambda g, x: g * np.sinh(x))
-tanh = elementwise(np.tanh, x=lambda g, x: g * (4 * logistic_density(2 * x)))
+tanh = elementwise(np.tanh, x=lambda g, out: g * (1 - out * out))
 arcsinh = elementwise(np.arcsinh, x=lambda g, x: g / _root(x))
 arccosh = elementwise(np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / divisor(np.sqrt(x - 1) * np.sqrt(x + 1)))
 arctanh = elementwise(np.arctanh, domain=_UNIT, x=lambda g, x: g / _leg(x) / _leg(x))
@@ -297,17 +297,8 @@ def _stable_sigmoid(x: Any) -> Any:
     return np.where(right, 1, z) / (1 + z)
 
 
-def _logistic_density(x: Any) -> Any:
-    """sigmoid(x) * sigmoid(-x), with all its digits where one of them is next to 1."""
-    z = np.exp(np.where(np.real(x) >= 0, -x, x) if np.iscomplexobj(x) else -np.abs(x))
-    return z / ((1 + z) * (1 + z))
-
-
 # Functions of neural networks that NumPy lacks
-logistic_density = elementwise(
-    _logistic_density, name="logistic_density", x=lambda g, x, out: -g * (out * np.tanh(x / 2))
-)
-sigmoid = elementwise(_stable_sigmoid, name="sigmoid", x=lambda g, x: g * logistic_density(x))
+sigmoid = elementwise(_stable_sigmoid, name="sigmoid", x=lambda g, out: g * (out * (1 - out)))
 softplus = elementwise(lambda x: np.logaddexp(x, 0), name="softplus", x=lambda g, x: g * sigmoid(x))
 
 
