@@ -59,7 +59,12 @@ def call_function(function: Any, args: Any, kwargs: Any) -> Any:
         return handler(*args, **kwargs)
     args, kwargs, out = translate(args, kwargs)
     result = handler(*args, **kwargs)
-    return result if out is None else into(out, result, named(function))
+    return result if out is None else into(out, result, named(function), casting=_CASTING.get(function, "same_kind"))
+
+
+_CASTING = dict.fromkeys(  # of what has its last division written into `out`, in whatever dtype that is
+    (np.mean, np.nanmean, np.var, np.nanvar, np.median, np.nanmedian, np.nanquantile, np.nanpercentile), "unsafe"
+)
 
 
 @cache

@@ -13,7 +13,7 @@ from .elementwise import logaddexp, maximum, minimum, multiply
 from .primitive import implements, linear, primitive
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, inverse
 from .summed import rounded, summed, totals
-from .tensor import as_data, lift
+from .tensor import as_data, carried, floating, lift
 
 __all__ = [
     "amax", "amin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "log_softmax", "logsumexp", "max", "mean",
@@ -49,16 +49,15 @@ def _in_dtype(out: Any, dtype: Any) -> Any:
     return out if dtype is None or out.dtype == dtype else out.astype(dtype)
 
 
+def _given(initial: Any, dtype: Any) -> Any:
+    """What a reduction begins with, in its dtype, unless that would end a derivative."""
+    return initial if carried(initial) and dtype.kind not in "fc" else _in_dtype(lift(initial), dtype)
+
+
 def _named(form: Any, made: Any) -> Any:
     form.__name__ = form.__qualname__ = made.name  # which an unexpected argument's TypeError names
     form.__doc__ = made.__doc__
     return form
-
-
-def _floating(x: Any) -> Any:
-    """A Tensor or an array of floating-point numbers, of anything that can be one."""
-    x = lift(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
 def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: Any = None, prepare: Any = lift) -> Any:
@@ -85,14 +84,14 @@ def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: A
             start = initial if neutral is None else neutral
             if start is None:
                 raise ValueError(f"{made.name}: where= needs initial=, since there is no {made.name} of nothing")
-            x = np.where(where, x, start)
+            x = np.where(where, x, _given(start, x.dtype) if neutral is None else start)
         if dtype is not None:
             x = x.astype(dtype)
         nothing = initial is not None and not _count(x.shape, axes)
         out = _in_dtype((sum if nothing else made).apply(x, axis=axes, keepdims=bool(keepdims)), dtype)
-        if nothing:
-            return out + initial
-        return out if initial is None else combine(out, initial)
+        if initial is None:
+            return out
+        return plus(out, _given(initial, out.dtype)) if nothing else combine(out, _given(initial, out.dtype))
 
     _named(form, made)
     implements(*numpy_functions)(form)
@@ -140,10 +139,11 @@ def _(draw: Any) -> Any:
 @mean.public
 @implements(np.mean)
 def _(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Any:
-    if where is not True:
+    x = floating(x) if dtype is None else lift(x).astype(dtype)
+    if where is not True or x.dtype.kind not in "fc":
         total = sum(x, axis, dtype, keepdims=keepdims, where=where)
-        return total / count_where(where, np.shape(x), axis, keepdims).astype(total.dtype)
-    x = lift(x) if dtype is None else lift(x).astype(dtype)
+        out = total / count_where(where, x.shape, axis, keepdims).astype(total.dtype)
+        return _in_dtype(out, total.dtype)  # of integers if these were asked for
     return mean.apply(x, axis=axes_of(axis, x.ndim, "mean"), keepdims=bool(keepdims), correction=0)
 
 
@@ -255,15 +255,15 @@ def _(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
 
 
 logsumexp.strategy(_sample)
-_reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=_floating)
-_ufunc_reduce(np.logaddexp, logsumexp)
+_reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=floating)
+implements((np.logaddexp, "reduce"))(lambda x, axis=0, **options: logsumexp(floating(x, np.float16), axis, **options))
 
 
 def _along(made: Any) -> Any:
     """Give a primitive with the option `axis`, one number, its form."""
 
     def form(x: Any, axis: int = -1) -> Any:
-        x = _floating(x)
+        x = floating(x)
         if not x.ndim and axis in (0, -1):
             return np.reshape(form(np.reshape(x, 1)), ())
         (axis,) = axes_of(axis, x.ndim, made.name)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import elementwise as el
+from .parts import complexes, real
 from .primitive import implements
 from .tensor import as_data, lift
 
@@ -24,7 +25,7 @@ def _extended(x: Any, outside: Callable[[Any], Any]) -> Any:
     """The numbers, as complex ones if some are outside of a function's domain."""
     x = lift(x)
     if x.dtype.kind != "c" and np.any(outside(as_data(x))):
-        return x.astype(np.result_type(x.dtype, np.complex64))
+        return complexes(x)
     return x
 
 
@@ -49,6 +50,7 @@ def arcsin(x: Any) -> Any:
     beyond = np.abs(as_data(x)) > 1
     if x.dtype.kind == "c" or not np.any(beyond):
         return el.arcsin(x)
+    x = real(complexes(x))
     turned = el.where(beyond, el.arccosh(el.where(beyond, np.abs(x), 2)), 0)
     return el.where(beyond, el.sign(x) * float(np.pi / 2), el.arcsin(el.where(beyond, 0, x))) + turned * 1j
 

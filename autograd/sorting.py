@@ -10,9 +10,10 @@ import numpy as np
 from .batching import computed
 from .elementwise import where
 from .indexing import getitem, scatter
+from .parts import complexes
 from .primitive import implements
 from .shaping import axes_of, broadcast_to, ravel, reshape, stack
-from .tensor import Tensor, apart, as_data, lift
+from .tensor import Tensor, apart, as_data, floating, lift
 
 __all__ = [
     "argsort", "bincount", "choose", "compress", "extract", "interp", "partition", "piecewise", "put_along_axis",
@@ -125,7 +126,7 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect"
 def sort_complex(a: Any) -> Any:
     """`sort`, as complex numbers."""
     a = lift(a)
-    return sort(a.astype(np.result_type(a.dtype, np.complex64)))
+    return sort(complexes(a))
 
 
 @implements(np.take)
@@ -202,7 +203,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """How often each number from 0 on is in `x`, or the sum of its `weights`, which have gradients."""
     x = as_data(x)
     counts = np.bincount(x, minlength=minlength)
-    return counts if weights is None else scatter(weights, x, counts.shape)
+    return counts if weights is None else scatter(floating(weights), x, counts.shape)
 
 
 @implements(np.interp)
@@ -211,7 +212,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 
     Before the first point it is `left`, behind the last `right` (None: as at that point); or it has a `period`.
     """
-    x, xp, fp = lift(x), lift(xp), lift(fp)
+    x, xp, fp = floating(x), floating(xp), floating(fp)
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
         raise ValueError(f"interp: xp and fp of one length are needed, not shapes {xp.shape} and {fp.shape}")
     if period is not None:
