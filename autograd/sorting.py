@@ -160,6 +160,11 @@ def extract(condition: Any, arr: Any) -> Any:
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
     """For each entry of `a`, an integer, the entry there of that one of the `choices`; all broadcast together."""
     a, choices = as_data(a), [lift(c) for c in choices]
+    if not np.can_cast(a.dtype, np.intp):
+        raise TypeError(f"choose: numbers of choices must be integers, not {a.dtype}")
+    a = a.astype(np.intp)
+    if mode == "raise" and np.any((a < 0) | (a >= len(choices))):
+        raise ValueError(f"choose: there are {len(choices)} choices, from 0 on, and one of another number is asked for")
     shape = np.broadcast_shapes(a.shape, *(c.shape for c in choices))
     together = stack([broadcast_to(c, shape) for c in choices])
     which = np.broadcast_to(a, shape)[None]

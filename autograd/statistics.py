@@ -202,7 +202,10 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
         low, high = (rows[(*places, np.clip(j, 0, as_data(n) - 1).astype(np.intp))] for j in (below, below + 1))
         if t.dtype == np.bool_:
             out = np.where(t, high, low)
+        elif rows.dtype == np.bool_:
+            raise TypeError(f"{name}: there is nothing between bools; method='nearest' and others give one of them")
         else:
+            low, high = floating(low), floating(high)
             out = low + t * np.where(np.logical_and(low == high, np.isinf(low)), 0, high - low)
         if not skip_nan:
             out = np.where(np.isnan(rows[..., -1]), rows[..., -1], out)
