@@ -27,6 +27,7 @@ from .indexing import plain_index, scatter, setitem
 from .levels import raw
 from .methods import computed, constants
 from .primitive import Primitive, implements
+from .reductions import started
 from .shaping import axes_of, broadcast_to, expand_dims, moveaxis, ravel, reshape, stack
 from .tensor import Tensor, as_data, carried, find, functions, lift
 
@@ -262,6 +263,8 @@ def _reduce(
         refuse(name, ["where="])
     rows, axes = _rows(x, axis, dtype, name)
     start = initial if initial is not None or len(rows) else ufunc.identity
+    if initial is not None:
+        start = started(initial, ufunc.resolve_dtypes((rows.dtype, rows.dtype, None))[2])
     terms = [*([] if start is None else [broadcast_to(start, rows.shape[1:])]), *rows]
     if not terms:
         raise ValueError(f"{name}: there is none of nothing; give initial=")

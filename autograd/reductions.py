@@ -49,7 +49,7 @@ def _in_dtype(out: Any, dtype: Any) -> Any:
     return out if dtype is None or out.dtype == dtype else out.astype(dtype)
 
 
-def _given(initial: Any, dtype: Any) -> Any:
+def started(initial: Any, dtype: Any) -> Any:
     """What a reduction begins with, in its dtype, unless that would end a derivative."""
     return initial if carried(initial) and dtype.kind not in "fc" else _in_dtype(lift(initial), dtype)
 
@@ -84,14 +84,14 @@ def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: A
             start = initial if neutral is None else neutral
             if start is None:
                 raise ValueError(f"{made.name}: where= needs initial=, since there is no {made.name} of nothing")
-            x = np.where(where, x, _given(start, x.dtype) if neutral is None else start)
+            x = np.where(where, x, started(start, x.dtype) if neutral is None else start)
         if dtype is not None:
             x = x.astype(dtype)
         nothing = initial is not None and not _count(x.shape, axes)
         out = _in_dtype((sum if nothing else made).apply(x, axis=axes, keepdims=bool(keepdims)), dtype)
         if initial is None:
             return out
-        return plus(out, _given(initial, out.dtype)) if nothing else combine(out, _given(initial, out.dtype))
+        return plus(out, started(initial, out.dtype)) if nothing else combine(out, started(initial, out.dtype))
 
     _named(form, made)
     implements(*numpy_functions)(form)

@@ -177,8 +177,10 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """Entry by entry, from `choicelist` what stands with the first condition that holds, else `default`."""
     if len(condlist) != len(choicelist) or not len(condlist):
         raise ValueError(f"select: {len(condlist)} conditions for {len(choicelist)} choices")
-    out = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+    values = [*choicelist, default]
+    dtype = np.result_type(*(v if type(v) in (int, float, complex) else lift(v).dtype for v in values))
+    *choices, out = (lift(v).astype(dtype, copy=False) for v in values)
+    for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
         out = where(lift(condition), choice, out)
     return out
 

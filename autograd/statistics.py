@@ -45,6 +45,8 @@ def var(
         x = np.where(where, x, 0)
     from_mean = x - (_mean(x, axis, dtype if whole else None, keepdims=True, where=where) if mean is None else mean)
     squares = real(from_mean * conj(from_mean)) if from_mean.dtype.kind == "c" else square(from_mean)
+    if dtype is None and x.dtype.kind not in "fc":
+        squares = squares.astype(np.float64)  # also of a `mean` with fewer digits
     if where is True and not whole:
         axes = axes_of(axis, squares.ndim, "var")
         return _mean_with.apply(squares, axis=axes, keepdims=bool(keepdims), correction=ddof)
@@ -195,7 +197,7 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
         lead = q.shape
         place = (n + 1 - alpha - beta) * reshape(q / scale, (*lead, *(1,) * (rows.ndim - 1))) + (alpha - 1)
         below = as_data(np.floor(place))
-        t = weight(place - below, below).astype(rows.dtype if rows.dtype.kind == "f" else np.float64)
+        t = weight(place - below, below).astype(rows.dtype if rows.dtype.kind == "f" else np.result_type(q.dtype, 0.0))
         if rows.dtype.kind not in "fc" and (method in _PICKING or scale == 1 and _all_whole(q, alpha, beta)):
             t = t == 1
         places = np.indices(rows.shape[:-1], sparse=True)
@@ -205,7 +207,7 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
         elif rows.dtype == np.bool_:
             raise TypeError(f"{name}: there is nothing between bools; method='nearest' and others give one of them")
         else:
-            low, high = floating(low), floating(high)
+            low, high = (v.astype(np.result_type(rows.dtype, t.dtype)) for v in (low, high))  # before they wrap
             out = low + t * np.where(np.logical_and(low == high, np.isinf(low)), 0, high - low)
         if not skip_nan:
             out = np.where(np.isnan(rows[..., -1]), rows[..., -1], out)
