@@ -358,3 +358,8 @@ def test_gradients_go_beside_integers():
 def test_weights_without_a_sum():
     with pytest.raises(ZeroDivisionError, match="sum to 0"):
         np.average(Tensor([1.0, 2.0]), weights=Tensor([1.0, -1.0]))
+
+
+def test_descending_unsigned_coordinates():
+    slopes = np.gradient(Tensor(np.array([1, 2, 4], np.uint8)), Tensor(np.array([4, 2, 0], np.uint8)))
+    assert slopes.data.tolist() == [-0.5, -0.75, -1]
