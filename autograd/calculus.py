@@ -122,17 +122,32 @@ def _slopes(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
         raise ValueError(f"gradient: coordinates of shape {spacing.shape} for axis {axis} of shape {f.shape}")
     steps = diff(spacing) if spacing.ndim else broadcast_to(spacing, (n - 1,))
     h = _on_axis(steps, axis, f.ndim).astype(f.dtype)
-    slope = diff(f, axis=axis) / h
-    first, last = _part(slope, axis, None, 1), _part(slope, axis, -1)
     if n == 2:
-        return concatenate([first, last], axis=axis)
-    before, after = _part(h, axis, None, -1), _part(h, axis, 1)
-    share = after / (before + after)
-    middle = share * _part(slope, axis, None, -1) + (1 - share) * _part(slope, axis, 1)
-    if edge_order == 2:  # the line through the slopes at the two nearest midpoints
-        first = first + (first - _part(middle, axis, None, 1))
-        last = last + (last - _part(middle, axis, -1))
-    return concatenate([first, middle, last], axis=axis)
+        slope = diff(f, axis=axis) / h
+        return concatenate([slope, slope], axis=axis)
+    if edge_order == 1:
+        first, last = (diff(_part(f, axis, *two), axis=axis) / _part(h, axis, *one) for two, one in _ENDS)
+    else:  # the slopes of parabolas
+        first = _parabola(f, h, axis, slice(0, 3), 0)
+        last = _parabola(f, h, axis, slice(n - 3, n), 2)
+    return concatenate([first, _parabola(f, h, axis, slice(0, n), 1), last], axis=axis)
+
+
+_ENDS = ((None, 2), (None, 1)), ((-2, None), (-1, None))  # of samples, and of steps
+
+
+def _parabola(f: Any, h: Any, axis: int, part: slice, place: int) -> Any:
+    """The slopes at the first, second or third of three neighbouring samples of the parabola through them."""
+    n = part.stop - part.start
+    a, b, c = (_part(f, axis, part.start + i, part.start + n - 2 + i) for i in range(3))
+    u, v = (_part(h, axis, part.start + i, part.start + n - 2 + i) for i in range(2))
+    if place == 1:
+        middle = (v - u) / (u * v)
+        known = np.logical_or(middle != 0, np.isfinite(b))  # in steps of one size it does not count
+        return c * (u / v / (u + v)) - a * (v / u / (u + v)) + np.where(known, b, 0) * middle
+    if place == 0:
+        return b * ((u + v) / u / v) - a * ((2 * u + v) / u / (u + v)) - c * (u / v / (u + v))
+    return c * ((2 * v + u) / v / (u + v)) + a * (v / u / (u + v)) - b * ((u + v) / u / v)
 
 
 @primitive

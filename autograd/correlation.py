@@ -10,6 +10,8 @@ from .arranging import atleast_1d, atleast_2d
 from .convolution import conv
 from .diagonals import diagonal
 from .elementwise import clip, conj, sqrt
+from .half import by_single
+from .indexing import scatter
 from .levels import bottom
 from .primitive import implements
 from .reductions import sum
@@ -28,6 +30,9 @@ def _full(name: str, a: Any, v: Any, mode: str) -> tuple[Any, int, int]:
         raise ValueError(f"{name}: two sequences are needed, not arrays of shapes {a.shape} and {v.shape}")
     if mode not in _MODES:
         raise ValueError(f"{name}: mode={mode!r}; expected one of {', '.join(_MODES)}")
+    if not (np.all(np.isfinite(bottom(a))) and np.all(np.isfinite(bottom(v)))):  # which times the padding would be NaN
+        places = np.add.outer(np.arange(a.size), np.arange(v.size))
+        return scatter(reshape(a, (-1, 1)) * v, places, (a.size + v.size - 1,)), a.size, v.size
     long, short = (a, v) if a.size >= v.size else (v, a)
     out = conv(reshape(long, (1, 1, -1)), reshape(flip(short), (1, 1, -1)), padding=short.size - 1)
     out = reshape(out, -1)
@@ -65,6 +70,7 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
 
 
 @implements(np.cov)
+@by_single
 def cov(
     m: Any,
     y: Any = None,
@@ -116,6 +122,7 @@ def _variables(m: Any, rowvar: bool) -> Any:
 
 
 @implements(np.corrcoef)
+@by_single
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     """The correlation coefficients of variables: `cov` over the products of their standard deviations."""
     c = cov(x, y, rowvar, dtype=dtype)

@@ -89,9 +89,21 @@ def _between(function: Any, of_tensors: Callable[[Any, Any, Any, Any], Any]) -> 
     return create
 
 
-linspace = _between(np.linspace, lambda start, stop, t, base: start * (1 - t) + stop * t)
-logspace = _between(np.logspace, lambda start, stop, t, base: base ** (start * (1 - t) + stop * t))
-geomspace = _between(np.geomspace, lambda start, stop, t, base: start * (stop / start) ** t)
+def _linear(start: Any, stop: Any, t: Any, base: Any) -> Any:
+    return np.where(t == 1, 0, start) * (1 - t) + stop * t
+
+
+linspace = _between(np.linspace, _linear)
+logspace = _between(np.logspace, lambda *given: given[-1] ** _linear(*given))
+
+
+def _geometric(start: Any, stop: Any, t: Any, base: Any) -> Any:
+    if np.any(bottom(start) == 0) or np.any(bottom(stop) == 0):
+        raise ValueError("geomspace: no number times itself leads from or to 0")
+    return np.where(t == 1, stop, start * (stop / start) ** t)
+
+
+geomspace = _between(np.geomspace, _geometric)
 
 
 def _prototype(x: Any) -> Any:

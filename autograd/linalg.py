@@ -24,6 +24,7 @@ from .decompositions import (
     qr,
     svd,
 )
+from .half import by_single
 from .matrix_functions import expm, logm, sqrtm
 from .methods import constant
 from .primitive import implements
@@ -261,9 +262,9 @@ def _squares(x: Any) -> Any:
 
 
 def _power(x: Any, p: float) -> Any:
-    """x ** p for x >= 0, with derivative 0 at 0."""
+    """x ** p for x >= 0, with derivative 0 at 0, also where that is inf."""
     at_zero = x == 0
-    return el.where(at_zero, 0 if p > 0 else np.inf, el.where(at_zero, 1, x) ** p)
+    return x**p if p > 0 else el.where(at_zero, np.inf, el.where(at_zero, 1, x) ** p)
 
 
 def _largest(sizes: Any, axes: Any, keepdims: bool = False) -> Any:
@@ -280,7 +281,7 @@ def _of_vectors(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if ord == -np.inf:
         return red.min(size, axes, keepdims=keepdims)
     if ord == 0:
-        return red.sum(el.sign(size), axes, keepdims=keepdims)
+        return red.sum(el.sign(el.where(np.isnan(size), 1, size)), axes, keepdims=keepdims)
     if ord == 1:
         return red.sum(size, axes, keepdims=keepdims)
     if isinstance(ord, str):
@@ -316,11 +317,14 @@ def _of_matrices(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
 
 
 @implements(np.linalg.norm)
+@by_single
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The norm of a vector or matrix, or along `axis`, one for vectors and two for matrices.
 
     `ord` is None (2, or "fro"), inf, -inf, 0, 1, 2 or any number for vectors, and "fro", "nuc", inf, -inf, 1, -1, 2
-    or -2 for matrices. The gradient at 0 is 0; entries or singular values that tie share it.
+    or -2 for matrices. The gradient at 0 is 0; entries or singular values that tie share it. The second
+    derivatives at 0 are infinite, so that those of what is made of the norm are lost: they are NaN, also of
+    norm(x) ** 2. Write `vdot(x, x)` for that, whose Hessian is twice the unit matrix.
 
     >>> from pullback import Tensor
     >>> x = Tensor([3.0, 4.0], requires_grad=True)
@@ -338,6 +342,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 
 @implements(np.linalg.vector_norm)
+@by_single
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """The norm of all entries, or of those along one or more axes, as a vector; see `norm`."""
     x = floating(x)
@@ -345,6 +350,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
 
 
 @implements(np.linalg.matrix_norm)
+@by_single
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     """The norms of matrices; see `norm`."""
     x = matrices(floating(x), "matrix_norm")

@@ -236,11 +236,14 @@ def _matrix(f: Callable[[Any], Any], x: Any) -> Any:
 
 
 def _settle(step: Callable[[Any], Any], x: Any, tolerance: float, most: int) -> Any:
-    """x, after as many steps as it takes until it stays where it is."""
+    """x, after as many steps as it takes until it stays where it is, or goes to and fro by no more than roundings."""
+    last = np.inf
     for _ in range(most):
         x, before = step(x), x
-        if np.max(np.abs(bottom(x - before)), initial=0) <= tolerance * (1 + np.max(np.abs(bottom(x)), initial=0)):
+        gap = np.max(np.abs(bottom(x - before)), initial=0) / (1 + np.max(np.abs(bottom(x)), initial=0))
+        if gap <= tolerance or last <= gap <= np.finfo(gap.dtype).eps ** 0.75:
             return x
+        last = gap
     raise RuntimeError(f"fixed_point: not within a tolerance of {tolerance} after {most} steps")
 
 
@@ -248,7 +251,7 @@ def fixed_point(f: Callable[[Any], Any], start: Any, *, tolerance: float = 1e-12
     """x with x = f(x), by repeating f from `start`, with the derivatives of the solution by all that `f` depends on.
 
     Neither the steps nor their graph are kept: backward is a fixed point, too, see `implicit`. RuntimeError where
-    `most` steps do not bring x within `tolerance`, relative to its largest entry.
+    `most` steps do not bring x within `tolerance`, relative to its largest entry, or as near as its dtype allows.
 
     >>> a = Tensor(2.0, requires_grad=True)
     >>> x = fixed_point(lambda x: (x + a / x) / 2, 1.0)

@@ -213,6 +213,13 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     return counts if weights is None else scatter(floating(weights), x, counts.shape)
 
 
+def between(low: Any, high: Any, t: Any) -> Any:
+    """low + t * (high - low), in which what has the weight 0 counts for nothing, and an infinite `low` for all else."""
+    low = np.where(np.logical_and(t == 1, ~np.isfinite(low)), high, low)
+    alone = np.logical_or(np.logical_and(t == 0, ~np.isfinite(high)), np.logical_and(np.isinf(low), high != -low))
+    return low + t * (np.where(alone, 0, high) - np.where(alone, 0, low))
+
+
 @implements(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None) -> Any:
     """The function that is linear between the points (xp, fp), xp ascending, at `x`; gradients go to all three.
@@ -232,7 +239,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     last = xp.size - 1
     low = np.clip(np.searchsorted(as_data(xp), as_data(x), side="right") - 1, 0, last)
     high = np.minimum(low + 1, last)
-    gap = xp[high] - xp[low]
-    out = fp[low] + (x - xp[low]) / np.where(gap == 0, 1, gap) * (fp[high] - fp[low])
+    gap, beyond = xp[high] - xp[low], np.isinf(xp[low])  # behind an infinitely far point one is at the next
+    offset = np.where(np.logical_or(beyond, np.logical_or(x < xp[0], x > xp[-1])), 0, x - xp[low])
+    t = np.where(beyond, (x > xp[low]) * 1.0, offset / np.where(np.logical_or(gap == 0, beyond), 1, gap))
+    out = between(fp[low], fp[high], t)
     out = where(x < xp[0], fp[0] if left is None else left, out)
     return out if right is None else where(x > xp[-1], right, out)

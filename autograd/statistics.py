@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .elementwise import conj, sqrt, square
+from .half import by_single
 from .levels import bottom
 from .parts import real
 from .primitive import implements
 from .reductions import count_where, cumprod, cumsum, mean, prod, sum
 from .shaping import axes_of, broadcast_to, expand_dims, reshape
-from .sorting import sort
+from .sorting import between, sort
 from .tensor import apart, as_data, floating, lift
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
 
 
 @implements(np.var)
+@by_single
 def var(
     x: Any,
     axis: Any = None,
@@ -60,6 +63,7 @@ _mean, _mean_with = mean.form, mean
 
 
 @implements(np.std)
+@by_single
 def std(
     x: Any,
     axis: Any = None,
@@ -71,7 +75,8 @@ def std(
     mean: Any = None,
     correction: float | None = None,
 ) -> Any:
-    """The standard deviation over `axis`: the square root of `var`; its gradient is 0 where all entries agree."""
+    """The standard deviation over `axis`: the square root of `var`; its gradient is 0 where all entries agree,
+    and its second derivative NaN (that of `var` is not)."""
     squared = var(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction)
     if squared.dtype.kind not in "fc":
         if squared.ndim:
@@ -81,16 +86,17 @@ def std(
 
 
 @implements(np.average)
+@by_single
 def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     """The mean over `axis` with `weights` (None: equal ones), of the shape of `a` or one for each place along `axis`;
-    if `returned` with the sum of the weights."""
-    a = floating(a)
-    weights = np.ones(a.shape, a.dtype) if weights is None else lift(weights)
+    if `returned` with the sum of the weights. ZeroDivisionError if that is 0."""
+    a, given = floating(a), weights is not None
+    weights = lift(weights) if given else np.ones(a.shape, a.dtype)
     a, weights = (x.astype(np.result_type(a.dtype, weights.dtype)) for x in (a, weights))
     weights = _weights_of(a, axis, weights, "average")
     scale = sum(weights, axis, keepdims=keepdims)
-    if np.any(bottom(scale) == 0):
-        raise ZeroDivisionError(f"average: the weights over axis {axis} of shape {a.shape} sum to 0")
+    if given and np.any(bottom(scale) == 0):
+        raise ZeroDivisionError("average: the weights sum to 0")
     out = sum(a * weights, axis, keepdims=keepdims) / scale
     return (out, apart(broadcast_to(scale, out.shape))) if returned else out
 
@@ -163,7 +169,8 @@ def _in_rows(x: Any, axis: Any, name: str) -> tuple[Any, tuple[int, ...]]:
     """The array with the axes of a reduction as one, the last; and the shape that keeps these axes."""
     axes = axes_of(axis, x.ndim, name)
     others = tuple(a for a in range(x.ndim) if a not in axes)
-    rows = reshape(np.transpose(x, (*others, *axes)), (*(x.shape[a] for a in others), -1))
+    length = math.prod(x.shape[a] for a in axes)
+    rows = reshape(np.transpose(x, (*others, *axes)), (*(x.shape[a] for a in others), length))
     return rows, tuple(1 if a in axes else n for a, n in enumerate(x.shape))
 
 
@@ -192,6 +199,8 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
             place = numpy_function(ranks, as_data(q), -1, method=method, weights=weights)
             out = rows[(*np.indices(rows.shape[:-1], sparse=True), np.nan_to_num(place, nan=-1).astype(np.intp))]
             return _shaped(out, q.shape, kept, keepdims)
+        if skip_nan and not rows.shape[-1]:
+            return _shaped(broadcast_to(mean(rows, -1), (*q.shape, *rows.shape[:-1])), q.shape, kept, keepdims)
         n = np.sum(~np.isnan(rows), axis=-1) if skip_nan else rows.shape[-1]
         alpha, beta, weight = _METHODS[method]
         lead = q.shape
@@ -208,7 +217,7 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
             raise TypeError(f"{name}: there is nothing between bools; method='nearest' and others give one of them")
         else:
             low, high = (v.astype(np.result_type(rows.dtype, t.dtype)) for v in (low, high))  # before they wrap
-            out = low + t * np.where(np.logical_and(low == high, np.isinf(low)), 0, high - low)
+            out = between(low, high, t)
         if not skip_nan:
             out = np.where(np.isnan(rows[..., -1]), rows[..., -1], out)
         return _shaped(out, lead, kept, keepdims)
@@ -227,7 +236,8 @@ nanquantile, nanpercentile = _quantile(np.nanquantile, 1, True), _quantile(np.na
 
 @implements(np.median)
 def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """The middle entry over `axis` in sorted order, or the mean of the two in the middle; NaN if one is.
+    """The middle entry over `axis` in sorted order, or the mean of the two in the middle; NaN if one is, or if there
+    are none.
 
     >>> from pullback import Tensor
     >>> median(Tensor([3.0, 1.0, 8.0, 4.0]))
@@ -236,8 +246,10 @@ def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     rows, kept = _in_rows(lift(a), axis, "median")
     rows = sort(rows, stable=False)
     n = rows.shape[-1]
-    out = mean(rows[..., (n - 1) // 2 : n // 2 + 1], -1)
-    return _shaped(np.where(np.isnan(rows[..., -1]), rows[..., -1], out), (), kept, keepdims)
+    out = mean(rows[..., max(n - 1, 0) // 2 : n // 2 + 1], -1)
+    if n:
+        out = np.where(np.isnan(rows[..., -1]), rows[..., -1], out)
+    return _shaped(out, (), kept, keepdims)
 
 
 @implements(np.nanmedian)

@@ -142,3 +142,9 @@ def test_between_integers_and_refusals():
 
 def test_full_takes_its_arguments_by_name():
     assert pb.full(shape=(2,), fill_value=3.0).tolist() == np.full_like(a=Tensor([1.0, 2.0]), fill_value=3.0).tolist()
+
+
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (1.0, 0.0), ([1.0, 0.0], 2.0)])
+def test_no_geometric_sequence_has_a_zero(ends):
+    with pytest.raises(ValueError, match="geomspace: "):
+        np.geomspace(Tensor(ends[0]), ends[1], 3)

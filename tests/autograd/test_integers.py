@@ -62,6 +62,7 @@ MORE_PAIRS = [
     *(("uint8", "int8"), ("bool", "float16"), ("int64", "float32"), ("float16", "uint8"), ("uint64", "int64")),
     *(("float32", "float64"), ("float64", "float16")),
 ]
+BY_SINGLE = {"numpy.linalg.norm", "numpy.linalg.matrix_norm"}  # of float16; NumPy has no singular values of it
 COMPLEX = {"numpy.linalg.eig", "numpy.linalg.eigvals"}  # also if all are real, as the array API standard has it
 OUT_OF_ANOTHER_DTYPE = {  # NumPy refuses an `out` that could take the result; its int8 sums for means wrap there
     *(("numpy.take", 2), ("numpy.compress", 1), ("numpy.dot", 4), ("numpy.linalg.multi_dot", 1)),
@@ -135,8 +136,11 @@ def deviations(name, dtypes, forms):
         if solved and form in ("largest", "apart") or form == "apart" and name in WRAPS:
             continue
         arrays = {key: FORMS[form](value, dtype) for key, value in call.arrays.items()}
+        expected = outcome(call, function, **{key: a.copy() for key, a in arrays.items()})
+        if expected is TypeError and name in BY_SINGLE and dtype == "float16":
+            continue
         differs = difference(
-            outcome(call, function, **{key: a.copy() for key, a in arrays.items()}),
+            expected,
             outcome(call, function, **{key: Tensor(a) for key, a in arrays.items()}),
             own=name in OWN_PRECISION and dtype in ("float16", "float32"),
             complexes=name in COMPLEX and i == 0,
