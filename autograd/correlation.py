@@ -16,7 +16,7 @@ from .levels import bottom
 from .primitive import implements
 from .reductions import sum
 from .shaping import concatenate, flip, reshape
-from .tensor import lift
+from .tensor import floating, lift
 
 __all__ = ["convolve", "corrcoef", "correlate", "cov"]
 
@@ -35,7 +35,8 @@ def _full(name: str, a: Any, v: Any, mode: str) -> tuple[Any, int, int]:
         return scatter(reshape(a, (-1, 1)) * v, places, (a.size + v.size - 1,)), a.size, v.size
     long, short = (a, v) if a.size >= v.size else (v, a)
     out = conv(reshape(long, (1, 1, -1)), reshape(flip(short), (1, 1, -1)), padding=short.size - 1)
-    return reshape(out, -1), a.size, v.size
+    out = reshape(out, -1)
+    return out.astype(np.bool_) if a.dtype == v.dtype == np.bool_ else out, a.size, v.size
 
 
 def _part(full: Any, n: int, m: int, mode: str, start: int) -> Any:
@@ -98,7 +99,8 @@ def cov(
     weights = times * importance
     total = sum(weights)
     divisor = np.maximum(total - ddof * sum(weights * importance) / total, 0)
-    real = np.finfo(x.dtype).dtype if x.dtype.kind in "fc" else np.dtype(float)
+    x = floating(x)
+    real = np.finfo(x.dtype).dtype
     weights, total, divisor = weights.astype(real), total.astype(real), divisor.astype(real)
     x = x - sum(x * (weights / total), 1, keepdims=True)
     return np.squeeze((x * weights) @ (conj(x) if x.dtype.kind == "c" else x).mT / divisor)

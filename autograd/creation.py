@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .elementwise import floor
 from .levels import bottom
 from .parts import astype
 from .primitive import implements
@@ -76,11 +77,15 @@ def _between(function: Any, of_tensors: Callable[[Any, Any, Any, Any], Any]) -> 
         if unknown:
             raise TypeError(f"{function.__name__}: {', '.join(sorted(unknown))} is not supported on Tensors")
         weak = [end if isinstance(end, (int, float, complex)) else lift(end).dtype for end in (start, stop)]
-        dtype = np.result_type(*weak, np.float16)
-        start, stop = lift(start), lift(stop)
+        dtype = np.result_type(*weak, 0.0)
+        if function is np.geomspace and any(np.any(bottom(lift(end)) == 0) for end in (start, stop)):
+            raise ValueError("geomspace: no geometric sequence has a 0 in it")
+        start, stop = lift(start).astype(dtype), lift(stop).astype(dtype)
         steps = np.linspace(0, 1, num, endpoint, dtype=dtype).reshape((num,) + (1,) * max(start.ndim, stop.ndim))
         out = moveaxis(of_tensors(start, stop, steps, options.get("base", 10.0)), 0, options.get("axis", 0))
-        out = astype(out, options.get("dtype") or dtype)
+        if options.get("dtype") is not None:
+            whole = function is np.linspace and np.dtype(options["dtype"]).kind in "iu"
+            out = astype(floor(out) if whole else out, options["dtype"])
         return (out, astype((stop - start) / (num - bool(endpoint)), dtype)) if options.get("retstep") else out
 
     return create

@@ -76,6 +76,16 @@ power = elementwise(
     a=lambda g, a, b: g * _slope(a, b),
     b=lambda g, a, b, out: g * (out * np.log(_base(a, b).astype(out.dtype))),
 )
+
+
+@power.public
+def _(a: Any, b: Any) -> Any:
+    """a ** b; unlike that operator with the square of bools as an integer, as `numpy.power` has it."""
+    if b.__class__ is int and lift(a).dtype == np.bool_:
+        a = lift(a).astype(int)
+    return power.apply(a, b)
+
+
 negative = elementwise(operator.neg, name="negative", ufunc=np.negative, x=lambda g: -g)
 positive = elementwise(operator.pos, name="positive", ufunc=np.positive, x=lambda g: g)
 remainder = elementwise(
@@ -331,7 +341,11 @@ def _(condition: Any, x: Any = None, y: Any = None, /) -> Any:
 def clip(x: Any, /, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None) -> Any:
     """`x` limited to [min, max] (NumPy also says `a_min` and `a_max`), either of which may be None; gradients follow
     `maximum` and `minimum`."""
+    x = lift(x)
     low, high = a_min if min is None else min, a_max if max is None else max
+    if x.dtype.kind in "iu":  # Python's integers may lie beyond all that x can be
+        low = None if low.__class__ is int and low <= np.iinfo(x.dtype).min else low
+        high = None if high.__class__ is int and high >= np.iinfo(x.dtype).max else high
     if low is not None:
         x = maximum(x, low)
     if high is not None:

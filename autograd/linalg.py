@@ -32,7 +32,7 @@ from .primitive import implements
 from .products import matmul, tensordot, vecdot
 from .shaping import axes_of, expand_dims, matrix_transpose, moveaxis, ravel, reshape
 from .solving import SlogdetResult, det, matrices, pinv, slogdet, solve
-from .tensor import lift
+from .tensor import floating, lift
 from .triangular import block_diag, cho_factor, cho_solve, lu, lu_factor, lu_solve, solve_triangular
 
 __all__ = [
@@ -95,11 +95,6 @@ for _function, _implementation in (
     implements(_function)(_implementation)
 
 matrix_rank = constant(np.linalg.matrix_rank)
-
-
-def _inexact(x: Any) -> Any:
-    x = lift(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
 # Products and parts
@@ -225,7 +220,9 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, An
     >>> lstsq(np.array([[1.0], [1.0]]), np.array([1.0, 3.0]))[0]
     array([2.])
     """
-    a, b = _inexact(a), _inexact(b)
+    a, b = floating(a), floating(b)
+    if np.float16 in (a.dtype, b.dtype):
+        raise TypeError("lstsq: float16 is not supported, as in NumPy; use float32")
     if a.ndim != 2 or b.ndim not in (1, 2):
         raise LinAlgError(f"lstsq: expected a matrix and a vector or matrix, not shapes {a.shape} and {b.shape}")
     (m, n), eps = a.shape, float(np.finfo(a.dtype).eps)
@@ -342,7 +339,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     >>> x.grad
     Tensor([0.6, 0.8])
     """
-    x = _inexact(x)
+    x = floating(x)
     axes = axes_of(axis, x.ndim, "norm")
     if axis is None and ord is None or len(axes) == 1:
         return _of_vectors(x, ord, axes, keepdims)
@@ -355,7 +352,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 @by_single
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """The norm of all entries, or of those along one or more axes, as a vector; see `norm`."""
-    x = _inexact(x)
+    x = floating(x)
     return _of_vectors(x, ord, axes_of(axis, x.ndim, "vector_norm"), keepdims)
 
 
@@ -363,7 +360,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
 @by_single
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     """The norms of matrices; see `norm`."""
-    x = matrices(_inexact(x), "matrix_norm")
+    x = matrices(floating(x), "matrix_norm")
     return _of_matrices(x, ord, (x.ndim - 2, x.ndim - 1), keepdims)
 
 
@@ -374,7 +371,7 @@ def cond(x: Any, p: Any = None) -> Any:
     None is 2, for which matrices need not be square. That of a singular matrix is inf, with the gradient 0 (in the norm
     -2 it is 0). LinAlgError for empty matrices.
     """
-    x = matrices(_inexact(x), "cond")
+    x = matrices(floating(x), "cond")
     if 0 in x.shape[-2:]:
         raise LinAlgError(f"cond: not defined for empty matrices, of shape {x.shape}")
     if p in (None, 2, -2):

@@ -158,7 +158,7 @@ for _symbol, _primitive in {
     "mod": el.remainder,
     "floordiv": el.floor_divide,
 }.items():
-    _binary_operator(_symbol, _primitive.form)
+    _binary_operator(_symbol, _primitive.apply)
 _binary_operator("matmul", matmul.form)
 
 

@@ -15,7 +15,7 @@ from .half import by_single
 from .primitive import implements, linear, primitive
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, inverse
 from .summed import rounded, summed, totals
-from .tensor import Tensor, as_data, lift
+from .tensor import Tensor, as_data, carried, floating, lift
 
 __all__ = [
     "amax", "amin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "log_softmax", "logsumexp", "max", "mean",
@@ -51,16 +51,15 @@ def _in_dtype(out: Any, dtype: Any) -> Any:
     return out if dtype is None or out.dtype == dtype else out.astype(dtype)
 
 
+def started(initial: Any, dtype: Any) -> Any:
+    """What a reduction begins with, in its dtype, unless that would end a derivative."""
+    return initial if carried(initial) and dtype.kind not in "fc" else _in_dtype(lift(initial), dtype)
+
+
 def _named(form: Any, made: Any) -> Any:
     form.__name__ = form.__qualname__ = made.name  # which an unexpected argument's TypeError names
     form.__doc__ = made.__doc__
     return form
-
-
-def _floating(x: Any) -> Any:
-    """A Tensor or an array of floating-point numbers, of anything that can be one."""
-    x = lift(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
 def _reduction(
@@ -94,14 +93,14 @@ def _reduction(
             start = initial if neutral is None else neutral
             if start is None:
                 raise ValueError(f"{made.name}: where= needs initial=, since there is no {made.name} of nothing")
-            x = np.where(where, x, start)
+            x = np.where(where, x, started(start, x.dtype) if neutral is None else start)
         if dtype is not None:
             x = x.astype(dtype)
         nothing = initial is not None and not _count(x.shape, axes)
         out = _in_dtype((sum if nothing else made).apply(x, axis=axes, keepdims=bool(keepdims)), dtype)
-        if nothing:
-            return out + initial
-        return out if initial is None else combine(out, initial)
+        if initial is None:
+            return out
+        return plus(out, started(initial, out.dtype)) if nothing else combine(out, started(initial, out.dtype))
 
     form = _named(form, made) if decorate is None else decorate(_named(form, made))
     implements(*numpy_functions)(form)
@@ -150,10 +149,11 @@ def _(draw: Any) -> Any:
 @implements(np.mean)
 @by_single
 def _(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Any:
-    if where is not True:
+    x = floating(x) if dtype is None else lift(x).astype(dtype)
+    if where is not True or x.dtype.kind not in "fc":
         total = sum(x, axis, dtype, keepdims=keepdims, where=where)
-        return total / count_where(where, np.shape(x), axis, keepdims).astype(total.dtype)
-    x = lift(x) if dtype is None else lift(x).astype(dtype)
+        out = total / count_where(where, x.shape, axis, keepdims).astype(total.dtype)
+        return _in_dtype(out, total.dtype)  # of integers if these were asked for
     return mean.apply(x, axis=axes_of(axis, x.ndim, "mean"), keepdims=bool(keepdims), correction=0)
 
 
@@ -291,8 +291,8 @@ def _(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
 
 
 logsumexp.strategy(_sample)
-_reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=_floating, decorate=by_single)
-_ufunc_reduce(np.logaddexp, logsumexp)
+_reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=floating, decorate=by_single)
+implements((np.logaddexp, "reduce"))(lambda x, axis=0, **options: logsumexp(floating(x, np.float16), axis, **options))
 _unweighted = logsumexp.form
 
 
@@ -307,7 +307,7 @@ def _(x: Any, axis: Any = None, dtype: Any = None, *, b: Any = None, keepdims: b
     """
     if b is None:
         return _unweighted(x, axis, dtype, keepdims=keepdims, **options)
-    x, b = _floating(x), lift(b)
+    x, b = floating(x), lift(b)
     x, b = (broadcast_to(v, np.broadcast_shapes(x.shape, b.shape)) for v in (x, b))
     top = max(np.where(b == 0, -np.inf, x), axis, keepdims=True, initial=-np.inf)
     top = computed(lambda top: np.where(np.isfinite(top), top, 0), top)
@@ -321,7 +321,7 @@ def _along(made: Any) -> Any:
     """Give a primitive with the option `axis`, one number, its form."""
 
     def form(x: Any, axis: int = -1) -> Any:
-        x = _floating(x)
+        x = floating(x)
         if not x.ndim and axis in (0, -1):
             return np.reshape(form(np.reshape(x, 1)), ())
         (axis,) = axes_of(axis, x.ndim, made.name)
@@ -376,7 +376,9 @@ def cumsum(x: Any, *, axis: int, reverse: bool) -> Any:
     """Running sums along `axis` (None: of the flattened array), from the end if `reverse`."""
     if reverse:
         return np.flip(cumsum.function(np.flip(x, axis), axis=axis, reverse=False), axis)
-    return np.add.accumulate(x, axis=axis, dtype=np.promote_types(x.dtype, np.float32)).astype(x.dtype, copy=False)
+    if x.dtype == np.float16:
+        return np.add.accumulate(x, axis=axis, dtype=np.float32).astype(x.dtype)
+    return np.add.accumulate(x, axis=axis)
 
 
 cumsum.vjp("x")(lambda g, axis, reverse: cumsum.apply(g, axis=axis, reverse=not reverse))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import elementwise as el
+from .parts import complexes, real
 from .primitive import implements
 from .tensor import as_data, lift
 
@@ -17,14 +18,14 @@ def _negative(x: Any) -> Any:
 
 
 def _beyond_one(x: Any) -> Any:
-    return np.abs(x) > 1
+    return (x < -1) | (x > 1)  # the least integer has no absolute value
 
 
 def _extended(x: Any, outside: Callable[[Any], Any]) -> Any:
     """The numbers, as complex ones if some are outside of a function's domain."""
     x = lift(x)
     if x.dtype.kind != "c" and np.any(outside(as_data(x))):
-        return x.astype(np.result_type(x.dtype, np.complex64))
+        return complexes(x)
     return x
 
 
@@ -46,9 +47,10 @@ for _name, _function, _outside in (
 def arcsin(x: Any) -> Any:
     """The inverse of the sine; beyond 1, on the branch cut, by the inverse of the hyperbolic cosine."""
     x = lift(x)
-    beyond = np.abs(as_data(x)) > 1
-    if x.dtype.kind == "c" or not np.any(beyond):
+    if x.dtype.kind == "c" or not np.any(_beyond_one(as_data(x))):
         return el.arcsin(x)
+    x = real(complexes(x))
+    beyond = _beyond_one(as_data(x))
     turned = el.where(beyond, el.arccosh(el.where(beyond, np.abs(x), 2)), 0)
     return el.where(beyond, el.sign(x) * float(np.pi / 2), el.arcsin(el.where(beyond, 0, x))) + turned * 1j
 
@@ -57,7 +59,7 @@ def arcsin(x: Any) -> Any:
 def arccos(x: Any) -> Any:
     """The inverse of the cosine, pi / 2 less that of the sine."""
     x = lift(x)
-    inside = x.dtype.kind == "c" or not np.any(np.abs(as_data(x)) > 1)
+    inside = x.dtype.kind == "c" or not np.any(_beyond_one(as_data(x)))
     return el.arccos(x) if inside else float(np.pi / 2) - arcsin(x)
 
 

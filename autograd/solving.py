@@ -15,7 +15,7 @@ from .batching import stacked
 from .diagonals import tril
 from .primitive import implements, primitive
 from .shaping import expand_dims, squeeze
-from .tensor import lift
+from .tensor import floating, lift
 
 
 class SlogdetResult(NamedTuple):
@@ -36,7 +36,7 @@ def square(a: Any, name: str) -> Any:
     a = matrices(a, name)
     if a.shape[-1] != a.shape[-2]:
         raise np.linalg.LinAlgError(f"{name}: expected square matrices, not shape {a.shape}")
-    return a if a.dtype.kind in "fc" else a.astype(np.float64)
+    return floating(a)
 
 
 def filled(g: Any, out: Any) -> Any:

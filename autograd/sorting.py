@@ -10,9 +10,10 @@ import numpy as np
 from .batching import computed
 from .elementwise import where
 from .indexing import getitem, scatter
+from .parts import complexes
 from .primitive import implements
 from .shaping import axes_of, broadcast_to, ravel, reshape, stack
-from .tensor import Tensor, apart, as_data, lift
+from .tensor import Tensor, apart, as_data, floating, lift
 
 __all__ = [
     "argsort", "bincount", "choose", "compress", "extract", "interp", "partition", "piecewise", "put_along_axis",
@@ -125,7 +126,7 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect"
 def sort_complex(a: Any) -> Any:
     """`sort`, as complex numbers."""
     a = lift(a)
-    return sort(a.astype(np.result_type(a.dtype, np.complex64)))
+    return sort(complexes(a))
 
 
 @implements(np.take)
@@ -159,6 +160,11 @@ def extract(condition: Any, arr: Any) -> Any:
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
     """For each entry of `a`, an integer, the entry there of that one of the `choices`; all broadcast together."""
     a, choices = as_data(a), [lift(c) for c in choices]
+    if not np.can_cast(a.dtype, np.intp):
+        raise TypeError(f"choose: numbers of choices must be integers, not {a.dtype}")
+    a = a.astype(np.intp)
+    if mode == "raise" and np.any((a < 0) | (a >= len(choices))):
+        raise ValueError(f"choose: there are {len(choices)} choices, from 0 on, and one of another number is asked for")
     shape = np.broadcast_shapes(a.shape, *(c.shape for c in choices))
     together = stack([broadcast_to(c, shape) for c in choices])
     which = np.broadcast_to(a, shape)[None]
@@ -171,8 +177,10 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """Entry by entry, from `choicelist` what stands with the first condition that holds, else `default`."""
     if len(condlist) != len(choicelist) or not len(condlist):
         raise ValueError(f"select: {len(condlist)} conditions for {len(choicelist)} choices")
-    out = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+    values = [*choicelist, default]
+    dtype = np.result_type(*(v if type(v) in (int, float, complex) else lift(v).dtype for v in values))
+    *choices, out = (lift(v).astype(dtype, copy=False) for v in values)
+    for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
         out = where(lift(condition), choice, out)
     return out
 
@@ -202,7 +210,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """How often each number from 0 on is in `x`, or the sum of its `weights`, which have gradients."""
     x = as_data(x)
     counts = np.bincount(x, minlength=minlength)
-    return counts if weights is None else scatter(weights, x, counts.shape)
+    return counts if weights is None else scatter(floating(weights), x, counts.shape)
 
 
 def between(low: Any, high: Any, t: Any) -> Any:
@@ -218,7 +226,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 
     Before the first point it is `left`, behind the last `right` (None: as at that point); or it has a `period`.
     """
-    x, xp, fp = lift(x), lift(xp), lift(fp)
+    x, xp, fp = floating(x), floating(xp), floating(fp)
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
         raise ValueError(f"interp: xp and fp of one length are needed, not shapes {xp.shape} and {fp.shape}")
     if period is not None:

@@ -55,6 +55,16 @@ def lift(x: Any) -> Any:
     return np.stack([lift(part) for part in x]) if _holds_tensors(x) else as_data(x)
 
 
+def floating(x: Any, least: Any = np.float64) -> Any:
+    """A Tensor or an array of floating-point numbers, as functions have it that compute in them.
+
+    Floats and complex numbers stay as they are; integers and bools become float64 (or, as ufuncs have it with float16
+    for `least`, the smallest floats from there on that hold all of their dtype).
+    """
+    x = lift(x)
+    return x if x.dtype.kind in "fc" else x.astype(np.result_type(x.dtype, least))
+
+
 def _holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
     """Whether a nested list or tuple holds Tensors; ValueError where that has no end, which NumPy would look for."""
     if not isinstance(x, (list, tuple)):

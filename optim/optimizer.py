@@ -110,10 +110,9 @@ class Optimizer:
             gradient = gradient.astype(dtype)
         if dtype.kind == "c":
             gradient = np.conj(gradient)  # see `backward`
-        if self.single:
-            dtype = np.promote_types(dtype, np.float32)
+        kept = np.promote_types(dtype, np.float32) if self.single else dtype
         for name, value in state.items():
-            if value.__class__ is ndarray and not (value.shape == shape and value.dtype == dtype):
+            if value.__class__ is ndarray and not (value.shape == shape and value.dtype == kept):
                 if value.shape != shape:
                     raise ValueError(
                         f"{self._name}: {name} of shape {value.shape} kept of a parameter that has shape {shape} now; "
