@@ -6,8 +6,10 @@ What a family gives to users is what its `__all__` lists.
 import inspect
 import typing
 
-from . import fft, gradients, interop, scimath, special
-from . import linalg as _linalg  # for NumPy's own linalg to find it
+from . import fft as _fft  # for NumPy's own fft to find it, and so with the others
+from . import gradients, interop, scimath
+from . import linalg as _linalg
+from . import special as _special
 from .adaptive import *
 from .anomaly import *
 from .arranging import *
@@ -52,4 +54,4 @@ from .writing import *
 
 if not typing.TYPE_CHECKING:  # checkers follow the imports; at run time the families are names here, too
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not inspect.ismodule(value)]
-    __all__ += ["fft", "special", "__array_api_version__", "__array_namespace_info__"]
+    __all__ += ["__array_api_version__", "__array_namespace_info__"]

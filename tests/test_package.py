@@ -37,3 +37,18 @@ def test_numpys_linalg_takes_tensors_at_once():
     code = "import numpy, pullback; print(float(numpy.linalg.norm(pullback.Tensor([3.0, 4.0]))))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "5.0\n"
+
+
+@pytest.mark.parametrize("room", ["fft", "linalg", "special", "testing"])
+def test_faces_are_modules_with_listed_names(room):
+    code = f"import pullback.{room} as face; from pullback import {room}; print(face is {room}, *face.__all__)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    same, *names = run.stdout.split()
+    module = getattr(pb, room)
+    assert same == "True" and names == sorted(names) and all(hasattr(module, name) for name in names)
+    assert module.__name__ == f"pullback.{room}"
+
+
+def test_names_are_imported_from_the_faces():
+    code = "from pullback.fft import rfft; from pullback.special import erf; from pullback.fft import *; rfft2"
+    subprocess.run([sys.executable, "-c", code], check=True)
