@@ -20,6 +20,7 @@ from .creation import *
 from .diagonals import *
 from .einstein import *
 from .elementwise import *
+from .gradients import grads as grads
 from .graph import enable_grad as enable_grad
 from .graph import no_grad as no_grad
 from .indexing import *

@@ -46,6 +46,7 @@ class _Modes(threading.local):
     batches: tuple[tuple[int, int, str], ...] = ()
     overrides: dict[Any, Any] = {}
     watchers: tuple[Any, ...] = ()  # see watching.py
+    retaining = True  # whether a pass fills the `grad` of what `retain_grad` was called for
 
 
 modes = _Modes()

@@ -403,7 +403,7 @@ def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tu
             raise RuntimeError(f"backward: an output of shape {output.shape} needs a gradient of that shape")
         one = np.ones(output.shape, output.dtype) if output.ndim else output.dtype.type(1)
         return output._node, wrap(one) if create_graph else one
-    given = gradient if isinstance(gradient, Tensor) else wrap(borrowed(gradient))
+    given = gradient if isinstance(gradient, Tensor) else wrap(as_data(gradient, copy=True))  # it may come out again
     if given.shape != output.shape:
         raise ValueError(f"backward: gradient of shape {given.shape} given for an output of shape {output.shape}")
     if given.dtype != output.dtype:

@@ -22,10 +22,10 @@ from .graph import enable_grad, mode, modes, pull
 from .levels import deeper, level_of
 from .parts import astype
 from .shaping import broadcast_to, moveaxis, reshape
-from .tensor import Tensor, apart, carried, leaf, lowered, plain, seed, wrap
+from .tensor import Tensor, apart, as_data, carried, leaf, lift, lowered, plain, seed, wrap
 from .trees import flatten, matching, over
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp", "vmap"]
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "on_arrays", "stop_gradient", "value_and_grad", "vjp", "vmap"]
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -100,9 +100,10 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     """
     given, rebuild = flatten(tuple(primals))
     directions = matching(tuple(primals), tuple(tangents), "jvp: tangents")
+    directions = [t if isinstance(t, Tensor) else Tensor(lift(t)) for t in directions]  # they may come out again
     with deeper() as level:
         inputs = []
-        for i, (x, t) in enumerate(zip(map(asarray, given), map(asarray, directions), strict=True)):
+        for i, (x, t) in enumerate(zip(map(asarray, given), directions, strict=True)):
             if x.dtype.kind not in "fc":
                 raise TypeError(f"jvp: only float and complex tensors have tangents, primal {i} is {x.dtype}")
             if x.shape != t.shape:
@@ -259,6 +260,24 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     if not isinstance(primals, tuple):
         return jvp(grad(f), (primals,), (tangents,))[1]
     return jvp(grad(f, tuple(range(len(primals)))), primals, tangents)[1]
+
+
+def on_arrays(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that gives NumPy arrays where `f` gives Tensors (numbers for 0-d ones), as SciPy wants them.
+
+    For `minimize(on_arrays(value_and_grad(f)), x0, jac=True, hess=on_arrays(hessian(f)))`, for the `jac` of
+    `least_squares`, `root`, `curve_fit` and `solve_ivp`, and for the functions themselves. Arguments pass as they are
+    given. The arrays belong to the caller, who may write into them; what graph the Tensors have is left behind.
+
+    >>> on_arrays(value_and_grad(lambda x: (x**2).sum()))(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+
+    @wraps(f)
+    def with_arrays(*args: Any, **kwargs: Any) -> Any:
+        return over(lambda out: as_data(out, copy=True) if isinstance(out, Tensor) else out, f(*args, **kwargs))
+
+    return with_arrays
 
 
 def stop_gradient(x: Any) -> Any:

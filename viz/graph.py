@@ -93,7 +93,7 @@ def graph(output: Tensor, model: Any = None, names: Mapping[str, Any] | None = N
     nodes = _nearest(output._node)
     drawn = {node: i for i, node in enumerate(nodes[:_LIMIT])}
     if output.size == 1:
-        with mode(watchers=(*modes.watchers, Watcher())):  # who draws looks on: no operation is skipped
+        with mode(watchers=(*modes.watchers, Watcher()), retaining=False):  # who draws looks on: nothing is skipped
             gradients = pull([seed(output)], set(drawn), retain_graph=True, create_graph=False)
     else:
         gradients = {node: node.grad._held for node in drawn if node.grad is not None}
