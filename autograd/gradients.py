@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from .graph import LAST, Node, RemovableHandle, mode, modes, pull
 from .memory import owned
-from .tensor import Tensor, apart, as_data, seed, wrap
+from .tensor import Tensor, as_data, result, seed, wrap
 from .trees import flatten, matching
 
 
@@ -90,7 +90,7 @@ def grads(
         retain = create_graph if retain_graph is None else retain_graph
         found = pull(seeds, set(nodes), retain_graph=retain, create_graph=create_graph)
     given = (found.get(node, np.zeros(node.shape, node.dtype)[()]) for node in nodes)
-    return rebuild(apart(g) if isinstance(g, Tensor) else wrap(g) for g in given)
+    return rebuild(map(result, given))
 
 
 def _nodes(caller: str, tensors: Any, name: str = "inputs") -> list[Node]:
@@ -118,7 +118,7 @@ def _accumulate(node: Node, g: Any) -> None:
         if before is not None and (before._held.shape != node.shape or before._held.dtype != node.dtype):
             before = _fitting(before, node)
         if isinstance(g, Tensor):
-            after = wrap(g._held, g._node) if before is None else before + g
+            after = result(g) if before is None else before + g
         else:
             after = wrap(g.copy() if before is None else before._held + g)
         if node.grad is there:

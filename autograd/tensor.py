@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .graph import LAST, Node, mode, modes
-from .lending import is_lent, lent, shared
+from .lending import is_lent, lent, own, shared
 from .levels import Traced, detached, raw
 from .views import leave, related, write
 
@@ -159,13 +159,14 @@ class Tensor:
                 raise ValueError(f"grad: shape {value.shape} given for a tensor of shape {self.shape}")
         self._node.grad = value
 
-    shape = property(attrgetter("_held.shape"))
-    dtype = property(attrgetter("_held.dtype"))
-    ndim = property(attrgetter("_held.ndim"))
-    size = property(attrgetter("_held.size"))
+    shape = property(attrgetter("_held.shape"), doc="The lengths of the axes, a tuple.")
+    dtype = property(attrgetter("_held.dtype"), doc="The NumPy dtype of the entries.")
+    ndim = property(attrgetter("_held.ndim"), doc="The number of axes.")
+    size = property(attrgetter("_held.size"), doc="The number of entries.")
 
     @property
     def device(self) -> str:
+        """Where the values are: there is only "cpu"."""
         return "cpu"
 
     def detach(self) -> Tensor:
@@ -380,6 +381,14 @@ def apart(x: Any) -> Any:
     return wrap(x._held, x._node) if isinstance(x, Tensor) else x
 
 
+def result(derivative: Any) -> Tensor:
+    """A derivative as a Tensor for the user, in no memory that others can write into: a cotangent or tangent that the
+    user gave, or a constant of the function, may have come through as it is."""
+    if isinstance(derivative, Tensor):
+        return wrap(own(derivative._held), derivative._node)
+    return wrap(own(derivative))
+
+
 _new = Tensor.__new__
 
 
@@ -403,7 +412,7 @@ def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tu
             raise RuntimeError(f"backward: an output of shape {output.shape} needs a gradient of that shape")
         one = np.ones(output.shape, output.dtype) if output.ndim else output.dtype.type(1)
         return output._node, wrap(one) if create_graph else one
-    given = gradient if isinstance(gradient, Tensor) else wrap(as_data(gradient, copy=True))  # it may come out again
+    given = gradient if isinstance(gradient, Tensor) else wrap(borrowed(gradient))
     if given.shape != output.shape:
         raise ValueError(f"backward: gradient of shape {given.shape} given for an output of shape {output.shape}")
     if given.dtype != output.dtype:

@@ -22,7 +22,7 @@ from .graph import enable_grad, mode, modes, pull
 from .levels import deeper, level_of
 from .parts import astype
 from .shaping import broadcast_to, moveaxis, reshape
-from .tensor import Tensor, apart, as_data, carried, leaf, lift, lowered, plain, seed, wrap
+from .tensor import Tensor, apart, as_data, carried, leaf, lowered, plain, result, seed, wrap
 from .trees import flatten, matching, over
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "on_arrays", "stop_gradient", "value_and_grad", "vjp", "vmap"]
@@ -100,10 +100,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     """
     given, rebuild = flatten(tuple(primals))
     directions = matching(tuple(primals), tuple(tangents), "jvp: tangents")
-    directions = [t if isinstance(t, Tensor) else Tensor(lift(t)) for t in directions]  # they may come out again
     with deeper() as level:
         inputs = []
-        for i, (x, t) in enumerate(zip(map(asarray, given), directions, strict=True)):
+        for i, (x, t) in enumerate(zip(map(asarray, given), map(asarray, directions), strict=True)):
             if x.dtype.kind not in "fc":
                 raise TypeError(f"jvp: only float and complex tensors have tangents, primal {i} is {x.dtype}")
             if x.shape != t.shape:
@@ -116,7 +115,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
             out = lowered(out, level)
             own = level_of(out) == level
             pairs.append((out._held.value, out._held.tangent) if own else (out, np.zeros(out.shape, out.dtype)))
-    return rebuild([asarray(value) for value, _ in pairs]), rebuild([asarray(tangent) for _, tangent in pairs])
+    return rebuild([asarray(value) for value, _ in pairs]), rebuild([result(tangent) for _, tangent in pairs])
 
 
 def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness: str = "error") -> Callable[..., Any]:
@@ -331,7 +330,7 @@ class _Traced:
         starts = [seed(out, g, self.create_graph or carried(g)) for out, g in pairs if out._node is not None]
         found = pull(starts, set(nodes), retain_graph=True, create_graph=self.create_graph) if starts else {}
         grads = (found.get(node, np.zeros(x.shape, x.dtype)[()]) for x, node in zip(self.inputs, nodes, strict=True))
-        return [apart(g) if isinstance(g, Tensor) else wrap(g) for g in grads]
+        return list(map(result, grads))
 
     def tangents(self, position: int, direction: Any) -> list[Tensor]:
         """Those of the outputs, pushed forward from one input."""

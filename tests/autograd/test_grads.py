@@ -136,3 +136,13 @@ def test_errors():
         grads(x * 2, x)
     with pytest.raises(ValueError, match="grads: cotangents"):
         grads([x * 2, y * 2], x, [np.ones(2)])
+
+
+def test_a_cotangent_that_comes_through_is_copied_with_create_graph_too():
+    (x,) = leaves(np.ones(3))
+    weights = np.array([1.0, 2.0, 3.0])
+    (g,) = grads([x], [x], [weights], create_graph=True)
+    g.data[0] = 100
+    x.backward(weights, create_graph=True)
+    x.grad.data[0] = 100
+    np.testing.assert_array_equal(weights, [1.0, 2.0, 3.0])
