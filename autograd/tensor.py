@@ -75,6 +75,11 @@ class Tensor:
     _scope: int  # of what is made inside a transform: the number of that (see `modes.scopes`)
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
+        if requires_grad.__class__ is not bool and not isinstance(requires_grad, np.bool):
+            raise TypeError(
+                f"Tensor: requires_grad is True or False, not {requires_grad!r}; write Tensor([...]) for several "
+                "numbers, zeros(shape) for a shape, dtype=... for a dtype"
+            )
         self._held = as_data(data, dtype, copy=True)
         self._node = self._view = self._views = None
         if modes.depth:
@@ -261,6 +266,11 @@ class Tensor:
         return f"Tensor({body}{shape}{dtype}{', requires_grad=True' if self._node else ''})"
 
     def __format__(self, spec: str) -> str:
+        if self.ndim and spec[-1:] in tuple("bcdeEfFgGnoxX%"):
+            raise TypeError(
+                f"format {spec!r} is for one number, not for a Tensor of shape {self.shape}: format its entries, "
+                "t.item() or each of t.tolist(), or round(t, 2)"
+            )
         return format(raw(self) if self.ndim == 0 else str(self), spec)
 
     def __len__(self) -> int:

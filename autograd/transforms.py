@@ -41,6 +41,7 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: boo
     >>> grad(lambda p: p["w"] * p["b"])({"w": 2.0, "b": 5.0})
     {'w': Tensor(5.), 'b': Tensor(2.)}
     """
+    _function("grad", f)
     both = value_and_grad(f, argnums, has_aux)
 
     @wraps(f)
@@ -60,9 +61,16 @@ def value_and_grad(
     (Tensor(10.), (Tensor(5.), Tensor(2.)))
     """
 
+    _function("value_and_grad", f)
+
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         traced = _Traced(_given(f, kwargs), args, argnums, has_aux)
+        if isinstance(traced.result, Tensor) and traced.result.size != 1:
+            raise RuntimeError(
+                f"{_name(f)}: a gradient is of one number, and the result has the shape {traced.result.shape}; "
+                "give its sum or mean, or write jacobian(f), or vjp(f, x) with a cotangent"
+            )
         if not isinstance(traced.result, Tensor):
             raise TypeError(f"{_name(f)}: expected a Tensor as the result, not a {type(traced.result).__name__}")
         if traced.result.dtype.kind not in "fc":
@@ -80,6 +88,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     >>> pull_back(10.0)
     (Tensor(50.), Tensor(20.))
     """
+    _function("vjp", f)
     traced = _Traced(f, args, tuple(range(len(args))))
 
     def pull_back(cotangent: Any) -> Any:
@@ -98,6 +107,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> jvp(lambda x, y: x * y, (2.0, 5.0), (1.0, 0.0))
     (Tensor(10.), Tensor(5.))
     """
+    _function("jvp", f)
     given, rebuild = flatten(tuple(primals))
     directions = matching(tuple(primals), tuple(tangents), "jvp: tangents")
     with deeper() as level:
@@ -135,6 +145,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness:
     Tensor([ 6., 24.])
     """
 
+    _function("vmap", f)
     if randomness not in ("error", "different", "same"):
         raise ValueError(f"vmap: randomness {randomness!r}; expected 'error', 'different' or 'same'")
 
@@ -206,6 +217,8 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
             [0., 4.]])
     """
 
+    _function("jacobian", f)
+
     @wraps(f)
     def derivatives(*args: Any, **kwargs: Any) -> Any:
         again = surroundings()
@@ -245,6 +258,7 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callab
     Tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
+    _function("hessian", f)
     return jacobian(grad(f, argnums), argnums)
 
 
@@ -256,6 +270,7 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     >>> hvp(lambda x: (x**3).sum(), [1.0, 2.0], [1.0, 10.0])
     Tensor([  6., 120.])
     """
+    _function("hvp", f)
     if not isinstance(primals, tuple):
         return jvp(grad(f), (primals,), (tangents,))[1]
     return jvp(grad(f, tuple(range(len(primals)))), primals, tangents)[1]
@@ -271,6 +286,8 @@ def on_arrays(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> on_arrays(value_and_grad(lambda x: (x**2).sum()))(np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))
     """
+
+    _function("on_arrays", f)
 
     @wraps(f)
     def with_arrays(*args: Any, **kwargs: Any) -> Any:
@@ -341,6 +358,15 @@ class _Traced:
 
 def _given(f: Callable[..., Any], kwargs: dict[str, Any]) -> Callable[..., Any]:
     return wraps(f)(partial(f, **kwargs)) if kwargs else f
+
+
+def _function(caller: str, f: Any) -> None:
+    if not callable(f):
+        raise TypeError(
+            f"{caller}: expected a function, not a {type(f).__name__}: write {caller}(f) of a function f of it"
+            + "; the gradients of a Tensor that was computed are t.backward() and x.grad, or grads(t, x)"
+            * isinstance(f, Tensor)
+        )
 
 
 def _name(f: Any) -> str:
