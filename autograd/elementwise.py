@@ -100,6 +100,7 @@ exp2 = elementwise(np.exp2, x=lambda g, out: g * out * float(np.log(2)))
 def _expm1(x: Any) -> Any:
     """exp(x) - 1, exact for small x, too.
 
+    >>> from pullback import Tensor
     >>> expm1(Tensor(1e-20))
     Tensor(1.e-20)
     """
@@ -211,6 +212,7 @@ _MANY = 1 << 15  # entries for which one pass in machine code pays
 def _relu(x: Any) -> Any:
     """The entries above 0, and 0 in the place of the others.
 
+    >>> from pullback import Tensor
     >>> relu(Tensor([-1.0, 2.0]))
     Tensor([0., 2.])
     """
@@ -281,6 +283,7 @@ implements(np.fix)(fix)
 def _stable_sigmoid(x: Any) -> Any:
     """The logistic function 1 / (1 + exp(-x)).
 
+    >>> from pullback import Tensor
     >>> sigmoid(Tensor(0.0))
     Tensor(0.5)
     """
@@ -292,6 +295,7 @@ def _stable_sigmoid(x: Any) -> Any:
 def _softplus(x: Any) -> Any:
     """log(1 + exp(x)), a smooth `relu`.
 
+    >>> from pullback import Tensor
     >>> softplus(Tensor(1000.0))
     Tensor(1000.)
     """
