@@ -111,6 +111,12 @@ exp2 = elementwise(np.exp2, x=lambda g, out: g * out * float(np.log(2)))
 
 
 def _expm1(x: Any) -> Any:
+    """exp(x) - 1, exact for small x, too.
+
+    >>> from pullback import Tensor
+    >>> expm1(Tensor(1e-20))
+    Tensor(1.e-20)
+    """
     with np.errstate(invalid="ignore", over="ignore"):
         out = np.expm1(x)
         if out.dtype.kind != "c":
@@ -237,6 +243,12 @@ _MANY = 1 << 15  # entries for which one pass in machine code pays
 
 
 def _relu(x: Any) -> Any:
+    """The entries above 0, and 0 in the place of the others.
+
+    >>> from pullback import Tensor
+    >>> relu(Tensor([-1.0, 2.0]))
+    Tensor([0., 2.])
+    """
     if np.size(x) < _MANY or x.dtype != np.result_type(x, 0):
         return np.maximum(x, 0)
     out = memory.empty(x.shape, x.dtype)
@@ -302,14 +314,30 @@ implements(np.fix)(fix)
 
 
 def _stable_sigmoid(x: Any) -> Any:
+    """The logistic function 1 / (1 + exp(-x)).
+
+    >>> from pullback import Tensor
+    >>> sigmoid(Tensor(0.0))
+    Tensor(0.5)
+    """
     right = np.real(x) >= 0
     z = np.exp(np.where(right, -x, x) if np.iscomplexobj(x) else -np.abs(x))
     return np.where(right, 1, z) / (1 + z)
 
 
+def _softplus(x: Any) -> Any:
+    """log(1 + exp(x)), a smooth `relu`.
+
+    >>> from pullback import Tensor
+    >>> softplus(Tensor(1000.0))
+    Tensor(1000.)
+    """
+    return np.logaddexp(x, 0)
+
+
 # Functions of neural networks that NumPy lacks
 sigmoid = elementwise(_stable_sigmoid, name="sigmoid", x=lambda g, out: g * (out * (1 - out)))
-softplus = elementwise(lambda x: np.logaddexp(x, 0), name="softplus", x=lambda g, x: g * sigmoid(x))
+softplus = elementwise(_softplus, name="softplus", x=lambda g, x: g * sigmoid(x))
 
 
 @primitive

@@ -47,6 +47,7 @@ class _Modes(threading.local):
     checkpoints = 0
     overrides: dict[Any, Any] = {}
     watchers: tuple[Any, ...] = ()  # see watching.py
+    retaining = True  # whether a pass fills the `grad` of what `retain_grad` was called for
 
 
 modes = _Modes()

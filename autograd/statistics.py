@@ -117,6 +117,8 @@ def _without_nan(function: Any, numpy_function: Any) -> Any:
         where = np.logical_and(~np.isnan(x), options.pop("where", True))
         return function(x, axis, dtype, where=where, **options)
 
+    form.__wrapped__ = function  # type: ignore[attr-defined]  # for its signature
+
     form.__name__ = form.__qualname__ = numpy_function.__name__
     form.__doc__ = f"`{function.__name__}` of the entries that are not NaN."
     return implements(numpy_function)(form)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .graph import LAST, Node, mode, modes
-from .lending import is_lent, lent, shared
+from .lending import is_lent, lent, own, shared
 from .levels import Traced, detached, raw
 from .views import leave, related, write
 
@@ -108,6 +108,11 @@ class Tensor:
     _scope: int  # of what is made inside a transform: the number of that (see `modes.scopes`)
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
+        if requires_grad.__class__ is not bool and not isinstance(requires_grad, np.bool):
+            raise TypeError(
+                f"Tensor: requires_grad is True or False, not {requires_grad!r}; write Tensor([...]) for several "
+                "numbers, zeros(shape) for a shape, dtype=... for a dtype"
+            )
         self._held = as_data(data, dtype, copy=True)
         self._node = self._view = self._views = None
         if modes.depth:
@@ -192,13 +197,14 @@ class Tensor:
                 raise ValueError(f"grad: shape {value.shape} given for a tensor of shape {self.shape}")
         self._node.grad = value
 
-    shape = property(attrgetter("_held.shape"))
-    dtype = property(attrgetter("_held.dtype"))
-    ndim = property(attrgetter("_held.ndim"))
-    size = property(attrgetter("_held.size"))
+    shape = property(attrgetter("_held.shape"), doc="The lengths of the axes, a tuple.")
+    dtype = property(attrgetter("_held.dtype"), doc="The NumPy dtype of the entries.")
+    ndim = property(attrgetter("_held.ndim"), doc="The number of axes.")
+    size = property(attrgetter("_held.size"), doc="The number of entries.")
 
     @property
     def device(self) -> str:
+        """Where the values are: there is only "cpu"."""
         return "cpu"
 
     def detach(self) -> Tensor:
@@ -293,6 +299,11 @@ class Tensor:
         return f"Tensor({body}{shape}{dtype}{', requires_grad=True' if self._node else ''})"
 
     def __format__(self, spec: str) -> str:
+        if self.ndim and spec[-1:] in tuple("bcdeEfFgGnoxX%"):
+            raise TypeError(
+                f"format {spec!r} is for one number, not for a Tensor of shape {self.shape}: format its entries, "
+                "t.item() or each of t.tolist(), or round(t, 2)"
+            )
         return format(raw(self) if self.ndim == 0 else str(self), spec)
 
     def __len__(self) -> int:
@@ -413,6 +424,14 @@ def apart(x: Any) -> Any:
     """The same value as a Tensor that is no view, where NumPy would copy: what is written into one is not seen by the
     other, though they share memory until then."""
     return wrap(x._held, x._node) if isinstance(x, Tensor) else x
+
+
+def result(derivative: Any) -> Tensor:
+    """A derivative as a Tensor for the user, in no memory that others can write into: a cotangent or tangent that the
+    user gave, or a constant of the function, may have come through as it is."""
+    if isinstance(derivative, Tensor):
+        return wrap(own(derivative._held), derivative._node)
+    return wrap(own(derivative))
 
 
 _new = Tensor.__new__

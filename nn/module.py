@@ -72,9 +72,13 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._forward_hooks or self._forward_pre_hooks:
-            return self._call_with_hooks(args, kwargs)
-        return self.forward(*args, **kwargs)
+        try:
+            if self._forward_hooks or self._forward_pre_hooks:
+                return self._call_with_hooks(args, kwargs)
+            return self.forward(*args, **kwargs)
+        except Exception as error:
+            located(error, self)
+            raise
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for pre_hook in list(self._forward_pre_hooks.values()):
@@ -103,6 +107,15 @@ class Module:
         def __getattr__(self, name: str) -> Any: ...
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if (
+            isinstance(value, (Module, Parameter))
+            and name not in self.__dict__
+            and callable(getattr(Module, name, None))
+        ):
+            raise TypeError(
+                f"{type(self).__name__}.{name}: a {type(value).__name__} of this name would hide the method `{name}` "
+                "of all modules; give it another name"
+            )
         held = self.__dict__.get(name)
         for kind in (Parameter, Module):
             if isinstance(held, kind) and not (value is None or isinstance(value, kind)):
@@ -326,6 +339,10 @@ class Module:
         Nothing is changed unless everything fits: RuntimeError names the keys that are missing or unexpected (only
         if `strict`), of another shape, or of another kind of dtype (an integer for a float).
         """
+        if not isinstance(state_dict, Mapping):
+            wrong = f"load_state_dict of {type(self).__name__}: expected a dict of names and values, not a "
+            write = "write other.state_dict()" if isinstance(state_dict, Module) else "nn.load(path) reads one"
+            raise TypeError(f"{wrong}{type(state_dict).__name__}; {write}")
         own = self._state()
         missing = [key for key in own if key not in state_dict]
         unexpected = [key for key in state_dict if key not in own]
@@ -407,6 +424,21 @@ class Module:
             for name, value in (slots or {}).items():
                 object.__setattr__(twin, name, value)
         return memo[id(self)]
+
+
+def located(error: Exception, module: Module) -> None:
+    """Say in a note of an error in which part of the model it was raised: each module that it passes adds its name."""
+    inner, path, note = error.__dict__.get("_module", (module, "", ""))
+    if inner is not module:
+        name = next((name for name, part in module.named_modules() if part is inner), "")
+        path = _join(name, path) if path else name
+    notes = getattr(error, "__notes__", [])
+    if note in notes:
+        notes.remove(note)
+    raised = error.__dict__.setdefault("_raised", type(module).__name__)
+    note = f"in {path}: {raised} of this {type(module).__name__}" if path else f"in {raised}"
+    error.add_note(note)
+    error.__dict__["_module"] = module, path, note
 
 
 def _join(prefix: str, name: str) -> str:

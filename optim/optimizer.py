@@ -35,6 +35,13 @@ class Optimizer:
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
+    def __repr__(self) -> str:
+        groups = []
+        for group in self.param_groups:
+            options = "".join(f", {name}={value!r}" for name, value in group.items() if name != "params")
+            groups.append(f"{len(group['params'])} parameters{options}")
+        return f"{self._name}({groups[0]})" if len(groups) == 1 else "\n  ".join([f"{self._name}(", *groups]) + "\n)"
+
     @property
     def _name(self) -> str:
         return type(self).__name__
