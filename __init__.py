@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from .autograd import *  # noqa: F403 - the names are listed in autograd's __all__
 
 if TYPE_CHECKING:
-    from . import linalg, nn, optim, testing, viz
+    from . import fft, linalg, nn, optim, special, testing, viz
 
 __version__ = "0.1.0"
 
-_rooms = ("linalg", "nn", "optim", "testing", "viz")
+_rooms = ("fft", "linalg", "nn", "optim", "special", "testing", "viz")
 
 
 def __getattr__(name: str) -> Any:

@@ -4,10 +4,14 @@ What a family gives to users is what its `__all__` lists.
 """
 
 import inspect
+import sys
 import typing
 
-from . import fft, gradients, interop, scimath, special
-from . import linalg as _linalg  # for NumPy's own linalg to find it
+from . import fft as _fft  # for NumPy's own fft to find it, and so with the others
+from . import gradients, interop, scimath
+from . import linalg as _linalg
+from . import matrix_calculus as _matrix_calculus  # for the registry to have its primitive
+from . import special as _special
 from .adaptive import *
 from .anomaly import *
 from .arranging import *
@@ -18,6 +22,7 @@ from .creation import *
 from .diagonals import *
 from .einstein import *
 from .elementwise import *
+from .gradients import grads as grads
 from .graph import enable_grad as enable_grad
 from .graph import no_grad as no_grad
 from .indexing import *
@@ -52,4 +57,9 @@ from .writing import *
 
 if not typing.TYPE_CHECKING:  # checkers follow the imports; at run time the families are names here, too
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not inspect.ismodule(value)]
-    __all__ += ["fft", "special", "__array_api_version__", "__array_namespace_info__"]
+    __all__ += ["__array_api_version__", "__array_namespace_info__"]
+
+for _face in (sys.modules[__name__], _linalg, _fft, _special):
+    for _name, _made in list(vars(_face).items()):
+        if "<locals>" in getattr(_made, "__qualname__", ""):  # of a function that made it: here pickle finds it
+            _made.__module__, _made.__qualname__ = _face.__name__, _name

@@ -16,6 +16,7 @@ import numpy as np
 from . import boxes
 from .batching import folded
 from .boxes import Along, Tables, tables
+from .half import by_single
 from .machine import available
 from .pooling import max_unpool
 from .primitive import linear, primitive
@@ -142,6 +143,7 @@ def _counts(spatial: tuple[int, ...], sizes: tuple[int, ...]) -> Any:
     return functools.reduce(np.multiply.outer, lengths)
 
 
+@by_single
 def adaptive_avg_pool(x: Any, output_size: Any) -> Any:
     """The means of `output_size` windows along each spatial axis of x (N, C, *spatial): (N, C, *output_size).
 

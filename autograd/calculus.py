@@ -9,7 +9,7 @@ import numpy as np
 from .primitive import implements, primitive
 from .reductions import cumsum, sum
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, ravel
-from .tensor import lift
+from .tensor import floating, lift
 
 __all__ = ["cumulative_trapezoid", "diff", "ediff1d", "gradient", "trapezoid", "unwrap"]
 
@@ -42,9 +42,12 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 @implements(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """The differences of neighbours in the flattened array, between `to_begin` and `to_end`."""
-    differences = diff(ravel(ary))
-    parts = [None if part is None else ravel(part).astype(differences.dtype) for part in (to_begin, to_end)]
-    parts.insert(1, differences)
+    ary = ravel(ary)
+    for name, part in (("to_begin", to_begin), ("to_end", to_end)):
+        if part is not None and not np.can_cast(lift(part).dtype, ary.dtype, "same_kind"):
+            raise TypeError(f"ediff1d: cannot cast {name} from {lift(part).dtype} to {ary.dtype}")
+    parts = [None if part is None else ravel(part).astype(ary.dtype) for part in (to_begin, to_end)]
+    parts.insert(1, ary[1:] - ary[:-1])
     return concatenate([part for part in parts if part is not None])
 
 
@@ -98,13 +101,16 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     is one array, or a tuple for several axes.
     """
     f = lift(f)
+    if f.dtype == np.bool_:
+        raise TypeError("gradient: bools have no differences; convert them to numbers")
+    f = floating(f)
     axes = axes_of(axis, f.ndim, "gradient")
     spacings = varargs * len(axes) if len(varargs) == 1 else varargs or (1.0,) * len(axes)
     if len(spacings) != len(axes):
         raise TypeError(f"gradient: {len(varargs)} spacings for {len(axes)} axes")
     if edge_order not in (1, 2):
         raise ValueError(f"gradient: edge_order={edge_order} is neither 1 nor 2")
-    slopes = tuple(_slopes(f, lift(spacing), a, edge_order) for a, spacing in zip(axes, spacings, strict=True))
+    slopes = tuple(_slopes(f, floating(spacing), a, edge_order) for a, spacing in zip(axes, spacings, strict=True))
     return slopes[0] if len(slopes) == 1 else slopes
 
 
@@ -115,18 +121,33 @@ def _slopes(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     if spacing.ndim and spacing.shape != (n,):
         raise ValueError(f"gradient: coordinates of shape {spacing.shape} for axis {axis} of shape {f.shape}")
     steps = diff(spacing) if spacing.ndim else broadcast_to(spacing, (n - 1,))
-    h = _on_axis(steps, axis, f.ndim).astype(f.dtype if f.dtype.kind in "fc" else np.float64)
-    slope = diff(f, axis=axis) / h
-    first, last = _part(slope, axis, None, 1), _part(slope, axis, -1)
+    h = _on_axis(steps, axis, f.ndim).astype(f.dtype)
     if n == 2:
-        return concatenate([first, last], axis=axis)
-    before, after = _part(h, axis, None, -1), _part(h, axis, 1)
-    share = after / (before + after)
-    middle = share * _part(slope, axis, None, -1) + (1 - share) * _part(slope, axis, 1)
-    if edge_order == 2:  # the line through the slopes at the two nearest midpoints
-        first = first + (first - _part(middle, axis, None, 1))
-        last = last + (last - _part(middle, axis, -1))
-    return concatenate([first, middle, last], axis=axis)
+        slope = diff(f, axis=axis) / h
+        return concatenate([slope, slope], axis=axis)
+    if edge_order == 1:
+        first, last = (diff(_part(f, axis, *two), axis=axis) / _part(h, axis, *one) for two, one in _ENDS)
+    else:  # the slopes of parabolas
+        first = _parabola(f, h, axis, slice(0, 3), 0)
+        last = _parabola(f, h, axis, slice(n - 3, n), 2)
+    return concatenate([first, _parabola(f, h, axis, slice(0, n), 1), last], axis=axis)
+
+
+_ENDS = ((None, 2), (None, 1)), ((-2, None), (-1, None))  # of samples, and of steps
+
+
+def _parabola(f: Any, h: Any, axis: int, part: slice, place: int) -> Any:
+    """The slopes at the first, second or third of three neighbouring samples of the parabola through them."""
+    n = part.stop - part.start
+    a, b, c = (_part(f, axis, part.start + i, part.start + n - 2 + i) for i in range(3))
+    u, v = (_part(h, axis, part.start + i, part.start + n - 2 + i) for i in range(2))
+    if place == 1:
+        middle = (v - u) / (u * v)
+        known = np.logical_or(middle != 0, np.isfinite(b))  # in steps of one size it does not count
+        return c * (u / v / (u + v)) - a * (v / u / (u + v)) + np.where(known, b, 0) * middle
+    if place == 0:
+        return b * ((u + v) / u / v) - a * ((2 * u + v) / u / (u + v)) - c * (u / v / (u + v))
+    return c * ((2 * v + u) / v / (u + v)) + a * (v / u / (u + v)) - b * ((u + v) / u / v)
 
 
 @primitive

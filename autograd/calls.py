@@ -28,6 +28,7 @@ from .indexing import differs, is_mask, places_of, plain_index, scatter, setitem
 from .levels import bottom
 from .methods import computed, constants
 from .primitive import Primitive, implements
+from .reductions import started
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, moveaxis, ravel, reshape, stack
 from .tensor import Tensor, as_data, carried, find, functions, lift, values_of
 
@@ -60,7 +61,12 @@ def call_function(function: Any, args: Any, kwargs: Any) -> Any:
         return handler(*args, **kwargs)
     args, kwargs, out = translate(args, kwargs)
     result = handler(*args, **kwargs)
-    return result if out is None else into(out, result, named(function))
+    return result if out is None else into(out, result, named(function), casting=_CASTING.get(function, "same_kind"))
+
+
+_CASTING = dict.fromkeys(  # of what has its last division written into `out`, in whatever dtype that is
+    (np.mean, np.nanmean, np.var, np.nanvar, np.median, np.nanmedian, np.nanquantile, np.nanpercentile), "unsafe"
+)
 
 
 @cache
@@ -264,6 +270,8 @@ def _reduce(
         refuse(name, ["where="])
     rows, axes = _rows(x, axis, dtype, name)
     start = initial if initial is not None or len(rows) else ufunc.identity
+    if initial is not None:
+        start = started(initial, ufunc.resolve_dtypes((rows.dtype, rows.dtype, None))[2])
     terms = [*([] if start is None else [broadcast_to(start, rows.shape[1:])]), *rows]
     if not terms:
         raise ValueError(f"{name}: there is none of nothing; give initial=")

@@ -10,11 +10,13 @@ from .arranging import atleast_1d, atleast_2d
 from .convolution import conv
 from .diagonals import diagonal
 from .elementwise import clip, conj, sqrt
+from .half import by_single
+from .indexing import scatter
 from .levels import bottom
 from .primitive import implements
 from .reductions import sum
 from .shaping import concatenate, flip, reshape
-from .tensor import lift
+from .tensor import floating, lift
 
 __all__ = ["convolve", "corrcoef", "correlate", "cov"]
 
@@ -28,9 +30,13 @@ def _full(name: str, a: Any, v: Any, mode: str) -> tuple[Any, int, int]:
         raise ValueError(f"{name}: two sequences are needed, not arrays of shapes {a.shape} and {v.shape}")
     if mode not in _MODES:
         raise ValueError(f"{name}: mode={mode!r}; expected one of {', '.join(_MODES)}")
+    if not (np.all(np.isfinite(bottom(a))) and np.all(np.isfinite(bottom(v)))):  # which times the padding would be NaN
+        places = np.add.outer(np.arange(a.size), np.arange(v.size))
+        return scatter(reshape(a, (-1, 1)) * v, places, (a.size + v.size - 1,)), a.size, v.size
     long, short = (a, v) if a.size >= v.size else (v, a)
     out = conv(reshape(long, (1, 1, -1)), reshape(flip(short), (1, 1, -1)), padding=short.size - 1)
-    return reshape(out, -1), a.size, v.size
+    out = reshape(out, -1)
+    return out.astype(np.bool_) if a.dtype == v.dtype == np.bool_ else out, a.size, v.size
 
 
 def _part(full: Any, n: int, m: int, mode: str, start: int) -> Any:
@@ -64,6 +70,7 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
 
 
 @implements(np.cov)
+@by_single
 def cov(
     m: Any,
     y: Any = None,
@@ -92,7 +99,8 @@ def cov(
     weights = times * importance
     total = sum(weights)
     divisor = np.maximum(total - ddof * sum(weights * importance) / total, 0)
-    real = np.finfo(x.dtype).dtype if x.dtype.kind in "fc" else np.dtype(float)
+    x = floating(x)
+    real = np.finfo(x.dtype).dtype
     weights, total, divisor = weights.astype(real), total.astype(real), divisor.astype(real)
     x = x - sum(x * (weights / total), 1, keepdims=True)
     return np.squeeze((x * weights) @ (conj(x) if x.dtype.kind == "c" else x).mT / divisor)
@@ -114,6 +122,7 @@ def _variables(m: Any, rowvar: bool) -> Any:
 
 
 @implements(np.corrcoef)
+@by_single
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     """The correlation coefficients of variables: `cov` over the products of their standard deviations."""
     c = cov(x, y, rowvar, dtype=dtype)

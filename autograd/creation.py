@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from .elementwise import floor
+from .levels import bottom
 from .parts import astype
 from .primitive import implements
 from .shaping import broadcast_to, moveaxis
-from .tensor import Tensor, apart, as_data, borrowed, lift, on_cpu, wrap
+from .tensor import Tensor, apart, as_data, borrowed, lift, on_cpu, unmasked, wrap
 
 __all__ = [
     "arange", "array", "asarray", "bartlett", "blackman", "empty", "empty_like", "eye", "from_dlpack",
@@ -44,6 +46,8 @@ def creator(function: Any) -> Callable[..., Tensor]:
 
     @wraps(function, assigned=("__name__",), updated=())
     def create(*args: Any, requires_grad: bool = False, **kwargs: Any) -> Tensor:
+        for given in (*args, *kwargs.values()):
+            unmasked(given)
         tensor = wrap(as_data(function(*args, **kwargs)))
         tensor.requires_grad = requires_grad
         return tensor
@@ -73,19 +77,35 @@ def _between(function: Any, of_tensors: Callable[[Any, Any, Any, Any], Any]) -> 
         if unknown:
             raise TypeError(f"{function.__name__}: {', '.join(sorted(unknown))} is not supported on Tensors")
         weak = [end if isinstance(end, (int, float, complex)) else lift(end).dtype for end in (start, stop)]
-        dtype = np.result_type(*weak, np.float16)
-        start, stop = lift(start), lift(stop)
+        dtype = np.result_type(*weak, 0.0)
+        if function is np.geomspace and any(np.any(bottom(lift(end)) == 0) for end in (start, stop)):
+            raise ValueError("geomspace: no geometric sequence has a 0 in it")
+        start, stop = lift(start).astype(dtype), lift(stop).astype(dtype)
         steps = np.linspace(0, 1, num, endpoint, dtype=dtype).reshape((num,) + (1,) * max(start.ndim, stop.ndim))
         out = moveaxis(of_tensors(start, stop, steps, options.get("base", 10.0)), 0, options.get("axis", 0))
-        out = astype(out, options.get("dtype") or dtype)
+        if options.get("dtype") is not None:
+            whole = function is np.linspace and np.dtype(options["dtype"]).kind in "iu"
+            out = astype(floor(out) if whole else out, options["dtype"])
         return (out, astype((stop - start) / (num - bool(endpoint)), dtype)) if options.get("retstep") else out
 
     return create
 
 
-linspace = _between(np.linspace, lambda start, stop, t, base: start * (1 - t) + stop * t)
-logspace = _between(np.logspace, lambda start, stop, t, base: base ** (start * (1 - t) + stop * t))
-geomspace = _between(np.geomspace, lambda start, stop, t, base: start * (stop / start) ** t)
+def _linear(start: Any, stop: Any, t: Any, base: Any) -> Any:
+    return np.where(t == 1, 0, start) * (1 - t) + stop * t
+
+
+linspace = _between(np.linspace, _linear)
+logspace = _between(np.logspace, lambda *given: given[-1] ** _linear(*given))
+
+
+def _geometric(start: Any, stop: Any, t: Any, base: Any) -> Any:
+    if np.any(bottom(start) == 0) or np.any(bottom(stop) == 0):
+        raise ValueError("geomspace: no number times itself leads from or to 0")
+    return np.where(t == 1, stop, start * (stop / start) ** t)
+
+
+geomspace = _between(np.geomspace, _geometric)
 
 
 def _prototype(x: Any) -> Any:
@@ -136,4 +156,5 @@ def array(object: Any, dtype: Any = None, *, copy: bool | None = True) -> Tensor
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A Tensor on the memory of another library's array, by the DLPack protocol; a copy if `copy`."""
+    unmasked(x)
     return wrap(borrowed(np.from_dlpack(x, device=device, copy=copy), copy=copy))

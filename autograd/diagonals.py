@@ -88,8 +88,8 @@ def diagflat(v: Any, k: int = 0) -> Any:
 
 @implements(np.fill_diagonal)
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    """Set, in place, the entries of a Tensor whose indices all agree, to `val`; with `wrap` a tall matrix's
-    diagonal begins again below the square."""
+    """Set, in place, the entries of a Tensor whose indices all agree, to `val`, again and again if it has fewer; with
+    `wrap` a tall matrix's diagonal begins again below the square."""
     if not isinstance(a, Tensor):
         raise TypeError("fill_diagonal: a NumPy array cannot record Tensors; make it a Tensor")
     if a.ndim < 2 or (a.ndim > 2 and len(set(a.shape)) != 1):
@@ -97,7 +97,9 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     width = a.shape[-1]
     step = int(np.cumsum(np.cumprod((1, *a.shape[:0:-1])))[-1])
     stop = width * width if a.ndim == 2 and not wrap else a.size
-    a._assign(reshape(setitem(ravel(a), slice(0, stop, step), val), a.shape))
+    values, places = ravel(lift(val)), np.arange(a.size)[:stop:step]
+    if values.size:
+        a._assign(reshape(setitem(ravel(a), places, values[np.arange(places.size) % values.size]), a.shape))
 
 
 @implements(np.trace)

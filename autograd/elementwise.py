@@ -1,6 +1,7 @@
 """Operations that act entry by entry, with broadcasting; each line is a function and its derivative.
 
-Kinks have a finite subgradient, and where two arguments tie they share the cotangent evenly.
+Kinks have a finite subgradient, and where two arguments tie they share the cotangent evenly. Where a slope is infinite
+(sqrt at 0) or has a direction (hypot and abs of complex numbers at 0) it is 0, and the second derivative NaN.
 """
 
 # mypy: disable-error-code="has-type"
@@ -35,23 +36,25 @@ def _zero(g: Any) -> Any:
     return np.zeros_like(g)
 
 
-def _finite(x: Any) -> Any:
-    """x, and inf for 0: a divisor that gives 0 where 1 / x has a pole."""
-    return np.where(x == 0, np.inf, x)
-
-
 def _slope(a: Any, b: Any) -> Any:
     """The derivative of a ** b in a; 0 where that has a pole though a ** b has none."""
     if (b.__class__ is int or b.__class__ is float) and not 0 <= b < 1:
         return b * a ** (b - 1)
-    pole = np.logical_and(a == 0, np.logical_and(np.real(b) >= 0, np.real(b) < 1))
-    return np.where(pole, 0, b * np.where(pole, 1, a) ** (b - 1))
+    at_zero = np.logical_and(a == 0, np.logical_and(np.real(b) >= 0, np.real(b) < 1))
+    slope = b * np.where(at_zero, 1, a) ** (b - 1)
+    return slope / divisor(np.where(np.logical_and(at_zero, b != 0), a, 1))
 
 
 def _base(a: Any, b: Any) -> Any:
     """a, and 1 where it is 0 and a ** b is no pole: what the logarithm in the derivative in b is taken of."""
     return np.where(np.logical_and(a == 0, np.real(b) >= 0), 1, a)
 
+
+# x, and inf for 0: what one divides by to have 0 where 1 / x has a pole. There is no second derivative there, or it is
+# lost (of norm(x) ** 2 it is 2 and of norm(x) ** 3 it is 0, by the same rules on the same numbers): NaN.
+divisor = elementwise(
+    lambda x: np.where(x == 0, np.inf, x), name="divisor", domain=_POSITIVE, x=lambda g, x: np.where(x == 0, np.nan, g)
+)
 
 # Arithmetic. Python's operators are NumPy's ufuncs on arrays, and much faster on NumPy scalars.
 add = elementwise(operator.add, ufunc=np.add, a=lambda g: g, b=lambda g: g)
@@ -73,6 +76,16 @@ power = elementwise(
     a=lambda g, a, b: g * _slope(a, b),
     b=lambda g, a, b, out: g * (out * np.log(_base(a, b).astype(out.dtype))),
 )
+
+
+@power.public
+def _(a: Any, b: Any) -> Any:
+    """a ** b; unlike that operator with the square of bools as an integer, as `numpy.power` has it."""
+    if b.__class__ is int and lift(a).dtype == np.bool_:
+        a = lift(a).astype(int)
+    return power.apply(a, b)
+
+
 negative = elementwise(operator.neg, name="negative", ufunc=np.negative, x=lambda g: -g)
 positive = elementwise(operator.pos, name="positive", ufunc=np.positive, x=lambda g: g)
 remainder = elementwise(
@@ -98,6 +111,12 @@ exp2 = elementwise(np.exp2, x=lambda g, out: g * out * float(np.log(2)))
 
 
 def _expm1(x: Any) -> Any:
+    """exp(x) - 1, exact for small x, too.
+
+    >>> from pullback import Tensor
+    >>> expm1(Tensor(1e-20))
+    Tensor(1.e-20)
+    """
     with np.errstate(invalid="ignore", over="ignore"):
         out = np.expm1(x)
         if out.dtype.kind != "c":
@@ -107,11 +126,11 @@ def _expm1(x: Any) -> Any:
 
 expm1 = elementwise(_expm1, name="expm1", ufunc=np.expm1, x=lambda g, x: g * np.exp(x))
 log = elementwise(np.log, domain=_POSITIVE, x=lambda g, x: g / x)
-log2 = elementwise(np.log2, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(2)))
-log10 = elementwise(np.log10, domain=_POSITIVE, x=lambda g, x: g / x / float(np.log(10)))
+log2 = elementwise(np.log2, domain=_POSITIVE, x=lambda g, x: g / float(np.log(2)) / x)
+log10 = elementwise(np.log10, domain=_POSITIVE, x=lambda g, x: g / float(np.log(10)) / x)
 log1p = elementwise(np.log1p, domain=_POSITIVE, x=lambda g, x: g / (1 + x))
-sqrt = elementwise(np.sqrt, domain=_POSITIVE, x=lambda g, out: g / _finite(2 * out))
-cbrt = elementwise(np.cbrt, domain=_POSITIVE, x=lambda g, out: g / (3 * _finite(out * out)))
+sqrt = elementwise(np.sqrt, domain=_POSITIVE, x=lambda g, out: g / divisor(2 * out))
+cbrt = elementwise(np.cbrt, domain=_POSITIVE, x=lambda g, out: g / (3 * divisor(out * out)))
 logaddexp = elementwise(
     np.logaddexp, a=lambda g, a, b: g * sigmoid(_gap(a, b)), b=lambda g, a, b: g * sigmoid(_gap(b, a))
 )
@@ -132,9 +151,9 @@ def _gap(x: Any, y: Any) -> Any:
 sin = elementwise(np.sin, x=lambda g, x: g * np.cos(x))
 cos = elementwise(np.cos, x=lambda g, x: -g * np.sin(x))
 tan = elementwise(np.tan, domain=(-1.2, 1.2), x=lambda g, out: g * (1 + out * out))
-arcsin = elementwise(np.arcsin, domain=_UNIT, x=lambda g, x: g / _finite(np.sqrt(1 - x * x)))
-arccos = elementwise(np.arccos, domain=_UNIT, x=lambda g, x: -g / _finite(np.sqrt(1 - x * x)))
-arctan = elementwise(np.arctan, x=lambda g, x: g / (1 + x * x))
+arcsin = elementwise(np.arcsin, domain=_UNIT, x=lambda g, x: g / divisor(_leg(x)))
+arccos = elementwise(np.arccos, domain=_UNIT, x=lambda g, x: -g / divisor(_leg(x)))
+arctan = elementwise(np.arctan, x=lambda g, x: g / _root(x) / _root(x))
 arctan2 = elementwise(
     np.arctan2,
     domain=_POSITIVE,
@@ -144,23 +163,38 @@ arctan2 = elementwise(
 hypot = elementwise(
     np.hypot,
     domain=_POSITIVE,
-    a=lambda g, a, out: g * (a / np.where(out == 0, 1, out)),
-    b=lambda g, b, out: g * (b / np.where(out == 0, 1, out)),
+    a=lambda g, a, out: g * (a / divisor(out)),
+    b=lambda g, b, out: g * (b / divisor(out)),
 )
+
+
+one_less_square = elementwise(
+    lambda x: (1 - x) * (1 + x), name="one_less_square", domain=_UNIT, x=lambda g, x: -2 * (g * x)
+)
+
+
+def _leg(x: Any) -> Any:
+    """The square root of 1 - x * x, with all its digits next to 1, also where the square overflows."""
+    return np.sqrt(1 - x) * np.sqrt(1 + x) if x.dtype.kind == "c" else np.sqrt(one_less_square(x))
+
+
+def _root(x: Any) -> Any:
+    """The square root of 1 + x * x, also where the square overflows."""
+    return np.sqrt(1 + 1j * x) * np.sqrt(1 - 1j * x) if x.dtype.kind == "c" else np.hypot(x, 1)
 
 
 def _per_square(x: Any, y: Any) -> Any:
     """x / (x * x + y * y), also where the squares overflow; 0 where both are 0."""
-    length = _finite(np.hypot(x, y))
+    length = divisor(np.hypot(x, y))
     return x / length / length
 
 
 sinh = elementwise(np.sinh, x=lambda g, x: g * np.cosh(x))
 cosh = elementwise(np.cosh, x=lambda g, x: g * np.sinh(x))
 tanh = elementwise(np.tanh, x=lambda g, out: g * (1 - out * out))
-arcsinh = elementwise(np.arcsinh, x=lambda g, x: g / np.sqrt(x * x + 1))
-arccosh = elementwise(np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / _finite(np.sqrt(x - 1) * np.sqrt(x + 1)))
-arctanh = elementwise(np.arctanh, domain=_UNIT, x=lambda g, x: g / (1 - x * x))
+arcsinh = elementwise(np.arcsinh, x=lambda g, x: g / _root(x))
+arccosh = elementwise(np.arccosh, domain=(1.2, 3.0), x=lambda g, x: g / divisor(np.sqrt(x - 1) * np.sqrt(x + 1)))
+arctanh = elementwise(np.arctanh, domain=_UNIT, x=lambda g, x: g / _leg(x) / _leg(x))
 acos, acosh, asin, asinh, atan, atan2, atanh = arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh
 pow, mod, true_divide = power, remainder, divide
 deg2rad = elementwise(np.deg2rad, x=lambda g: np.deg2rad(g))
@@ -184,7 +218,12 @@ def _same(x: Any, y: Any) -> Any:
     return np.logical_or(x == y, np.logical_and(x != x, y != y))
 
 
-abs = absolute = elementwise(np.absolute, name="abs", kinks=(0.0,), x=lambda g, x: g * np.conj(np.sign(x)))
+def _direction(x: Any) -> Any:
+    """x / abs(x), and 0 for 0."""
+    return x / divisor(np.abs(x)) if x.dtype.kind == "c" else np.sign(x)
+
+
+abs = absolute = elementwise(np.absolute, name="abs", kinks=(0.0,), x=lambda g, x: g * np.conj(_direction(x)))
 fabs = elementwise(np.fabs, kinks=(0.0,), x=lambda g, x: g * np.sign(x))
 maximum, minimum, fmax, fmin = (
     elementwise(
@@ -204,6 +243,12 @@ _MANY = 1 << 15  # entries for which one pass in machine code pays
 
 
 def _relu(x: Any) -> Any:
+    """The entries above 0, and 0 in the place of the others.
+
+    >>> from pullback import Tensor
+    >>> relu(Tensor([-1.0, 2.0]))
+    Tensor([0., 2.])
+    """
     if np.size(x) < _MANY or x.dtype != np.result_type(x, 0):
         return np.maximum(x, 0)
     out = memory.empty(x.shape, x.dtype)
@@ -269,14 +314,30 @@ implements(np.fix)(fix)
 
 
 def _stable_sigmoid(x: Any) -> Any:
+    """The logistic function 1 / (1 + exp(-x)).
+
+    >>> from pullback import Tensor
+    >>> sigmoid(Tensor(0.0))
+    Tensor(0.5)
+    """
     right = np.real(x) >= 0
     z = np.exp(np.where(right, -x, x) if np.iscomplexobj(x) else -np.abs(x))
     return np.where(right, 1, z) / (1 + z)
 
 
+def _softplus(x: Any) -> Any:
+    """log(1 + exp(x)), a smooth `relu`.
+
+    >>> from pullback import Tensor
+    >>> softplus(Tensor(1000.0))
+    Tensor(1000.)
+    """
+    return np.logaddexp(x, 0)
+
+
 # Functions of neural networks that NumPy lacks
 sigmoid = elementwise(_stable_sigmoid, name="sigmoid", x=lambda g, out: g * (out * (1 - out)))
-softplus = elementwise(lambda x: np.logaddexp(x, 0), name="softplus", x=lambda g, x: g * sigmoid(x))
+softplus = elementwise(_softplus, name="softplus", x=lambda g, x: g * sigmoid(x))
 
 
 @primitive
@@ -308,7 +369,11 @@ def _(condition: Any, x: Any = None, y: Any = None, /) -> Any:
 def clip(x: Any, /, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None) -> Any:
     """`x` limited to [min, max] (NumPy also says `a_min` and `a_max`), either of which may be None; gradients follow
     `maximum` and `minimum`."""
+    x = lift(x)
     low, high = a_min if min is None else min, a_max if max is None else max
+    if x.dtype.kind in "iu":  # Python's integers may lie beyond all that x can be
+        low = None if low.__class__ is int and low <= np.iinfo(x.dtype).min else low
+        high = None if high.__class__ is int and high >= np.iinfo(x.dtype).max else high
     if low is not None:
         x = maximum(x, low)
     if high is not None:

@@ -18,6 +18,12 @@ from .primitive import implements, linear
 from .shaping import axes_of, roll
 from .tensor import lift
 
+__all__ = [
+    "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "hfft2", "hfftn", "ifft", "ifft2", "ifftn",
+    "ifftshift", "ihfft", "ihfft2", "ihfftn", "irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftfreq",
+    "rfftn",
+]  # fmt: skip
+
 _OPPOSITE = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 

@@ -66,7 +66,8 @@ def _terms(
         if rule is None and kind == "elementwise":
             rule = primitive.rule(i)
         if rule is not None:
-            terms.append((rule.function(tangent, *rule.pick(*results, *values, **options)),))
+            pushed = rule.function(tangent, *rule.pick(*results, *values, **options))
+            terms.append(pushed if primitive.several else (pushed,))
         elif kind == "linear":
             terms.append((primitive.outputs(*values[:i], tangent, *values[i + 1 :], **options)[0],))
         elif kind == "jointly linear":

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from .graph import LAST, Node, RemovableHandle, pull
+from .graph import LAST, Node, RemovableHandle, mode, modes, pull
 from .memory import owned
-from .tensor import Tensor, as_data, seed, wrap
+from .tensor import Tensor, as_data, result, seed, wrap
+from .trees import flatten, matching
 
 
 def backward(
@@ -42,7 +43,7 @@ def backward(
     >>> z.grad
     Tensor(0.6-0.8j, dtype=complex128)
     """
-    wanted = None if inputs is None else _wanted(inputs)
+    wanted = None if inputs is None else set(_nodes("backward", [inputs] if isinstance(inputs, Tensor) else inputs))
     start = seed(self, gradient, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     owners: dict[int, Node | None] = {id(start[1]): None}
@@ -59,17 +60,50 @@ def backward(
         _accumulate(node, g)
 
 
-def _wanted(inputs: Any) -> set[Node]:
-    tensors = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if not tensors:
-        raise ValueError("backward: inputs is empty; leave it out for the gradients of all leaves")
-    nodes = set()
+def grads(
+    outputs: Any, inputs: Any, cotangents: Any = None, retain_graph: bool | None = None, create_graph: bool = False
+) -> Any:
+    """The gradients of recorded `outputs` with respect to `inputs`, in the form of these; no `.grad` is touched.
+
+    Outputs and inputs are Tensors or nests of them (tuples, lists, dictionaries; inputs also `model.parameters()`); of
+    several outputs the sum is meant. `cotangents`, in the form of the outputs, weigh them; None, for all or in the
+    place of an output with one element, is 1. Inputs may be leaves or results; one that does not lead to the outputs
+    has gradient 0, as in `grad` (where PyTorch's `autograd.grad` raises or gives None). As in `backward`, the graph is
+    freed as it is used unless `retain_graph`, `create_graph` records the pass, and hooks run. RuntimeError where an
+    output or an input does not require a gradient or the graph was freed.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> first = grads(x**3, x, create_graph=True)
+    >>> grads(first, x)
+    Tensor(18.)
+    >>> x.grad is None
+    True
+    """
+    inputs = list(inputs) or () if isinstance(inputs, (Iterator, list)) else inputs
+    results = flatten(outputs)[0]
+    leaves, rebuild = flatten(inputs)
+    _nodes("grads", results, "outputs")
+    nodes = _nodes("grads", leaves)
+    weights = [None] * len(results) if cotangents is None else matching(outputs, cotangents, "grads: cotangents")
+    seeds = [seed(out, g, create_graph) for out, g in zip(results, weights, strict=True)]
+    with mode(retaining=False):
+        retain = create_graph if retain_graph is None else retain_graph
+        found = pull(seeds, set(nodes), retain_graph=retain, create_graph=create_graph)
+    given = (found.get(node, np.zeros(node.shape, node.dtype)[()]) for node in nodes)
+    return rebuild(map(result, given))
+
+
+def _nodes(caller: str, tensors: Any, name: str = "inputs") -> list[Node]:
+    """Those of Tensors that all require a gradient."""
+    nodes = []
     for i, x in enumerate(tensors):
         if not isinstance(x, Tensor):
-            raise TypeError(f"backward: inputs[{i}] is a {type(x).__name__}, not a Tensor")
+            raise TypeError(f"{caller}: {name}[{i}] is a {type(x).__name__}, not a Tensor")
         if x._node is None:
-            raise RuntimeError(f"backward: inputs[{i}], of shape {x.shape}, does not require a gradient")
-        nodes.add(x._node)
+            raise RuntimeError(f"{caller}: {name}[{i}], of shape {x.shape}, does not require a gradient")
+        nodes.append(x._node)
+    if not nodes:
+        raise ValueError(f"{caller}: {name} is empty" + "; leave it out for all leaves" * (caller == "backward"))
     return nodes
 
 
@@ -84,7 +118,7 @@ def _accumulate(node: Node, g: Any) -> None:
         if before is not None and (before._held.shape != node.shape or before._held.dtype != node.dtype):
             before = _fitting(before, node)
         if isinstance(g, Tensor):
-            after = wrap(g._held, g._node) if before is None else before + g
+            after = result(g) if before is None else before + g
         else:
             after = wrap(g.copy() if before is None else before._held + g)
         if node.grad is there:
@@ -148,7 +182,8 @@ def retain_grad(self: Tensor) -> None:
 
 
 def _retain(node: Node, g: Any) -> Any:
-    _accumulate(node, g)
+    if modes.retaining:
+        _accumulate(node, g)
     return g
 
 

@@ -36,7 +36,7 @@ class _Modes(threading.local):
 
     `depth` counts the transforms around that put values of their own in place of arrays (see levels.py), `scopes` has
     a number for each, which falls with time, `batches` the level, the number of examples and the randomness of those
-    that are a `vmap`, outermost first.
+    that are a `vmap`, outermost first; `checkpoints` counts those around.
     """
 
     special = 0
@@ -44,8 +44,10 @@ class _Modes(threading.local):
     depth = 0
     scopes: tuple[int, ...] = ()
     batches: tuple[tuple[int, int, str], ...] = ()
+    checkpoints = 0
     overrides: dict[Any, Any] = {}
     watchers: tuple[Any, ...] = ()  # see watching.py
+    retaining = True  # whether a pass fills the `grad` of what `retain_grad` was called for
 
 
 modes = _Modes()
@@ -179,6 +181,7 @@ class Several(tuple[Any, ...]):
     """The cotangents of a primitive's several outputs, None where none has arrived."""
 
     shape = dtype = None
+    found: dict[int, Any] | None = None  # what a segment found for these (see segments.py)
 
     def __add__(self, other: Any) -> Several:
         return Several(b if a is None else a if b is None else a + b for a, b in zip(self, other, strict=True))

@@ -99,7 +99,11 @@ def _(y: Any, index: Any, shape: Any) -> Any:
 
 
 def _sum_at(places: Any, values: Any, size: int) -> Any:
-    """Sums of the values with one place, by `bincount`, which is much faster than `np.add.at`."""
+    """Sums of the values with one place, of floats by `bincount`, which is much faster than `np.add.at`."""
+    if values.dtype.kind not in "fc":
+        out = np.zeros(size, values.dtype)
+        np.add.at(out, places, values)
+        return out
     if np.iscomplexobj(values):
         return _sum_at(places, values.real, size) + 1j * _sum_at(places, values.imag, size)
     return np.bincount(places, values, size)

@@ -23,15 +23,17 @@ from .decompositions import (
     eig,
     eigh,
     qr,
+    rounding,
     svd,
 )
-from .matrix_functions import expm, logm, sqrtm
+from .half import by_single
+from .matrix_functions import expm, logm, solve_sylvester, sqrtm
 from .methods import constant
 from .primitive import implements
 from .products import matmul, tensordot, vecdot
 from .shaping import axes_of, expand_dims, matrix_transpose, moveaxis, ravel, reshape
 from .solving import SlogdetResult, det, matrices, pinv, slogdet, solve
-from .tensor import lift
+from .tensor import floating, lift
 from .triangular import block_diag, cho_factor, cho_solve, lu, lu_factor, lu_solve, solve_triangular
 
 __all__ = [
@@ -72,6 +74,7 @@ __all__ = [
     "qr",
     "slogdet",
     "solve",
+    "solve_sylvester",
     "solve_triangular",
     "sqrtm",
     "svd",
@@ -93,11 +96,6 @@ for _function, _implementation in (
     implements(_function)(_implementation)
 
 matrix_rank = constant(np.linalg.matrix_rank)
-
-
-def _inexact(x: Any) -> Any:
-    x = lift(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
 # Products and parts
@@ -223,7 +221,9 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, An
     >>> lstsq(np.array([[1.0], [1.0]]), np.array([1.0, 3.0]))[0]
     array([2.])
     """
-    a, b = _inexact(a), _inexact(b)
+    a, b = floating(a), floating(b)
+    if np.float16 in (a.dtype, b.dtype):
+        raise TypeError("lstsq: float16 is not supported, as in NumPy; use float32")
     if a.ndim != 2 or b.ndim not in (1, 2):
         raise LinAlgError(f"lstsq: expected a matrix and a vector or matrix, not shapes {a.shape} and {b.shape}")
     (m, n), eps = a.shape, float(np.finfo(a.dtype).eps)
@@ -265,9 +265,9 @@ def _squares(x: Any) -> Any:
 
 
 def _power(x: Any, p: float) -> Any:
-    """x ** p for x >= 0, with derivative 0 at 0."""
+    """x ** p for x >= 0, with derivative 0 at 0, also where that is inf."""
     at_zero = x == 0
-    return el.where(at_zero, 0 if p > 0 else np.inf, el.where(at_zero, 1, x) ** p)
+    return x**p if p > 0 else el.where(at_zero, np.inf, el.where(at_zero, 1, x) ** p)
 
 
 def _largest(sizes: Any, axes: Any, keepdims: bool = False) -> Any:
@@ -284,7 +284,7 @@ def _of_vectors(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if ord == -np.inf:
         return red.min(size, axes, keepdims=keepdims)
     if ord == 0:
-        return red.sum(el.sign(size), axes, keepdims=keepdims)
+        return red.sum(el.sign(el.where(np.isnan(size), 1, size)), axes, keepdims=keepdims)
     if ord == 1:
         return red.sum(size, axes, keepdims=keepdims)
     if isinstance(ord, str):
@@ -296,8 +296,13 @@ def _values(x: Any) -> Any:
     return el.abs(svdvals(x))
 
 
+def _that_count(x: Any) -> Any:
+    s = svdvals(x)
+    return el.where(rounding(s, red.sum(s, -1, keepdims=True)), 0, s)
+
+
 _MATRIX_NORMS: dict[Any, Any] = {  # what is reduced along the last axis, and how
-    "nuc": (_values, red.sum),
+    "nuc": (_that_count, red.sum),
     2: (_values, _largest),
     -2: (_values, red.min),
     1: (lambda x: red.sum(el.abs(x), -2), _largest),
@@ -320,11 +325,14 @@ def _of_matrices(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
 
 
 @implements(np.linalg.norm)
+@by_single
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The norm of a vector or matrix, or along `axis`, one for vectors and two for matrices.
 
     `ord` is None (2, or "fro"), inf, -inf, 0, 1, 2 or any number for vectors, and "fro", "nuc", inf, -inf, 1, -1, 2
-    or -2 for matrices. The gradient at 0 is 0; entries or singular values that tie share it.
+    or -2 for matrices. The gradient at 0 is 0; entries or singular values that tie share it. The second
+    derivatives at 0 are infinite, so that those of what is made of the norm are lost: they are NaN, also of
+    norm(x) ** 2. Write `vdot(x, x)` for that, whose Hessian is twice the unit matrix.
 
     >>> from pullback import Tensor
     >>> x = Tensor([3.0, 4.0], requires_grad=True)
@@ -332,7 +340,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     >>> x.grad
     Tensor([0.6, 0.8])
     """
-    x = _inexact(x)
+    x = floating(x)
     axes = axes_of(axis, x.ndim, "norm")
     if axis is None and ord is None or len(axes) == 1:
         return _of_vectors(x, ord, axes, keepdims)
@@ -342,16 +350,18 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 
 @implements(np.linalg.vector_norm)
+@by_single
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """The norm of all entries, or of those along one or more axes, as a vector; see `norm`."""
-    x = _inexact(x)
+    x = floating(x)
     return _of_vectors(x, ord, axes_of(axis, x.ndim, "vector_norm"), keepdims)
 
 
 @implements(np.linalg.matrix_norm)
+@by_single
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     """The norms of matrices; see `norm`."""
-    x = matrices(_inexact(x), "matrix_norm")
+    x = matrices(floating(x), "matrix_norm")
     return _of_matrices(x, ord, (x.ndim - 2, x.ndim - 1), keepdims)
 
 
@@ -362,12 +372,13 @@ def cond(x: Any, p: Any = None) -> Any:
     None is 2, for which matrices need not be square. That of a singular matrix is inf, with the gradient 0 (in the norm
     -2 it is 0). LinAlgError for empty matrices.
     """
-    x = matrices(_inexact(x), "cond")
+    x = matrices(floating(x), "cond")
     if 0 in x.shape[-2:]:
         raise LinAlgError(f"cond: not defined for empty matrices, of shape {x.shape}")
     if p in (None, 2, -2):
         s = svdvals(x)
-        above, below = (s[..., -1], s[..., 0]) if p == -2 else (s[..., 0], s[..., -1])
+        largest, smallest = red.max(s, -1), red.min(s, -1)  # those that tie share the gradient
+        above, below = (smallest, largest) if p == -2 else (largest, smallest)
         return el.where(below == 0, np.inf, above / el.where(below == 0, 1, below))
     singular = slogdet(x)[0] == 0
     x = el.where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)

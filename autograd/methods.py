@@ -158,7 +158,7 @@ for _symbol, _primitive in {
     "mod": el.remainder,
     "floordiv": el.floor_divide,
 }.items():
-    _binary_operator(_symbol, _primitive.form)
+    _binary_operator(_symbol, _primitive.apply)
 _binary_operator("matmul", matmul.form)
 
 
@@ -235,6 +235,7 @@ def _in_place(function: Callable[..., Any]) -> Callable[..., None]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> None:
         self._assign(function(self, *args, **kwargs))
 
+    method.__wrapped__ = function  # type: ignore[attr-defined]  # for its signature
     return method
 
 
@@ -246,17 +247,12 @@ def _with_options(name: str, function: Any) -> Callable[..., Any]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         return (numpy_function if len(args) > 1 or "out" in kwargs else function)(self, *args, **kwargs)
 
-    method.__name__, method.__doc__ = name, function.__doc__
-    return method
-
-
-def _of_values(name: str) -> Callable[..., Any]:
-    """NumPy's method on the values."""
-
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return getattr(raw(self), name)(*args, **kwargs)
-
-    method.__name__ = name
+    taken = inspect.signature(function)
+    out = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)
+    parameters = [p.replace(annotation=p.empty) for p in taken.parameters.values() if p.name != "out"]
+    at = next((i for i, p in enumerate(parameters) if p.kind is p.VAR_KEYWORD), len(parameters))
+    method.__signature__ = inspect.Signature([*parameters[:at], out, *parameters[at:]])  # type: ignore[attr-defined]
+    method.__name__, method.__qualname__, method.__doc__ = name, f"Tensor.{name}", function.__doc__
     return method
 
 
@@ -272,11 +268,23 @@ def _missing(name: str) -> property:
         message = f"{type(self).__name__} has no attribute {name!r}; it is about an array's memory, see .numpy()"
         raise AttributeError(message, name=name, obj=self)
 
-    return property(missing)
+    return property(missing, doc="Not here, as it is about an array's memory; see `numpy()`.")
 
 
 def _conj(self: Tensor) -> Any:
+    """The complex conjugate; the tensor itself where it is not complex."""
     return el.conj(self) if self.dtype.kind == "c" else self
+
+
+def _set_imag(self: Tensor, values: Any) -> None:
+    if self.dtype.kind != "c":
+        raise TypeError(f"imag: a Tensor of {self.dtype} has no imaginary part to write into")
+    self.imag[...] = values
+
+
+def _reshape(self: Tensor, *shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
+    """The same entries in another shape, given as one tuple or as several numbers; see `reshape`."""
+    return reshape(self, _one_or_several(shape), order, copy=copy)
 
 
 def _one_or_several(given: tuple[Any, ...]) -> Any:
@@ -316,8 +324,8 @@ _attributes: dict[str, Any] = {
     "sort": _in_place(sort),
     "take": take,
     "round": parts.round,
-    "real": property(parts.real.form),
-    "imag": property(parts.imag.form),
+    "real": property(parts.real.form, lambda self, values: self.real.__setitem__(..., values)),
+    "imag": property(parts.imag.form, _set_imag),
     "conjugate": _conj,
     "__divmod__": parts.divmod,
     "__rdivmod__": lambda self, other: parts.divmod(other, self),
@@ -328,7 +336,7 @@ _attributes: dict[str, Any] = {
     "flatten": lambda x, order="C": apart(ravel(x, order)),
     "squeeze": squeeze,
     "swapaxes": swapaxes,
-    "reshape": lambda x, *shape, **options: reshape(x, _one_or_several(shape), **options),
+    "reshape": _reshape,
     "transpose": lambda x, *axes: transpose(x, _one_or_several(axes) if axes else None),
     "copy": copy,
     "diagonal": diagonal,
@@ -343,7 +351,11 @@ _attributes: dict[str, Any] = {
     "relu": el.relu,
     "softmax": softmax,
     "log_softmax": log_softmax,
-    **{name: _of_values(name) for name in ("tolist", "tobytes", "tofile", "dump", "dumps")},
+    "tolist": lambda self: raw(self).tolist(),
+    "tobytes": lambda self, order="C": raw(self).tobytes(order),
+    "tofile": lambda self, fid, sep="", format="%s": raw(self).tofile(fid, sep, format),
+    "dump": lambda self, file: raw(self).dump(file),
+    "dumps": lambda self: raw(self).dumps(),
     **{name: _value(name) for name in ("strides", "itemsize", "nbytes", "flags")},
     **{
         name: _missing(name)
@@ -357,5 +369,32 @@ _WITH_OUT = (
 )
 _attributes |= {name: _with_options(name, _attributes[name]) for name in _WITH_OUT}
 
+_DOCS = {  # of what has none from its function
+    "T": "The transpose: all axes in reverse order; a view.",
+    "mT": "The matrices that the last two axes span, transposed; a view.",
+    "real": "The real parts; a view.",
+    "imag": "The imaginary parts; a view.",
+    "compress": "The entries (along `axis`) at which `condition` is true.",
+    "flatten": "All entries in a row, as a copy.",
+    "transpose": "The axes in another order, in reverse unless `axes` are given, as one tuple or as several numbers.",
+    "partition": "Put the `kth` entry along `axis` in its sorted place, the smaller before and the larger behind it.",
+    "sort": "Sort the entries along `axis`, in place.",
+    "tolist": "The values as nested lists of Python numbers; the number itself if there are no axes.",
+    "tobytes": "The values as bytes.",
+    "tofile": "Write the values to a file, as text with `sep` between them, or as bytes without.",
+    "dump": "Write a pickle of the array of values to a file.",
+    "dumps": "A pickle of the array of values.",
+    "strides": "The steps in memory along each axis, in bytes.",
+    "itemsize": "The bytes of one entry.",
+    "nbytes": "The bytes of all entries.",
+    "flags": "NumPy's flags of the layout in memory.",
+}
+
 for _name, _attribute in _attributes.items():
-    setattr(Tensor, _name, _attribute.form if isinstance(_attribute, Primitive) else _attribute)
+    _attribute = _attribute.form if isinstance(_attribute, Primitive) else _attribute
+    if _name in _DOCS:
+        if isinstance(_attribute, property):
+            _attribute = property(_attribute.fget, _attribute.fset, doc=_DOCS[_name])
+        else:
+            _attribute.__name__, _attribute.__doc__ = _name, _DOCS[_name]
+    setattr(Tensor, _name, _attribute)

@@ -9,7 +9,7 @@ import numpy as np
 from .batching import computed, everywhere, pointwise
 from .elementwise import arctan2, floor_divide, fmod, power, rad2deg, remainder, trunc
 from .primitive import implements, linear, primitive
-from .tensor import Tensor, lift, on_cpu
+from .tensor import Tensor, floating, lift, on_cpu
 
 __all__ = [
     "angle", "around", "astype", "divmod", "float_power", "frexp", "imag", "ldexp", "modf", "real",
@@ -76,10 +76,16 @@ def _(val: Any) -> Any:
     return imag.apply(val) if val.dtype.kind == "c" else np.zeros_like(val)
 
 
+def complexes(x: Any) -> Any:
+    """`x` as complex numbers, as NumPy has it: of single precision for single precision and short integers."""
+    return x if x.dtype.kind == "c" else x.astype(np.complex64 if x.dtype.char in "fbBhH" else np.complex128)
+
+
 @implements(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
     """The angle of complex numbers to the positive real axis, in radians or, if `deg`, in degrees."""
-    out = arctan2(imag(z), real(z))
+    z = lift(z)
+    out = arctan2(imag(z), real(z)) if z.dtype.kind == "c" else arctan2(0, z)
     return rad2deg(out) if deg else out
 
 
@@ -145,6 +151,7 @@ def frexp(x: Any) -> tuple[Any, Any]:
 @implements(np.modf)
 def modf(x: Any) -> tuple[Any, Any]:
     """The fractional part and the integral part, both with the sign of x."""
+    x = floating(x, np.float16)
     return fmod(np.where(np.isinf(x), 0, x), 1), trunc(x)
 
 

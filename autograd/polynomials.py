@@ -18,7 +18,7 @@ from .parts import imag, real
 from .primitive import implements
 from .reductions import sum
 from .shaping import concatenate, flip, reshape, stack
-from .tensor import lift, values_of
+from .tensor import floating, lift, values_of
 
 __all__ = [
     "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots",
@@ -103,7 +103,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     """The `m`-th integral of a polynomial; `k` are the constants of integration (None: 0), one or `m`."""
     if m < 0:
         raise ValueError(f"polyint: m={m}; use polyder for derivatives")
-    p = lift(p)
+    p = floating(p) if m else lift(p)
     constants = np.broadcast_to(atleast_1d(0.0 if k is None else k), (m,))
     for constant in constants:
         p = concatenate([p / np.arange(p.size, 0, -1, dtype=p.dtype), reshape(constant, (1,)).astype(p.dtype)])
@@ -113,7 +113,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 @implements(np.poly)
 def poly(seq_of_zeros: Any) -> Any:
     """The polynomial with the given roots (a matrix: with its eigenvalues) and 1 in front."""
-    roots = lift(seq_of_zeros)
+    roots = floating(seq_of_zeros)
     if roots.ndim == 2 and roots.shape[0] == roots.shape[1]:
         roots = eigvals(roots)
     if roots.ndim != 1:
@@ -132,8 +132,8 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     >>> polydiv(np.array([3.0, 5.0, 2.0]), np.array([2.0, 1.0]))
     (array([1.5 , 1.75]), array([0.25]))
     """
-    u, v = atleast_1d(u, v)
-    dtype = np.result_type(u.dtype, v.dtype, np.float16)
+    u, v = map(floating, atleast_1d(u, v))
+    dtype = np.result_type(u.dtype, v.dtype)
     r, v = u.astype(dtype), v.astype(dtype)
     quotient = []
     for k in range(u.size - v.size + 1):
@@ -148,7 +148,7 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
 @implements(np.roots)
 def roots(p: Any) -> Any:
     """The roots of a polynomial: the eigenvalues of its companion matrix, complex where one is."""
-    p = atleast_1d(p)
+    p = floating(atleast_1d(p))
     if p.ndim != 1:
         raise ValueError(f"roots: expected a vector of coefficients, not shape {p.shape}")
     first, stop = ends_of(p, "roots")[0]

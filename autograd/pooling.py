@@ -15,6 +15,7 @@ import numpy as np
 
 from . import boxes, memory, pooled
 from .batching import computed, folded
+from .half import by_single
 from .levels import bottom
 from .machine import available
 from .primitive import linear, primitive
@@ -310,6 +311,7 @@ def _counts(geo: Geometry, padding: bool) -> Any:
     return functools.reduce(np.multiply, np.ix_(*counts))
 
 
+@by_single
 def avg_pool(
     x: Any,
     kernel_size: Any,
@@ -317,12 +319,13 @@ def avg_pool(
     padding: Any = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
+    divisor_override: float | None = None,
 ) -> Any:
     """The mean of each window of x (N, C, *spatial): im2col, then a product with a row of 1/k.
 
-    `stride` is the kernel's size if None; `ceil_mode` keeps a last window that is not whole. The divisor counts
-    padding unless `count_include_pad` is False, but never what `ceil_mode` adds. ValueError for padding of more
-    than half a window.
+    `stride` is the kernel's size if None; `ceil_mode` keeps a last window that is not whole. The divisor is
+    `divisor_override`, or else counts padding unless `count_include_pad` is False, but never what `ceil_mode` adds.
+    ValueError for padding of more than half a window, and for a divisor of 0.
 
     >>> from pullback import Tensor
     >>> avg_pool(Tensor([[[1.0, 3.0, 2.0, 0.0]]]), 2)
@@ -330,7 +333,10 @@ def avg_pool(
     """
     x = lift(x)
     geo = pooling_geometry("avg_pool", x, kernel_size, stride, padding, 1, ceil_mode)
-    return window_sum.apply(x, geo=geo) / _counts(geo, count_include_pad).astype(x.dtype)
+    if divisor_override is not None and not divisor_override:
+        raise ValueError("avg_pool: divisor_override is 0")
+    total = window_sum.apply(x, geo=geo)
+    return total / (_counts(geo, count_include_pad).astype(x.dtype) if divisor_override is None else divisor_override)
 
 
 @linear("y")

@@ -16,8 +16,10 @@ A primitive's arrays are its positional parameters, its options are keyword-only
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -53,6 +55,33 @@ class _Registry(Mapping[str, "Primitive"]):
 registry = _Registry()
 
 
+def _registered(name: str, module: str | None) -> Primitive:
+    """The primitive of that name, which the module, once imported, has registered: what stands in a pickle."""
+    if name not in _primitives and module is not None:
+        import_module(module)
+    return registry[name]
+
+
+_KINDS = {
+    inspect.Parameter.KEYWORD_ONLY: "a keyword",
+    inspect.Parameter.VAR_POSITIONAL: "a list",
+    inspect.Parameter.VAR_KEYWORD: "keywords",
+}
+
+
+def _may_replace(old: Any, function: Any) -> None:
+    """Whether a primitive may take the place of one of its name: where that was defined in the same place, or both in a
+    notebook or session, with a warning, which Python shows once. ValueError where they come from different libraries.
+    """
+    places = [(getattr(f, "__module__", None), getattr(f, "__qualname__", None)) for f in (old.function, function)]
+    if old.function is not function and places[0] != places[1] and {module for module, _ in places} != {"__main__"}:
+        raise ValueError(
+            f"a primitive named {old.name!r} is registered already, by {places[0][0]}; "
+            "give this one another name: primitive(name=...)"
+        )
+    warnings.warn(f"the primitive {old.name!r} was defined again; the new one takes its place", stacklevel=4)
+
+
 def _scalar(out: Any) -> Any:
     """A result, as a NumPy scalar if it is 0-d."""
     if out.__class__ is complex:  # as 1j * float64 gives
@@ -76,7 +105,7 @@ class Primitive:
         outputs: Iterable[str] = (),
     ):
         if name in _primitives:
-            raise ValueError(f"a primitive named {name!r} is registered already")
+            _may_replace(_primitives[name], function)
         self.name, self.function, self.arrays = name, function, arrays
         self.residuals, self.several = tuple(residuals), tuple(outputs)
         self.variadic: str | None = None
@@ -106,10 +135,28 @@ class Primitive:
         _primitives[name] = self
 
     def __repr__(self) -> str:
-        return f"<primitive {self.name}({', '.join([*self.arrays, *([self.variadic] if self.variadic else [])])})>"
+        signature = inspect.signature(self)
+        bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+        return f"<primitive {self.name}{inspect.Signature(bare)}>"
 
-    def __reduce__(self) -> str:
-        return f"registry[{self.name!r}]"
+    def __getattr__(self, name: str) -> Any:
+        if name == "__signature__":  # made when `inspect.signature` and `help` ask for it
+            return inspect.signature(self._public) if self._public else self._signature()
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
+    def _signature(self) -> inspect.Signature:
+        """What a call takes where there is no `public`: the arrays, and the options or those of NumPy's ufunc."""
+        Parameter = inspect.Parameter
+        kind = Parameter.POSITIONAL_OR_KEYWORD if self.ufunc is None else Parameter.POSITIONAL_ONLY
+        parameters = [Parameter(array, kind) for array in self.arrays]
+        parameters += [Parameter(self.variadic, Parameter.VAR_POSITIONAL)] if self.variadic else []
+        options: dict[str, Any] = {"out": None, "where": True, "dtype": None} if self.ufunc is not None else {}
+        options |= dict.fromkeys(self.options, Parameter.empty)
+        parameters += [Parameter(option, Parameter.KEYWORD_ONLY, default=d) for option, d in options.items()]
+        return inspect.Signature(parameters)
+
+    def __reduce__(self) -> Any:
+        return _registered, (self.name, getattr(self.function, "__module__", None))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs and self.ufunc is not None:
@@ -124,7 +171,8 @@ class Primitive:
     def public(self, form: Callable[..., Any]) -> Primitive:
         """Decorator: `form` is what users call; it ends in `apply` on arguments in the one canonical form."""
         form.__name__ = form.__qualname__ = self.name
-        self._public, self.__doc__ = form, form.__doc__ or self.__doc__
+        self._public = form
+        form.__doc__ = self.__doc__ = form.__doc__ or self.__doc__
         self.__wrapped__ = form
         return self
 
@@ -183,8 +231,17 @@ class Primitive:
         return samples
 
     def make_rule(self, argument: str, function: Callable[..., Any]) -> Rule:
-        wants = tuple(inspect.signature(function).parameters)[1:]
-        return Rule(self, self.position(argument), function, wants)
+        given = inspect.signature(function).parameters.values()
+        for p in given:
+            if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+                call = ", ".join(q.name for q in given)
+                raise TypeError(
+                    f"{self.name}: the rule for {argument!r} takes {p.name!r} as {_KINDS[p.kind]}, "
+                    f"but rules are called by position: write it as ({call})"
+                )
+        if not given:
+            raise TypeError(f"{self.name}: the rule for {argument!r} takes nothing; it is given the cotangent first")
+        return Rule(self, self.position(argument), function, tuple(p.name for p in given)[1:])
 
     def source(self, want: str) -> str:
         """The expression, in terms of `header`, for what a rule asks for by the name `want`."""
@@ -304,7 +361,11 @@ class Primitive:
     @cached_property
     def apply(self) -> Callable[..., Any]:
         """The primitive, on arguments in the one form that its function and its rules see."""
-        return self._apply if self.variadic or self.several else compiled(self)
+        if self.variadic or self.several:
+            return self._apply
+        applied = compiled(self)
+        applied.__name__, applied.__doc__ = self.name, self.__doc__
+        return applied
 
     @cached_property
     def computed(self) -> Callable[..., Any]:

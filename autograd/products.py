@@ -160,7 +160,7 @@ def _(x: Any, w: Any, b: Any = None) -> Any:
         return reshape(affine.apply(_rows(x), w, b), (*x.shape[:-1], np.shape(w)[0]))
     except (ValueError, IndexError):
         shapes = f"x of shape {x.shape}, w {np.shape(w)}, b {np.shape(b)}"
-        raise ValueError(f"affine: {shapes}; expected (..., in), (out, in), (out,)") from None
+        raise ValueError(f"linear: {shapes}; expected (..., in), (out, in), (out,)") from None
 
 
 @implements(np.tensordot)

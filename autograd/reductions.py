@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from .batching import computed
 from .elementwise import add as plus
 from .elementwise import logaddexp, maximum, minimum, multiply
+from .half import by_single
 from .primitive import implements, linear, primitive
 from .shaping import axes_of, broadcast_to, concatenate, expand_dims, inverse
 from .summed import rounded, summed, totals
-from .tensor import lift, values_of
+from .tensor import Tensor, carried, floating, lift, values_of
 
 __all__ = [
     "amax", "amin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "log_softmax", "logsumexp", "max", "mean",
@@ -49,23 +51,29 @@ def _in_dtype(out: Any, dtype: Any) -> Any:
     return out if dtype is None or out.dtype == dtype else out.astype(dtype)
 
 
+def started(initial: Any, dtype: Any) -> Any:
+    """What a reduction begins with, in its dtype, unless that would end a derivative."""
+    return initial if carried(initial) and dtype.kind not in "fc" else _in_dtype(lift(initial), dtype)
+
+
 def _named(form: Any, made: Any) -> Any:
     form.__name__ = form.__qualname__ = made.name  # which an unexpected argument's TypeError names
     form.__doc__ = made.__doc__
     return form
 
 
-def _floating(x: Any) -> Any:
-    """A Tensor or an array of floating-point numbers, of anything that can be one."""
-    x = lift(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
-
-
-def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: Any = None, prepare: Any = lift) -> Any:
+def _reduction(
+    made: Any,
+    *numpy_functions: Any,
+    combine: Any = None,
+    neutral: Any = None,
+    prepare: Any = lift,
+    decorate: Any = None,
+) -> Any:
     """Give a primitive with options `axis` and `keepdims` NumPy's form.
 
     `combine` is the operation of two numbers that is repeated, `neutral` what it leaves alone; `prepare` makes an
-    array.
+    array, and `decorate` the form another one.
     """
 
     def form(
@@ -85,16 +93,16 @@ def _reduction(made: Any, *numpy_functions: Any, combine: Any = None, neutral: A
             start = initial if neutral is None else neutral
             if start is None:
                 raise ValueError(f"{made.name}: where= needs initial=, since there is no {made.name} of nothing")
-            x = np.where(where, x, start)
+            x = np.where(where, x, started(start, x.dtype) if neutral is None else start)
         if dtype is not None:
             x = x.astype(dtype)
         nothing = initial is not None and not _count(x.shape, axes)
         out = _in_dtype((sum if nothing else made).apply(x, axis=axes, keepdims=bool(keepdims)), dtype)
-        if nothing:
-            return out + initial
-        return out if initial is None else combine(out, initial)
+        if initial is None:
+            return out
+        return plus(out, started(initial, out.dtype)) if nothing else combine(out, started(initial, out.dtype))
 
-    _named(form, made)
+    form = _named(form, made) if decorate is None else decorate(_named(form, made))
     implements(*numpy_functions)(form)
     return made.public(form)
 
@@ -139,11 +147,13 @@ def _(draw: Any) -> Any:
 
 @mean.public
 @implements(np.mean)
+@by_single
 def _(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Any:
-    if where is not True:
+    x = floating(x) if dtype is None else lift(x).astype(dtype)
+    if where is not True or x.dtype.kind not in "fc":
         total = sum(x, axis, dtype, keepdims=keepdims, where=where)
-        return total / count_where(where, np.shape(x), axis, keepdims).astype(total.dtype)
-    x = lift(x) if dtype is None else lift(x).astype(dtype)
+        out = total / count_where(where, x.shape, axis, keepdims).astype(total.dtype)
+        return _in_dtype(out, total.dtype)  # of integers if these were asked for
     return mean.apply(x, axis=axes_of(axis, x.ndim, "mean"), keepdims=bool(keepdims), correction=0)
 
 
@@ -152,14 +162,38 @@ def count_where(where: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -
     return np.sum(np.broadcast_to(values_of(where), shape), axis=axis, keepdims=keepdims)
 
 
-def _others(x: Any) -> Any:
-    """For each entry, the product of all others along the first axis; by halving, so that no zero divides."""
-    n = len(x)
-    if n < 2:
-        return np.ones_like(x)
-    a, b, rest = x[: n // 2], x[n // 2 : n - n % 2], x[n - n % 2 :]
-    pairs = _others(np.concatenate([a * b, rest]))
-    return np.concatenate([pairs[: n // 2] * b, pairs[: n // 2] * a, pairs[n // 2 :]])
+def _constant(function: Any, *args: Any) -> Any:
+    """What a function without derivatives gives, as an array if it is of arrays alone."""
+    out = computed(function, *args)
+    return out if any(isinstance(x, Tensor) for x in args) else out.data
+
+
+def _raised(x: Any, power: Any) -> Any:
+    """x times 2 ** power, by two factors, since one may be out of range where the product is not."""
+    kind = np.finfo(x.dtype)
+    power = np.clip(power, 2 * (kind.minexp - kind.nmant), 2 * kind.maxexp - 2).astype(np.int32)
+    half = power // 2
+    return x * np.ldexp(kind.dtype.type(1), half) * np.ldexp(kind.dtype.type(1), power - half)
+
+
+def _running(x: Any) -> Any:
+    """The exponents of 2 next to the running products along the first axis of what is neither 0 nor infinite."""
+    x = x.astype(np.result_type(x.dtype, np.float64))
+    with np.errstate(divide="ignore"):
+        logs = np.log2(np.abs(x)) if x.dtype.kind == "f" else np.log(x).real / np.log(2)
+    return np.rint(np.cumsum(np.where(np.isfinite(logs), logs, 0), axis=0)).astype(np.int64)
+
+
+def _scaled(x: Any) -> tuple[Any, Any, Any]:
+    """x * 2 ** -each, of which neighbours have products from 1/2 to 2 or 0; the running sums of `each`; and `each`."""
+    powers = _constant(_running, x)
+    each = powers - np.concatenate([np.zeros_like(powers[:1]), powers[:-1]])
+    return _raised(x, -each), powers, each
+
+
+def _before(x: Any) -> Any:
+    """The products of all that comes before each entry along the first axis."""
+    return np.concatenate([np.ones_like(x[:1]), np.cumprod(x[:-1], axis=0)])
 
 
 @primitive
@@ -178,8 +212,10 @@ def prod(x: Any, *, axis: Any, keepdims: Any) -> Any:
 def _(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     order = (*axis, *(a for a in range(x.ndim) if a not in axis))
     moved = np.transpose(x, order)
-    others = _others(np.reshape(moved, (_count(x.shape, axis), *moved.shape[len(axis) :])))
-    return _kept(g, axis, keepdims) * np.transpose(np.reshape(others, moved.shape), inverse(order))
+    rows, powers, each = _scaled(np.reshape(moved, (_count(x.shape, axis), *moved.shape[len(axis) :])))
+    others = _before(rows) * np.flip(_before(np.flip(rows, 0)), 0)
+    g = np.reshape(g, moved.shape[len(axis) :])
+    return np.transpose(np.reshape(_raised(g * others, powers[-1:] - each), moved.shape), inverse(order))
 
 
 prod.strategy(_sample)
@@ -191,8 +227,8 @@ def _share(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
     """The cotangent of an extremum, in equal shares to all entries that attain it; a NaN attains a NaN."""
     best = _kept(out, axis, keepdims)
     hit = np.logical_or(x == best, np.logical_and(x != x, best != best))
-    share = _kept(g, axis, keepdims) / np.sum(hit, axis=axis, dtype=g.dtype, keepdims=True)
-    return np.where(hit, share, 0)
+    count = np.sum(hit, axis=axis, dtype=np.promote_types(g.dtype, np.float32), keepdims=True)
+    return np.where(hit, _kept(g, axis, keepdims) / count, 0)
 
 
 def _extremum(name: str, ufunc: np.ufunc, doc: str) -> Any:
@@ -255,22 +291,44 @@ def _(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
 
 
 logsumexp.strategy(_sample)
-_reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=_floating)
-_ufunc_reduce(np.logaddexp, logsumexp)
+_reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=floating, decorate=by_single)
+implements((np.logaddexp, "reduce"))(lambda x, axis=0, **options: logsumexp(floating(x, np.float16), axis, **options))
+_unweighted = logsumexp.form
+
+
+@logsumexp.public
+def _(x: Any, axis: Any = None, dtype: Any = None, *, b: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    """log(sum(b * exp(x))) over `axis` (None: over all axes), without overflow; -inf where all entries of x are.
+
+    The factors `b` (None: 1) may be negative, but if the sum is, too, its logarithm is NaN.
+
+    >>> logsumexp(Tensor([1000.0, 1000.0]))
+    Tensor(1000.69314718)
+    """
+    if b is None:
+        return _unweighted(x, axis, dtype, keepdims=keepdims, **options)
+    x, b = floating(x), lift(b)
+    x, b = (broadcast_to(v, np.broadcast_shapes(x.shape, b.shape)) for v in (x, b))
+    top = max(np.where(b == 0, -np.inf, x), axis, keepdims=True, initial=-np.inf)
+    top = computed(lambda top: np.where(np.isfinite(top), top, 0), top)
+    far = np.logical_and(b == 0, x - top > np.log(np.finfo(x.dtype).max) / 2)  # whose part of the sum is 0 all the same
+    total = sum(b * np.exp(np.where(far, 0, x - top)), axis, dtype, keepdims=True)
+    out = np.log(total) + top
+    return out if keepdims else np.squeeze(out, axes_of(axis, x.ndim, "logsumexp"))
 
 
 def _along(made: Any) -> Any:
     """Give a primitive with the option `axis`, one number, its form."""
 
     def form(x: Any, axis: int = -1) -> Any:
-        x = _floating(x)
+        x = floating(x)
         if not x.ndim and axis in (0, -1):
             return np.reshape(form(np.reshape(x, 1)), ())
         (axis,) = axes_of(axis, x.ndim, made.name)
         return made.apply(x, axis=axis)
 
     made.strategy(_sample_along)
-    return made.public(_named(form, made))
+    return made.public(by_single(_named(form, made)))
 
 
 def _sample_along(draw: Any) -> Any:
@@ -317,7 +375,9 @@ _along(log_softmax)
 def cumsum(x: Any, *, axis: int, reverse: bool) -> Any:
     """Running sums along `axis` (None: of the flattened array), from the end if `reverse`."""
     if reverse:
-        return np.flip(np.add.accumulate(np.flip(x, axis), axis=axis), axis)
+        return np.flip(cumsum.function(np.flip(x, axis), axis=axis, reverse=False), axis)
+    if x.dtype == np.float16:
+        return np.add.accumulate(x, axis=axis, dtype=np.float32).astype(x.dtype)
     return np.add.accumulate(x, axis=axis)
 
 
@@ -360,21 +420,53 @@ def cumprod(x: Any, *, axis: int) -> Any:
 
 
 @cumprod.vjp("x")
-def _(g: Any, x: Any, out: Any, axis: int) -> Any:
-    """The k-th entry is what came before it, x_1 ... x_(k-1), times s_k = g_k + x_(k+1) s_(k+1)."""
-    g, x, out = (np.moveaxis(v, axis, 0) for v in (g, x, out))
-    before = np.concatenate([np.ones_like(out[:1]), out[:-1]])
-    return np.moveaxis(before * _recurrence(g, np.concatenate([x[1:], np.zeros_like(x[:1])])), 0, axis)
+def _(g: Any, x: Any, axis: int) -> Any:
+    """The k-th entry is what comes before it, x_1 ... x_(k-1), times s_k = g_k + x_(k+1) s_(k+1)."""
+    g, x = np.moveaxis(g, axis, 0), np.moveaxis(x, axis, 0)
+    rows, powers, each = _scaled(x)
+    unused = _constant(lambda g: np.flip(np.logical_and.accumulate(np.flip(g == 0, 0), axis=0), 0), g)
+    s, power = _recurrence(g, powers, _finite_where(unused, rows, 1)[1:])
+    return np.moveaxis(_raised(_finite_where(unused, _before(rows), 0) * s, power - each), 0, axis)
 
 
-def _recurrence(s: Any, a: Any) -> Any:
-    """The solution of s_k = s_k + a_k s_(k+1), whose last factor is 0, in doubling steps along the first axis."""
+@cumprod.jvp("x")
+def _(t: Any, x: Any, axis: int) -> Any:
+    """The tangent of the k-th product: t_k times what comes before it, plus x_k times the tangent before."""
+    t, x = np.moveaxis(t, axis, 0), np.moveaxis(x, axis, 0)
+    rows, powers, each = _scaled(x)
+    s, power = _recurrence(*(np.flip(v, 0) for v in (t * _before(rows), -each, rows[1:])))
+    return np.moveaxis(_raised(np.flip(s, 0), np.flip(power, 0) + powers), 0, axis)
+
+
+def _finite_where(unused: Any, x: Any, neutral: int) -> Any:
+    """x, where it is unused without infinities, which the 0 that it meets there would make NaN."""
+    return np.where(np.logical_and(unused, ~np.isfinite(x)), neutral, x)
+
+
+def _recurrence(s: Any, power: Any, a: Any) -> tuple[Any, Any]:
+    """The solution of s_k = s_k + a_k s_(k+1) in doubling steps along the first axis; the s_k are s * 2 ** power."""
+    s, power = _raised(s, -_constant(_exponents, s)), power + _constant(_exponents, s)
     step = 1
     while step < len(s):
-        s = np.concatenate([s[:-step] + a[:-step] * s[step:], s[-step:]])
-        a = np.concatenate([a[:-step] * a[step:], a[-step:]])
+        near, far = (s[:-step], power[:-step]), (a * s[step:], power[step:])
+        top = _constant(_largest_power, *near, *far)
+        total = _raised(near[0], near[1] - top) + _raised(far[0], far[1] - top)
+        s, power = np.concatenate([total, s[-step:]]), np.concatenate([top, power[-step:]])
+        a = a[:-step] * a[step:]
         step *= 2
-    return s
+    return s, power
+
+
+def _exponents(x: Any) -> Any:
+    return np.frexp(np.abs(x) if x.dtype.kind == "f" else np.maximum(np.abs(x.real), np.abs(x.imag)))[1].astype(
+        np.int64
+    )
+
+
+def _largest_power(x: Any, p: Any, y: Any, q: Any) -> Any:
+    """The larger of two exponents, of 0 only if both numbers are."""
+    both = np.maximum(p, q)
+    return np.where(x == 0, np.where(y == 0, both, q), np.where(y == 0, p, both))
 
 
 cumprod.strategy(_sample_along)

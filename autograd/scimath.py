@@ -9,6 +9,7 @@ import numpy as np
 
 from . import elementwise as el
 from .batching import everywhere
+from .parts import complexes, real
 from .primitive import implements
 from .tensor import lift, values_of
 
@@ -18,14 +19,14 @@ def _negative(x: Any) -> Any:
 
 
 def _beyond_one(x: Any) -> Any:
-    return np.abs(x) > 1
+    return (x < -1) | (x > 1)  # the least integer has no absolute value
 
 
 def _extended(x: Any, outside: Callable[[Any], Any]) -> Any:
     """The numbers, as complex ones if some are outside of a function's domain."""
     x = lift(x)
     if x.dtype.kind != "c" and not everywhere(~outside(values_of(x))):
-        return x.astype(np.result_type(x.dtype, np.complex64))
+        return complexes(x)
     return x
 
 
@@ -47,9 +48,10 @@ for _name, _function, _outside in (
 def arcsin(x: Any) -> Any:
     """The inverse of the sine; beyond 1, on the branch cut, by the inverse of the hyperbolic cosine."""
     x = lift(x)
-    beyond = np.abs(values_of(x)) > 1
-    if x.dtype.kind == "c" or everywhere(~beyond):
+    if x.dtype.kind == "c" or everywhere(~_beyond_one(values_of(x))):
         return el.arcsin(x)
+    x = real(complexes(x))
+    beyond = _beyond_one(values_of(x))
     turned = el.where(beyond, el.arccosh(el.where(beyond, np.abs(x), 2)), 0)
     return el.where(beyond, el.sign(x) * float(np.pi / 2), el.arcsin(el.where(beyond, 0, x))) + turned * 1j
 

@@ -17,7 +17,7 @@ import numpy as np
 from .again import surroundings
 from .creation import asarray
 from .elementwise import positive
-from .graph import Node, Output, Several, enable_grad, modes, no_grad, now, pull
+from .graph import Node, Output, Several, enable_grad, mode, modes, no_grad, now, pull
 from .lending import own
 from .levels import bottom
 from .shaping import matrix_transpose, ravel, reshape
@@ -28,24 +28,26 @@ from .trees import flatten
 __all__ = ["checkpoint", "fixed_point", "implicit", "linear_solve"]
 
 
+_DEEPEST = 50  # checkpoints inside one another: the backward passes through them are, too; others just run
+
+
 class Segment:
-    """What stands for a primitive in the node of a segment: all cotangents are found at once, by position."""
+    """What stands for a primitive in the node of a segment, one with several outputs even if there is one.
+
+    All cotangents are found at once, by position, and lie with the cotangent for which they were found: that one is
+    made anew for each visit of the node (see `Output`), so no other pass, or thread, takes them for its own.
+    """
 
     arrays, variadic = (), "inputs"
 
     def __init__(self, name: str, find: Callable[..., dict[int, Any]], outputs: int) -> None:
         self.name, self.find = name, find
-        self.several = tuple(map(str, range(outputs))) if outputs > 1 else ()
-        self.g: Any = None
-        self.found: dict[int, Any] = {}
+        self.several = tuple(map(str, range(outputs))) if outputs > 1 else ("out",)
 
     def cotangent(self, position: int, g: Any, *kept: Any) -> Any:
-        if self.g is not g:
-            self.g, self.found = g, self.find(g if self.several else (g,), *kept)
-        c = self.found.pop(position)
-        if not self.found:
-            self.g = None
-        return c
+        if g.found is None:
+            g.found = self.find(g, *kept)
+        return g.found.pop(position)
 
 
 class Place:
@@ -66,10 +68,8 @@ class Place:
 
 
 def _tops(node: Node, values: Sequence[Any]) -> list[Tensor]:
-    """The outputs of a segment's node, as Tensors of it or of nodes on top of it."""
+    """The outputs of a segment's node, as Tensors of nodes on top of it."""
     names = node.primitive.several
-    if not names:
-        return [wrap(values[0], node)]
     several = (Output(name, i, len(names)) for i, name in enumerate(names))
     return [wrap(v, Node.at(node.level, o, ((node, o, ()),), v)) for o, v in zip(several, values, strict=True)]
 
@@ -79,9 +79,8 @@ def _outlined(name: str, outputs: Sequence[Tensor], parents: Sequence[Node], inp
     values = tuple(out._held for out in outputs)
     segment = Segment(name, find, len(values))
     edges = tuple((parent, Place(segment, i), (inputs, values, False)) for i, parent in enumerate(parents))
-    node = Node.at(parents[0].level, segment, edges, Several() if segment.several else values[0])
-    if segment.several:
-        node.value = None
+    node = Node.at(parents[0].level, segment, edges, Several())
+    node.value = None
     return _tops(node, values)
 
 
@@ -121,7 +120,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        if not modes.recording:
+        inside = modes.checkpoints
+        if not modes.recording or inside == _DEEPEST:
             return f(*args, **kwargs)
         level, start = 2 * modes.depth, now()
         arguments, rebuild = flatten((args, kwargs))
@@ -134,7 +134,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         def run(values: Any) -> tuple[list[Any], Any]:
             places = dict(zip(asked, values, strict=True))
             given, named = rebuild([places.get(i, x) for i, x in enumerate(others)])
-            return flatten(f(*given, **named))
+            with mode(checkpoints=inside + 1):
+                return flatten(f(*given, **named))
 
         first = [leaf(x, level) for x in inputs]
         results, as_result = run(first)
@@ -236,11 +237,14 @@ def _matrix(f: Callable[[Any], Any], x: Any) -> Any:
 
 
 def _settle(step: Callable[[Any], Any], x: Any, tolerance: float, most: int) -> Any:
-    """x, after as many steps as it takes until it stays where it is."""
+    """x, after as many steps as it takes until it stays where it is, or goes to and fro by no more than roundings."""
+    last = np.inf
     for _ in range(most):
         x, before = step(x), x
-        if np.max(np.abs(bottom(x - before)), initial=0) <= tolerance * (1 + np.max(np.abs(bottom(x)), initial=0)):
+        gap = np.max(np.abs(bottom(x - before)), initial=0) / (1 + np.max(np.abs(bottom(x)), initial=0))
+        if gap <= tolerance or last <= gap <= np.finfo(gap.dtype).eps ** 0.75:
             return x
+        last = gap
     raise RuntimeError(f"fixed_point: not within a tolerance of {tolerance} after {most} steps")
 
 
@@ -248,7 +252,7 @@ def fixed_point(f: Callable[[Any], Any], start: Any, *, tolerance: float = 1e-12
     """x with x = f(x), by repeating f from `start`, with the derivatives of the solution by all that `f` depends on.
 
     Neither the steps nor their graph are kept: backward is a fixed point, too, see `implicit`. RuntimeError where
-    `most` steps do not bring x within `tolerance`, relative to its largest entry.
+    `most` steps do not bring x within `tolerance`, relative to its largest entry, or as near as its dtype allows.
 
     >>> a = Tensor(2.0, requires_grad=True)
     >>> x = fixed_point(lambda x: (x + a / x) / 2, 1.0)

@@ -6,6 +6,7 @@ real ones.
 
 from __future__ import annotations
 
+from itertools import combinations, permutations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from .batching import stacked
 from .diagonals import tril
 from .primitive import implements, primitive
 from .shaping import expand_dims, squeeze
-from .tensor import lift
+from .tensor import floating, lift
 
 
 class SlogdetResult(NamedTuple):
@@ -35,7 +36,7 @@ def square(a: Any, name: str) -> Any:
     a = matrices(a, name)
     if a.shape[-1] != a.shape[-2]:
         raise np.linalg.LinAlgError(f"{name}: expected square matrices, not shape {a.shape}")
-    return a if a.dtype.kind in "fc" else a.astype(np.float64)
+    return floating(a)
 
 
 def filled(g: Any, out: Any) -> Any:
@@ -97,29 +98,52 @@ def _(a: Any, b: Any) -> Any:
 
 
 @primitive
-def cofactor(a: Any) -> Any:
-    """The cofactors of square matrices, det(a) inv(a)^T, for singular ones as well."""
+def cofactor(a: Any, *directions: Any) -> Any:
+    """The cofactors of square matrices, det(a) inv(a)^T, for singular ones as well; or their derivative in as many
+    directions as are given, the same in any order.
+
+    Polynomials all, and by the singular values also computed without a division: for diagonal a, the derivative of
+    det(a) along matrices that give a row each is the product of the other diagonal entries times a determinant of these
+    rows, summed over all choices of them.
+    """
     u, s, vh = np.linalg.svd(a)
-    others = np.prod(on_diagonal(np.broadcast_to(s[..., None, :], a.shape), 1), axis=-1)
-    sign = np.linalg.det(u) * np.linalg.det(vh)
-    return sign[..., None, None] * ((u.conj() * others[..., None, :]) @ vh.conj())
+    turned = [u.conj().mT @ d @ vh.conj().mT for d in directions]
+    n, rows = s.shape[-1], range(len(directions) + 1)
+    chosen = np.sum(np.indices((n,) * len(rows))[..., None] == np.arange(n), axis=0)
+    others = np.prod(np.where(chosen, 1, s.reshape(*s.shape[:-1], *(1,) * len(rows), n)), axis=-1)
+    others = np.where(np.all(chosen < 2, axis=-1), others, 0)
+    total = np.zeros(a.shape[-2:], np.result_type(u, *directions))
+    for order in permutations(rows):
+        terms: Any = [x for row, d in enumerate(turned, 1) for x in (d, [..., row, order[row]])]
+        result: Any = [..., 0, order[0]] if order[0] else [..., 0]
+        term = _parity(order) * np.einsum(others, [..., *rows], *terms, result)
+        total = total + (term if order[0] else np.where(np.eye(n, dtype=bool), term[..., None, :], 0))
+    return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None].astype(u.dtype) * (u.conj() @ total @ vh.conj())
 
 
-@cofactor.vjp("a")
-def _(g: Any, a: Any, out: Any) -> Any:
-    turned = g.mT @ out
-    trace = np.linalg.trace(turned)[..., None, None]
-    return np.linalg.inv(a).mT @ (on_diagonal(np.zeros_like(turned), trace) - turned)
+def _parity(order: tuple[int, ...]) -> int:
+    """1 for an even permutation, -1 for an odd one."""
+    return (-1) ** sum(a > b for a, b in combinations(order, 2))
 
 
-cofactor.strategy(regular_square)
+cofactor.vjp("a")(lambda g, a, directions: cofactor.apply(a, *directions, g))
+cofactor.jvp("a")(lambda t, a, directions: cofactor.apply(a, *directions, t))
+
+
+@cofactor.vjp("directions", "linear")
+def _(g: Any, a: Any, directions: Any, position: int) -> Any:
+    return cofactor.apply(a, *directions[: position - 1], *directions[position:], g)
+
+
+@cofactor.strategy
+def _(draw: Any) -> Any:
+    (a,), options = regular_square(draw)
+    return (a, *(draw.array(shape=a.shape) for _ in range(draw.integer(0, 2)))), options
 
 
 @primitive
 def det(a: Any) -> Any:
-    """The determinants of square matrices; the gradient, the cofactors, is right for singular ones, too.
-
-    A second derivative at a singular matrix is a LinAlgError.
+    """The determinants of square matrices; derivatives, of any order, are right for singular ones, too.
 
     >>> a = Tensor([[1.0, 2.0], [2.0, 4.0]], requires_grad=True)
     >>> det(a).backward()
@@ -130,7 +154,7 @@ def det(a: Any) -> Any:
     return np.linalg.det(a)
 
 
-det.vjp("a")(lambda g, a: g[..., None, None] * cofactor(a))
+det.vjp("a")(lambda g, a: g[..., None, None] * cofactor.apply(a))
 det.strategy(regular_square)
 implements(np.linalg.det)(det)
 
@@ -139,7 +163,7 @@ implements(np.linalg.det)(det)
 def slogdet(a: Any) -> Any:
     """The signs (for complex matrices: phases) of the determinants, and the logarithms of their magnitudes.
 
-    0 and -inf for a singular matrix, where a gradient is a LinAlgError.
+    0 and -inf for a singular matrix, where there is no derivative: one is a LinAlgError.
     """
     return np.linalg.slogdet(a)
 

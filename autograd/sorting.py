@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .batching import computed
+from .batching import computed, everywhere
 from .elementwise import where
 from .indexing import getitem, is_mask, scatter
+from .parts import complexes
 from .primitive import implements
 from .shaping import axes_of, broadcast_to, ravel, reshape, stack
-from .tensor import Tensor, apart, lift, values_of, wrap
+from .tensor import Tensor, apart, floating, lift, values_of, wrap
 
 __all__ = [
     "argsort", "bincount", "choose", "compress", "extract", "interp", "partition", "piecewise", "put_along_axis",
@@ -126,7 +127,7 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect"
 def sort_complex(a: Any) -> Any:
     """`sort`, as complex numbers."""
     a = lift(a)
-    return sort(a.astype(np.result_type(a.dtype, np.complex64)))
+    return sort(complexes(a))
 
 
 @implements(np.take)
@@ -160,6 +161,11 @@ def extract(condition: Any, arr: Any) -> Any:
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
     """For each entry of `a`, an integer, the entry there of that one of the `choices`; all broadcast together."""
     a, choices = values_of(a), [lift(c) for c in choices]
+    if not np.can_cast(a.dtype, np.intp):
+        raise TypeError(f"choose: numbers of choices must be integers, not {a.dtype}")
+    a = a.astype(np.intp)
+    if mode == "raise" and not everywhere(np.logical_and(a >= 0, a < len(choices))):
+        raise ValueError(f"choose: there are {len(choices)} choices, from 0 on, and one of another number is asked for")
     shape = np.broadcast_shapes(a.shape, *(c.shape for c in choices))
     together = stack([broadcast_to(c, shape) for c in choices])
     which = np.broadcast_to(a, shape)[None]
@@ -172,8 +178,10 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """Entry by entry, from `choicelist` what stands with the first condition that holds, else `default`."""
     if len(condlist) != len(choicelist) or not len(condlist):
         raise ValueError(f"select: {len(condlist)} conditions for {len(choicelist)} choices")
-    out = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+    values = [*choicelist, default]
+    dtype = np.result_type(*(v if type(v) in (int, float, complex) else lift(v).dtype for v in values))
+    *choices, out = (lift(v).astype(dtype, copy=False) for v in values)
+    for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
         out = where(lift(condition), choice, out)
     return out
 
@@ -208,7 +216,14 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """How often each number from 0 on is in `x`, or the sum of its `weights`, which have gradients."""
     x = values_of(x)
     counts = computed(np.bincount, x, minlength=minlength)
-    return counts if weights is None else scatter(weights, x, counts.shape)
+    return counts if weights is None else scatter(floating(weights), x, counts.shape)
+
+
+def between(low: Any, high: Any, t: Any) -> Any:
+    """low + t * (high - low), in which what has the weight 0 counts for nothing, and an infinite `low` for all else."""
+    low = np.where(np.logical_and(t == 1, ~np.isfinite(low)), high, low)
+    alone = np.logical_or(np.logical_and(t == 0, ~np.isfinite(high)), np.logical_and(np.isinf(low), high != -low))
+    return low + t * (np.where(alone, 0, high) - np.where(alone, 0, low))
 
 
 @implements(np.interp)
@@ -217,7 +232,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 
     Before the first point it is `left`, behind the last `right` (None: as at that point); or it has a `period`.
     """
-    x, xp, fp = lift(x), lift(xp), lift(fp)
+    x, xp, fp = floating(x), floating(xp), floating(fp)
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
         raise ValueError(f"interp: xp and fp of one length are needed, not shapes {xp.shape} and {fp.shape}")
     if period is not None:
@@ -232,8 +247,10 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     high = np.minimum(low + 1, last)
     if isinstance(low, Tensor):
         xp, fp = (points if isinstance(points, Tensor) else wrap(points) for points in (xp, fp))
-    left_x, right_x, left_y, right_y = xp[low], xp[high], fp[low], fp[high]
-    gap = right_x - left_x
-    out = left_y + (x - left_x) / np.where(gap == 0, 1, gap) * (right_y - left_y)
+    left_x, right_x = xp[low], xp[high]
+    gap, beyond = right_x - left_x, np.isinf(left_x)  # behind an infinitely far point one is at the next
+    offset = np.where(np.logical_or(beyond, np.logical_or(x < xp[0], x > xp[-1])), 0, x - left_x)
+    t = np.where(beyond, (x > left_x) * 1.0, offset / np.where(np.logical_or(gap == 0, beyond), 1, gap))
+    out = between(fp[low], fp[high], t)
     out = where(x < xp[0], fp[0] if left is None else left, out)
     return out if right is None else where(x > xp[-1], right, out)

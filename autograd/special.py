@@ -7,6 +7,7 @@ gradient.
 # mypy: disable-error-code="has-type"
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from collections.abc import Callable
@@ -25,8 +26,17 @@ from .reductions import softmax as softmax
 from .reductions import sum
 from .tensor import as_data, carried, finders, lift
 
+__all__ = [
+    "beta", "betaln", "dawsn", "digamma", "entr", "erf", "erfc", "erfcinv", "erfcx", "erfi", "erfinv", "exp1",
+    "expi", "expit", "expn", "gamma", "gammainc", "gammaincc", "gammaln", "i0", "i0e", "i1", "i1e", "iv",
+    "ive", "j0", "j1", "jv", "k0", "k0e", "k1", "k1e", "kl_div", "kv", "kve", "log_expit", "log_ndtr",
+    "log_softmax", "loggamma", "logit", "logsumexp", "multigammaln", "ndtr", "ndtri", "polygamma", "psi",
+    "rel_entr", "rgamma", "softmax", "xlog1py", "xlogy", "y0", "y1", "yn", "yv", "zeta",
+]  # fmt: skip
+
 _POSITIVE = (0.3, 3.0)
 _UNIT = (0.1, 0.9)
+_PI = math.pi
 
 
 def _scipy(name: str) -> Callable[..., Any]:
@@ -101,23 +111,58 @@ def _gammainc_by_a(a: Any, x: Any) -> Any:
     return orders.summed(term, int(top + 12 * top**0.5) + 40, np.ndim(a), a.dtype)
 
 
+@primitive
+def exp_square(x: Any, *, scale: float) -> Any:
+    """exp(scale * x * x), with the digits that the rounding of the square takes: what is next to x has an exact one."""
+    near = np.where(np.abs(x) < 64, np.rint(x * 16) / 16, x)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        rest = np.where(x == near, 0, (x - near) * (x + near))
+    return np.exp(scale * near * near) * np.exp(scale * rest)
+
+
+exp_square.vjp("x", "elementwise")(lambda g, x, out, scale: g * (2 * scale * x * out))
+
+
+@exp_square.strategy
+def _(draw: Any) -> Any:
+    return (draw.array(),), {"scale": draw.one_of([-1.0, -0.5, 0.5, 1.0])}
+
+
+def _exp(scale: float, x: Any) -> Any:
+    return exp_square.apply(x, scale=scale)
+
+
 def _density_over_ndtr(x: Any, log_ndtr: Any) -> Any:
     """The derivative of log_ndtr: left of 0 by erfcx, where the difference of the logarithms has few digits."""
     left = math.sqrt(2 / math.pi) / erfcx(np.where(x < 0, x, 0) * -math.sqrt(0.5))
-    return np.where(x < 0, left, np.exp(-x * x / 2 - log_ndtr) / math.sqrt(2 * math.pi))
+    right = _exp(-0.5, np.where(x < 0, 0, x)) * np.exp(-np.where(x < 0, 0, log_ndtr))
+    return np.where(x < 0, left, right / math.sqrt(2 * math.pi))
+
+
+_ODD = [float(math.prod(range(1, 2 * k + 2, 2))) for k in range(25)]  # 1, 3, 15, 105, ...
+
+
+def _cancelled(x: Any, out: Any, sign: int) -> Any:
+    """2 x * out - 1, where far out this is sign * y + 3 y**2 + sign * 15 y**3 + ... with y = 1 / (2 x * x)."""
+    far = False if x.dtype.kind == "c" else x > 7 if sign < 0 else np.abs(x) > 7
+    y: Any = sign / (2 * np.where(far, x, 7)) / np.where(far, x, 7)
+    total = functools.reduce(lambda total, factor: total * y + factor, reversed(_ODD))
+    return np.where(far, y * total, 2 * np.where(far, 0, x) * out - 1)
 
 
 # The error function and the normal distribution
-erf = _table("erf", x=lambda g, x: g * (np.exp(-x * x) * (2 / math.sqrt(math.pi))))
-erfc = _table("erfc", x=lambda g, x: g * (np.exp(-x * x) * (-2 / math.sqrt(math.pi))))
-erfcx = _table("erfcx", x=lambda g, x, out: g * (2 * x * out - 2 / math.sqrt(math.pi)))
-erfi = _table("erfi", x=lambda g, x: g * (np.exp(x * x) * (2 / math.sqrt(math.pi))))
-dawsn = _table("dawsn", x=lambda g, x, out: g * (1 - 2 * x * out))
-erfinv = _table("erfinv", (-0.8, 0.8), x=lambda g, out: g * (np.exp(out * out) * (math.sqrt(math.pi) / 2)))
-erfcinv = _table("erfcinv", (0.2, 1.8), x=lambda g, out: g * (np.exp(out * out) * (-math.sqrt(math.pi) / 2)))
-ndtr = _table("ndtr", x=lambda g, x: g * (np.exp(-x * x / 2) / math.sqrt(2 * math.pi)))
+erf = _table("erf", x=lambda g, x: g * (_exp(-1, x) * (2 / math.sqrt(math.pi))))
+erfc = _table("erfc", x=lambda g, x: g * (_exp(-1, x) * (-2 / math.sqrt(math.pi))))
+erfcx = _table(
+    "erfcx", x=lambda g, x, out: g * (_cancelled(x, out * (math.sqrt(math.pi) / 2), -1) * (2 / math.sqrt(math.pi)))
+)
+erfi = _table("erfi", x=lambda g, x: g * (_exp(1, x) * (2 / math.sqrt(math.pi))))
+dawsn = _table("dawsn", x=lambda g, x, out: -g * _cancelled(x, out, 1))
+erfinv = _table("erfinv", (-0.8, 0.8), x=lambda g, out: g * (_exp(1, out) * (math.sqrt(math.pi) / 2)))
+erfcinv = _table("erfcinv", (0.2, 1.8), x=lambda g, out: g * (_exp(1, out) * (-math.sqrt(math.pi) / 2)))
+ndtr = _table("ndtr", x=lambda g, x: g * (_exp(-0.5, x) / math.sqrt(2 * math.pi)))
 log_ndtr = _table("log_ndtr", x=lambda g, x, out: g * _density_over_ndtr(x, out))
-ndtri = _table("ndtri", _UNIT, p=lambda g, out: g * (np.exp(out * out / 2) * math.sqrt(2 * math.pi)))
+ndtri = _table("ndtri", _UNIT, p=lambda g, out: g * (_exp(0.5, out) * math.sqrt(2 * math.pi)))
 
 # Logistic function
 expit = sigmoid
@@ -128,14 +173,33 @@ log_expit = _table("log_expit", x=lambda g, x: g * sigmoid(-x))
 gamma = _table("gamma", _POSITIVE, x=lambda g, x, out: g * (out * psi(x)))
 gammaln = _table("gammaln", _POSITIVE, x=lambda g, x: g * psi(x))
 loggamma = _table("loggamma", _POSITIVE, x=lambda g, x: g * psi(x))
-rgamma = _table("rgamma", _POSITIVE, x=lambda g, x, out: -g * (out * psi(x)))
+rgamma = _table("rgamma", _POSITIVE, x=lambda g, x: g * _rgamma_slope(x))
+
+
+def _rgamma_slope(x: Any) -> Any:
+    """The derivative of 1 / gamma: by reflection where gamma has its poles, at which its own one is of no use."""
+    left = np.real(x) < 0.5
+    low, high = np.where(left, x, 0), np.where(left, 1, x)
+    whole = np.rint(np.real(low))
+    turn = _PI * (low - whole)
+    turned = (1 - 2 * (whole % 2)) * gamma(1 - low) * (np.cos(turn) - psi(1 - low) * (np.sin(turn) / _PI))
+    return np.where(left, turned, -rgamma(high) * psi(high))
+
+
+def _beta_slope(a: Any, b: Any, out: Any) -> Any:
+    """The derivative of beta in a; where beta is 0, a + b being a pole of gamma, by that of 1 / gamma."""
+    pole = np.logical_and(a + b <= 0, np.floor(a + b) == a + b)
+    at_pole = gamma(np.where(pole, a, 1)) * gamma(np.where(pole, b, 1)) * _rgamma_slope(np.where(pole, a + b, 1))
+    return np.where(pole, at_pole, out * (psi(np.where(pole, 1, a)) - psi(np.where(pole, 1, a + b))))
+
+
 psi = digamma = _table("psi", _POSITIVE, x=lambda g, x: g * zeta(2, x))
 zeta = _of_order("zeta", x=lambda g, x, v: -g * (v * zeta(v + 1, x)))
 beta = _table(
     "beta",
     _POSITIVE,
-    a=lambda g, a, b, out: g * (out * (psi(a) - psi(a + b))),
-    b=lambda g, a, b, out: g * (out * (psi(b) - psi(a + b))),
+    a=lambda g, a, b, out: g * _beta_slope(a, b, out),
+    b=lambda g, a, b, out: g * _beta_slope(b, a, out),
 )
 betaln = _table(
     "betaln",
@@ -245,7 +309,6 @@ def _by_order(sign: int, holds: Callable[[Any, Any], Any], integral: Callable[[A
     return rule
 
 
-_PI = math.pi
 jv = _table(
     "jv",
     _POSITIVE,

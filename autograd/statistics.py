@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .batching import computed, everywhere
 from .elementwise import conj, sqrt, square
+from .half import by_single
 from .indexing import getitem
+from .levels import bottom
 from .parts import real
 from .primitive import implements
 from .reductions import count_where, cumprod, cumsum, mean, prod, sum
 from .shaping import axes_of, broadcast_to, expand_dims, reshape
-from .sorting import sort
-from .tensor import apart, lift, values_of
+from .sorting import between, sort
+from .tensor import apart, floating, lift, values_of
 
 __all__ = [
     "average", "median", "nancumprod", "nancumsum", "nanmean", "nanmedian", "nanpercentile", "nanprod", "nanquantile",
@@ -23,6 +26,7 @@ __all__ = [
 
 
 @implements(np.var)
+@by_single
 def var(
     x: Any,
     axis: Any = None,
@@ -36,27 +40,32 @@ def var(
 ) -> Any:
     """The variance over `axis` (None: over all axes): the mean square distance from the mean, with the
     count less `correction` (or `ddof`) as its divisor."""
-    x = lift(x) if dtype is None else lift(x).astype(dtype)
+    whole = dtype is not None and np.dtype(dtype).kind not in "fc"  # then mean, sum and result are integers
+    x = lift(x) if dtype is None or whole else lift(x).astype(dtype)
     if correction is not None:
         if ddof:
             raise ValueError(f"var: ddof={ddof} and correction={correction} are two names of one thing")
         ddof = correction
     if where is not True:
         x = np.where(where, x, 0)
-    from_mean = x - (_mean(x, axis, keepdims=True, where=where) if mean is None else mean)
+    from_mean = x - (_mean(x, axis, dtype if whole else None, keepdims=True, where=where) if mean is None else mean)
     squares = real(from_mean * conj(from_mean)) if from_mean.dtype.kind == "c" else square(from_mean)
-    if where is True:
+    if dtype is None and x.dtype.kind not in "fc":
+        squares = squares.astype(np.float64)  # also of a `mean` with fewer digits
+    if where is True and not whole:
         axes = axes_of(axis, squares.ndim, "var")
         return _mean_with.apply(squares, axis=axes, keepdims=bool(keepdims), correction=ddof)
-    total = sum(squares, axis, keepdims=keepdims, where=where)
+    total = sum(squares, axis, dtype if whole else None, keepdims=keepdims, where=where)
     count = np.maximum(count_where(where, x.shape, axis, keepdims) - ddof, 0)
-    return total / lift(count).astype(total.dtype)
+    out = total / lift(count).astype(total.dtype if total.dtype.kind in "fc" else float)
+    return out.astype(dtype) if whole else out
 
 
 _mean, _mean_with = mean.form, mean
 
 
 @implements(np.std)
+@by_single
 def std(
     x: Any,
     axis: Any = None,
@@ -68,20 +77,28 @@ def std(
     mean: Any = None,
     correction: float | None = None,
 ) -> Any:
-    """The standard deviation over `axis`: the square root of `var`; its gradient is 0 where all entries agree."""
-    return sqrt(var(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction))
+    """The standard deviation over `axis`: the square root of `var`; its gradient is 0 where all entries agree,
+    and its second derivative NaN (that of `var` is not)."""
+    squared = var(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction)
+    if squared.dtype.kind not in "fc":
+        if squared.ndim:
+            raise TypeError(f"std: roots are no numbers of {squared.dtype}; ask for another dtype")  # as NumPy's
+        return sqrt(squared).astype(squared.dtype)
+    return sqrt(squared)
 
 
 @implements(np.average)
+@by_single
 def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     """The mean over `axis` with `weights` (None: equal ones), of the shape of `a` or one for each place along `axis`;
-    if `returned` with the sum of the weights."""
-    a = lift(a)
-    if weights is None:
-        weights = np.ones(a.shape, a.dtype)
-    weights = lift(weights)
+    if `returned` with the sum of the weights. ZeroDivisionError if that is 0."""
+    a, given = floating(a), weights is not None
+    weights = lift(weights) if given else np.ones(a.shape, a.dtype)
+    a, weights = (x.astype(np.result_type(a.dtype, weights.dtype)) for x in (a, weights))
     weights = _weights_of(a, axis, weights, "average")
     scale = sum(weights, axis, keepdims=keepdims)
+    if given and np.any(bottom(scale) == 0):
+        raise ZeroDivisionError("average: the weights sum to 0")
     out = sum(a * weights, axis, keepdims=keepdims) / scale
     return (out, apart(broadcast_to(scale, out.shape))) if returned else out
 
@@ -101,6 +118,8 @@ def _without_nan(function: Any, numpy_function: Any) -> Any:
         x = lift(x)
         where = np.logical_and(~np.isnan(x), options.pop("where", True))
         return function(x, axis, dtype, where=where, **options)
+
+    form.__wrapped__ = function  # type: ignore[attr-defined]  # for its signature
 
     form.__name__ = form.__qualname__ = numpy_function.__name__
     form.__doc__ = f"`{function.__name__}` of the entries that are not NaN."
@@ -142,11 +161,20 @@ _METHODS: dict[str, Any] = {
 }
 
 
+_PICKING = {"inverted_cdf", "closest_observation", "lower", "higher", "nearest"}  # an entry, so in its dtype
+
+
+def _all_whole(q: Any, alpha: float, beta: float) -> bool:
+    """Whether the places of quantiles are integers since all that they are made of is."""
+    return q.dtype.kind in "biu" and isinstance(alpha, int) and isinstance(beta, int)
+
+
 def _in_rows(x: Any, axis: Any, name: str) -> tuple[Any, tuple[int, ...]]:
     """The array with the axes of a reduction as one, the last; and the shape that keeps these axes."""
     axes = axes_of(axis, x.ndim, name)
     others = tuple(a for a in range(x.ndim) if a not in axes)
-    rows = reshape(np.transpose(x, (*others, *axes)), (*(x.shape[a] for a in others), -1))
+    length = math.prod(x.shape[a] for a in axes)
+    rows = reshape(np.transpose(x, (*others, *axes)), (*(x.shape[a] for a in others), length))
     return rows, tuple(1 if a in axes else n for a, n in enumerate(x.shape))
 
 
@@ -176,16 +204,26 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
             place = np.nan_to_num(place, nan=-1).astype(np.intp)
             out = getitem(rows, (*np.indices(rows.shape[:-1], sparse=True), place))
             return _shaped(out, q.shape, kept, keepdims)
+        if skip_nan and not rows.shape[-1]:
+            return _shaped(broadcast_to(mean(rows, -1), (*q.shape, *rows.shape[:-1])), q.shape, kept, keepdims)
         n = np.sum(~np.isnan(rows), axis=-1) if skip_nan else rows.shape[-1]
         alpha, beta, weight = _METHODS[method]
         lead = q.shape
         place = (n + 1 - alpha - beta) * reshape(q / scale, (*lead, *(1,) * (rows.ndim - 1))) + (alpha - 1)
         below = values_of(np.floor(place))
-        t = weight(place - below, below).astype(rows.dtype if rows.dtype.kind == "f" else np.float64)
+        t = weight(place - below, below).astype(rows.dtype if rows.dtype.kind == "f" else np.result_type(q.dtype, 0.0))
+        if rows.dtype.kind not in "fc" and (method in _PICKING or scale == 1 and _all_whole(q, alpha, beta)):
+            t = t == 1
         places = np.indices(rows.shape[:-1], sparse=True)
         last = values_of(n) - 1
         low, high = (getitem(rows, (*places, np.clip(j, 0, last).astype(np.intp))) for j in (below, below + 1))
-        out = low + t * np.where(np.logical_and(low == high, np.isinf(low)), 0, high - low)
+        if t.dtype == np.bool_:
+            out = np.where(t, high, low)
+        elif rows.dtype == np.bool_:
+            raise TypeError(f"{name}: there is nothing between bools; method='nearest' and others give one of them")
+        else:
+            low, high = (v.astype(np.result_type(rows.dtype, t.dtype)) for v in (low, high))  # before they wrap
+            out = between(low, high, t)
         if not skip_nan:
             out = np.where(np.isnan(rows[..., -1]), rows[..., -1], out)
         return _shaped(out, lead, kept, keepdims)
@@ -204,7 +242,8 @@ nanquantile, nanpercentile = _quantile(np.nanquantile, 1, True), _quantile(np.na
 
 @implements(np.median)
 def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """The middle entry over `axis` in sorted order, or the mean of the two in the middle; NaN if one is.
+    """The middle entry over `axis` in sorted order, or the mean of the two in the middle; NaN if one is, or if there
+    are none.
 
     >>> from pullback import Tensor
     >>> median(Tensor([3.0, 1.0, 8.0, 4.0]))
@@ -213,11 +252,16 @@ def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     rows, kept = _in_rows(lift(a), axis, "median")
     rows = sort(rows, stable=False)
     n = rows.shape[-1]
-    out = mean(rows[..., (n - 1) // 2 : n // 2 + 1], -1)
-    return _shaped(np.where(np.isnan(rows[..., -1]), rows[..., -1], out), (), kept, keepdims)
+    out = mean(rows[..., max(n - 1, 0) // 2 : n // 2 + 1], -1)
+    if n:
+        out = np.where(np.isnan(rows[..., -1]), rows[..., -1], out)
+    return _shaped(out, (), kept, keepdims)
 
 
 @implements(np.nanmedian)
 def nanmedian(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """`median` of the entries that are not NaN."""
+    a = lift(a)
+    if a.dtype.kind not in "fc":
+        return median(a, axis, keepdims=keepdims)
     return nanquantile(a, 0.5, axis, keepdims=keepdims)

@@ -16,6 +16,7 @@ from numpy import ndarray
 
 from . import crew, memory
 from .door import natural, positive, reads, writes
+from .half import HALF
 from .machine import Code, Value, available, kernel
 from .threads import WORTH, each, one_blas_thread
 
@@ -24,7 +25,7 @@ __all__ = ["SMALL", "added", "rounded", "summed", "totals"]
 SMALL = 1 << 13  # entries of products for which BLAS uses one thread
 _ONES = {np.dtype(t): np.ones(SMALL, t) for t in "fdFD"}
 
-_reduce: Any = np.add.reduce
+_add: Any = np.add.reduce
 _FEW = 1 << 10  # numbers that are not worth a second call
 _LEAST = 1 << 16  # numbers for which machine code pays
 _ROW = 1 << 6  # numbers to be added to one, for which machine code pays
@@ -35,6 +36,13 @@ _WIDTH = 4  # vectors that are added at once
 _ROWS, _CHAIN = 1 << 7, 1 << 5  # rows that are added one after another, if there are no others, and else
 _FEW_ROWS, _STRIP = 1 << 4, 1 << 10  # rows and columns at a time in machine code
 _WIDE = 1 << 7  # numbers in a row for which a call of an inner loop pays
+
+
+def _reduce(x: Any, axis: Any, keepdims: bool = False) -> Any:
+    """`numpy.add.reduce`, of float16 as float32 and then rounded."""
+    if x.dtype is HALF:
+        return _add(x, axis=axis, keepdims=keepdims, dtype=np.float32).astype(np.float16)
+    return _add(x, axis=axis, keepdims=keepdims)
 
 
 def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:

@@ -11,19 +11,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .graph import LAST, Node, mode, modes
-from .lending import is_lent, lent, shared
+from .lending import is_lent, lent, own, shared
 from .levels import Traced, detached, raw
 from .views import leave, related, write
+
+_DEEPEST = 64  # axes that an array can have
 
 
 def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     """A numeric array of `data`; a 0-d one as a NumPy scalar, whose arithmetic is several times faster."""
     if isinstance(data, Tensor):
         data = raw(data)
+    elif isinstance(data, (list, tuple)):
+        _holds_tensors(data)
+    unmasked(data)
     array = np.array(data, dtype=dtype, copy=copy)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"Tensor: dtype {array.dtype} is not numeric (bool, integer, float or complex)")
     return array if array.ndim else array[()]
+
+
+def unmasked(data: Any) -> None:
+    """TypeError for a masked array with masked entries, which would become ordinary numbers."""
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise TypeError("Tensor: a masked array would lose its mask; give its filled(), or where(mask, ..., ...)")
 
 
 def borrowed(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -50,8 +61,30 @@ def lift(x: Any) -> Any:
     return np.stack([lift(part) for part in x]) if _holds_tensors(x) else as_data(x)
 
 
-def _holds_tensors(x: Any) -> bool:
-    return isinstance(x, (list, tuple)) and any(isinstance(part, Tensor) or _holds_tensors(part) for part in x)
+def floating(x: Any, least: Any = np.float64) -> Any:
+    """A Tensor or an array of floating-point numbers, as functions have it that compute in them.
+
+    Floats and complex numbers stay as they are; integers and bools become float64 (or, as ufuncs have it with float16
+    for `least`, the smallest floats from there on that hold all of their dtype).
+    """
+    x = lift(x)
+    return x if x.dtype.kind in "fc" else x.astype(np.result_type(x.dtype, least))
+
+
+def _holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
+    """Whether a nested list or tuple holds Tensors; ValueError where that has no end, which NumPy would look for."""
+    if not isinstance(x, (list, tuple)):
+        return False
+    if id(x) in around or len(around) > _DEEPEST:
+        raise ValueError(f"Tensor: a {type(x).__name__} is a part of itself, or inside more than {_DEEPEST} others")
+    kinds = set(map(type, x))
+    if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds):
+        for part in x:
+            unmasked(part)
+    if not any(issubclass(kind, (list, tuple)) for kind in kinds):
+        return any(issubclass(kind, Tensor) for kind in kinds)
+    inside = (*around, id(x))
+    return any([isinstance(part, Tensor) or _holds_tensors(part, inside) for part in x])  # all are looked into
 
 
 def on_cpu(device: Any) -> None:
@@ -81,6 +114,11 @@ class Tensor:
     _scope: int  # of what is made inside a transform: the number of that (see `modes.scopes`)
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
+        if requires_grad.__class__ is not bool and not isinstance(requires_grad, np.bool):
+            raise TypeError(
+                f"Tensor: requires_grad is True or False, not {requires_grad!r}; write Tensor([...]) for several "
+                "numbers, zeros(shape) for a shape, dtype=... for a dtype"
+            )
         self._held = as_data(data, dtype, copy=True)
         self._node = self._view = self._views = None
         if modes.depth:
@@ -165,17 +203,18 @@ class Tensor:
                 raise ValueError(f"grad: shape {value.shape} given for a tensor of shape {self.shape}")
         self._node.grad = value
 
-    shape = property(attrgetter("_held.shape"))
-    dtype = property(attrgetter("_held.dtype"))
-    ndim = property(attrgetter("_held.ndim"))
-    size = property(attrgetter("_held.size"))
+    shape = property(attrgetter("_held.shape"), doc="The lengths of the axes, a tuple.")
+    dtype = property(attrgetter("_held.dtype"), doc="The NumPy dtype of the entries.")
+    ndim = property(attrgetter("_held.ndim"), doc="The number of axes.")
+    size = property(attrgetter("_held.size"), doc="The number of entries.")
 
     @property
     def device(self) -> str:
+        """Where the values are: there is only "cpu"."""
         return "cpu"
 
     def detach(self) -> Tensor:
-        """The same values without the graph."""
+        """The same values without the graph, as a tensor of its own: neither sees what is written into the other."""
         return wrap(detached(self))
 
     def detach_(self) -> Tensor:
@@ -266,6 +305,11 @@ class Tensor:
         return f"Tensor({body}{shape}{dtype}{', requires_grad=True' if self._node else ''})"
 
     def __format__(self, spec: str) -> str:
+        if self.ndim and spec[-1:] in tuple("bcdeEfFgGnoxX%"):
+            raise TypeError(
+                f"format {spec!r} is for one number, not for a Tensor of shape {self.shape}: format its entries, "
+                "t.item() or each of t.tolist(), or round(t, 2)"
+            )
         return format(raw(self) if self.ndim == 0 else str(self), spec)
 
     def __len__(self) -> int:
@@ -321,12 +365,14 @@ class Tensor:
         __pow__ = __rpow__ = __ipow__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = __call
 
     def __copy__(self) -> Tensor:
-        return wrap(self._held, self._node) if not self.is_leaf else _rebuild(*self.__reduce__()[1])
+        if not self.is_leaf:
+            return wrap(self._held, self._node)
+        return _rebuild(type(self), raw(self), self.requires_grad, self.grad)
 
     def __reduce__(self) -> Any:
         if not self.is_leaf:
             raise TypeError("only a leaf can be pickled or deep-copied: the graph stays here (detach() it first)")
-        return _rebuild, (type(self), raw(self), self.requires_grad, self.grad)
+        return _rebuild, (type(self), self.data, self.requires_grad, self.grad)  # a pickle may give the memory itself
 
 
 functions: dict[Any, Callable[..., Any]] = {}  # NumPy's functions and ufuncs -> what runs them on Tensors
@@ -386,11 +432,21 @@ def apart(x: Any) -> Any:
     return wrap(x._held, x._node) if isinstance(x, Tensor) else x
 
 
+def result(derivative: Any) -> Tensor:
+    """A derivative as a Tensor for the user, in no memory that others can write into: a cotangent or tangent that the
+    user gave, or a constant of the function, may have come through as it is."""
+    if isinstance(derivative, Tensor):
+        return wrap(own(derivative._held), derivative._node)
+    return wrap(own(derivative))
+
+
 _new = Tensor.__new__
 
 
 def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | None) -> Tensor:
     tensor = cls.__new__(cls)
+    if isinstance(data, np.ndarray) and data.base is not None:  # a pickle's buffer, into which others may write
+        data = data.copy("K")
     tensor._held, tensor._node, tensor._view, tensor._views = data, None, None, None
     if modes.depth:
         tensor._scope = modes.scopes[-1]

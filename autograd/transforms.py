@@ -22,10 +22,10 @@ from .graph import enable_grad, mode, modes, pull
 from .levels import deeper, level_of
 from .parts import astype
 from .shaping import broadcast_to, moveaxis, reshape
-from .tensor import Tensor, apart, carried, leaf, lowered, plain, seed, wrap
+from .tensor import Tensor, apart, as_data, carried, leaf, lowered, plain, result, seed, wrap
 from .trees import flatten, matching, over
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp", "vmap"]
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "on_arrays", "stop_gradient", "value_and_grad", "vjp", "vmap"]
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -41,6 +41,7 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: boo
     >>> grad(lambda p: p["w"] * p["b"])({"w": 2.0, "b": 5.0})
     {'w': Tensor(5.), 'b': Tensor(2.)}
     """
+    _function("grad", f)
     both = value_and_grad(f, argnums, has_aux)
 
     @wraps(f)
@@ -60,9 +61,16 @@ def value_and_grad(
     (Tensor(10.), (Tensor(5.), Tensor(2.)))
     """
 
+    _function("value_and_grad", f)
+
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         traced = _Traced(_given(f, kwargs), args, argnums, has_aux)
+        if isinstance(traced.result, Tensor) and traced.result.size != 1:
+            raise RuntimeError(
+                f"{_name(f)}: a gradient is of one number, and the result has the shape {traced.result.shape}; "
+                "give its sum or mean, or write jacobian(f), or vjp(f, x) with a cotangent"
+            )
         if not isinstance(traced.result, Tensor):
             raise TypeError(f"{_name(f)}: expected a Tensor as the result, not a {type(traced.result).__name__}")
         if traced.result.dtype.kind not in "fc":
@@ -80,6 +88,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     >>> pull_back(10.0)
     (Tensor(50.), Tensor(20.))
     """
+    _function("vjp", f)
     traced = _Traced(f, args, tuple(range(len(args))))
 
     def pull_back(cotangent: Any) -> Any:
@@ -98,6 +107,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> jvp(lambda x, y: x * y, (2.0, 5.0), (1.0, 0.0))
     (Tensor(10.), Tensor(5.))
     """
+    _function("jvp", f)
     given, rebuild = flatten(tuple(primals))
     directions = matching(tuple(primals), tuple(tangents), "jvp: tangents")
     with deeper() as level:
@@ -115,7 +125,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
             out = lowered(out, level)
             own = level_of(out) == level
             pairs.append((out._held.value, out._held.tangent) if own else (out, np.zeros(out.shape, out.dtype)))
-    return rebuild([asarray(value) for value, _ in pairs]), rebuild([asarray(tangent) for _, tangent in pairs])
+    return rebuild([asarray(value) for value, _ in pairs]), rebuild([result(tangent) for _, tangent in pairs])
 
 
 def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness: str = "error") -> Callable[..., Any]:
@@ -139,6 +149,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness:
     Tensor([ 6., 24.])
     """
 
+    _function("vmap", f)
     if randomness not in ("error", "different", "same"):
         raise ValueError(f"vmap: randomness {randomness!r}; expected 'error', 'different' or 'same'")
 
@@ -210,6 +221,8 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
             [0., 4.]])
     """
 
+    _function("jacobian", f)
+
     @wraps(f)
     def derivatives(*args: Any, **kwargs: Any) -> Any:
         again = surroundings()
@@ -249,6 +262,7 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callab
     Tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
+    _function("hessian", f)
     return jacobian(grad(f, argnums), argnums)
 
 
@@ -260,9 +274,30 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     >>> hvp(lambda x: (x**3).sum(), [1.0, 2.0], [1.0, 10.0])
     Tensor([  6., 120.])
     """
+    _function("hvp", f)
     if not isinstance(primals, tuple):
         return jvp(grad(f), (primals,), (tangents,))[1]
     return jvp(grad(f, tuple(range(len(primals)))), primals, tangents)[1]
+
+
+def on_arrays(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that gives NumPy arrays where `f` gives Tensors (numbers for 0-d ones), as SciPy wants them.
+
+    For `minimize(on_arrays(value_and_grad(f)), x0, jac=True, hess=on_arrays(hessian(f)))`, for the `jac` of
+    `least_squares`, `root`, `curve_fit` and `solve_ivp`, and for the functions themselves. Arguments pass as they are
+    given. The arrays belong to the caller, who may write into them; what graph the Tensors have is left behind.
+
+    >>> on_arrays(value_and_grad(lambda x: (x**2).sum()))(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+
+    _function("on_arrays", f)
+
+    @wraps(f)
+    def with_arrays(*args: Any, **kwargs: Any) -> Any:
+        return over(lambda out: as_data(out, copy=True) if isinstance(out, Tensor) else out, f(*args, **kwargs))
+
+    return with_arrays
 
 
 def stop_gradient(x: Any) -> Any:
@@ -316,7 +351,7 @@ class _Traced:
         starts = [seed(out, g, self.create_graph or carried(g)) for out, g in pairs if out._node is not None]
         found = pull(starts, set(nodes), retain_graph=True, create_graph=self.create_graph) if starts else {}
         grads = (found.get(node, np.zeros(x.shape, x.dtype)[()]) for x, node in zip(self.inputs, nodes, strict=True))
-        return [apart(g) if isinstance(g, Tensor) else wrap(g) for g in grads]
+        return list(map(result, grads))
 
     def tangents(self, position: int, direction: Any) -> list[Tensor]:
         """Those of the outputs, pushed forward from one input."""
@@ -327,6 +362,15 @@ class _Traced:
 
 def _given(f: Callable[..., Any], kwargs: dict[str, Any]) -> Callable[..., Any]:
     return wraps(f)(partial(f, **kwargs)) if kwargs else f
+
+
+def _function(caller: str, f: Any) -> None:
+    if not callable(f):
+        raise TypeError(
+            f"{caller}: expected a function, not a {type(f).__name__}: write {caller}(f) of a function f of it"
+            + "; the gradients of a Tensor that was computed are t.backward() and x.grad, or grads(t, x)"
+            * isinstance(f, Tensor)
+        )
 
 
 def _name(f: Any) -> str:

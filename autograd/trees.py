@@ -9,6 +9,8 @@ from collections.abc import Callable
 from numbers import Number
 from typing import Any
 
+_DEEPEST = 100  # containers inside one another
+
 
 def flatten(tree: Any) -> tuple[list[Any], Callable[[Any], Any]]:
     """The leaves of a nest of containers (None is an empty one), and what builds the same nest of other leaves.
@@ -18,27 +20,32 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[Any], Any]]:
     {'w': (10.0, 20.0), 'b': 30.0}
     """
     leaves: list[Any] = []
-    build = _builder(tree, leaves)
+    build = _builder(tree, leaves, ())
     return leaves, lambda values: build(iter(values))
 
 
-def _builder(tree: Any, leaves: list[Any]) -> Callable[[Any], Any]:
+def _builder(tree: Any, leaves: list[Any], around: tuple[int, ...]) -> Callable[[Any], Any]:
     if tree is None:
         return lambda values: None
+    if id(tree) in around or len(around) > _DEEPEST:
+        raise ValueError(f"a {type(tree).__name__} is a part of itself, or inside more than {_DEEPEST} others")
+    inside = (*around, id(tree))
     if isinstance(tree, dict):
-        parts = {key: _builder(part, leaves) for key, part in tree.items()}
+        parts = {key: _builder(part, leaves, inside) for key, part in tree.items()}
         return lambda values: type(tree)((key, part(values)) for key, part in parts.items())
     if isinstance(tree, (list, tuple)) and not _an_array(tree):
-        each = [_builder(part, leaves) for part in tree]
+        each = [_builder(part, leaves, inside) for part in tree]
         make = tree._make if hasattr(tree, "_make") else type(tree)
         return lambda values: make(part(values) for part in each)
     leaves.append(tree)
     return next
 
 
-def _an_array(tree: Any) -> bool:
-    """Whether this is a list of nothing but numbers, at any depth."""
-    return isinstance(tree, list) and all(isinstance(part, Number) or _an_array(part) for part in tree)
+def _an_array(tree: Any, depth: int = 0) -> bool:
+    """Whether this is a list of nothing but numbers, at any depth that an array can have."""
+    if not isinstance(tree, list) or depth > _DEEPEST:
+        return False
+    return all(isinstance(part, Number) or _an_array(part, depth + 1) for part in tree)
 
 
 def matching(tree: Any, other: Any, name: str) -> list[Any]:

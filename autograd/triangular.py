@@ -13,7 +13,7 @@ from .indexing import setitem
 from .matrix_functions import from_scipy
 from .primitive import primitive
 from .solving import adjoint, filled, matrices, on_diagonal, regular, solve, square
-from .tensor import Tensor, lift
+from .tensor import Tensor, floating, lift
 
 
 def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False) -> Any:
@@ -94,7 +94,7 @@ def _(draw: Any) -> Any:
 @lu.public
 def _(a: Any) -> Any:
     a = matrices(a, "lu")
-    return lu.apply(a if a.dtype.kind in "fc" else a.astype(np.float64))
+    return lu.apply(floating(a))
 
 
 def lu_factor(a: Any) -> tuple[Any, Any]:

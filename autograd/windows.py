@@ -114,14 +114,14 @@ def _fitted(
     out = []
     for n, s, e, (before, after) in zip(spatial, stride, span, padding, strict=True):
         room = n + before + after - e
-        if room < 0:
+        count = (room + (s - 1 if ceil_mode else 0)) // s + 1
+        if ceil_mode and (count - 1) * s >= n + before:  # the last window does not start inside
+            count -= 1
+        if count < 1:
             raise ValueError(
                 f"{name}: windows of {kernel} with dilation {dilation} do not fit into "
                 f"spatial shape {spatial} with padding {padding}"
             )
-        count = room // s + 1
-        if ceil_mode and room % s and count * s < n + before:  # the last window starts inside
-            count += 1
         out.append(count)
     return Geometry(spatial, kernel, stride, padding, dilation, tuple(out))
 
@@ -232,7 +232,7 @@ def _problem(geo: Geometry, whole: bool) -> str:
         start, span, room = (count - 1) * s, d * (k - 1) + 1, n + before + after
         if max(start + span, room) >= _FAR:
             return "windows are too far away"
-        if span > room or start + span > room and (whole or start >= n + before):
+        if start + span > room and (whole or start >= n + before):
             return "windows do not fit"
     return ""
 

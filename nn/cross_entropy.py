@@ -20,6 +20,7 @@ from ..autograd import (
     where,
 )
 from ..autograd.batching import folded
+from ..autograd.half import by_single
 from ..autograd.levels import bottom
 from ..autograd.summed import added
 from ..autograd.tensor import lift, plain, wrap
@@ -73,6 +74,7 @@ def check_reduction(reduction: str, name: str) -> None:
         raise ValueError(f"{name}: reduction {reduction!r}; expected 'none', 'mean' or 'sum'")
 
 
+@by_single
 def cross_entropy(
     input: Any,
     target: Any,
@@ -120,6 +122,7 @@ def cross_entropy(
     return _reduce(where(counted, losses, 0), target.shape, reduction, sum(where(counted, weights, 0)))
 
 
+@by_single
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """-input at the target class, for log-probabilities (C,), (N, C) or (N, C, d1, ...); see `cross_entropy`."""
     input, target = lift(input), lift(target)

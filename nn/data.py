@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..autograd import Tensor, asarray, stack
+from ..autograd.tensor import unmasked
 from .init import generator as default_generator
 
 
@@ -37,6 +38,10 @@ class TensorDataset:
         if not shapes or () in shapes or len({shape[0] for shape in shapes}) != 1:
             raise ValueError(f"TensorDataset: needs arrays of one length (first axis), not of shapes {shapes}")
 
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{tensor.shape[1:]} {tensor.dtype}" for tensor in self.tensors)
+        return f"TensorDataset({len(self)} samples: {parts})"
+
     def __len__(self) -> int:
         return len(self.tensors[0])
 
@@ -45,14 +50,24 @@ class TensorDataset:
 
 
 class Subset:
-    """The samples of `dataset` at `indices`, in that order.
+    """The samples of `dataset` at `indices`, in that order. TypeError unless these are integers.
 
     >>> Subset(TensorDataset([1.0, 2.0, 3.0]), [2, 0])[0]
     (Tensor(3.),)
     """
 
     def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray[Any, Any]) -> None:
-        self.dataset, self.indices = dataset, np.asarray(indices, np.intp)
+        numbers = np.asarray(indices)
+        if numbers.size and numbers.dtype.kind not in "iu":
+            hint = "; for a mask give numpy.flatnonzero(mask)" if numbers.dtype.kind == "b" else ""
+            raise TypeError(f"Subset: indices must be integers, not {numbers.dtype}{hint}")
+        if numbers.ndim != 1:
+            raise ValueError(f"Subset: indices must be a list of numbers, not of shape {numbers.shape}")
+        unmasked(indices)
+        self.dataset, self.indices = dataset, numbers.astype(np.intp)
+
+    def __repr__(self) -> str:
+        return f"Subset({len(self)} of {self.dataset!r})"
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -115,6 +130,10 @@ class DataLoader:
         self.dataset, self.batch_size, self.shuffle, self.drop_last = dataset, int(batch_size), shuffle, drop_last
         self.dtype = None if dtype is None else np.dtype(dtype)
         self._generator = generator if generator is None else _rng(generator)
+
+    def __repr__(self) -> str:
+        options = f"batch_size={self.batch_size}, shuffle={self.shuffle}, drop_last={self.drop_last}"
+        return f"DataLoader({self.dataset!r}, {options}, dtype={self.dtype})"
 
     def __len__(self) -> int:
         """The number of batches."""

@@ -23,6 +23,7 @@ from ..autograd import (
     where,
 )
 from ..autograd.batching import drawn
+from ..autograd.half import by_single
 from ..autograd.shaping import axes_of
 from . import init
 from .cross_entropy import check_reduction, cross_entropy, nll_loss
@@ -205,18 +206,21 @@ def _check_pair(input: Any, target: Any, reduction: str, name: str) -> None:
         raise ValueError(f"{name}: input of shape {np.shape(input)} and target of shape {np.shape(target)} differ")
 
 
+@by_single
 def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     """The squared differences, averaged, summed or ("none") as they are; ValueError if the shapes differ."""
     _check_pair(input, target, reduction, "mse_loss")
     return _reduced(square(input - target), reduction)
 
 
+@by_single
 def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     """The absolute differences, averaged, summed or ("none") as they are; ValueError if the shapes differ."""
     _check_pair(input, target, reduction, "l1_loss")
     return _reduced(abs(input - target), reduction)
 
 
+@by_single
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
 ) -> Any:

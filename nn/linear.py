@@ -37,7 +37,13 @@ class Linear(Module):
         init.default_(self.weight, self.bias)
 
     def forward(self, input: Any) -> Any:
-        return _affine(input, self.weight, self.bias)
+        try:
+            return _affine(input, self.weight, self.bias)
+        except ValueError:
+            shape = np.shape(input)
+            if shape[-1:] == (self.in_features,):
+                raise
+        raise ValueError(f"Linear expected {self.in_features} features, got an input of shape {shape}")
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

@@ -12,7 +12,7 @@ from typing import Any
 from ..autograd.fusion import convolved
 from .activation import ReLU
 from .convolution import Conv1d, Conv2d, Conv3d
-from .module import Module
+from .module import Module, located
 from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
 
 Kinds = dict[type[Module], Callable[..., Any]]
@@ -36,7 +36,11 @@ def applied(modules: Sequence[Any], input: Any) -> Any:
         pooling = _settings(modules[i], module._dims) if i < count and _plain(modules[i], _POOLS) else ()
         i += bool(pooling)
         x, weight, bias, *settings = module._given(input)
-        input = convolved(x, weight, *settings, bias=bias, rectified=rectified, pooling=pooling)
+        try:
+            input = convolved(x, weight, *settings, bias=bias, rectified=rectified, pooling=pooling)
+        except Exception as error:
+            located(error, module)
+            raise
     return input
 
 

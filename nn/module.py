@@ -8,6 +8,7 @@ costs what it costs on any object, and there is nothing to get out of step.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -71,9 +72,13 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._forward_hooks or self._forward_pre_hooks:
-            return self._call_with_hooks(args, kwargs)
-        return self.forward(*args, **kwargs)
+        try:
+            if self._forward_hooks or self._forward_pre_hooks:
+                return self._call_with_hooks(args, kwargs)
+            return self.forward(*args, **kwargs)
+        except Exception as error:
+            located(error, self)
+            raise
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for pre_hook in list(self._forward_pre_hooks.values()):
@@ -102,6 +107,15 @@ class Module:
         def __getattr__(self, name: str) -> Any: ...
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if (
+            isinstance(value, (Module, Parameter))
+            and name not in self.__dict__
+            and callable(getattr(Module, name, None))
+        ):
+            raise TypeError(
+                f"{type(self).__name__}.{name}: a {type(value).__name__} of this name would hide the method `{name}` "
+                "of all modules; give it another name"
+            )
         held = self.__dict__.get(name)
         for kind in (Parameter, Module):
             if isinstance(held, kind) and not (value is None or isinstance(value, kind)):
@@ -161,13 +175,32 @@ class Module:
         return self._named_modules(prefix, set() if remove_duplicate else None)
 
     def _named_modules(self, name: str, seen: set[int] | None) -> Iterator[tuple[str, Module]]:
-        if seen is not None:
-            if id(self) in seen:
-                return
-            seen.add(id(self))
-        yield name, self
-        for child_name, child in self._own_modules():
-            yield from child._named_modules(_join(name, child_name), seen)
+        return ((name, module) for name, module, left in self._walk(name, seen) if not left)
+
+    def _walk(self, name: str, seen: set[int] | None) -> Iterator[tuple[str, Module, bool]]:
+        """This module and all below it, however deep, each as it is reached and as all below it is done.
+
+        One in `seen` is left out; without that ValueError for a module that is a part of itself.
+        """
+        inside: dict[int, tuple[str, Module]] = {}
+        waiting = [iter([(name, self)])]
+        while waiting:
+            for name, module in waiting[-1]:
+                if seen is not None:
+                    if id(module) in seen:
+                        continue
+                    seen.add(id(module))
+                elif id(module) in inside:
+                    raise ValueError(f"{type(self).__name__}: the module {inside[id(module)][0]!r} is a part of itself")
+                yield name, module, False
+                inside[id(module)] = name, module
+                waiting.append(iter([(_join(name, part), child) for part, child in module._own_modules()]))
+                break
+            else:
+                waiting.pop()
+                if inside:
+                    name, module = inside.popitem()[1]
+                    yield name, module, True
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it."""
@@ -239,10 +272,10 @@ class Module:
     # What is done to all of it
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
-        """Call `fn` on every module below this one, then on this one, and return this one."""
-        for child in self.children():
-            child.apply(fn)
-        fn(self)
+        """Call `fn` on every module below this one, then on this one, once on each, and return this one."""
+        for _, module, left in self._walk("", set()):
+            if left:
+                fn(module)
         return self
 
     def train(self, mode: bool = True) -> Self:
@@ -306,6 +339,10 @@ class Module:
         Nothing is changed unless everything fits: RuntimeError names the keys that are missing or unexpected (only
         if `strict`), of another shape, or of another kind of dtype (an integer for a float).
         """
+        if not isinstance(state_dict, Mapping):
+            wrong = f"load_state_dict of {type(self).__name__}: expected a dict of names and values, not a "
+            write = "write other.state_dict()" if isinstance(state_dict, Module) else "nn.load(path) reads one"
+            raise TypeError(f"{wrong}{type(state_dict).__name__}; {write}")
         own = self._state()
         missing = [key for key in own if key not in state_dict]
         unexpected = [key for key in state_dict if key not in own]
@@ -342,12 +379,66 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
-        extra = self.extra_repr()
-        lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self._own_modules()]
-        if not lines:
-            return f"{type(self).__name__}({extra})"
-        body = "".join(f"\n  {line}" for line in [*filter(None, [extra]), *lines])
-        return f"{type(self).__name__}({body}\n)"
+        lines: list[str] = []
+        inside: set[int] = set()
+        todo: list[Any] = [("", "", self)]  # for each line or module its indent, and what stands before it
+        while todo:
+            indent, before, item = todo.pop()
+            if isinstance(item, str):
+                lines.append(indent + before + item.replace("\n", "\n" + indent))
+            elif not isinstance(item, Module):
+                inside.remove(item)
+            elif id(item) in inside:
+                lines.append(f"{indent}{before}...")  # it is a part of itself
+            elif item is not self and type(item).__repr__ is not Module.__repr__:
+                todo.append((indent, before, repr(item)))
+            else:
+                name, extra, children = type(item).__name__, item.extra_repr(), item._own_modules()
+                if not children:
+                    todo.append((indent, before, f"{name}({extra})"))
+                    continue
+                inside.add(id(item))
+                lines.append(f"{indent}{before}{name}(")
+                below = [(indent + "  ", f"({name}): ", child) for name, child in children]
+                more = [(indent + "  ", "", extra)] if extra else []
+                todo += [("", "", id(item)), (indent, "", ")"), *reversed([*more, *below])]
+        return "\n".join(lines)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A copy of all below, too, however deep: first empty modules, which then find each other."""
+        states = []
+        for module in self.modules():
+            own = module is not self and type(module).__deepcopy__ is not Module.__deepcopy__
+            if not own and id(module) not in memo:
+                reduced: Any = module.__reduce_ex__(4)
+                make, arguments, *rest = reduced
+                memo[id(module)] = twin = make(*deepcopy(arguments, memo))
+                states.append((twin, rest[0] if rest else None))
+        for twin, state in states:
+            state = deepcopy(state, memo)
+            if hasattr(twin, "__setstate__"):
+                twin.__setstate__(state)
+                continue
+            state, slots = state if isinstance(state, tuple) else (state, None)
+            twin.__dict__.update(state or {})
+            for name, value in (slots or {}).items():
+                object.__setattr__(twin, name, value)
+        return memo[id(self)]
+
+
+def located(error: Exception, module: Module) -> None:
+    """Say in a note of an error in which part of the model it was raised: each module that it passes adds its name."""
+    inner, path, note = error.__dict__.get("_module", (module, "", ""))
+    if inner is not module:
+        name = next((name for name, part in module.named_modules() if part is inner), "")
+        path = _join(name, path) if path else name
+    notes = getattr(error, "__notes__", [])
+    if note in notes:
+        notes.remove(note)
+    raised = error.__dict__.setdefault("_raised", type(module).__name__)
+    note = f"in {path}: {raised} of this {type(module).__name__}" if path else f"in {raised}"
+    error.add_note(note)
+    error.__dict__["_module"] = module, path, note
 
 
 def _join(prefix: str, name: str) -> str:

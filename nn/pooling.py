@@ -57,14 +57,14 @@ class _AvgPool(_Pool):
         padding: Any = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
+        divisor_override: float | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding)
-        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+        self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
 
     def forward(self, input: Any) -> Any:
-        return windowed.avg_pool_nd(
-            self._dims, input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
-        )
+        settings = self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+        return windowed.avg_pool_nd(self._dims, input, *settings, self.divisor_override)
 
 
 class _AdaptiveAvgPool(Module):

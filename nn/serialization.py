@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
-from collections.abc import Mapping
+import stat
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ..autograd import Tensor
+from ..autograd.levels import raw
 from .module import Module
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_CODES = {"b": "BOOL", "i": "I", "u": "U", "f": "F", "c": "C"}  # by the kind of dtype; all but bools with their bits
+_HEADER = 100_000_000  # bytes that readers take
+_SOON = 60  # seconds in which a writer has locked what it has made
 
 
 def save(state: Module | Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """Write a module's weights, or any arrays or Tensors by name, to a safetensors file.
 
-    The file appears whole or not at all: until the new one is on disk the old one stays. TypeError for a name
-    that is not a string or a dtype that the format lacks.
+    The file appears whole or not at all: until the new one is on disk the old one stays, whose mode the new one has.
+    TypeError for a name that is not a string or a dtype that the format lacks, ValueError for names that it lacks
+    (`"__metadata__"`, no Unicode, or too long in all) and where `path` is no ordinary file, such as a device.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -26,53 +43,114 @@ def save(state: Module | Mapping[str, Any], path: str | os.PathLike[str]) -> Non
     ...     load(folder + "/w.safetensors")
     {'weight': array([1., 2.])}
     """
-    content = _library().save(_arrays(state.state_dict() if isinstance(state, Module) else state))
+    arrays = _arrays(state.state_dict() if isinstance(state, Module) else state)
+    header = _header(arrays)
     target = Path(os.path.realpath(path))  # a link stays a link
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    mode = _mode("save", target) if target.exists() else None
+    with _temporary(target) as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        for array in arrays.values():  # one at a time, and nothing but what lies otherwise in memory is copied
+            little = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+            file.write(little.reshape(-1).view(np.uint8).data)
+        file.flush()
+        if mode is not None:
+            os.chmod(file.name, mode)
+        os.fsync(file.fileno())
+        file.close()
+        os.replace(file.name, target)
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays by name in a safetensors file, to be given to `load_state_dict`.
 
     FileNotFoundError if there is no such file, ValueError if it is not a whole safetensors file and nothing else.
+    Memory is taken for no more than is in the file.
     """
-    library = _library()
-    content = Path(path).read_bytes()
     try:
-        return {name: array.copy() for name, array in library.load(content).items()}
-    except KeyError as error:
-        raise ValueError(f"load: {os.fspath(path)!r} holds an array of dtype {error}, which NumPy lacks") from None
+        from safetensors import safe_open
+    except ImportError as error:
+        raise ImportError("nn.load needs the safetensors library: pip install pullback[train]") from error
+    path = os.fspath(path)
+    _mode("load", path)
+    try:
+        with safe_open(path, framework="np", backend="pread") as file:
+            return dict(file.get_tensors())
+    except (OSError, MemoryError):
+        raise
+    except (TypeError, AttributeError) as error:  # of the dtype's name
+        raise ValueError(f"load: {path!r} holds an array of a dtype which NumPy lacks: {error}") from error
     except Exception as error:
-        raise ValueError(
-            f"load: {os.fspath(path)!r} ({len(content)} bytes) is not a whole safetensors file: {error}"
-        ) from error
+        size = os.path.getsize(path)
+        raise ValueError(f"load: {path!r} ({size} bytes) is not a whole safetensors file: {error}") from error
 
 
 def _arrays(state: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
-    """The state in the one memory layout that the library writes rightly."""
+    """The arrays of a state that the format has, the largest entries first, so that all are aligned."""
     arrays = {}
     for name, value in state.items():
         if not isinstance(name, str):
             raise TypeError(f"save: names must be strings, not {name!r}")
-        array = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+        if name == "__metadata__":
+            raise ValueError("save: '__metadata__' names no array in the format, but texts about the file")
+        array = np.asarray(raw(value) if isinstance(value, Tensor) else value)
         kind, bits = array.dtype.kind, 8 * array.dtype.itemsize
         if not (kind in "biuf" and bits <= 64 or kind == "c" and bits == 64):
             raise TypeError(f"save: {name!r} has dtype {array.dtype}, which the format lacks")
-        arrays[name] = np.asarray(array, order="C")
-    return arrays
+        arrays[name] = array
+    return dict(sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0])))
 
 
-def _library() -> Any:
+def _header(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
+    """What says where in the file each array is."""
+    entries, end = {}, 0
+    for name, array in arrays.items():
+        code = _CODES[array.dtype.kind] + (str(8 * array.dtype.itemsize) if array.dtype.kind != "b" else "")
+        entries[name] = {"dtype": code, "shape": array.shape, "data_offsets": (end, end + array.nbytes)}
+        end += array.nbytes
     try:
-        import safetensors.numpy
-    except ImportError as error:
-        raise ImportError("nn.save and nn.load need the safetensors library: pip install pullback[train]") from error
-    return safetensors.numpy
+        text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"save: a name holds {error.object[error.start]!r}, which is no Unicode text") from None
+    text += b" " * (-len(text) % 8)
+    if len(text) > _HEADER:
+        raise ValueError(f"save: names and shapes take {len(text)} bytes, of which readers take {_HEADER}")
+    return text
+
+
+def _mode(action: str, path: str | os.PathLike[str]) -> int:
+    """The mode of an ordinary file; IsADirectoryError or ValueError for what is none (a FIFO would wait for ever)."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(f"{action}: {os.fspath(path)!r} is a folder")
+    if not stat.S_ISREG(mode):
+        raise ValueError(f"{action}: {os.fspath(path)!r} is a device, FIFO or socket, not an ordinary file")
+    return stat.S_IMODE(mode)
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[BinaryIO]:
+    """A new file beside the target, gone at the end unless renamed; and no more are there that dead writers left.
+
+    A writer, as long as it lives, holds a lock of what it writes.
+    """
+    prefix = f".{blake2b(os.fsencode(target.name), digest_size=8).hexdigest()}."  # however long the target's name is
+    for left in target.parent.glob(f"{prefix}*.tmp"):
+        with suppress(OSError), open(left, "rb") as file:
+            if time.time() - os.fstat(file.fileno()).st_mtime > _SOON and _locked(file):
+                left.unlink()
+    path = target.with_name(f"{prefix}{secrets.token_hex(8)}.tmp")
+    try:
+        with open(path, "xb") as file:
+            _locked(file)
+            yield file
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _locked(file: Any) -> bool:
+    """Whether this open file has the lock now, until it is closed: False where another has it, or there are none."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (OSError, AttributeError):
+        return False
+    return True

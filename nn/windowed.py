@@ -119,12 +119,14 @@ def avg_pool_nd(
     padding: Any = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
+    divisor_override: float | None = None,
 ) -> Any:
-    """The mean of every window, the padding's zeros counted unless `count_include_pad` is False."""
+    """The mean of every window, the padding's zeros counted unless `count_include_pad` is False; or its sum over
+    `divisor_override`."""
     kernel = per_dimension(kernel_size, dims, "kernel_size")
 
     def run(x: Any) -> Any:
-        return autograd.avg_pool(x, kernel, stride, padding, ceil_mode, count_include_pad)
+        return autograd.avg_pool(x, kernel, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
     return _batched(run, input, dims, f"avg_pool{dims}d")
 

@@ -35,6 +35,7 @@ class Adam(Optimizer):
     """
 
     decoupled = False
+    single = True  # in float16 300 has no square, and 1e-8 is 0
 
     def __init__(
         self,

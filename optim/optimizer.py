@@ -21,6 +21,8 @@ class Optimizer:
     parameter. TypeError for what is no Tensor; ValueError for no parameters, one given twice, one that is not a leaf.
     """
 
+    single = False  # whether parameters of float16 are moved, and their state is kept, as float32
+
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, (Tensor, dict)):
             raise TypeError(f"{self._name}: params must be an iterable of Tensors or dicts, not a {_kind(params)}")
@@ -32,6 +34,13 @@ class Optimizer:
             raise ValueError(f"{self._name}: got an empty list of parameters")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
+
+    def __repr__(self) -> str:
+        groups = []
+        for group in self.param_groups:
+            options = "".join(f", {name}={value!r}" for name, value in group.items() if name != "params")
+            groups.append(f"{len(group['params'])} parameters{options}")
+        return f"{self._name}({groups[0]})" if len(groups) == 1 else "\n  ".join([f"{self._name}(", *groups]) + "\n)"
 
     @property
     def _name(self) -> str:
@@ -80,7 +89,12 @@ class Optimizer:
                     moved.append((p, self._checked(node.grad._held, state, p._held), state, group))
         for p, gradient, state, group in moved:
             data = _writable(p)
-            self.update(data, gradient, state, group)
+            if self.single and data.dtype == np.float16:
+                wide = data.astype(np.float32)
+                self.update(wide, gradient.astype(np.float32), state, group)
+                data[...] = wide
+            else:
+                self.update(data, gradient, state, group)
             if not data.ndim:
                 p._node.value = data[()]
                 if data is not p._held:
@@ -103,15 +117,16 @@ class Optimizer:
             gradient = gradient.astype(dtype)
         if dtype.kind == "c":
             gradient = np.conj(gradient)  # see `backward`
+        kept = np.promote_types(dtype, np.float32) if self.single else dtype
         for name, value in state.items():
-            if value.__class__ is ndarray and not (value.shape == shape and value.dtype == dtype):
+            if value.__class__ is ndarray and not (value.shape == shape and value.dtype == kept):
                 if value.shape != shape:
                     raise ValueError(
                         f"{self._name}: {name} of shape {value.shape} kept of a parameter that has shape {shape} now; "
                         "make a new optimizer, or state.pop(parameter)"
                     )
                 raise TypeError(
-                    f"{self._name}: {name} of {value.dtype} kept of a parameter that is {dtype} now; "
+                    f"{self._name}: {name} of {value.dtype} kept of a parameter that is {data.dtype} now; "
                     "load_state_dict(state_dict()) casts what is kept"
                 )
         return gradient
@@ -153,12 +168,12 @@ class Optimizer:
         self.param_groups = [{**new, "params": group["params"]} for group, new in zip(groups, saved, strict=True)]
 
     def _fitted(self, name: str, value: Any, p: Tensor) -> Any:
-        """A copy of a saved value, an array in its parameter's dtype."""
+        """A copy of a saved value, an array in its parameter's dtype, or in that in which it is moved."""
         if not isinstance(value, np.ndarray):
             return value
         if value.shape != p.shape:
             raise ValueError(f"{self._name}: {name} of shape {value.shape} given for a parameter of shape {p.shape}")
-        return value.astype(p.dtype)
+        return value.astype(np.promote_types(p.dtype, np.float32) if self.single else p.dtype)
 
 
 def _kind(value: Any) -> str:

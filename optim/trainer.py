@@ -57,8 +57,11 @@ class Trainer:
         """Train for `epochs` more passes over the data, evaluating on `validation` after each; returns `history`.
 
         What is no loader is shuffled anew for each epoch. `progress` shows a bar with the loss so far (by tqdm).
-        ValueError if the loader gives no batch.
+        ValueError if the loader gives no batch, or for a negative number of epochs; FloatingPointError where a batch's
+        loss is NaN or infinite, before the model is changed by it.
         """
+        if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 0:
+            raise ValueError(f"fit: epochs must be a number of passes, 0 or more, not {epochs!r}")
         loader = self._batches(loader, batch_size, shuffle=True)
         self.stop = False
         with _mode(self.model, training=True):
@@ -104,6 +107,11 @@ class Trainer:
             self.optimizer.zero_grad()
             output = self.model(*inputs)
             loss = self.loss(output, target)
+            if not np.isfinite(loss.item()):
+                raise FloatingPointError(
+                    f"fit: the loss is {loss.item()} in epoch {self.epoch}, after {seen.samples} samples of it; try a "
+                    "smaller learning rate, look for NaN in the data, or run with detect_anomaly()"
+                )
             loss.backward()
             self.optimizer.step()
             seen.add(loss, output, target)

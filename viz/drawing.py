@@ -65,18 +65,22 @@ class Drawing(NamedTuple):
         return "\n  ".join(["digraph {", *lines]) + "\n}\n"
 
 
+_useless: set[str] = set()  # programs that could not be run, or took too long: they are not asked again
+
+
 def graphviz(source: str, form: str) -> bytes | None:
-    """What Graphviz makes of DOT source in the format `form`; None without its program, or if that takes too long."""
+    """What Graphviz makes of DOT source in the format `form`; None without its program, or if that fails."""
     program = shutil.which("dot")
-    if program is None:
+    if program is None or program in _useless:
         return None
     command = [program, f"-T{form}", *(["-Gdpi=144"] if form in _RASTER else [])]
     try:
         done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=_TIMEOUT)
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, OSError):
+        _useless.add(program)
         return None
-    if done.returncode:
-        raise ValueError(f"render: Graphviz wrote no {form!r}: {done.stderr.decode(errors='replace').strip()}")
+    if done.returncode or not done.stdout or (form == "svg" and b"<svg" not in done.stdout):
+        return None
     return re.sub(rb"<title>.*?</title>\n", b"", done.stdout) if form == "svg" else done.stdout  # they pop up as n0, n1
 
 

@@ -93,7 +93,7 @@ def graph(output: Tensor, model: Any = None, names: Mapping[str, Any] | None = N
     nodes = _nearest(output._node)
     drawn = {node: i for i, node in enumerate(nodes[:_LIMIT])}
     if output.size == 1:
-        with mode(watchers=(*modes.watchers, Watcher())):  # who draws looks on: no operation is skipped
+        with mode(watchers=(*modes.watchers, Watcher()), retaining=False):  # who draws looks on: nothing is skipped
             gradients = pull([seed(output)], set(drawn), retain_graph=True, create_graph=False)
     else:
         gradients = {node: node.grad._held for node in drawn if node.grad is not None}
@@ -170,8 +170,15 @@ def _cells(node: Node, names: list[str], value: Any, gradient: Any) -> list[str]
             cells.append(f"data {_numbers(value)}")
     if gradient is not None:
         small = gradient.size <= _SMALL
-        cells.append(f"grad {_numbers(gradient)}" if small else f"‖grad‖ {_numbers(np.linalg.norm(gradient))}")
+        cells.append(f"grad {_numbers(gradient)}" if small else f"‖grad‖ {_numbers(_norm(gradient))}")
     return cells
+
+
+def _norm(values: Any) -> Any:
+    """The Euclidean norm in double precision, scaled: no square is too small or too large."""
+    sizes = np.abs(np.asarray(values, np.result_type(values, np.float64)))
+    largest = sizes.max()
+    return largest * np.linalg.norm(sizes / largest) if 0 < largest < np.inf else largest
 
 
 def _numbers(values: Any) -> str:
@@ -185,4 +192,8 @@ def _printable(text: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    """A long name without its middle: beginning and end tell it from others."""
+    if len(text) <= _LONGEST:
+        return text
+    head = (_LONGEST - 1) // 3
+    return f"{text[:head]}…{text[len(text) - (_LONGEST - 1 - head) :]}"

@@ -36,7 +36,7 @@ def filters(layer: Any) -> Picture:
     weights = _thickened(weights)
     if weights.ndim != 4 or not weights.size:
         raise ValueError(f"filters: weights of shape {weights.shape} are not (K, C, height, width) or (K, C, length)")
-    largest = np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
+    largest = np.where(np.isfinite(weights), np.abs(weights), 0).max(axis=(1, 2, 3), keepdims=True)
     tiles = 0.5 + 0.5 * weights / np.where(largest == 0, 1, largest)
     count, channels = weights.shape[:2]
     if channels == 3:
@@ -63,7 +63,7 @@ def feature_maps(model: Any, x: Any, layer: Any) -> Picture:
         raise ValueError(f"feature_maps: the layer's output has shape {maps.shape}, not (N, channels, height, width)")
     several = len(maps) > 1
     columns = maps.shape[1] if several else _columns(maps.shape[1])
-    limits = (float(maps.min()), float(maps.max()))
+    limits = _range(maps)
     sides = ("channel", "sample") if several else None
     return _mosaic(maps.reshape(-1, *maps.shape[2:]), columns, limits=limits, sides=sides, colours="viridis", key=True)
 
@@ -241,11 +241,18 @@ def _as_image(a: Array, index: int) -> Array:
         a = a[:, :, 0]
     if not a.size or not (a.ndim == 2 or (a.ndim == 3 and a.shape[2] == 3)):
         raise ValueError(f"images: array {index} of shape {a.shape} is not (H, W), (1 or 3, H, W) or (H, W, 3)")
-    low, high = float(a.min()), float(a.max())
+    low, high = _range(a)
     if low < 0:
         high = max(-low, high)
         low = -high
-    return (a - low) / ((high - low) or 1.0)
+    scaled = np.clip((a - low) / ((high - low) or 1.0), 0, 1)
+    return np.where(np.isnan(scaled), 0, scaled) if a.ndim == 3 else scaled
+
+
+def _range(a: Array) -> tuple[float, float]:
+    """The least and the largest entry that are finite: NaN and infinities do not blank a picture."""
+    finite = a[np.isfinite(a)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
 def _mosaic(

@@ -1,4 +1,8 @@
-"""Gradients against numerical ones: checks of functions, of primitives, of any library's; and what draws arguments."""
+"""Gradients against numerical ones: checks of functions, of primitives, of any library's; and what draws arguments.
+
+All checks take what is to be checked, then where: `inputs`, one array or Tensor or a tuple of them (`check_adjoint` one
+for each side, `check_optimizer` none), and options by name.
+"""
 
 from . import strategies
 from .check import check_primitive

@@ -15,6 +15,7 @@ from ..tensor import Tensor, wrap
 from .case import inner, size_of
 from .derivatives import Check
 from .draw import arguments, hypothesis
+from .gradcheck import arrays_of
 from .properties import PROPERTIES
 from .report import GradcheckError
 from .reproduction import literal
@@ -32,28 +33,37 @@ from .tensors import (
 
 def check_primitive(
     primitive: Primitive,
-    arrays: Any = None,
+    inputs: Any = None,
     options: dict[str, Any] | None = None,
     *,
     reference: Callable[..., Any] | None = None,
     settings: Any = None,
 ) -> bool:
-    """Check a primitive and its rules at `apply(*arrays, **options)`; True, or GradcheckError with a report.
+    """Check a primitive and its rules at `apply(*inputs, **options)`; True, or GradcheckError with a report.
 
-    Without `arrays`, examples are drawn by its `.strategy` with Hypothesis (under its `settings`) and a failing
-    one is shrunk. The value is compared with `reference` (default: the primitive's own function), first
-    derivatives with numerical ones as in `gradcheck`, second derivatives with differences of the first; forward mode
-    by <J v, g> = <v, J^T g> to rounding, which for a linear argument is the identity of a map and its transpose, and
-    forward over reverse; batches by vmap; then layouts, float32, a repeated argument, and that nothing is changed,
-    shared or random. Half of the examples that are drawn have complex arrays, real ones perhaps among them; those to
-    which the function raises TypeError are left out.
+    `inputs` are one array or a tuple. Without them, examples are drawn by its `.strategy` with Hypothesis (under its
+    `settings`) and a failing one is shrunk. The value is compared with `reference` (default: the primitive's own
+    function), first derivatives with numerical ones as in `gradcheck`, second derivatives with differences of the
+    first; forward mode by <J v, g> = <v, J^T g> to rounding, which for a linear argument is the identity of a map and
+    its transpose, and forward over reverse; batches by vmap; then layouts, float32, a repeated argument, and that
+    nothing is changed, shared or random. Half of the examples that are drawn have complex arrays, real ones perhaps
+    among them; those to which the function raises TypeError are left out.
 
     >>> from pullback import multiply
     >>> import numpy as np
     >>> check_primitive(multiply, (np.array([1.0, 2.0]), np.array(3.0)))
     True
     """
-    if arrays is not None:
+    if not isinstance(primitive, Primitive):
+        raise TypeError(f"check_primitive: expected a primitive, not a {type(primitive).__name__}; see gradcheck")
+    if inputs is not None:
+        arrays = arrays_of(inputs)
+        if len(arrays) < len(primitive.arrays) or (len(arrays) > len(primitive.arrays) and not primitive.variadic):
+            names = ", ".join(primitive.arrays)
+            raise TypeError(
+                f"check_primitive: {primitive.name} takes {len(primitive.arrays)} arrays ({names}), "
+                f"got {len(arrays)} of shapes {[x.shape for x in arrays]}; write check_primitive(p, ({names},))"
+            )
         _check(Case(primitive, arrays, options or {}, reference))
         return True
     library = hypothesis()

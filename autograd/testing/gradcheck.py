@@ -119,12 +119,22 @@ def check_twice(
         _check(Function(what, function, [x.numpy() for x in given], asked, called, lambda _: code))
 
 
-def check_gradient(f: Callable[..., Any], gradient: Callable[..., Any], inputs: Any, **options: Any) -> Passed:
+def check_gradient(
+    f: Callable[..., Any],
+    gradient: Callable[..., Any],
+    inputs: Any,
+    *,
+    method: str = "auto",
+    full: bool | None = None,
+    eps: float | None = None,
+    atol: float | None = None,
+    rtol: float | None = None,
+) -> Passed:
     """Check that `gradient` is the gradient of `f`, functions of NumPy arrays, of whatever library: as `gradcheck`.
 
     `inputs` are one array or a tuple; `f(*inputs)` is one number, `gradient(*inputs)` an array for each float or
     complex input, of its shape and dtype (d/dx - i d/dy where it is complex), or a tuple of them. For an `f` with
-    more entries, see `check_vjp`. `options` are `method`, `full`, `eps`, `atol` and `rtol` of `gradcheck`.
+    more entries, see `check_vjp`. `method`, `full`, `eps`, `atol` and `rtol` are as in `gradcheck`.
 
     >>> import numpy as np
     >>> x = np.array([1.0, 2.0])
@@ -135,24 +145,36 @@ def check_gradient(f: Callable[..., Any], gradient: Callable[..., Any], inputs: 
     def vjp(g: Any, *arrays: Any) -> Any:
         return tuple((g * np.asarray(d)).astype(np.asarray(d).dtype) for d in _tuple(gradient(*arrays)))
 
+    options = {"full": full, "method": method, "eps": eps, "atol": atol, "rtol": rtol}
     return _foreign("check_gradient", f, vjp, gradient, "gradient", inputs, options)
 
 
-def check_vjp(f: Callable[..., Any], vjp: Callable[..., Any], inputs: Any, **options: Any) -> Passed:
+def check_vjp(
+    f: Callable[..., Any],
+    vjp: Callable[..., Any],
+    inputs: Any,
+    *,
+    method: str = "auto",
+    full: bool | None = None,
+    eps: float | None = None,
+    atol: float | None = None,
+    rtol: float | None = None,
+) -> Passed:
     """Check that `vjp` pulls cotangents back through `f`, functions of NumPy arrays, of whatever library.
 
-    `vjp(g, *inputs)`, with `g` of the shape and dtype of `f(*inputs)`, gives the gradient of Re(sum(g * f)): as
-    `check_gradient`, and as there `options` are those of `gradcheck`.
+    `vjp(g, *inputs)`, with `g` of the shape and dtype of `f(*inputs)`, gives the gradient of Re(sum(g * f)); the
+    rest is as in `check_gradient`.
 
     >>> import numpy as np
     >>> bool(check_vjp(np.cumsum, lambda g, x: np.cumsum(g[::-1])[::-1].copy(), np.array([1.0, 2.0, 4.0])))
     True
     """
+    options = {"full": full, "method": method, "eps": eps, "atol": atol, "rtol": rtol}
     return _foreign("check_vjp", f, vjp, vjp, "vjp", inputs, options)
 
 
 def _foreign(check: str, f: Any, vjp: Any, shown: Any, name: str, inputs: Any, options: dict[str, Any]) -> Passed:
-    arrays = [np.asarray(x) for x in _tuple(inputs)]
+    arrays = arrays_of(inputs)
     if not any(x.dtype.kind in "fc" for x in arrays):
         raise TypeError(f"{check}: none of the {len(arrays)} inputs is float or complex")
 
@@ -198,6 +220,11 @@ def _given(**options: Any) -> str:
 
 def _tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+
+
+def arrays_of(inputs: Any) -> list[np.ndarray[Any, Any]]:
+    """One input or several, Tensors or arrays, as arrays."""
+    return [x.numpy() if isinstance(x, Tensor) else np.asarray(x) for x in _tuple(inputs)]
 
 
 def _checked(inputs: Any, name: str) -> tuple[Tensor, ...]:

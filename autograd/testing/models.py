@@ -14,14 +14,15 @@ import numpy as np
 
 from ..again import surroundings
 from ..tensor import Tensor, wrap
-from .gradcheck import check_twice
+from .gradcheck import arrays_of, check_twice
 from .report import GradcheckError
 from .reproduction import literal, named
 
 
-def check_module(module: Any, *inputs: Any) -> bool:
-    """Check a module at inputs (Tensors or arrays; integers stay as they are): True, or GradcheckError with a report.
+def check_module(module: Any, inputs: Any) -> bool:
+    """Check a module at `inputs`, one or a tuple of them: True, or GradcheckError with a report.
 
+    They are Tensors or arrays; integers stay as they are.
     In training and in evaluation: calls with the same parameters and state give the same; the gradients of the
     parameters and of the float inputs are the numerical ones, first and second derivatives, in double precision;
     float32 in gives float32 out; parameters and inputs are as before. Then, that a copy with other parameters computes
@@ -33,7 +34,7 @@ def check_module(module: Any, *inputs: Any) -> bool:
     True
     """
     name = type(module).__name__
-    given = [np.array(x.numpy() if isinstance(x, Tensor) else x) for x in inputs]
+    given = [x.copy() for x in arrays_of(inputs)]
     for training in (True, False):
         mode = f"{name}, {'training' if training else 'evaluation'}"
         _check_derivatives(mode, _in(_cast(module, np.float64), training), _cast_all(given, np.float64))
@@ -42,17 +43,17 @@ def check_module(module: Any, *inputs: Any) -> bool:
     return True
 
 
-def check_loss(loss: Any, *inputs: Any) -> bool:
-    """Check a loss, a function or a module, at inputs: all that `check_module` does, and that it gives one number.
+def check_loss(loss: Any, inputs: Any) -> bool:
+    """Check a loss, a function or a module, at a tuple of inputs, as `check_module` does, and that it gives one number.
 
     >>> from pullback import nn
-    >>> check_loss(nn.CrossEntropyLoss(), np.array([[1.0, -1.0], [0.5, 2.0]]), np.array([0, 1]))
+    >>> check_loss(nn.CrossEntropyLoss(), (np.array([[1.0, -1.0], [0.5, 2.0]]), np.array([0, 1])))
     True
     """
-    out = _outputs(loss(*(wrap(np.array(x.numpy() if isinstance(x, Tensor) else x)[()]) for x in inputs)))
+    out = _outputs(loss(*(wrap(x.copy()[()]) for x in arrays_of(inputs))))
     if len(out) != 1 or out[0].shape != ():
         raise GradcheckError(f"{_name(loss)}: a loss is one number, not {', '.join(str(x.shape) for x in out)}")
-    return check_module(loss, *inputs)
+    return check_module(loss, inputs)
 
 
 def _name(f: Any) -> str:
@@ -130,7 +131,7 @@ def _check_derivatives(mode: str, module: Any, arrays: list[Any]) -> None:
         "import numpy as np",
         "from pullback.testing import check_module",
         *named(module, "module"),
-        f"check_module(module, {values})",
+        f"check_module(module, ({values},))",
     ]
     check_twice(mode, called, tuple(leaves), names, again)
 

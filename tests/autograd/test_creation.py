@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import pullback as pb
-from pullback import Tensor
+from pullback import Tensor, nn
 from pullback.testing import gradcheck
 
 
@@ -142,3 +142,73 @@ def test_between_integers_and_refusals():
 
 def test_full_takes_its_arguments_by_name():
     assert pb.full(shape=(2,), fill_value=3.0).tolist() == np.full_like(a=Tensor([1.0, 2.0]), fill_value=3.0).tolist()
+
+
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (1.0, 0.0), ([1.0, 0.0], 2.0)])
+def test_no_geometric_sequence_has_a_zero(ends):
+    with pytest.raises(ValueError, match="geomspace: "):
+        np.geomspace(Tensor(ends[0]), ends[1], 3)
+
+
+# What has no end, and what would lose its mask
+
+
+def endless():
+    first, second, tensors, named = [1.0], [], [Tensor(1.0)], {}
+    first.append(first)
+    second += [second, second]  # in whose twofold parts NumPy would look without end
+    tensors.append(tensors)
+    named["a"] = [named]
+    deep = 1.0
+    for _ in range(5000):
+        deep = [deep]
+    return {"list": first, "twofold": second, "Tensors": tensors, "dict": named, "deep": deep}
+
+
+ENDLESS = endless()
+
+
+@pytest.mark.parametrize("name", [name for name in ENDLESS if name != "dict"])
+def test_lists_that_have_no_end(name):
+    nest, x = ENDLESS[name], Tensor([1.0], requires_grad=True)
+    uses = (Tensor, pb.asarray, pb.exp, x.__add__, lambda nest: np.stack([x, nest]), lambda nest: np.add(x, nest))
+    for use in uses:
+        with pytest.raises(ValueError, match="is a part of itself, or inside more than 64 others"):
+            use(nest)
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_containers_that_have_no_end_in_transforms(name):
+    nest = ENDLESS[name]
+    uses = (
+        lambda: pb.grad(lambda x: Tensor(1.0))(nest),
+        lambda: pb.vjp(lambda x: nest, 1.0),
+        lambda: pb.jvp(lambda x: nest, (1.0,), (1.0,)),
+        lambda: pb.vmap(lambda x: x)(nest),
+        lambda: pb.checkpoint(lambda x: x)(nest),
+    )
+    for use in uses:
+        with pytest.raises(ValueError, match="is a part of itself, or inside more than"):
+            use()
+
+
+def test_what_is_twice_in_a_nest_is_no_circle():
+    row = [Tensor(1.0), 2.0]
+    assert pb.asarray([row, row]).tolist() == [[1.0, 2.0]] * 2
+    assert pb.checkpoint(lambda x: x["a"][0] + x["b"][0])({"a": row, "b": row}).item() == 2.0
+
+
+MASKED = np.ma.array([1.0, 2.0], mask=[True, False])
+
+
+@pytest.mark.parametrize("masked", [MASKED, [MASKED, MASKED], [1.0, np.ma.masked], np.ma.masked])
+def test_masks_are_not_lost(masked):
+    x = Tensor([3.0, 4.0], requires_grad=True)
+    uses = (Tensor, pb.asarray, pb.array, pb.exp, x.__add__, lambda m: np.add(x, m), lambda m: np.maximum(x, m))
+    for use in (*uses, nn.Parameter, x.detach().__iadd__, lambda m: setattr(x.detach(), "data", m)):
+        with pytest.raises(TypeError, match="a masked array would lose its mask"):
+            use(masked)
+    for use in (pb.from_dlpack, lambda m: pb.full((2,), m)) if masked is MASKED else ():
+        with pytest.raises(TypeError, match="a masked array would lose its mask"):
+            use(masked)
+    assert Tensor(np.ma.array([1.0, 2.0])).tolist() == [1.0, 2.0]

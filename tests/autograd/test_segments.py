@@ -249,3 +249,57 @@ def test_a_segment_is_one_node_of_a_picture():
         out = sum(out) if isinstance(out, tuple) else out
         source = pb.viz.graph(out, names={"x": x, "w": w}).source
         assert source.count("checkpoint") == 1 and "sin" not in source
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_fixed_point_whose_last_bits_go_to_and_fro(dtype):
+    """x = c - s x is c / (1 + s), by whose steps the last bits need not settle; its derivative in c is 1 / (1 + s)."""
+    near = max(100 * float(np.finfo(dtype).eps), 1e-10)
+    for c in (1, 3, 1000):
+        for s in np.linspace(0.5, 0.8 if dtype == np.float16 else 0.97, 20).astype(dtype):
+            a = Tensor(dtype(c), requires_grad=True)
+            x = fixed_point(lambda x, a=a, s=s: a - s * x, dtype(1), most=3000)
+            x.backward()
+            assert x.dtype == a.grad.dtype == dtype
+            assert x.item() == pytest.approx(c / (1 + float(s)), rel=near)
+            assert a.grad.item() == pytest.approx(1 / (1 + float(s)), rel=near)
+    with pytest.raises(RuntimeError, match="fixed_point: not within"):
+        fixed_point(lambda x: -x, dtype(1), most=50)
+    assert fixed_point(lambda x: x // 2, 9).item() == 0
+
+
+# Found cotangents are of one visit of a node
+
+
+SEGMENTS = {
+    "checkpoint": lambda a, b: checkpoint(lambda a: a * b)(a),
+    "implicit": lambda a, b: implicit(lambda x: x - a * b, [3.0 * 5, 4.0 * 6]),
+}
+
+
+@pytest.mark.parametrize("segment", SEGMENTS)
+def test_a_pass_to_some_of_the_inputs_leaves_nothing_for_the_next(segment):
+    a, b = leaf([3.0, 4.0]), leaf([5.0, 6.0])
+    y = SEGMENTS[segment](a, b)
+    g = np.array([1.0, 10.0])
+    y.backward(g, retain_graph=True, inputs=[b])
+    close(b.grad, [3.0, 40.0])
+    y.backward(g, retain_graph=True, inputs=[b])
+    close(b.grad, [6.0, 80.0])
+    g[...] = [100.0, 1000.0]
+    y.backward(g, retain_graph=True, inputs=[a])
+    close(a.grad, [500.0, 6000.0])
+    y.backward(g, retain_graph=True)
+    close(a.grad, [1000.0, 12000.0])
+    close(b.grad, [306.0, 4080.0])
+
+
+def test_checkpoints_inside_one_another():
+    x = leaf(3.0)
+    f = checkpoint(lambda x: x * x)
+    for _ in range(220):
+        f = checkpoint(lambda x, f=f: f(x) + x)
+    y = f(x)
+    y.backward()
+    assert y.item() == 9 + 220 * 3 and x.grad.item() == 6 + 220
+    assert pb.autograd.graph.modes.checkpoints == 0

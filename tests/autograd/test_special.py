@@ -3,6 +3,7 @@ import sys
 import numpy as np
 import pytest
 
+import pullback as pb
 from pullback import Tensor, special
 
 scipy_special = pytest.importorskip("scipy.special")
@@ -137,3 +138,55 @@ def test_iv_next_to_an_integer_order() -> None:
     for dtype, rtol in ((np.float64, 1e-13), (np.float32, 2e-6)):
         orders, places = v.astype(dtype), x.astype(dtype)
         np.testing.assert_allclose(special.iv(orders, places), scipy_special.iv(orders, places), rtol=rtol)
+
+
+def second(f, x):
+    return pb.grad(lambda x: pb.grad(lambda x: f(x).sum())(x).sum())(Tensor(x)).data
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name, scale, factor", [
+    ("erf", -1, 2 / np.sqrt(np.pi)), ("erfc", -1, -2 / np.sqrt(np.pi)), ("erfi", 1, 2 / np.sqrt(np.pi)),
+    ("ndtr", -0.5, 1 / np.sqrt(2 * np.pi)),
+])  # fmt: skip
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant <= 52, reason="longdouble has no more digits than float64")
+def test_densities_have_all_their_digits(name, scale, factor, dtype):
+    """factor * exp(scale * x * x), whose exponent the rounding of the square changes by hundreds of units."""
+    x = np.linspace(-9, 9, 101).astype(dtype) * (1 if dtype == np.float32 else 2.9)
+    wide = x.astype(np.longdouble)
+    first = factor * np.exp(scale * wide * wide)
+    (actual,) = gradient(getattr(special, name), x)
+    np.testing.assert_allclose(actual, first.astype(dtype), rtol=8 * np.finfo(dtype).eps, atol=1e-45)
+    expected = (2 * scale * wide * first).astype(dtype)
+    np.testing.assert_allclose(second(getattr(special, name), x), expected, rtol=8 * np.finfo(dtype).eps, atol=1e-44)
+
+
+FAR = {  # x -> two derivatives of dawsn and of erfcx, by mpmath 1.3 with 120 digits
+    8.5: (-0.00706932025952637237, 0.00169970085200405124, -0.0076520845958465943, 0.00176480687056860034),
+    30.0: (-0.000556484063550547906, 0.0000371610109145227719, -0.000625835410507484069, 0.0000416530923844588759),
+    1e4: (-5.00000007500000188e-9, 1.00000003000000113e-12, -5.64189575084912745e-9, 1.12837913324413883e-12),
+    1e8: (-5.00000000000000075e-17, 1.0000000000000003e-24, -5.64189583547756202e-17, 1.12837916709551224e-24),
+}
+
+
+@pytest.mark.parametrize("x", FAR)
+@pytest.mark.parametrize("dtype, rtol", [(np.float32, 1e-6), (np.float64, 2e-15)])
+def test_slopes_far_out_in_which_all_cancels(x, dtype, rtol):
+    values = np.array([x], dtype)
+    derivatives = [d for f in (special.dawsn, special.erfcx) for d in (*gradient(f, values), second(f, values))]
+    np.testing.assert_allclose(np.ravel(derivatives), FAR[x], rtol=rtol)
+
+
+def test_the_derivative_of_1_over_gamma_at_the_poles_of_gamma():
+    x = np.array([0.0, -1.0, -2.0, -3.0, -4.0, 1.0, 2.0])
+    euler = 0.5772156649015329
+    expected = [1, -1, 2, -6, 24, euler, euler - 1]
+    np.testing.assert_allclose(gradient(special.rgamma, x)[0], expected, rtol=1e-14)
+    np.testing.assert_allclose(gradient(special.rgamma, x.astype(np.float32))[0], expected, rtol=1e-6)
+    assert second(special.rgamma, np.array([0.0, 1e-200])) == pytest.approx([2 * euler] * 2, rel=1e-14)
+
+
+def test_the_derivative_of_beta_where_it_is_0():
+    """gamma(-1/2) gamma(1/2) times the derivative 1 of 1 / gamma at 0."""
+    for slope in gradient(special.beta, np.array([-0.5, 0.5]), np.array([0.5, -0.5])):
+        np.testing.assert_allclose(slope, [-2 * np.pi] * 2, rtol=1e-14)

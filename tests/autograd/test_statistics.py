@@ -108,3 +108,21 @@ def test_average():
     assert gradcheck(lambda x, w: pb.average(x, 1, w), (leaf(X), leaf(w)))
     with pytest.raises(ValueError, match="weights of shape"):
         pb.average(X, 0, w)
+
+
+def test_weights_that_sum_to_zero():
+    for weights, axis in (([1.0, -1.0], 0), ([[1.0, 2.0], [-1.0, 0.0]], 0)):
+        with pytest.raises(ZeroDivisionError, match="average: the weights sum to 0"):
+            np.average(Tensor([[1.0, 2.0], [3.0, 4.0]]), axis, weights)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value", "ignore:Mean of empty")
+@pytest.mark.parametrize("f", [np.median, np.nanmedian, lambda a, axis=None: np.nanquantile(a, 0.75, axis)])
+def test_the_middle_of_nothing(f):
+    for shape, axis in (((0,), None), ((2, 0), 1), ((2, 0), 0), ((0, 3), (0, 1))):
+        expected = f(np.zeros(shape), axis=axis)
+        out = f(Tensor(np.zeros(shape)), axis=axis)
+        np.testing.assert_array_equal(out.numpy(), expected)
+        assert out.shape == np.shape(expected)
+    with pytest.warns(RuntimeWarning):
+        np.median(Tensor(np.zeros(0)))

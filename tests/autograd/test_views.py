@@ -260,6 +260,11 @@ def test_parts_of_complex_numbers():
     np.imag(y)[:] *= 2
     array.imag *= 2
     np.testing.assert_array_equal(y.data, array)
+    y.real, array.real = 3, 3
+    y.imag, array.imag = array.real + 1, array.real + 1
+    np.testing.assert_array_equal(y.data, array)
+    with pytest.raises(TypeError, match="no imaginary part"):
+        Tensor([1.0]).imag = 2
     y.imag[0] = np.inf
     assert y.data[0].real == array[0].real and y.data[0].imag == np.inf
     x = Tensor([2.0, 3.0], requires_grad=True)

@@ -157,3 +157,23 @@ def test_random_split_by_fractions_and_seed():
 def test_random_split_lengths_are_checked(lengths):
     with pytest.raises(ValueError, match="random_split: lengths"):
         random_split(TensorDataset(np.arange(10)), lengths)
+
+
+@pytest.mark.parametrize(
+    "indices, error",
+    [
+        ([True, False, True], TypeError),
+        (np.array([True, False]), TypeError),
+        ([0.0, 1.9], TypeError),
+        (["0"], TypeError),
+        ([[0, 1]], ValueError),
+        (np.ma.array([0, 1], mask=[True, False]), TypeError),
+    ],
+)
+def test_indices_of_a_subset_are_whole_numbers(indices, error):
+    with pytest.raises(error, match="^(Subset|Tensor): "):
+        Subset(TensorDataset(np.arange(3.0)), indices)
+
+
+def test_a_subset_of_nothing():
+    assert len(Subset(TensorDataset(np.arange(3.0)), [])) == 0

@@ -282,3 +282,82 @@ def test_a_dropped_model_is_freed_without_the_garbage_collector() -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+# However deep
+
+DEEP = 3000
+
+
+def deep() -> nn.Module:
+    module: nn.Module = nn.Linear(2, 1)
+    for _ in range(DEEP):
+        module = nn.Sequential(module)
+    return module
+
+
+def test_modules_inside_thousands() -> None:
+    net = deep()
+    name = "0." * DEEP + "weight"
+    assert [p.shape for p in net.parameters()] == [(1, 2), (1,)] and list(net.state_dict())[0] == name
+    seen: list[nn.Module] = []
+    assert net.apply(seen.append) is net
+    assert len(seen) == DEEP + 1 and seen[0] is net.get_submodule(name[: -len(".weight")]) and seen[-1] is net
+    lines = repr(net).split("\n")
+    assert len(lines) == 2 * DEEP + 1 and lines[0] == "Sequential(" and lines[-1] == ")"
+    assert lines[DEEP].strip() == "(0): Linear(in_features=2, out_features=1, bias=True)"
+    assert [len(line) - len(line.lstrip()) for line in lines[:3]] == [0, 2, 4]
+    twin = copy.deepcopy(net)
+    mine, others = list(net.parameters()), list(twin.parameters())
+    assert len(list(twin.modules())) == DEEP + 1
+    for a, b in zip(mine, others, strict=True):
+        assert a is not b and np.array_equal(a.numpy(), b.numpy())
+    twin.load_state_dict({key: value + 1 for key, value in net.state_dict().items()})
+    assert np.array_equal(others[0].numpy(), mine[0].numpy() + 1)
+
+
+def test_a_module_that_is_a_part_of_itself() -> None:
+    net = nn.Sequential(nn.Linear(1, 1))
+    net.add_module("me", net)
+    assert repr(net).split("\n")[2] == "  (me): ..." and len(list(net.parameters())) == 2
+    twin = copy.deepcopy(net)
+    assert twin.me is twin and twin is not net
+    with pytest.raises(ValueError, match="is a part of itself"):
+        net.state_dict()
+
+
+def test_apply_goes_from_the_first_and_lowest_to_the_last_and_this_one() -> None:
+    shared = nn.ReLU()
+    net = nn.Sequential(nn.Sequential(nn.Linear(1, 1), shared), nn.Sequential(shared, nn.Tanh()))
+    seen: list[nn.Module] = []
+    net.apply(seen.append)
+    expected = [net[0][0], shared, net[0], net[1][1], net[1], net]
+    assert [id(module) for module in seen] == [id(module) for module in expected]
+
+
+class Kept(nn.Module):
+    """With a state of its own making."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.cache = nn.Parameter([1.0]), object()
+
+    def __getstate__(self) -> Any:
+        return {name: value for name, value in self.__dict__.items() if name != "cache"}
+
+
+class Same(nn.Module):
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
+
+
+class Slotted(nn.Module):
+    __slots__ = ("extra",)
+
+
+def test_copies_are_as_classes_say() -> None:
+    kept, same, slotted = Kept(), Same(), Slotted()
+    object.__setattr__(slotted, "extra", [kept.weight])
+    twin = copy.deepcopy(nn.Sequential(kept, same, slotted, kept))
+    assert twin[0] is not kept and not hasattr(twin[0], "cache") and twin[3] is twin[0]
+    assert twin[1] is same and twin[2].extra[0] is twin[0].weight is not kept.weight

@@ -1,8 +1,10 @@
+import fcntl
 import os
 import stat
 import struct
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -136,6 +138,10 @@ def test_a_header_that_lies(path):
     refused(path, file(b'{"a":{"dtype":"XYZ","shape":[2],"data_offsets":[0,8]}}'))
     refused(path, file(b'{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}'))
     refused(path, file(b'{"a":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]}}'))
+    refused(path, file(b'{"a":{"dtype":"F4","shape":[16],"data_offsets":[0,8]}}'))
+    refused(path, file(b'{"a":{"dtype":"F32","shape":[' + b"1," * 70 + b'2],"data_offsets":[0,8]}}'))
+    refused(path, file(b'{"a":' + b"[" * 100_000))
+    refused(path, struct.pack("<Q", 2**40) + b"{" * 1000)
 
 
 @given(st.binary(max_size=200))
@@ -235,3 +241,89 @@ def test_mode_and_links_are_those_of_an_ordinary_file(path):
 def test_a_folder_that_does_not_exist(tmp_path):
     with pytest.raises(FileNotFoundError):
         nn.save({"a": np.zeros(1)}, tmp_path / "none" / "w")
+
+
+def test_links_and_the_mode_of_the_old_file_stay(path):
+    nn.save({"a": np.zeros(3)}, path)
+    path.chmod(0o604)
+    first, second = path.with_name("first"), path.with_name("second")
+    second.symlink_to(path.name)
+    first.symlink_to(second.name)
+    nn.save({"a": np.ones(3)}, first)
+    assert first.is_symlink() and second.is_symlink() and not path.is_symlink()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o604 and nn.load(first)["a"].tolist() == [1, 1, 1]
+
+
+def test_what_is_no_ordinary_file(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for place in (tmp_path / "fifo", "/dev/null"):
+        with pytest.raises(ValueError, match="not an ordinary file"):
+            nn.save({"a": np.zeros(3)}, place)
+        with pytest.raises(ValueError, match="not an ordinary file"):
+            nn.load(place)
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        nn.save({"a": np.zeros(3)}, tmp_path)
+    assert os.listdir(tmp_path) == ["fifo"]
+
+
+def test_what_dead_writers_left_goes_and_what_living_ones_write_stays(path, tmp_path):
+    crash = (
+        "import os, sys; from pullback import nn; os.replace = lambda *_: os._exit(7); nn.save({'a': [1]}, sys.argv[1])"
+    )
+    assert subprocess.run([sys.executable, "-c", crash, path]).returncode == 7
+    (left,) = os.listdir(tmp_path)
+    other = tmp_path / "other"
+    nn.save({"a": np.zeros(3)}, path)
+    nn.save({"a": np.zeros(3)}, other)
+    assert left in os.listdir(tmp_path)  # it is too young to tell
+    os.utime(tmp_path / left, (0, 0))
+    with open(tmp_path / left, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        nn.save({"a": np.zeros(3)}, path)
+        assert left in os.listdir(tmp_path)
+    nn.save({"a": np.zeros(3)}, other)
+    assert left in os.listdir(tmp_path)  # of another file
+    nn.save({"a": np.zeros(3)}, path)
+    assert sorted(os.listdir(tmp_path)) == ["other", path.name]
+
+
+def test_a_writer_that_takes_long_keeps_its_file(path, monkeypatch):
+    fsync, others = os.fsync, []
+
+    def slow(number):
+        fsync(number)
+        if not others:
+            (temporary,) = others[:] = os.listdir(path.parent)
+            os.utime(path.parent / temporary, (0, 0))
+            nn.save({"a": np.ones(3)}, path)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    nn.save({"a": np.zeros(3)}, path)
+    assert others and nn.load(path)["a"].tolist() == [0, 0, 0] and os.listdir(path.parent) == [path.name]
+
+
+def test_names(tmp_path):
+    path = tmp_path / ("n" * 255)  # as long as a file's can be
+    state = {"": np.zeros(1), 'ü\n\0"\\': np.ones(2), "n" * 1_000_000: np.ones((2, 0))}
+    nn.save(state, path)
+    loaded = nn.load(path)
+    assert loaded.keys() == state.keys()
+    for name, array in state.items():
+        same(loaded[name], array)
+    for name in ("__metadata__", "\ud800", "n" * 100_000_000):
+        with pytest.raises(ValueError, match=r"^save: "):
+            nn.save({name: np.zeros(1)}, path)
+    assert nn.load(path).keys() == state.keys() and os.listdir(tmp_path) == [path.name]
+
+
+def test_memory_for_one_array_and_not_for_the_whole_state_again(path):
+    """While saving; and loading takes what the arrays take."""
+    state = {name: np.ones((1000, 250), np.float32).T for name in "abcdefgh"}  # each 1 MB
+    tracemalloc.start()
+    nn.save(state, path)
+    saving = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    loaded = nn.load(path)
+    loading = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert saving < 3e6 and sum(array.nbytes for array in loaded.values()) <= loading < 10e6

@@ -245,3 +245,25 @@ def test_two_threads_train_as_one_after_the_other():
     for thread in threads:
         thread.join()
     assert found == expected
+
+
+@pytest.mark.parametrize("epochs", [-1, 1.5, True, "2", None])
+def test_epochs_that_are_no_number_of_passes(epochs):
+    model = nn.Linear(1, 1)
+    trainer = Trainer(model, nn.MSELoss(), SGD(model.parameters(), lr=0.1))
+    with pytest.raises(ValueError, match="fit: epochs must be"):
+        trainer.fit((np.ones((2, 1)), np.ones((2, 1))), epochs, progress=False)
+    assert trainer.fit((np.ones((2, 1)), np.ones((2, 1))), 0, progress=False) == {}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_loss_that_is_no_number_stops_the_training_before_it_spoils_the_model(bad):
+    model = nn.Linear(1, 1)
+    trainer = Trainer(model, nn.MSELoss(), SGD(model.parameters(), lr=0.1))
+    x = np.ones((6, 1), np.float32)
+    y = x.copy()
+    y[4] = bad
+    batches = [(x[i : i + 2], y[i : i + 2]) for i in (0, 2, 4)]
+    with pytest.raises(FloatingPointError, match=r"the loss is (nan|inf) in epoch 1, after 4 samples"):
+        trainer.fit(batches, 3, progress=False)
+    assert all(np.isfinite(p.numpy()).all() for p in model.parameters())

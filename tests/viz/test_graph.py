@@ -202,7 +202,7 @@ def test_what_cannot_be_printed_is_escaped(renderer, name, shown):
 
 def test_a_long_name_is_shortened():
     x = Tensor(3.0, requires_grad=True)
-    assert "n" * 59 + "…" in viz.graph(x, names={"n" * 500: x}).source
+    assert "n" * 19 + "…" + "n" * 37 + "out" in viz.graph(x, names={"n" * 500 + "out": x}).source
 
 
 def test_of_a_deep_graph_the_part_nearest_to_the_output_is_drawn(renderer):
@@ -291,3 +291,35 @@ def test_without_graphviz_and_matplotlib_there_is_svg(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert "pip install pullback[viz]" in done.stdout
     assert (tmp_path / "graph.svg").stat().st_size > 0
+
+
+def test_a_norm_is_scaled_and_in_double_precision():
+    x = Tensor(np.zeros(9, np.float32), requires_grad=True)
+    for size, shown in ((1e-25, "3e-25"), (1e30, "3e+30")):
+        weights = np.full(9, size, np.float32)
+        assert f"‖grad‖ {shown}" in viz.graph((x * weights).sum(), names={"x": x}).source
+
+
+FAILING = {
+    "fails": "#!/bin/sh\nexit 1\n",
+    "prints nothing": "#!/bin/sh\nexit 0\n",
+    "prints no picture": "#!/bin/sh\necho no layout\n",
+    "hangs": "#!/bin/sh\nexec sleep 30\n",
+    "cannot be run": "#!/nowhere/at/all\n",
+}
+
+
+@pytest.mark.parametrize("script", FAILING.values(), ids=FAILING)
+def test_a_dot_that_is_no_use_breaks_no_picture(script, tmp_path, monkeypatch):
+    (tmp_path / "dot").write_text(script)
+    (tmp_path / "dot").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(drawing, "_TIMEOUT", 0.3)
+    monkeypatch.setattr(drawing, "_useless", set())
+    _, _, _, out = scalars()
+    asked = []
+    run = subprocess.run
+    monkeypatch.setattr(drawing.subprocess, "run", lambda *args, **kwargs: asked.append(1) or run(*args, **kwargs))
+    for _ in range(2):
+        assert len(parts(viz.graph(out)._repr_svg_(), "node")) == 10
+    assert len(asked) == (1 if "sleep" in script or "nowhere" in script else 2)  # what hangs is not asked again

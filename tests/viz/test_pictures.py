@@ -194,3 +194,12 @@ def test_what_has_no_confusion(labels, predictions, message):
 def test_class_names_that_do_not_fit():
     with pytest.raises(ValueError, match="1 names given for 2 classes"):
         viz.confusion([0, 1], [0, 1], ["one"])
+
+
+def test_what_is_not_finite_does_not_blank_a_picture():
+    from pullback.viz.pictures import _as_image, _range
+
+    a = np.array([[0.0, 1.0], [np.nan, 3.0]])
+    np.testing.assert_array_equal(_as_image(a, 0), [[0, 1 / 3], [np.nan, 1]])
+    assert _range(np.array([np.nan, -1.0, np.inf, 2.0])) == (-1.0, 2.0) and _range(np.array([np.nan])) == (0.0, 0.0)
+    np.testing.assert_array_equal(_as_image(np.stack([a, a, a]), 0)[1, 0], [0, 0, 0])

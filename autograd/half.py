@@ -1,0 +1,44 @@
+"""float16: what is added up is added up as float32 and rounded once, as NumPy's mean and PyTorch do.
+
+65,504 is the largest number there is, and 2,048 the last to which 1 can be added.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+__all__ = ["HALF", "by_single"]
+
+HALF = np.dtype(np.float16)
+
+
+def by_single(form: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: a function that, of a first argument of float16, is computed as float32; results are float16 again."""
+    signature = inspect.signature(form)
+    first = next(iter(signature.parameters))
+
+    @wraps(form)
+    def by(*args: Any, **kwargs: Any) -> Any:
+        x: Any = args[0] if args else kwargs.get(first)
+        if getattr(x, "dtype", None) is not HALF:
+            return form(*args, **kwargs)
+        given = signature.bind(*args, **kwargs)
+        given.arguments[first] = x.astype(np.float32)
+        if given.arguments.get("dtype") not in (None, np.float16):
+            return form(*given.args, **given.kwargs)
+        given.arguments.pop("dtype", None)
+        return _narrow(form(*given.args, **given.kwargs))
+
+    by.__signature__ = signature  # type: ignore[attr-defined]
+    return by
+
+
+def _narrow(out: Any) -> Any:
+    if isinstance(out, tuple):
+        return tuple(map(_narrow, out))
+    return out.astype(np.float16) if out.dtype == np.float32 else out

@@ -1,0 +1,67 @@
+"""Entries that are infinite or NaN spoil nothing that they do not reach, neither values nor gradients."""
+
+import numpy as np
+import pytest
+
+import pullback as pb
+from pullback import Tensor
+
+INF, NAN = np.inf, np.nan
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+
+@pytest.mark.parametrize("value", [INF, -INF, NAN])
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("f", [
+    np.gradient,
+    lambda x: np.gradient(x, edge_order=2),
+    lambda x: np.gradient(x, np.array([0.0, 1.0, 3.0, 4.0, 6.0])),
+    lambda x: np.gradient(x, np.array([0.0, 1.0, 3.0, 4.0, 6.0]), edge_order=2),
+    *(lambda x, m=m: np.convolve(x, [1.0, 2.0, 3.0], m) for m in ("full", "same", "valid")),
+    *(lambda x, m=m: np.convolve(np.arange(1.0, 8.0), x, m) for m in ("full", "same", "valid")),
+    *(lambda x, m=m: np.correlate(np.arange(1.0, 8.0), x, m) for m in ("full", "same", "valid")),
+    *(lambda x, p=p: np.linalg.norm(x, p) for p in (0, 1, 2, 3, INF, -INF)),
+])  # fmt: skip
+def test_values_are_numpys(f, place, value):
+    x = np.array([1.0, 2.0, 4.0, 7.0, 3.0])
+    x[place] = value
+    np.testing.assert_allclose(f(Tensor(x)).numpy(), f(x), rtol=1e-13)
+
+
+@pytest.mark.parametrize("xp, fp", [
+    ([0, 1, 2], [0, INF, 2]), ([0, 1, 2], [INF, 1, 2]), ([0, 1, 2], [0, 1, INF]), ([0, 1, INF], [0, 1, 2]),
+    ([-INF, 1, 2], [0, 1, 2]), ([0, 1, 2], [NAN, 1, 2]),
+])  # fmt: skip
+def test_interpolation_beside_infinite_points(xp, fp):
+    x = np.array([-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, INF, -INF])
+    np.testing.assert_allclose(np.interp(Tensor(x), xp, fp).numpy(), np.interp(x, xp, fp))
+    places, values = Tensor(x[[1, 3]]), Tensor(np.array(fp, float))
+    if xp == [0, 1, 2]:  # at a point its value alone counts
+        for i in (0, 1):
+            slope = pb.grad(lambda v, i=i: np.interp(places, np.array(xp, float), v)[i])(values)
+            assert slope.numpy().tolist() == [i == 0, i == 1, 0]
+
+
+def test_order_statistics_beside_infinities():
+    """The middle one of three is itself, whatever the others are."""
+    for f in (np.median, np.nanmedian, lambda a: np.quantile(a, 0.5), lambda a: np.nanquantile(a, 0.5)):
+        for values in ([INF, 1.0, 2.0], [-INF, 2.0, INF], [-INF, 2.0, 3.0]):
+            x = Tensor(values, requires_grad=True)
+            out = f(x)
+            out.backward()
+            assert out.item() == 2 and x.grad.numpy().tolist() == [v == 2 for v in values]
+    assert np.quantile(Tensor([-INF, 1.0, 2.0]), [0.0, 0.25, 0.5, 1.0]).numpy().tolist() == [-INF, -INF, 1, 2]
+    assert np.quantile(Tensor([1.0, 2.0, INF]), [0.0, 0.5, 0.75, 1.0]).numpy().tolist() == [1, 2, INF, INF]
+
+
+def test_a_gradient_that_another_ones_infinity_does_not_reach():
+    x = Tensor([INF, 2.0, 4.0, 7.0, 3.0])
+    slopes = pb.jacobian(np.gradient)(x).numpy()
+    np.testing.assert_allclose(slopes[2], [0, -0.5, 0, 0.5, 0])
+
+
+@pytest.mark.parametrize("value", [INF, NAN])
+def test_sequences_end_where_they_end(value):
+    for f in (np.linspace, np.geomspace):
+        assert f(Tensor(value), 2.0, 4).numpy()[-1] == 2
+    assert np.logspace(Tensor(value), 2.0, 4).numpy()[-1] == 100
