@@ -183,7 +183,7 @@ def _(draw: Any) -> Any:
     a = regular(draw, (*lead, n, n))
     if draw.flag():
         a = a + adjoint(a)
-    directions = (draw.array(shape=a.shape) for _ in range(draw.integer(0, 2)))
+    directions = (draw.array(shape=a.shape) for _ in range(draw.integer(0, 1)))
     return (a, *directions), {"f": draw.one_of([lambda w: exp(w / 8), square, lambda w: cos(w / 2)])}
 
 

@@ -121,20 +121,22 @@ def _of_sqrtm(a: Any, out: Any, d: Any) -> Any:
     return solve_sylvester.apply(out, out, d)
 
 
-_NODES, _WEIGHTS = (x / 2 for x in np.polynomial.legendre.leggauss(8))
+_NODES, _WEIGHTS = (x / 2 for x in np.polynomial.legendre.leggauss(16))
 
 
 def _of_logm(a: Any, out: Any, d: Any) -> Any:
-    """Its square root is half of the logarithm's exponential, and so on: near the identity it is, of a = 1 + y, the
-    integral of (1 + t y)^-1 d (1 + t y)^-1 for t from 0 to 1; eight nodes are exact to rounding."""
+    """The logarithm of the square root is half as large, and so on: where it is 1 or less, that of 1 + y has the
+    integral of (1 + t y)^-1 d (1 + t y)^-1 for t from 0 to 1; sixteen nodes are exact to rounding."""
     _regular("logm", a)
     size = np.max(np.sum(np.abs(bottom(out)), axis=-1), initial=0)
-    halvings = max(0, int(np.ceil(np.log2(4 * size)))) if size else 0
-    for k in range(1, halvings + 1):
-        root = expm.apply(out / 2**k)
+    halvings = int(np.ceil(np.log2(max(size, 1))))
+    roots = [expm.apply(out / 2**halvings)]
+    for _ in range(1, halvings):
+        roots.append(roots[-1] @ roots[-1])
+    for root in reversed(roots[:halvings]):
         d = solve_sylvester.apply(root, root, d)
     one = np.eye(out.shape[-1], dtype=out.dtype)
-    y = expm.apply(out / 2**halvings) - one
+    y = roots[0] - one
     nodes, weights = ((x.astype(out.real.dtype)).reshape(-1, *(1,) * out.ndim) for x in (_NODES + 0.5, _WEIGHTS))
     between = one + nodes * y
     terms = np.linalg.solve(between.mT, np.linalg.solve(between, d[None]).mT).mT

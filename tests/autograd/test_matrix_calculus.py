@@ -129,14 +129,14 @@ def test_the_projection_on_a_space_of_repeated_eigenvalues():
 
 @pytest.mark.parametrize("name", ["exp", "sin", "log"])
 def test_is_a_series_where_eigenvalues_repeat(name):
-    """f(2 + x) for a small nilpotent or symmetric x, by the derivatives of f at 2, to the fourth order."""
+    """f(2 + x) for a small nilpotent or symmetric x, by the derivatives of f at 2, to the third order."""
     slopes = {
-        "exp": [np.exp(2)] * 5,
-        "sin": [np.sin(2), np.cos(2), -np.sin(2), -np.cos(2), np.sin(2)],
-        "log": [np.log(2), 1 / 2, -1 / 4, 2 / 8, -6 / 16],
+        "exp": [np.exp(2)] * 4,
+        "sin": [np.sin(2), np.cos(2), -np.sin(2), -np.cos(2)],
+        "log": [np.log(2), 1 / 2, -1 / 4, 2 / 8],
     }[name]
     d = RNG.normal(size=(3, 3))
-    out = derivatives(lambda x: linalg.matrix_function(x, getattr(np, name)), 2 * np.eye(3), d, 4)
+    out = derivatives(lambda x: linalg.matrix_function(x, getattr(np, name)), 2 * np.eye(3), d, 3)
     for order, (value, slope) in enumerate(zip(out, slopes, strict=True)):
         close(value, slope * np.linalg.matrix_power(d, order))
 
