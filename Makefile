@@ -19,7 +19,7 @@ demo: .venv/all/ready
 	.venv/all/bin/python notebooks/mnist.py
 
 test: .venv/test/ready
-	.venv/test/bin/pytest
+	.venv/test/bin/pytest --numprocesses 2
 
 lint: .venv/test/ready
 	.venv/test/bin/ruff check .
