@@ -115,7 +115,7 @@ def alike(results):
     return all(r == results[0] for r in results)
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", sorted(WRITERS))
 def test_a_file_is_not_written_for_each_example(name, tmp_path):
     path = tmp_path / "file"
     with pytest.raises(TypeError, match="vmap"):
