@@ -297,7 +297,16 @@ _unweighted = logsumexp.form
 
 
 @logsumexp.public
-def _(x: Any, axis: Any = None, dtype: Any = None, *, b: Any = None, keepdims: bool = False, **options: Any) -> Any:
+def _(
+    x: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    *,
+    b: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
     """log(sum(b * exp(x))) over `axis` (None: over all axes), without overflow; -inf where all entries of x are.
 
     The factors `b` (None: 1) may be negative, but if the sum is, too, its logarithm is NaN.
@@ -306,8 +315,10 @@ def _(x: Any, axis: Any = None, dtype: Any = None, *, b: Any = None, keepdims: b
     Tensor(1000.69314718)
     """
     if b is None:
-        return _unweighted(x, axis, dtype, keepdims=keepdims, **options)
-    x, b = floating(x), lift(b)
+        return _unweighted(x, axis, dtype, keepdims=keepdims, initial=initial, where=where)
+    if initial is not None:
+        raise TypeError("logsumexp: initial= goes without b=; give it to logaddexp, with the result")
+    x, b = floating(x), lift(b) if where is True else np.where(where, b, 0)
     x, b = (broadcast_to(v, np.broadcast_shapes(x.shape, b.shape)) for v in (x, b))
     top = max(np.where(b == 0, -np.inf, x), axis, keepdims=True, initial=-np.inf)
     top = computed(lambda top: np.where(np.isfinite(top), top, 0), top)

@@ -306,3 +306,11 @@ def test_gradients_of_logsumexp_with_factors():
     np.testing.assert_allclose(by_x.numpy(), [[0, 1], [0, 1]], rtol=1e-14)
     np.testing.assert_allclose(by_b.numpy(), (e / (2 * e[:, 1:])).sum(0), rtol=1e-14)
     assert gradgradcheck(lambda x, b: pb.logsumexp(x, 1, b=b), (Tensor(X[0], True), Tensor(X[1] ** 2 + 1, True)))
+
+
+def test_weighted_logsumexp_takes_a_mask_and_no_start():
+    x, b, mask = np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 4.0]), [True, False, True]
+    out = pb.logsumexp(Tensor(x), b=b, where=mask)
+    assert out.item() == pytest.approx(np.log(np.exp(1) + 4 * np.exp(3)), rel=1e-14)
+    with pytest.raises(TypeError, match="initial="):
+        pb.logsumexp(Tensor(x), b=b, initial=0.0)

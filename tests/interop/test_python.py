@@ -155,7 +155,7 @@ def test_printoptions_hold():
 def test_a_number_takes_a_format(x):
     loss = x.sum()
     assert f"{loss:.3f} {loss:>5.0f} {loss}" == "6.000     6 6.0"
-    with pytest.raises(ValueError, match="format"):
+    with pytest.raises(TypeError, match="format '.2f' is for one number"):
         f"{x:.2f}"
 
 
