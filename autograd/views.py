@@ -70,12 +70,11 @@ def family(root: Any) -> list[Any]:
     if root._views is None:
         return found
     for tensor in found:
-        found += filter(_there, [known() for known in tensor._views or ()])
+        for known in tensor._views or ():
+            view = known()
+            if view is not None:
+                found.append(view)
     return found
-
-
-def _there(view: Any) -> bool:
-    return view is not None
 
 
 def _nobody() -> None:
@@ -90,8 +89,8 @@ def taken(view: Any) -> tuple[Any, Any, dict[str, Any]]:
 
 def root_of(tensor: Any) -> Any:
     """The base of the base and so on."""
-    while tensor._view is not None:
-        tensor = tensor._view[0]
+    while (view := tensor._view) is not None:
+        tensor = view[0]
     return tensor
 
 
@@ -174,13 +173,11 @@ def _laid_out(array: Any, like: Any) -> Any:
 def alone(root: Any) -> bool:
     """Whether nobody but the family of a root holds its memory."""
     here = below = 1
-    if root._views is not None:
-        members = family(root)
+    if root._views is not None and len(members := family(root)) > 1:
         held = [id(array) for member in members for array in (member._held, member._held.base)]
         here, below = held.count(id(root._held)), held.count(id(root._held.base))
         if any(getrefcount(view._held) - 1 != held.count(id(view._held)) for view in members[1:]):
             return False
-        del members
     if getrefcount(root._held) - 1 != here or not root._held.flags.writeable:  # less what is given
         return False
     base = root._held.base.__class__

@@ -85,8 +85,11 @@ class Optimizer:
             for p in group["params"]:
                 node = p._node
                 if node is not None and node.grad is not None:
-                    state = self.state[p]
-                    moved.append((p, self._checked(node.grad._held, state, p._held), state, group))
+                    gradient, state = node.grad._held, self.state[p]
+                    fits = gradient.shape == p._held.shape and gradient.dtype is p._held.dtype
+                    if state or not fits or gradient.dtype.kind == "c":
+                        gradient = self._checked(gradient, state, p._held)
+                    moved.append((p, gradient, state, group))
         for p, gradient, state, group in moved:
             data = _writable(p)
             if self.single and data.dtype == np.float16:
