@@ -60,6 +60,7 @@ WRITES = {
     "sorted in place": lambda y: y[::-1, 0].sort(),
     "two views in turn": both,
     "swapped rows": swap,
+    "a row from another": lambda y: y.__setitem__(0, y[1]),
     "of itself": lambda y: y[1:].__isub__(y[:-1]),
     "not a number": lambda y: np.nan_to_num(y[0], copy=False, nan=0.0),
 }
