@@ -79,6 +79,31 @@ def test_writes_as_numpy_does(write):
     np.testing.assert_array_equal(z.data, 0)
 
 
+LOOKS = {
+    "an override": lambda: pb.override(pb.sin, "x", lambda g: g),
+    "an observer": pb.detect_anomaly,
+    "no recording": no_grad,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_writes_under_whatever_looks_on(look):
+    """Operations take another way there, on which they remember what their results are views of, too."""
+    for write in WRITES.values():
+        array, y, x = A.copy(), Tensor(A), Tensor(np.ones((3, 3)), requires_grad=True)
+        with look():
+            z = y * x
+            views = [(t[1, ...], t.T[2], t.reshape(9)[::4], np.squeeze(t[2:, 2:])) for t in (y, z)]
+            for t in (y, z):
+                write(t)
+        write(array)
+        for t, of in zip((y, z), views, strict=True):
+            np.testing.assert_array_equal(t.data, array)
+            twins = array[1, ...], array.T[2], array.reshape(9)[::4], np.squeeze(array[2:, 2:])
+            for view, twin in zip(of, twins, strict=True):
+                np.testing.assert_array_equal((view * 1).data, twin)
+
+
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_writes_have_gradients(write):
     """That of a linear map: the matrix of what NumPy does to unit vectors, around a point."""
