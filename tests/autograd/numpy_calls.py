@@ -15,7 +15,7 @@ arrays (and other things, constants); a function that works in place is called o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
 from typing import Any
 
@@ -35,6 +35,15 @@ class Call:
 def qualified(name: str) -> Any:
     """The function of a qualified name, or None where this NumPy lacks it."""
     return reduce(lambda found, part: getattr(found, part, None), name.split(".")[1:], np)
+
+
+def flattened(value: Any) -> Iterator[Any]:
+    """The parts of nested tuples and lists, but for None."""
+    if isinstance(value, (tuple, list)):
+        for part in value:
+            yield from flattened(part)
+    elif value is not None:
+        yield value
 
 
 def changed(x: Any, change: Callable[[Any], Any], *given: Any) -> Any:

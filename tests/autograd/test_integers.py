@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from numpy_calls import CALLS, qualified
+from numpy_calls import CALLS, flattened, qualified
 
 import pullback as pb
 from pullback import Tensor
@@ -79,14 +79,6 @@ WRAPS = {  # in NumPy, where short integers are far apart
     "numpy.emath.arccos",
 }
 SOLVED = ("numpy.linalg", "numpy.polyfit", "numpy.roots", "numpy.gradient")  # by which errors may grow
-
-
-def flattened(value):
-    if isinstance(value, (tuple, list)):
-        for part in value:
-            yield from flattened(part)
-    elif value is not None:
-        yield value
 
 
 def outcome(run, *args, **kwargs):

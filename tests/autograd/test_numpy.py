@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from numpy_calls import CALLS, qualified
+from numpy_calls import CALLS, flattened, qualified
 
 import pullback as pb
 from pullback import Tensor
@@ -37,14 +37,6 @@ CHANGE_SETTINGS = {
     *("numpy.set_printoptions", "numpy.save", "numpy.savez", "numpy.savez_compressed", "numpy.savetxt", "numpy.load"),
     *("numpy.info", "numpy.show_config", "numpy.show_runtime", "numpy.fromfile", "numpy.genfromtxt", "numpy.loadtxt"),
 }
-
-
-def flattened(value):
-    if isinstance(value, (tuple, list)):
-        for part in value:
-            yield from flattened(part)
-    elif value is not None:
-        yield value
 
 
 def numpy_functions():
