@@ -24,7 +24,7 @@ from . import memory
 from .door import CHECK, address
 from .guard import guarded
 from .machine import Kernel, compiled
-from .threads import MOST, Helper, team
+from .threads import MOST, Helper, get_num_threads, team
 
 __all__ = ["Scratch", "run"]
 
@@ -185,9 +185,14 @@ def _native() -> _Native:
         pauses="\n  ".join(["call void @llvm.x86.sse2.pause()"] * 16 * x86),
     )
     engine = compiled(lambda: text, text)
+    whole, given = ctypes.c_int64, ctypes.c_char_p
     alone, lead, follow = (
-        ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(engine.get_function_address(name))
-        for name, count in (("alone", 3), ("lead", 6), ("follow", 4))
+        ctypes.CFUNCTYPE(None, *kinds)(engine.get_function_address(name))
+        for name, kinds in (
+            ("alone", (whole, given, whole)),
+            ("lead", (whole, whole, given, whole, whole, whole)),
+            ("follow", (whole,) * 4),
+        )
     )
     words = np.zeros(_OF_THREADS + 2 * _LINE * MOST, np.int64)
     if hasattr(os, "register_at_fork"):
@@ -231,33 +236,38 @@ def run(kernel: Kernel, parts: int, size: float = math.inf, /, **arguments: Any)
     `size` is about how many numbers go in or out, a product being a 64th. The arguments are the arrays, integers and
     `Scratch` that the kernel has declared; LaunchError for others.
     """
+    if parts < 2 or size < 2 * WORTH or get_num_threads() < 2:
+        _launch(kernel, parts, (), 0, arguments)
+        return
     call = object()
     try:
         helpers = team.gathered(call, min(parts, int(min(size / WORTH, MOST))))
-        last = len(team.helpers) if helpers else 0
-        for name, a in arguments.items():
-            if a.__class__ is Scratch:
-                arguments[name] = a.memory(last + 1)
-        entered = kernel.enter(parts, last + 1, **arguments)
-        if CHECK:
-            given, spans = entered
-            guarded(kernel.name, given, spans, lambda: _launch(kernel, parts, given, helpers, last))
-        else:
-            _launch(kernel, parts, entered, helpers, last)
+        _launch(kernel, parts, helpers, len(team.helpers) if helpers else 0, arguments)
     finally:
         if team.leader is call:
             team.leader = None
 
 
-def _launch(kernel: Kernel, parts: int, given: Any, helpers: Sequence[Helper], last: int) -> None:
-    native, at = _native(), given.buffer_info()[0]
+def _launch(kernel: Kernel, parts: int, helpers: Sequence[Helper], last: int, arguments: dict[str, Any]) -> None:
+    for name in kernel.door.written:
+        if arguments.get(name).__class__ is Scratch:
+            arguments[name] = arguments[name].memory(last + 1)
+    entered = kernel.enter(parts, last + 1, **arguments)
+    if CHECK:
+        guarded(kernel.name, *entered, lambda given: _begin(kernel, parts, helpers, last, given))
+    else:
+        _begin(kernel, parts, helpers, last, entered)
+
+
+def _begin(kernel: Kernel, parts: int, helpers: Sequence[Helper], last: int, given: bytes) -> None:
+    native = _native()
     if helpers:
         for helper in helpers:
             if not helper.awake:
                 helper.give(_nothing)
-        native.lead(address(native.words), kernel.address, at, parts, last, native.give_way)
+        native.lead(address(native.words), kernel.address, given, parts, last, native.give_way)
     elif parts:
-        native.alone(kernel.address, at, parts)
+        native.alone(kernel.address, given, parts)
 
 
 def _nothing() -> None:

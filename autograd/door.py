@@ -12,8 +12,8 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
-from array import array
 from collections.abc import Callable, Mapping
+from struct import Struct
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -170,6 +170,19 @@ class _Statement(NamedTuple):
     target: str
     value: str
     names: frozenset[str]  # in the value
+    fits: str = ""  # what is true of arrays as they are as a rule, whose address is asked for without a call
+
+    def lines(self) -> list[str]:
+        assigned = f"{self.target} = {self.value}" if self.target else self.value
+        if not self.fits:
+            return [assigned]
+        address = f"{self.target} = _addressof(_from_buffer({self.fits.partition('.')[0]}))"
+        return [
+            f"if {self.fits}:",
+            f"    try: {address}",
+            f"    except (TypeError, ValueError): {assigned}",
+            f"else: {assigned}",
+        ]
 
 
 class Door:
@@ -177,11 +190,13 @@ class Door:
 
     def __init__(self, name: str, arguments: Arguments, requires: str, dtype: Any, known: Mapping[str, Any]) -> None:
         self.name, self.arguments = name, arguments
-        self.scope: dict[str, Any] = {**known, "_array": array, "_name": name}
+        self.scope: dict[str, Any] = {**known, "_pack": Struct(f"{len(arguments)}q").pack, "_name": name}
+        self.scope |= {"_ndarray": ndarray, "_addressof": _addressof, "_from_buffer": _from_buffer}
         self.scope |= {"_read": _read, "_written": _written, "_matrix": _matrix, "_integer": _integer}
         self.scope |= {"_formula": _refuse_formula, "_place": _refuse_place, "_overlap": _refuse_overlap}
         self.statements: list[_Statement] = []
         self.pointers = {n: a for n, a in arguments.items() if isinstance(a, Pointer)}
+        self.written = [n for n, a in self.pointers.items() if a.written and not a.in_place]
         for n, a in arguments.items():
             if isinstance(a, Integer):
                 self.scope[f"_where_{n}"] = _Where(name, n, None)
@@ -199,8 +214,9 @@ class Door:
                 meet = f"_begin_{m} < _end_{n} and _begin_{n} < _end_{m}{other}"
                 self._add("", f"{meet} and _overlap(_where_{m}, _where_{n})")
 
-    def _add(self, target: str, value: str) -> None:
-        self.statements.append(_Statement(target, value, frozenset(compile(value, self.name, "eval").co_names)))
+    def _add(self, target: str, value: str, fits: str = "") -> None:
+        names = frozenset(compile(value, self.name, "eval").co_names)
+        self.statements.append(_Statement(target, value, names, fits))
 
     def _demand(self, formula: str) -> None:
         names = {*compile(formula, self.name, "eval").co_names}
@@ -227,30 +243,31 @@ class Door:
         size = f"(threads - 1) * {a.apart} + _need_{n} if _need_{n} else 0" if a.apart else f"_need_{n}"
         enter = "_written" if a.written else "_read"
         self._add(f"_size_{n}", size)
-        self._add(f"_begin_{n}", f"{enter}({n}, _dtype_{n}, _size_{n}, _where_{n})")
+        fits = f"{n}.__class__ is _ndarray and {n}.dtype is _dtype_{n} and {n}.size >= _size_{n}"
+        self._add(f"_begin_{n}", f"{enter}({n}, _dtype_{n}, _size_{n}, _where_{n})", fits)
         self._add(f"_end_{n}", f"_begin_{n} + _size_{n} * {dtype.itemsize}")
         self._add(f"_at_{n}", f"_begin_{n}")
         if dtype.itemsize > 1:
             self._add("", f"_at_{n} & {dtype.itemsize - 1} and _place(_at_{n}, _where_{n})")
 
     def opened(self, **fixed: Any) -> Callable[..., Any]:
-        """The function `(parts, threads, *, ...)` that checks arguments, and gives them as machine code has them, in an
-        array of integers; those that are fixed are checked now.
+        """The function `(parts, threads, *, ...)` that checks arguments, and gives them as machine code has them, as
+        integers one after another; those that are fixed are checked now.
 
         If there are to be guard pages, also what there is to guard: of each array its position, address, begin and end.
         """
         given = [n for n in self.arguments if n not in fixed]
         unknown = {"parts", "threads", *given}
         scope, lines = {**self.scope, **fixed}, []
-        for target, value, names in self.statements:
-            if names & unknown:
-                unknown.add(target)
-                lines.append(f"{target} = {value}" if target else value)
+        for statement in self.statements:
+            if statement.names & unknown:
+                unknown.add(statement.target)
+                lines += statement.lines()
             else:
-                found = eval(value, scope)
-                if target:
-                    scope[target] = found
-        values = f"_array('q', ({', '.join(f'_at_{n}' if n in self.pointers else n for n in self.arguments)},))"
+                found = eval(statement.value, scope)
+                if statement.target:
+                    scope[statement.target] = found
+        values = f"_pack({', '.join(f'_at_{n}' if n in self.pointers else n for n in self.arguments)})"
         if CHECK:
             scope["_pointers"] = self.pointers
             spans = (

@@ -11,6 +11,7 @@ import faulthandler
 import itertools
 import mmap
 import sys
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,14 +41,14 @@ class _Copy:
 
 
 def guarded(
-    name: str, given: Any, spans: Sequence[tuple[int, int, int, int, Pointer]], call: Callable[[], Any]
+    name: str, given: bytes, spans: Sequence[tuple[int, int, int, int, Pointer]], launch: Callable[[bytes], Any]
 ) -> None:
-    """Run `call`, which launches a kernel on the addresses in `given`, with copies there instead of the arrays."""
+    """Launch a kernel on what is given it, with the addresses of copies there instead of the arrays'."""
     if not faulthandler.is_enabled():
         faulthandler.enable()
     if CHECK > 1:
         print(name, file=sys.stderr, flush=True)
-    turn, copies = next(_turns), []
+    turn, copies, integers = next(_turns), [], array("q", given)
     for position, at, begin, end, pointer in spans:
         copy = _Copy(begin, end - begin, (turn + position) % 2 == 0)
         copies.append((copy, pointer.written and not pointer.apart))
@@ -55,8 +56,8 @@ def guarded(
             ctypes.memset(copy.at, 0xFF, copy.size)
         else:
             _moved(copy.at, begin, copy.size)
-        given[position] = copy.at + (at - begin)
-    call()
+        integers[position] = copy.at + (at - begin)
+    launch(integers.tobytes())
     for copy, back in copies:
         if back:
             _moved(copy.begin, copy.at, copy.size)

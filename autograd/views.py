@@ -194,7 +194,14 @@ def retaken(root: Any, array: Any) -> None:
 
 def writable(tensor: Any) -> Any:
     """The array of a tensor, to be written into in the sight of its family alone, which is in other memory now if
-    anybody else held the old."""
+    anybody else held the old; of a number that is no view an array beside it."""
+    held = tensor._held
+    if held.__class__ is not ndarray and not related(tensor):
+        return np.array(held)
+    if tensor._view is None is tensor._views and held.base is None and held.flags.writeable:
+        if getrefcount(tensor._held) == 3:  # the slot, the name and the argument: as `alone`, of one without relatives
+            return held
+    del held
     root = root_of(tensor)
     if not alone(root):
         retaken(root, np.array(root._held))

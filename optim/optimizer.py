@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..autograd import Tensor, enable_grad
-from ..autograd.views import related, writable
+from ..autograd.views import writable
 
 
 class Optimizer:
@@ -84,14 +84,15 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 node = p._node
-                if node is not None and node.grad is not None:
-                    gradient, state = node.grad._held, self.state[p]
-                    fits = gradient.shape == p._held.shape and gradient.dtype is p._held.dtype
-                    if state or not fits or gradient.dtype.kind == "c":
-                        gradient = self._checked(gradient, state, p._held)
+                if node is not None and (grad := node.grad) is not None:
+                    gradient, state, held = grad._held, self.state[p], p._held
+                    dtype = gradient.dtype
+                    if state or dtype is not held.dtype or gradient.shape != held.shape or dtype.kind == "c":
+                        gradient = self._checked(gradient, state, held)
                     moved.append((p, gradient, state, group))
+        held = None
         for p, gradient, state, group in moved:
-            data = _writable(p)
+            data = writable(p)
             if self.single and data.dtype == np.float16:
                 wide = data.astype(np.float32)
                 self.update(wide, gradient.astype(np.float32), state, group)
@@ -185,14 +186,6 @@ def _kind(value: Any) -> str:
 
 def _copied(state: dict[str, Any]) -> dict[str, Any]:
     return {name: v.copy() if isinstance(v, np.ndarray) else v for name, v in state.items()}
-
-
-def _writable(p: Tensor) -> Any:
-    """The array of a parameter, to write into: a new one where a graph or anything else may hold the old, but for the
-    parameter's own views."""
-    if p._held.__class__ is not ndarray and not related(p):
-        return np.array(p._held)
-    return writable(p)
 
 
 def reals(*groups: list[Any]) -> list[list[Any]]:
