@@ -24,14 +24,13 @@ PLAIN = frozenset((bool, int, float, complex, type(None), *_SCALARS))  # what fu
 # halves their time. No other thread has a turn between a question and the assignment, as nothing is called there.
 _SHARES = """\
         _of = out.base
-        if _base is not None and (out is {x} or _of is not None and (_of is {x} or _of is {x}.base)): _memory = out"""
+        if (_of is {x} or out is {x} or _of is not None and _of is {x}.base) and _base is not None: _memory = out"""
 _LINK = """\
     if _memory is not None:
         _result._held, _result._view, _known = _memory, (_base, _primitive, {options}), _ref(_result)
-        _views = _base._views
-        if _views is None: _base._views = [_known]
-        elif (_last := _views[-1])() is None and _views[-1] is _last: _views[-1] = _known
-        else: _more(_views, _known)"""
+        _only = _base._views
+        if _only is None or _only.__class__ is _ref and _only() is None and _base._views is _only: _base._views = _known
+        else: _more(_base, _known)"""
 
 
 def shape_of(value: Any) -> Any:

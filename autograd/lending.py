@@ -74,7 +74,7 @@ def owned(option: Any) -> Any:
 def lent(tensor: Any) -> Any:
     """The array of a tensor, for others to read and to write: in memory that no graph holds, and that its family (see
     views.py) has in common."""
-    root = root_of(tensor)
+    root = tensor if tensor._view is None else root_of(tensor)
     if root._held.__class__ is not np.ndarray:  # a number, of which there are views
         retaken(root, np.array(root._held))
     array = root._held

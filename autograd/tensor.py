@@ -110,7 +110,7 @@ class Tensor:
     _held: Any
     _node: Node | None
     _view: tuple[Any, ...] | None  # a view's base, and the operation and the options that took it (see views.py)
-    _views: list[weakref.ref[Tensor]] | None  # a base's
+    _views: weakref.ref[Tensor] | list[weakref.ref[Tensor]] | None  # a base's, the only one or several
     _scope: int  # of what is made inside a transform: the number of that (see `modes.scopes`)
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
@@ -238,12 +238,13 @@ class Tensor:
     def _assign(self, new: Any) -> Tensor:
         """Become `new`, in place: what was recorded with the old value keeps it."""
         new = new if isinstance(new, Tensor) else wrap(new)
-        if new.shape != self.shape:
-            raise ValueError(f"in-place operation: result of shape {new.shape} does not fit shape {self.shape}")
-        if new.dtype != self.dtype:
-            if not np.can_cast(new.dtype, self.dtype, "same_kind"):
-                raise TypeError(f"in-place operation: cannot cast the result from {new.dtype} to {self.dtype}")
-            new = new.astype(self.dtype)
+        before, after = self._held, new._held
+        if after.shape != before.shape:
+            raise ValueError(f"in-place operation: result of shape {after.shape} does not fit shape {before.shape}")
+        if after.dtype is not before.dtype and after.dtype != before.dtype:
+            if not np.can_cast(after.dtype, before.dtype, "same_kind"):
+                raise TypeError(f"in-place operation: cannot cast the result from {after.dtype} to {before.dtype}")
+            new = new.astype(before.dtype)
         write(self, new)
         return self
 

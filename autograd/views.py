@@ -46,15 +46,17 @@ def shares_one(primitive: Any, x: Any, options: dict[str, Any]) -> bool:
 def link(view: Any, base: Any, primitive: Any, options: dict[str, Any]) -> None:
     """Make a tensor a view, taken by `primitive` from its base."""
     view._view = base, primitive, *options.values()
-    known = ref(view)
-    if base._views is None:  # nothing is called from here on: no other thread has a turn
-        base._views = [known]
-    else:
-        more(base._views, known)
+    more(base, ref(view))
 
 
-def more(views: list[Any], known: Any) -> None:
-    """Let a base know of one more view; those that are gone are forgotten now and then."""
+def more(base: Any, known: Any) -> None:
+    """Let a base know of one more view: the only one as it is, several in a list, from which those that are gone are
+    taken now and then."""
+    while (views := base._views).__class__ is not list:
+        several = known if views is None else [views, known]
+        if base._views is views:  # nothing is called from here on: no other thread has a turn
+            base._views = several
+            return
     views.append(known)
     count = len(views)
     if count > _FEW and not count & (count - 1) and _forgetting.acquire(blocking=False):
@@ -70,7 +72,8 @@ def family(root: Any) -> list[Any]:
     if root._views is None:
         return found
     for tensor in found:
-        for known in tensor._views or ():
+        views = tensor._views
+        for known in (views,) if views.__class__ is ref else views or ():
             view = known()
             if view is not None:
                 found.append(view)
@@ -102,8 +105,11 @@ def related(tensor: Any) -> bool:
 def leave(tensor: Any) -> None:
     """Cut the ties of a tensor to its base and to its views, which keep their values."""
     if tensor._view is not None:
-        views = tensor._view[0]._views
-        views[next(i for i, known in enumerate(views) if known() is tensor)] = _nobody
+        base = tensor._view[0]
+        if base._views.__class__ is ref:
+            base._views = None
+        else:
+            base._views[next(i for i, known in enumerate(base._views) if known() is tensor)] = _nobody
     for view in family(tensor)[1:]:
         if view._view[0] is tensor:
             view._view = None
@@ -112,8 +118,8 @@ def leave(tensor: Any) -> None:
 
 def write(tensor: Any, new: Any) -> None:
     """Let a tensor become `new`, another of its shape and dtype, and with it its base and all their views."""
-    root = root_of(tensor)
-    members = family(root)
+    root = tensor if tensor._view is None else root_of(tensor)
+    members = (root,) if root._views is None else family(root)
     _permit(root, new, members)
     if len(members) == 1:
         _become(root, new)

@@ -28,7 +28,8 @@ def applied(modules: Sequence[Any], input: Any) -> Any:
     while i < count:
         module = modules[i]
         i += 1
-        if not _plain(module, _CONVS) or getattr(input, "ndim", 0) != module._dims + 2:  # one sample without a batch
+        plain = module.__class__ in _CONVS and _plain(module, _CONVS)
+        if not plain or getattr(input, "ndim", 0) != module._dims + 2:  # one sample without a batch
             input = module(input)
             continue
         rectified = i < count and _plain(modules[i], _RELUS)
