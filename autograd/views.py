@@ -204,9 +204,9 @@ def writable(tensor: Any) -> Any:
     held = tensor._held
     if held.__class__ is not ndarray and not related(tensor):
         return np.array(held)
-    if tensor._view is None is tensor._views and held.base is None and held.flags.writeable:
-        if getrefcount(tensor._held) == 3:  # the slot, the name and the argument: as `alone`, of one without relatives
-            return held
+    single = tensor._view is None is tensor._views and held.base is None and held.flags.writeable
+    if single and getrefcount(tensor._held) == 3:  # the slot, the name and the argument: as `alone`
+        return held
     del held
     root = root_of(tensor)
     if not alone(root):
