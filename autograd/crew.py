@@ -254,7 +254,8 @@ def _launch(kernel: Kernel, parts: int, helpers: Sequence[Helper], last: int, ar
             arguments[name] = arguments[name].memory(last + 1)
     entered = kernel.enter(parts, last + 1, **arguments)
     if CHECK:
-        guarded(kernel.name, *entered, lambda given: _begin(kernel, parts, helpers, last, given))
+        given, spans = entered
+        guarded(kernel.name, given, spans, lambda given: _begin(kernel, parts, helpers, last, given))
     else:
         _begin(kernel, parts, helpers, last, entered)
 
