@@ -166,7 +166,7 @@ class _Native(NamedTuple):
     alone: Callable[..., None]
     lead: Callable[..., None]
     follow: Callable[..., None]
-    owner: Any
+    code: Any  # which owns the memory of these functions
     give_way: int  # the address of the operating system's function for it
 
 
@@ -185,16 +185,16 @@ def _native() -> _Native:
         pauses="\n  ".join(["call void @llvm.x86.sse2.pause()"] * 16 * x86),
     )
     arguments = {"alone": 3, "lead": 6, "follow": 4}
-    owner, addresses = compiled(lambda: text, [*arguments], text)
+    code = compiled(lambda: text, [*arguments], text)
     alone, lead, follow = (
         ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(at)
-        for count, at in zip(arguments.values(), addresses, strict=True)
+        for count, at in zip(arguments.values(), code.addresses, strict=True)
     )
     words = np.zeros(_OF_THREADS + 2 * _LINE * MOST, np.int64)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: words.fill(0))
     Helper.idle, Helper.called = _idle, _call
-    return _Native(words, alone, lead, follow, owner, at)
+    return _Native(words, alone, lead, follow, code, at)
 
 
 def _called(helper: Helper) -> int:

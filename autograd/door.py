@@ -12,8 +12,10 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
+import re
 from array import array
 from collections.abc import Callable, Mapping
+from keyword import kwlist
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -28,6 +30,7 @@ CHECK = int(os.environ.get("PULLBACK_CHECK") or 0)  # 1: between guard pages (se
 
 _from_buffer: Any = ctypes.c_char.from_buffer
 _addressof = ctypes.addressof
+_NAME = re.compile(r"\b[A-Za-z_]\w*")
 
 
 class LaunchError(RuntimeError):
@@ -169,7 +172,7 @@ class _Statement(NamedTuple):
 
     target: str
     value: str
-    names: frozenset[str]  # in the value
+    names: frozenset[str]  # in the value, and some words besides
 
 
 class Door:
@@ -200,11 +203,11 @@ class Door:
                 self._add("", f"{meet} and _overlap(_where_{m}, _where_{n})")
 
     def _add(self, target: str, value: str) -> None:
-        self.statements.append(_Statement(target, value, frozenset(compile(value, self.name, "eval").co_names)))
+        self.statements.append(_Statement(target, value, frozenset(_NAME.findall(value))))
 
     def _demand(self, formula: str) -> None:
-        names = {*compile(formula, self.name, "eval").co_names}
-        found = ", ".join(f"{n!r}: {n}" for n in sorted(names))
+        names = sorted({*_NAME.findall(formula)}.difference(kwlist))
+        found = ", ".join(f"{n!r}: {n}" for n in names)
         self._add("", f"({formula}) or _formula(_name, {formula!r}, {{{found}}})")
 
     def _enter(self, n: str, a: Pointer, dtype: Any) -> None:
@@ -240,17 +243,14 @@ class Door:
         If there are to be guard pages, also what there is to guard: of each array its position, address, begin and end.
         """
         given = [n for n in self.arguments if n not in fixed]
-        unknown = {"parts", "threads", *given}
-        scope, lines = {**self.scope, **fixed}, []
+        unknown, now, later = {"parts", "threads", *given}, [], []
         for target, value, names in self.statements:
-            if names & unknown:
+            known = unknown.isdisjoint(names)
+            (now if known else later).append(f"{target} = {value}" if target else value)
+            if target and not known:
                 unknown.add(target)
-                lines.append(f"{target} = {value}" if target else value)
-            else:
-                found = eval(value, scope)
-                if target:
-                    scope[target] = found
         values = f"_array('q', ({', '.join(f'_at_{n}' if n in self.pointers else n for n in self.arguments)},))"
+        scope = {**self.scope, **fixed}
         if CHECK:
             scope["_pointers"] = self.pointers
             spans = (
@@ -260,5 +260,5 @@ class Door:
             )
             values += f", ({', '.join(spans)},)"
         head = f"def {self.name}(parts, threads{', *, ' * bool(given)}{', '.join(given)}):"
-        exec("\n    ".join([head, *lines, f"return {values}"]), scope)
+        exec("\n".join([*now, "\n    ".join([head, *later, f"return {values}"])]), scope)
         return scope[self.name]

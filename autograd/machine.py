@@ -14,7 +14,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -310,18 +310,23 @@ class Code:
         return str(self.module)
 
 
-class Kernel(NamedTuple):
+class Kernel:
     """Machine code that does the parts of some work (see `crew.run`)."""
 
-    name: str
-    owner: Any  # of the code
-    address: int
-    door: Door
-    enter: Callable[..., Any]  # checks the arguments (see `Door.opened`)
+    def __init__(self, name: str, code: Loaded, door: Door) -> None:
+        self.name, self.code, self.door = name, code, door
+        (self.address,) = code.addresses
+
+    @functools.cached_property
+    def enter(self) -> Callable[..., Any]:
+        """What checks the arguments (see `Door.opened`)."""
+        return self.door.opened()
 
     def fixed(self, **arguments: Any) -> Kernel:
         """The same, for calls with the other arguments alone; these are checked here."""
-        return self._replace(enter=self.door.opened(**arguments))
+        same = Kernel(self.name, self.code, self.door)
+        same.enter = self.door.opened(**arguments)
+        return same
 
 
 def kernel(
@@ -346,10 +351,9 @@ def kernel(
                 build(code, *parameters)
                 return code.text()
 
-            owner, (at,) = compiled(text, [name], build, np.dtype(dtype).str, *parameters)
+            code = compiled(text, [name], build, np.dtype(dtype).str, *parameters)
             known = {"lanes": lanes(dtype), **dict(zip(names, parameters, strict=True))}
-            door = Door(name, given, requires, dtype, known)
-            return Kernel(name, owner, at, door, door.opened())
+            return Kernel(name, code, Door(name, given, requires, dtype, known))
 
         functools.update_wrapper(made, build)
         return made
