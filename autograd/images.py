@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import functools
 import mmap
-import os
 import platform
 import re
 import struct
@@ -76,9 +75,9 @@ def assembled(text: str, names: Sequence[str]) -> bytes:
 
 def _image(binding: Any, target: Any, parsed: Any, names: Sequence[str]) -> bytes:
     """A module as an image; nothing if it refers to what lies elsewhere, or by address."""
-    code = re.sub(r"(?m)^\s*\.section\s+\.rodata.*$", "", target.emit_assembly(parsed))  # constants beside their function
-    places = "".join(f".quad {name} - image\n" for name in names)
-    whole = f'.text\n.p2align 6\nimage:\n.ascii "{_MARK.decode()}"\n{places}{code}'
+    code = re.sub(r"(?m)^\s*\.section\s+\.rodata.*$", "", target.emit_assembly(parsed))  # constants beside the code
+    places = "".join(f".quad {name} - .Limage\n" for name in names)
+    whole = f'.text\n.p2align 6\n.Limage:\n.ascii "{_MARK.decode()}"\n{places}{code}'
     quoted = re.sub(r'[\\"\n]', lambda found: f"\\{ord(found[0]):02X}", whole)
     made = binding.ObjectFileRef.from_data(target.emit_object(binding.parse_assembly(f'module asm "{quoted}"')))
     sections = {section.name(): section.data() for section in made.sections() if section.size()}

@@ -363,12 +363,7 @@ def kernel(
 
 def compiled(text: Callable[[], str], names: Sequence[str], *key: Any) -> Loaded:
     """The functions of a module that `text` gives in LLVM's language: from the disk, if it is there by this key."""
-    name = _name(key)
-    code = code_cache.read(name) if name else None
-    if code is None:
-        code = assembled(text(), names)
-        if name:
-            code_cache.write(name, code)
+    code = code_cache.kept(_name(key), lambda: assembled(text(), names))
     return loaded(code, names)
 
 
@@ -379,8 +374,7 @@ def _name(key: tuple[Any, ...]) -> bytes:
     package = sys.modules[__name__.partition(".")[0]]
     versions = package.__version__, llvmlite.__version__, sys.platform, platform.machine(), sys.maxsize
     try:
-        made_by = code_cache.sources(os.path.dirname(__file__))
-        return repr((versions, cpu(), registers(), made_by, *map(_described, key))).encode()
+        return code_cache.key(versions, cpu(), registers(), *map(_described, key))
     except (OSError, TypeError):
         return b""
 
