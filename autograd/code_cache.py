@@ -13,8 +13,10 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
-__all__ = ["read", "sources", "write"]
+__all__ = ["kept", "key", "read", "sources", "write"]
 
 _MOST = 64 << 20  # bytes; beyond, what was used least recently goes
 _KIND = ".code"
@@ -59,6 +61,25 @@ def write(key: bytes, code: bytes) -> None:
             os.unlink(beside)
             raise
         _trim(os.path.dirname(path))
+
+
+def kept(key: bytes, make: Callable[[], bytes]) -> bytes:
+    """What was written for a key, or else what `make` gives, which is written for the next time; an empty key has
+    nothing."""
+    code = read(key) if key else None
+    if code is None:
+        code = make()
+        if key:
+            write(key, code)
+    return code
+
+
+def key(*words: Any) -> bytes:
+    """A key of what has one form in all processes, and of the sources beside this file; empty if these have changed."""
+    try:
+        return repr((sources(os.path.dirname(__file__)), *words)).encode()
+    except OSError:
+        return b""
 
 
 @functools.cache

@@ -166,7 +166,7 @@ class _Native(NamedTuple):
     alone: Callable[..., None]
     lead: Callable[..., None]
     follow: Callable[..., None]
-    engine: Any
+    code: Any  # which owns the memory of these functions
     give_way: int  # the address of the operating system's function for it
 
 
@@ -184,21 +184,21 @@ def _native() -> _Native:
         CALLED=_OF_THREADS + _LINE,
         pauses="\n  ".join(["call void @llvm.x86.sse2.pause()"] * 16 * x86),
     )
-    engine = compiled(lambda: text, text)
     whole, given = ctypes.c_int64, ctypes.c_char_p
+    arguments = {
+        "alone": (whole, given, whole),
+        "lead": (whole, whole, given, whole, whole, whole),
+        "follow": (whole,) * 4,
+    }
+    code = compiled(lambda: text, [*arguments], text)
     alone, lead, follow = (
-        ctypes.CFUNCTYPE(None, *kinds)(engine.get_function_address(name))
-        for name, kinds in (
-            ("alone", (whole, given, whole)),
-            ("lead", (whole, whole, given, whole, whole, whole)),
-            ("follow", (whole,) * 4),
-        )
+        ctypes.CFUNCTYPE(None, *kinds)(at) for kinds, at in zip(arguments.values(), code.addresses, strict=True)
     )
     words = np.zeros(_OF_THREADS + 2 * _LINE * MOST, np.int64)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: words.fill(0))
     Helper.idle, Helper.called = _idle, _call
-    return _Native(words, alone, lead, follow, engine, at)
+    return _Native(words, alone, lead, follow, code, at)
 
 
 def _called(helper: Helper) -> int:

@@ -11,13 +11,19 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import marshal
 import os
-from collections.abc import Callable, Mapping
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from keyword import kwlist
 from struct import Struct
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy import ndarray
+
+from . import code_cache
 
 __all__ = [
     "Door", "LaunchError", "OverlapError", "address", "in_place", "integer", "natural", "per_thread", "positive",
@@ -28,6 +34,7 @@ CHECK = int(os.environ.get("PULLBACK_CHECK") or 0)  # 1: between guard pages (se
 
 _from_buffer: Any = ctypes.c_char.from_buffer
 _addressof = ctypes.addressof
+_NAME = re.compile(r"\b[A-Za-z_]\w*")
 
 
 class LaunchError(RuntimeError):
@@ -164,91 +171,74 @@ def _refuse_overlap(where: _Where, other: _Where) -> NoReturn:
     where.refuse("memory of its own", f"written, and meets {other.name}", OverlapError)
 
 
-class _Statement(NamedTuple):
-    """target = value, or a check."""
-
-    target: str
-    value: str
-    names: frozenset[str]  # in the value
-    fits: str = ""  # what is true of arrays as they are as a rule, whose address is asked for without a call
-
-    def lines(self) -> list[str]:
-        assigned = f"{self.target} = {self.value}" if self.target else self.value
-        if not self.fits:
-            return [assigned]
-        address = f"{self.target} = _addressof(_from_buffer({self.fits.partition('.')[0]}))"
-        return [
-            f"if {self.fits}:",
-            f"    try: {address}",
-            f"    except (TypeError, ValueError): {assigned}",
-            f"else: {assigned}",
-        ]
+# `_read` or `_written` of an array as most are, written out: a call less
+_QUICK = """if {n}.__class__ is _ndarray and {n}.dtype is _dtype_{n} and {n}.size >= _size_{n}:
+        try: _begin_{n} = _addressof(_from_buffer({n}))
+        except (TypeError, ValueError): {line}
+    else: {line}"""
 
 
 class Door:
     """What checks the arguments of one kernel. Formulas may name `known` things besides the arguments."""
 
     def __init__(self, name: str, arguments: Arguments, requires: str, dtype: Any, known: Mapping[str, Any]) -> None:
-        self.name, self.arguments = name, arguments
-        self.scope: dict[str, Any] = {**known, "_pack": Struct(f"{len(arguments)}q").pack, "_name": name}
-        self.scope |= {"_ndarray": ndarray, "_addressof": _addressof, "_from_buffer": _from_buffer}
-        self.scope |= {"_read": _read, "_written": _written, "_matrix": _matrix, "_integer": _integer}
-        self.scope |= {"_formula": _refuse_formula, "_place": _refuse_place, "_overlap": _refuse_overlap}
-        self.statements: list[_Statement] = []
+        self.name, self.arguments, self.requires = name, arguments, requires
         self.pointers = {n: a for n, a in arguments.items() if isinstance(a, Pointer)}
         self.written = [n for n, a in self.pointers.items() if a.written and not a.in_place]
-        for n, a in arguments.items():
+        self.dtypes = {n: np.dtype(dtype if a.kind == "number" else a.kind) for n, a in self.pointers.items()}
+        self.scope: dict[str, Any] = {**known, "_name": name, "_pointers": self.pointers}
+        self.scope |= {"_pack": Struct(f"{len(arguments)}q").pack, "_ndarray": ndarray}
+        self.scope |= {"_addressof": _addressof, "_from_buffer": _from_buffer}
+        self.scope |= {"_read": _read, "_written": _written, "_matrix": _matrix, "_integer": _integer}
+        self.scope |= {"_formula": _refuse_formula, "_place": _refuse_place, "_overlap": _refuse_overlap}
+        self.scope |= {f"_where_{n}": _Where(name, n, self.dtypes.get(n)) for n in arguments}
+        self.scope |= {f"_dtype_{n}": dtype for n, dtype in self.dtypes.items()}
+
+    def _statements(self) -> Iterator[tuple[str, str]]:
+        """What an opened door does: (target, value), or ("", check)."""
+        for n, a in self.arguments.items():
             if isinstance(a, Integer):
-                self.scope[f"_where_{n}"] = _Where(name, n, None)
-                self._add(
-                    n, f"{n} if {n}.__class__ is int and {n} >= {a.least} else _integer({n}, {a.least}, _where_{n})"
-                )
-        if requires:
-            self._demand(requires)
+                yield n, f"{n} if {n}.__class__ is int and {n} >= {a.least} else _integer({n}, {a.least}, _where_{n})"
+        if self.requires:
+            yield self._demand(self.requires)
         for n, a in self.pointers.items():
-            self._enter(n, a, np.dtype(dtype if a.kind == "number" else a.kind))
+            yield from self._enter(n, a, self.dtypes[n].itemsize)
         for (m, a), (n, b) in itertools.combinations(self.pointers.items(), 2):
             if a.written or b.written:
                 m, n = (m, n) if a.written else (n, m)
                 other = f" and _begin_{m} != _begin_{n}" * (a.in_place or b.in_place)
                 meet = f"_begin_{m} < _end_{n} and _begin_{n} < _end_{m}{other}"
-                self._add("", f"{meet} and _overlap(_where_{m}, _where_{n})")
+                yield "", f"{meet} and _overlap(_where_{m}, _where_{n})"
 
-    def _add(self, target: str, value: str, fits: str = "") -> None:
-        names = frozenset(compile(value, self.name, "eval").co_names)
-        self.statements.append(_Statement(target, value, names, fits))
+    def _demand(self, formula: str) -> tuple[str, str]:
+        names = sorted({*_NAME.findall(formula)}.difference(kwlist))
+        found = ", ".join(f"{n!r}: {n}" for n in names)
+        return "", f"({formula}) or _formula(_name, {formula!r}, {{{found}}})"
 
-    def _demand(self, formula: str) -> None:
-        names = {*compile(formula, self.name, "eval").co_names}
-        found = ", ".join(f"{n!r}: {n}" for n in sorted(names))
-        self._add("", f"({formula}) or _formula(_name, {formula!r}, {{{found}}})")
-
-    def _enter(self, n: str, a: Pointer, dtype: Any) -> None:
+    def _enter(self, n: str, a: Pointer, item: int) -> Iterator[tuple[str, str]]:
         """Check an array and take its address."""
-        self.scope |= {f"_dtype_{n}": dtype, f"_where_{n}": _Where(self.name, n, dtype)}
         if a.steps[0]:
-            self._add(f"_shape_{n}", f"({', '.join(a.shape)})")
-            self._add(f"_strides_{n}", f"({', '.join(f'({s}) * {dtype.itemsize}' for s in a.steps)})")
-            self._add(f"_at_{n}", f"_matrix({n}, _dtype_{n}, _shape_{n}, _strides_{n}, _where_{n})")
+            yield f"_shape_{n}", f"({', '.join(a.shape)})"
+            yield f"_strides_{n}", f"({', '.join(f'({s}) * {item}' for s in a.steps)})"
+            yield f"_at_{n}", f"_matrix({n}, _dtype_{n}, _shape_{n}, _strides_{n}, _where_{n})"
             spans = [f"(_shape_{n}[{i}] - 1) * _strides_{n}[{i}]" for i in range(2)]
             low, high = (" + ".join(f"{f}(0, {span})" for span in spans) for f in ("min", "max"))
-            self._add(f"_low_{n}", low)
-            self._add(f"_high_{n}", f"{high} + {dtype.itemsize}")
-            self._add(f"_begin_{n}", f"_at_{n} + _low_{n}")
-            self._add(f"_end_{n}", f"_at_{n} + _high_{n}")
+            yield f"_low_{n}", low
+            yield f"_high_{n}", f"{high} + {item}"
+            yield f"_begin_{n}", f"_at_{n} + _low_{n}"
+            yield f"_end_{n}", f"_at_{n} + _high_{n}"
             return
-        self._add(f"_need_{n}", a.need)
+        yield f"_need_{n}", a.need
         if a.apart:
-            self._demand(f"_need_{n} <= {a.apart}")
+            yield self._demand(f"_need_{n} <= {a.apart}")
         size = f"(threads - 1) * {a.apart} + _need_{n} if _need_{n} else 0" if a.apart else f"_need_{n}"
         enter = "_written" if a.written else "_read"
-        self._add(f"_size_{n}", size)
-        fits = f"{n}.__class__ is _ndarray and {n}.dtype is _dtype_{n} and {n}.size >= _size_{n}"
-        self._add(f"_begin_{n}", f"{enter}({n}, _dtype_{n}, _size_{n}, _where_{n})", fits)
-        self._add(f"_end_{n}", f"_begin_{n} + _size_{n} * {dtype.itemsize}")
-        self._add(f"_at_{n}", f"_begin_{n}")
-        if dtype.itemsize > 1:
-            self._add("", f"_at_{n} & {dtype.itemsize - 1} and _place(_at_{n}, _where_{n})")
+        yield f"_size_{n}", size
+        yield f"_begin_{n}", f"{enter}({n}, _dtype_{n}, _size_{n}, _where_{n})"
+        yield f"_end_{n}", f"_begin_{n} + _size_{n} * {item}"
+        yield f"_at_{n}", f"_begin_{n}"
+        if item > 1:
+            yield "", f"_at_{n} & {item - 1} and _place(_at_{n}, _where_{n})"
 
     def opened(self, **fixed: Any) -> Callable[..., Any]:
         """The function `(parts, threads, *, ...)` that checks arguments, and gives them as machine code has them, as
@@ -256,26 +246,31 @@ class Door:
 
         If there are to be guard pages, also what there is to guard: of each array its position, address, begin and end.
         """
-        given = [n for n in self.arguments if n not in fixed]
-        unknown = {"parts", "threads", *given}
-        scope, lines = {**self.scope, **fixed}, []
-        for statement in self.statements:
-            if statement.names & unknown:
-                unknown.add(statement.target)
-                lines += statement.lines()
-            else:
-                found = eval(statement.value, scope)
-                if statement.target:
-                    scope[statement.target] = found
+        given, scope = [n for n in self.arguments if n not in fixed], {**self.scope, **fixed}
+        code = code_cache.kept(self._key(given), lambda: marshal.dumps(compile(self._text(given), self.name, "exec")))
+        exec(marshal.loads(code), scope)
+        return scope[self.name]
+
+    def _text(self, given: Sequence[str]) -> str:
+        """The checks of what is not given, and a function that does the others."""
+        unknown, now, later = {"parts", "threads", *given}, list[str](), list[str]()
+        for target, value in self._statements():
+            known = unknown.isdisjoint(_NAME.findall(value))
+            line = f"{target} = {value}" if target else value
+            if not known and value.startswith(("_read(", "_written(")):
+                line = _QUICK.format(n=target.removeprefix("_begin_"), line=line)
+            (now if known else later).append(line)
+            if target and not known:
+                unknown.add(target)
         values = f"_pack({', '.join(f'_at_{n}' if n in self.pointers else n for n in self.arguments)})"
         if CHECK:
-            scope["_pointers"] = self.pointers
-            spans = (
-                f"({i}, _at_{n}, _begin_{n}, _end_{n}, _pointers[{n!r}])"
-                for i, n in enumerate(self.arguments)
-                if n in self.pointers
-            )
+            places = {n: i for i, n in enumerate(self.arguments)}
+            spans = (f"({places[n]}, _at_{n}, _begin_{n}, _end_{n}, _pointers[{n!r}])" for n in self.pointers)
             values += f", ({', '.join(spans)},)"
         head = f"def {self.name}(parts, threads{', *, ' * bool(given)}{', '.join(given)}):"
-        exec("\n    ".join([head, *lines, f"return {values}"]), scope)
-        return scope[self.name]
+        return "\n".join([*now, "\n    ".join([head, *later, f"return {values}"])])
+
+    def _key(self, given: Sequence[str]) -> bytes:
+        """All that the compiled text depends on (see `code_cache`)."""
+        items = [str(dtype) for dtype in self.dtypes.values()]
+        return code_cache.key(sys.version, CHECK > 0, self.name, dict(self.arguments), self.requires, items, given)

@@ -11,14 +11,16 @@ import functools
 import importlib.util
 import inspect
 import os
+import platform
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from . import code_cache
 from .door import Arguments, Door, Integer, Pointer
+from .images import Loaded, assembled, cpu, loaded, registers
 
 _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 _BYTES = {"float": 4, "double": 8, "i8": 1, "i64": 8}
@@ -35,25 +37,6 @@ def available(*arrays: Any) -> bool:
     kinds = {a.dtype for a in given}
     known = _enabled and len(kinds) == 1 and kinds <= _DTYPES
     return known and all(a.__class__ is np.ndarray and a.size and a.flags.aligned for a in given)
-
-
-@functools.cache
-def _cpu() -> tuple[str, str]:
-    """The name and the features of this CPU."""
-    from llvmlite import binding
-
-    return binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
-
-
-@functools.cache
-def registers() -> tuple[int, int]:
-    """The bytes of a vector register of this CPU, and how many of them it has."""
-    from llvmlite import binding
-
-    features = binding.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 64, 32
-    return (32, 16) if features.get("avx") else (16, 32 if features.get("neon") else 16)
 
 
 def lanes(dtype: Any) -> int:
@@ -326,24 +309,24 @@ class Code:
         self.builder.ret_void()
         return str(self.module)
 
-    def compiled(self) -> tuple[Any, int]:
-        """What owns the code, and its address."""
-        engine = loaded(assembled(self.text()))
-        return engine, engine.get_function_address(self.function.name)
 
-
-class Kernel(NamedTuple):
+class Kernel:
     """Machine code that does the parts of some work (see `crew.run`)."""
 
-    name: str
-    engine: Any  # which owns the code
-    address: int
-    door: Door
-    enter: Callable[..., Any]  # checks the arguments (see `Door.opened`)
+    def __init__(self, name: str, code: Loaded, door: Door) -> None:
+        self.name, self.code, self.door = name, code, door
+        (self.address,) = code.addresses
+
+    @functools.cached_property
+    def enter(self) -> Callable[..., Any]:
+        """What checks the arguments (see `Door.opened`)."""
+        return self.door.opened()
 
     def fixed(self, **arguments: Any) -> Kernel:
         """The same, for calls with the other arguments alone; these are checked here."""
-        return self._replace(enter=self.door.opened(**arguments))
+        same = Kernel(self.name, self.code, self.door)
+        same.enter = self.door.opened(**arguments)
+        return same
 
 
 def kernel(
@@ -368,10 +351,9 @@ def kernel(
                 build(code, *parameters)
                 return code.text()
 
-            engine = compiled(text, build, np.dtype(dtype).str, *parameters)
+            code = compiled(text, [name], build, np.dtype(dtype).str, *parameters)
             known = {"lanes": lanes(dtype), **dict(zip(names, parameters, strict=True))}
-            door = Door(name, given, requires, dtype, known)
-            return Kernel(name, engine, engine.get_function_address(name), door, door.opened())
+            return Kernel(name, code, Door(name, given, requires, dtype, known))
 
         functools.update_wrapper(made, build)
         return made
@@ -379,27 +361,20 @@ def kernel(
     return decorate
 
 
-def compiled(text: Callable[[], str], *key: Any) -> Any:
-    """The code of a module that `text` gives in LLVM's language: from the disk, if it is there by this key."""
-    name = _name(key)
-    code = code_cache.read(name) if name else None
-    if code is None:
-        code = assembled(text())
-        if name:
-            code_cache.write(name, code)
-    return loaded(code)
+def compiled(text: Callable[[], str], names: Sequence[str], *key: Any) -> Loaded:
+    """The functions of a module that `text` gives in LLVM's language: from the disk, if it is there by this key."""
+    code = code_cache.kept(_name(key), lambda: assembled(text(), names))
+    return loaded(code, names)
 
 
 def _name(key: tuple[Any, ...]) -> bytes:
     """All that machine code depends on, in the same words in all processes; nothing if there are none."""
     import llvmlite
-    from llvmlite import binding
 
     package = sys.modules[__name__.partition(".")[0]]
-    versions = package.__version__, llvmlite.__version__, binding.llvm_version_info, binding.get_default_triple()
+    versions = package.__version__, llvmlite.__version__, sys.platform, platform.machine(), sys.maxsize
     try:
-        made_by = code_cache.sources(os.path.dirname(__file__))
-        return repr((versions, *_cpu(), registers(), made_by, *map(_described, key))).encode()
+        return code_cache.key(versions, cpu(), registers(), *map(_described, key))
     except (OSError, TypeError):
         return b""
 
@@ -415,30 +390,3 @@ def _described(value: Any) -> Any:
     if getattr(found, "__wrapped__", found) is not value or place.partition(".")[0] != __name__.partition(".")[0]:
         raise TypeError(f"{value!r} may be anything")
     return place, name, code_cache.sources(os.path.dirname(str(sys.modules[place].__file__)))
-
-
-def assembled(text: str) -> bytes:
-    """The object code for this CPU of a module in LLVM's language."""
-    from llvmlite import binding
-
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    cpu, features = _cpu()
-    target = binding.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=3)
-    parsed = binding.parse_assembly(text)
-    passes = binding.create_pass_builder(target, binding.create_pipeline_tuning_options(speed_level=3))
-    passes.getModulePassManager().run(parsed, passes)
-    return target.emit_object(parsed)
-
-
-def loaded(code: bytes) -> Any:
-    """An engine that has object code in memory, ready to be called."""
-    from llvmlite import binding
-
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    target = binding.Target.from_default_triple().create_target_machine()  # an engine frees it, so each has its own
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target)
-    engine.add_object_file(binding.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    return engine

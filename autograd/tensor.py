@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -33,8 +34,13 @@ def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
 
 def unmasked(data: Any) -> None:
     """TypeError for a masked array with masked entries, which would become ordinary numbers."""
-    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+    if isinstance(data, _masked_arrays()) and np.ma.is_masked(data):
         raise TypeError("Tensor: a masked array would lose its mask; give its filled(), or where(mask, ..., ...)")
+
+
+def _masked_arrays() -> Any:
+    """NumPy's class of them; none as long as nobody has imported it, which takes longer than the first Tensor may."""
+    return getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
 
 
 def borrowed(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -78,7 +84,7 @@ def _holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
     if id(x) in around or len(around) > _DEEPEST:
         raise ValueError(f"Tensor: a {type(x).__name__} is a part of itself, or inside more than {_DEEPEST} others")
     kinds = set(map(type, x))
-    if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds):
+    if any(issubclass(kind, _masked_arrays()) for kind in kinds):
         for part in x:
             unmasked(part)
     if not any(issubclass(kind, (list, tuple)) for kind in kinds):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import shutil
 import stat
 import subprocess
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 
 import pullback
-from pullback.autograd import code_cache, crew, elementwise, machine, pooled, summed
+from pullback.autograd import code_cache, crew, door, elementwise, machine, pooled, summed
+from pullback.autograd.door import Door, in_place, natural, positive, reads, writes
 from pullback.autograd.machine import kernel
 from pullback.optim import adam
 
@@ -412,15 +414,16 @@ def test_no_key_for_what_may_be_anything():
     ("owner", "attribute", "value"),
     [
         (pullback, "__version__", "0.0"),
-        (machine, "_cpu", lambda: ("other", machine._cpu()[1])),
-        (machine, "_cpu", lambda: (machine._cpu()[0], "other")),
+        (sys, "platform", "other"),
+        (platform, "machine", lambda: "other"),
+        (machine, "cpu", lambda: "other"),
         (machine, "registers", lambda: (16, 16)),
         (code_cache, "sources", lambda folder: "other"),
     ],
 )
 def test_what_code_depends_on_is_in_its_key(monkeypatch, owner, attribute, value):
-    before, other = name(), value() if attribute == "_cpu" else None
-    monkeypatch.setattr(owner, attribute, (lambda: other) if other else value)
+    before = name()
+    monkeypatch.setattr(owner, attribute, value)
     assert name() not in (before, b"")
 
 
@@ -437,20 +440,30 @@ def test_each_kernel_has_a_key_of_its_own(monkeypatch):
 
 
 @by_llvm
-def test_versions_of_llvm_are_in_the_key(monkeypatch):
-    before = {name()}
-    for owner, attribute in (("llvmlite", "__version__"), ("llvmlite.binding", "llvm_version_info")):
+def test_the_version_of_llvmlite_is_in_the_key(monkeypatch):
+    before = name()
+    monkeypatch.setattr("llvmlite.__version__", "0")
+    assert name() not in (before, b"")
+
+
+def test_what_compiled_checks_depend_on_is_in_their_key(monkeypatch):
+    def made(name="name", x=None, requires="n > 0", dtype="f4", given=("x", "n"), n=natural):
+        return Door(name, {"x": x or reads("n"), "n": n}, requires, dtype, {})._key(given)
+
+    keys = [made(), made("other"), made(requires=""), made(dtype="f8"), made(given=("x",)), made(n=positive)]
+    keys += [made(x=x) for x in (reads("n + 1"), reads("n", "uint8"), writes("n"), in_place("n"))]
+    for owner, attribute, value in ((sys, "version", "0"), (door, "CHECK", 2), (code_cache, "sources", lambda _: "")):
         with monkeypatch.context() as patch:
-            patch.setattr(f"{owner}.{attribute}", "0")
-            before.add(name())
-    assert len(before) == 3
+            patch.setattr(owner, attribute, value)
+            keys.append(made())
+    assert len({*keys, b""}) == len(keys) + 1 and made() == keys[0]
 
 
 @by_llvm
 def test_changed_sources_give_no_key(monkeypatch):
     monkeypatch.setattr(code_cache, "_BEGAN", 0.0)
     code_cache.sources.cache_clear()
-    assert name() == b""
+    assert name() == Door("name", {}, "", "f4", {})._key(()) == b""
     code_cache.sources.cache_clear()
 
 
@@ -461,9 +474,11 @@ PROGRAM = """
     import pullback as pb
     from pullback import optim
     from pullback.autograd import machine
+    from pullback.autograd.door import Door
 
-    built, assembled, made = [], machine.assembled, machine.Code.__init__
-    machine.assembled = lambda text: built.append(text) or assembled(text)
+    built, assembled, made, checks = [], machine.assembled, machine.Code.__init__, Door._text
+    machine.assembled = lambda *args: built.append(args) or assembled(*args)
+    Door._text = lambda *args: built.append(args) or checks(*args)
     machine.Code.__init__ = lambda *args: built.append(args) or made(*args)
     rng = np.random.default_rng(0)
     x, w = (rng.standard_normal(shape).astype("float32") for shape in ((2, 2, 20, 30), (8, 2, 3, 3)))
@@ -474,11 +489,13 @@ PROGRAM = """
     numbers = [float(y.sum()), float(abs(y).sum()), float(p.data @ np.arange(5000))]
     print(len(built), *numbers)
 """
-BUILT = 5  # the convolution, Adam's formula, and the threads' own, which is written down already
+BUILT = (
+    7  # the convolution and Adam's formula, each with its checks, and the threads' own, which is written down already
+)
 
 
 def run(folder, **environment):
-    """How often a process writes code down or assembles it, and what it computes."""
+    """How often a process writes code or checks down or assembles them, and what it computes."""
     command = [sys.executable, "-c", textwrap.dedent(PROGRAM)]
     environment = {**os.environ, "PULLBACK_CACHE": str(folder), **environment}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)

@@ -134,7 +134,9 @@ def lines_written(monkeypatch):
     lengths: list[int] = []
     assembled = machine.assembled
     monkeypatch.setattr(code_cache, "read", lambda key: None)
-    monkeypatch.setattr(machine, "assembled", lambda text: lengths.append(text.count("\n")) or assembled(text))
+    monkeypatch.setattr(
+        machine, "assembled", lambda text, names: lengths.append(text.count("\n")) or assembled(text, names)
+    )
     forget()
     return lengths
 

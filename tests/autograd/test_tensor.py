@@ -1,6 +1,8 @@
 """Tensor: construction, attributes, NumPy's protocols, value semantics, printing, copying."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -251,3 +253,20 @@ def test_backward_adds_to_a_gradient_of_another_dtype_in_its_own() -> None:
     x.grad = Tensor(np.full(3, 1j))
     with pytest.raises(TypeError, match="a gradient of float32 cannot be added to grad of complex128"):
         (2 * x).sum().backward()
+
+
+def test_first_steps_do_not_import_masked_arrays():
+    program = """if True:
+        import sys, numpy as np, pullback as pb
+        before = "numpy.ma" in sys.modules
+        pb.Tensor([1.0, 2.0]), pb.Tensor([np.ones(2)]), pb.Tensor(np.ones(3))
+        pb.max_pool(pb.Tensor(np.ones((1, 1, 4, 4)), requires_grad=True), 2).sum().backward()
+        print(before or "numpy.ma" not in sys.modules)
+        for masked in (np.ma.array([1.0, 2.0], mask=[True, False]), [np.ma.array([1.0], mask=[True])]):
+            try:
+                pb.Tensor(masked)
+            except TypeError as error:
+                print("mask" in str(error))
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True"] * 3
