@@ -94,7 +94,7 @@ def balanced(x: Any, *, axis: int) -> Any:
     return _raised(x, less), powers, less
 
 
-@balanced.vjp("x", "elementwise")
+@balanced.vjp("x")
 def _(g: Any, less: Any) -> Any:
     return _raised(g, less)
 
@@ -105,8 +105,9 @@ balanced.strategy(sample_along)
 @primitive(residuals=["top"])
 def recurrence(s: Any, a: Any, power: Any, *, axis: int) -> Any:
     """The solution of s_k = s_k * 2 ** power_k + a_k s_(k+1) along an axis, as a number times 2 ** top; None is 0."""
+    s = s.astype(np.result_type(s, a), copy=False)
     s, a, power = (None if v is None else np.moveaxis(v, axis, 0) for v in (s, a, power))
-    out, top = (_within_range(_solved, s, a) if power is None else None), None
+    out, top = _within_range(lambda s, a: _solved(_raised(s, power), a), s, a), None
     if out is None:
         out, top = _scaled_recurrence(s, a, power)
         top = np.moveaxis(top, 0, axis)
