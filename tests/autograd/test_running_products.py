@@ -89,7 +89,7 @@ def test_a_tangent_that_is_0_meets_no_product_beyond_the_range(powers):
             tangent = pb.jvp(f, (Tensor(x),), (Tensor(np.eye(len(x))[i]),))[1].item()
             value = exact(x, [len(x) - 1])[i]
             beyond = value > Fraction(float(np.finfo(float).max))
-            assert tangent == (np.inf if beyond else pytest.approx(float(value), rel=1e-14))
+            assert tangent == (np.inf if beyond else pytest.approx(float(value), rel=1e-14, abs=0))
 
 
 @pytest.mark.parametrize("axis", [None, 0, -1, (0, 2), ()])
@@ -102,3 +102,18 @@ def test_tangents_of_products_over_axes(axis, shape):
         expected = np.imag(np.prod(x + 1e-30j * t, axis, keepdims=keepdims)) / 1e-30
         assert tangent.shape == out.shape == expected.shape
         np.testing.assert_allclose(tangent.data, expected, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
+@pytest.mark.parametrize("powers, of_g", [
+    ([200, -200, 150, -250], [-300, 100, 50, 200]),
+    ([120, 150, -200, -150], [0, -250, -200, 250]), ([10, 0, -10, 5], [-300, 300, -290, 300]),
+])  # fmt: skip
+def test_second_derivatives_of_running_products_with_weights_far_apart(powers, of_g):
+    x, g = (1.5 * 10.0 ** np.array(v) for v in (powers, of_g))
+    found = pb.hessian(lambda x: pb.sum(pb.cumprod(x) * g))(Tensor(x)).data
+    for i, j in np.ndindex(4, 4):
+        parts = [[Fraction(float(v)) for v in (g[n], *np.delete(x[: n + 1], [i, j]))] for n in range(max(i, j), 4)]
+        value = sum(map(math.prod, parts)) if i != j else Fraction(0)
+        if value < Fraction(float(np.finfo(float).max)):
+            assert found[i, j] == pytest.approx(float(value), rel=1e-14, abs=0)
