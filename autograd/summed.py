@@ -47,8 +47,15 @@ def _reduce(x: Any, axis: Any, keepdims: bool = False) -> Any:
 
 def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:
     """As `numpy.add.reduce`, for `axis` None or a tuple of numbers that are not negative."""
+    if x.size < _LEAST and x.dtype is not HALF and (x.size < _FEW or _last(x, axis)):
+        return _add(x, axis=axis, keepdims=keepdims)
     y = totals(x, axis, keepdims)
     return y if y.dtype is x.dtype else rounded(y, x.dtype)
+
+
+def _last(x: Any, axis: Any) -> bool:
+    """Whether what is added up lies end to end, so that NumPy adds it up pairwise."""
+    return x.flags.c_contiguous and (axis is None or (axis and axis[0] + len(axis) == x.ndim == axis[-1] + 1))
 
 
 def rounded(y: Any, dtype: Any) -> Any:
