@@ -44,6 +44,7 @@ from .primitive import registry as registry
 from .products import *
 from .profiling import *
 from .reductions import *
+from .running_products import *
 from .segments import *
 from .shaping import *
 from .sorting import *

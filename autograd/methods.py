@@ -20,7 +20,8 @@ from .indexing import getitem, setitem
 from .levels import raw
 from .primitive import Primitive, implements
 from .products import dot, matmul
-from .reductions import cumprod, cumsum, log_softmax, max, mean, min, prod, softmax, sum
+from .reductions import cumsum, log_softmax, max, mean, min, softmax, sum
+from .running_products import cumprod, prod
 from .shaping import copy, matrix_transpose, ravel, reshape, squeeze, swapaxes, transpose
 from .sorting import argsort, choose, partition, sort, take
 from .statistics import std, var

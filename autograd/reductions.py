@@ -10,16 +10,16 @@ import numpy as np
 
 from .batching import computed
 from .elementwise import add as plus
-from .elementwise import logaddexp, maximum, minimum, multiply
+from .elementwise import logaddexp, maximum, minimum
 from .half import by_single
 from .primitive import implements, linear, primitive
-from .shaping import axes_of, broadcast_to, concatenate, expand_dims, inverse
+from .shaping import axes_of, broadcast_to, concatenate, expand_dims
 from .summed import rounded, summed, totals
-from .tensor import Tensor, carried, floating, lift, values_of
+from .tensor import carried, floating, lift, values_of
 
 __all__ = [
-    "amax", "amin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "log_softmax", "logsumexp", "max", "mean",
-    "min", "nanmax", "nanmin", "prod", "ptp", "softmax", "sum",
+    "amax", "amin", "cumsum", "cumulative_sum", "log_softmax", "logsumexp", "max", "mean", "min", "nanmax", "nanmin",
+    "ptp", "softmax", "sum",
 ]  # fmt: skip
 
 
@@ -33,27 +33,27 @@ def _kept(reduced: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     return reduced if keepdims or not reduced.ndim else expand_dims(reduced, axis)
 
 
-def _count(shape: tuple[int, ...], axis: tuple[int, ...]) -> int:
+def count_of(shape: tuple[int, ...], axis: tuple[int, ...]) -> int:
     return math.prod(shape[a] for a in axis)
 
 
-def _sample(draw: Any, **entries: Any) -> Any:
+def sample(draw: Any, **entries: Any) -> Any:
     x = draw.array(**entries)
     return (x,), {"axis": draw.axes(x.ndim), "keepdims": draw.flag()}
 
 
 def _nonempty(draw: Any) -> Any:
-    return _sample(draw, shape=draw.shape(min_side=1), distinct=True)
+    return sample(draw, shape=draw.shape(min_side=1), distinct=True)
 
 
-def _in_dtype(out: Any, dtype: Any) -> Any:
+def in_dtype(out: Any, dtype: Any) -> Any:
     """A result in the dtype asked for (None: its own): small integers are added up in larger ones."""
     return out if dtype is None or out.dtype == dtype else out.astype(dtype)
 
 
 def started(initial: Any, dtype: Any) -> Any:
     """What a reduction begins with, in its dtype, unless that would end a derivative."""
-    return initial if carried(initial) and dtype.kind not in "fc" else _in_dtype(lift(initial), dtype)
+    return initial if carried(initial) and dtype.kind not in "fc" else in_dtype(lift(initial), dtype)
 
 
 def _named(form: Any, made: Any) -> Any:
@@ -62,7 +62,7 @@ def _named(form: Any, made: Any) -> Any:
     return form
 
 
-def _reduction(
+def reduction(
     made: Any,
     *numpy_functions: Any,
     combine: Any = None,
@@ -96,8 +96,8 @@ def _reduction(
             x = np.where(where, x, started(start, x.dtype) if neutral is None else start)
         if dtype is not None:
             x = x.astype(dtype)
-        nothing = initial is not None and not _count(x.shape, axes)
-        out = _in_dtype((sum if nothing else made).apply(x, axis=axes, keepdims=bool(keepdims)), dtype)
+        nothing = initial is not None and not count_of(x.shape, axes)
+        out = in_dtype((sum if nothing else made).apply(x, axis=axes, keepdims=bool(keepdims)), dtype)
         if initial is None:
             return out
         return plus(out, started(initial, out.dtype)) if nothing else combine(out, started(initial, out.dtype))
@@ -107,7 +107,7 @@ def _reduction(
     return made.public(form)
 
 
-def _ufunc_reduce(ufunc: np.ufunc, function: Any) -> None:
+def ufunc_reduce(ufunc: np.ufunc, function: Any) -> None:
     implements((ufunc, "reduce"))(lambda x, axis=0, **options: function(x, axis, **options))
 
 
@@ -122,20 +122,20 @@ def sum(x: Any, *, axis: Any, keepdims: Any) -> Any:
 
 
 sum.vjp("x")(lambda g, x_shape, axis, keepdims: _spread(g, x_shape, axis, keepdims))
-sum.strategy(_sample)
-_reduction(sum, np.sum, combine=plus, neutral=0)
-_ufunc_reduce(np.add, sum)
+sum.strategy(sample)
+reduction(sum, np.sum, combine=plus, neutral=0)
+ufunc_reduce(np.add, sum)
 
 
 @linear("x")
 def mean(x: Any, *, axis: Any, keepdims: Any, correction: float) -> Any:
     """The mean over `axis` (None: over all axes)."""
-    return rounded(totals(x, axis, keepdims) / builtins.max(_count(x.shape, axis) - correction, 0), x.dtype)
+    return rounded(totals(x, axis, keepdims) / builtins.max(count_of(x.shape, axis) - correction, 0), x.dtype)
 
 
 @mean.vjp("x")
 def _(g: Any, x_shape: Any, axis: Any, keepdims: Any, correction: float) -> Any:
-    count = _count(x_shape, axis)
+    count = count_of(x_shape, axis)
     return _spread(g / (builtins.max(count - correction, 0) if count else 1), x_shape, axis, keepdims)
 
 
@@ -153,74 +153,13 @@ def _(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, wh
     if where is not True or x.dtype.kind not in "fc":
         total = sum(x, axis, dtype, keepdims=keepdims, where=where)
         out = total / count_where(where, x.shape, axis, keepdims).astype(total.dtype)
-        return _in_dtype(out, total.dtype)  # of integers if these were asked for
+        return in_dtype(out, total.dtype)  # of integers if these were asked for
     return mean.apply(x, axis=axes_of(axis, x.ndim, "mean"), keepdims=bool(keepdims), correction=0)
 
 
 def count_where(where: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     """How many entries of an array of `shape` are left in a reduction by the mask `where`."""
     return np.sum(np.broadcast_to(values_of(where), shape), axis=axis, keepdims=keepdims)
-
-
-def _constant(function: Any, *args: Any) -> Any:
-    """What a function without derivatives gives, as an array if it is of arrays alone."""
-    out = computed(function, *args)
-    return out if any(isinstance(x, Tensor) for x in args) else out.data
-
-
-def _raised(x: Any, power: Any) -> Any:
-    """x times 2 ** power, by two factors, since one may be out of range where the product is not."""
-    kind = np.finfo(x.dtype)
-    power = np.clip(power, 2 * (kind.minexp - kind.nmant), 2 * kind.maxexp - 2).astype(np.int32)
-    half = power // 2
-    return x * np.ldexp(kind.dtype.type(1), half) * np.ldexp(kind.dtype.type(1), power - half)
-
-
-def _running(x: Any) -> Any:
-    """The exponents of 2 next to the running products along the first axis of what is neither 0 nor infinite."""
-    x = x.astype(np.result_type(x.dtype, np.float64))
-    with np.errstate(divide="ignore"):
-        logs = np.log2(np.abs(x)) if x.dtype.kind == "f" else np.log(x).real / np.log(2)
-    return np.rint(np.cumsum(np.where(np.isfinite(logs), logs, 0), axis=0)).astype(np.int64)
-
-
-def _scaled(x: Any) -> tuple[Any, Any, Any]:
-    """x * 2 ** -each, of which neighbours have products from 1/2 to 2 or 0; the running sums of `each`; and `each`."""
-    powers = _constant(_running, x)
-    each = powers - np.concatenate([np.zeros_like(powers[:1]), powers[:-1]])
-    return _raised(x, -each), powers, each
-
-
-def _before(x: Any) -> Any:
-    """The products of all that comes before each entry along the first axis."""
-    return np.concatenate([np.ones_like(x[:1]), np.cumprod(x[:-1], axis=0)])
-
-
-@primitive
-def prod(x: Any, *, axis: Any, keepdims: Any) -> Any:
-    """The product over `axis` (None: over all axes); zeros among the entries do no harm to its gradient.
-
-    >>> x = Tensor([2.0, 0.0, 3.0], requires_grad=True)
-    >>> prod(x).backward()
-    >>> x.grad
-    Tensor([0., 6., 0.])
-    """
-    return np.multiply.reduce(x, axis=axis, keepdims=keepdims)
-
-
-@prod.vjp("x")
-def _(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
-    order = (*axis, *(a for a in range(x.ndim) if a not in axis))
-    moved = np.transpose(x, order)
-    rows, powers, each = _scaled(np.reshape(moved, (_count(x.shape, axis), *moved.shape[len(axis) :])))
-    others = _before(rows) * np.flip(_before(np.flip(rows, 0)), 0)
-    g = np.reshape(g, moved.shape[len(axis) :])
-    return np.transpose(np.reshape(_raised(g * others, powers[-1:] - each), moved.shape), inverse(order))
-
-
-prod.strategy(_sample)
-_reduction(prod, np.prod, combine=multiply, neutral=1)
-_ufunc_reduce(np.multiply, prod)
 
 
 def _share(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
@@ -252,8 +191,8 @@ for _made, _numpy_functions, _ufunc, _combine in (
     (nanmax, (np.nanmax,), np.fmax, maximum),
     (nanmin, (np.nanmin,), np.fmin, minimum),
 ):
-    _reduction(_made, *_numpy_functions, combine=_combine)
-    _ufunc_reduce(_ufunc, _made)
+    reduction(_made, *_numpy_functions, combine=_combine)
+    ufunc_reduce(_ufunc, _made)
 
 
 @implements(np.ptp)
@@ -290,8 +229,8 @@ def _(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
     return _kept(g, axis, keepdims) * share
 
 
-logsumexp.strategy(_sample)
-_reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=floating, decorate=by_single)
+logsumexp.strategy(sample)
+reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=floating, decorate=by_single)
 implements((np.logaddexp, "reduce"))(lambda x, axis=0, **options: logsumexp(floating(x, np.float16), axis, **options))
 _unweighted = logsumexp.form
 
@@ -338,11 +277,11 @@ def _along(made: Any) -> Any:
         (axis,) = axes_of(axis, x.ndim, made.name)
         return made.apply(x, axis=axis)
 
-    made.strategy(_sample_along)
+    made.strategy(sample_along)
     return made.public(by_single(_named(form, made)))
 
 
-def _sample_along(draw: Any) -> Any:
+def sample_along(draw: Any) -> Any:
     x = draw.array(shape=draw.shape(min_dims=1))
     return (x,), {"axis": draw.axis(x.ndim)}
 
@@ -397,18 +336,18 @@ cumsum.vjp("x")(lambda g, axis, reverse: cumsum.apply(g, axis=axis, reverse=not 
 
 @cumsum.strategy
 def _(draw: Any) -> Any:
-    (x,), options = _sample_along(draw)
+    (x,), options = sample_along(draw)
     return (x,), {**options, "reverse": draw.flag()}
 
 
 @cumsum.public
 @implements(np.cumsum)
 def _(x: Any, axis: int | None = None, dtype: Any = None, *, reverse: bool = False) -> Any:
-    x, axis = _one_axis(x, axis, dtype, "cumsum")
-    return _in_dtype(cumsum.apply(x, axis=axis, reverse=reverse), dtype)
+    x, axis = one_axis(x, axis, dtype, "cumsum")
+    return in_dtype(cumsum.apply(x, axis=axis, reverse=reverse), dtype)
 
 
-def _one_axis(x: Any, axis: int | None, dtype: Any, name: str) -> tuple[Any, int]:
+def one_axis(x: Any, axis: int | None, dtype: Any, name: str) -> tuple[Any, int]:
     """The array in `dtype` (None: its own) with its axis; None is the axis of the flattened array."""
     x = lift(x)
     if dtype is not None:
@@ -418,83 +357,10 @@ def _one_axis(x: Any, axis: int | None, dtype: Any, name: str) -> tuple[Any, int
     return x, axes_of(axis, x.ndim, name)[0]
 
 
-@primitive
-def cumprod(x: Any, *, axis: int) -> Any:
-    """Running products along `axis` (None: of the flattened array); zeros do no harm to the gradient.
-
-    >>> x = Tensor([2.0, 0.0, 3.0], requires_grad=True)
-    >>> cumprod(x).sum().backward()
-    >>> x.grad
-    Tensor([1., 8., 0.])
-    """
-    return np.multiply.accumulate(x, axis=axis)
-
-
-@cumprod.vjp("x")
-def _(g: Any, x: Any, axis: int) -> Any:
-    """The k-th entry is what comes before it, x_1 ... x_(k-1), times s_k = g_k + x_(k+1) s_(k+1)."""
-    g, x = np.moveaxis(g, axis, 0), np.moveaxis(x, axis, 0)
-    rows, powers, each = _scaled(x)
-    unused = _constant(lambda g: np.flip(np.logical_and.accumulate(np.flip(g == 0, 0), axis=0), 0), g)
-    s, power = _recurrence(g, powers, _finite_where(unused, rows, 1)[1:])
-    return np.moveaxis(_raised(_finite_where(unused, _before(rows), 0) * s, power - each), 0, axis)
-
-
-@cumprod.jvp("x")
-def _(t: Any, x: Any, axis: int) -> Any:
-    """The tangent of the k-th product: t_k times what comes before it, plus x_k times the tangent before."""
-    t, x = np.moveaxis(t, axis, 0), np.moveaxis(x, axis, 0)
-    rows, powers, each = _scaled(x)
-    s, power = _recurrence(*(np.flip(v, 0) for v in (t * _before(rows), -each, rows[1:])))
-    return np.moveaxis(_raised(np.flip(s, 0), np.flip(power, 0) + powers), 0, axis)
-
-
-def _finite_where(unused: Any, x: Any, neutral: int) -> Any:
-    """x, where it is unused without infinities, which the 0 that it meets there would make NaN."""
-    return np.where(np.logical_and(unused, ~np.isfinite(x)), neutral, x)
-
-
-def _recurrence(s: Any, power: Any, a: Any) -> tuple[Any, Any]:
-    """The solution of s_k = s_k + a_k s_(k+1) in doubling steps along the first axis; the s_k are s * 2 ** power."""
-    s, power = _raised(s, -_constant(_exponents, s)), power + _constant(_exponents, s)
-    step = 1
-    while step < len(s):
-        near, far = (s[:-step], power[:-step]), (a * s[step:], power[step:])
-        top = _constant(_largest_power, *near, *far)
-        total = _raised(near[0], near[1] - top) + _raised(far[0], far[1] - top)
-        s, power = np.concatenate([total, s[-step:]]), np.concatenate([top, power[-step:]])
-        a = a[:-step] * a[step:]
-        step *= 2
-    return s, power
-
-
-def _exponents(x: Any) -> Any:
-    return np.frexp(np.abs(x) if x.dtype.kind == "f" else np.maximum(np.abs(x.real), np.abs(x.imag)))[1].astype(
-        np.int64
-    )
-
-
-def _largest_power(x: Any, p: Any, y: Any, q: Any) -> Any:
-    """The larger of two exponents, of 0 only if both numbers are."""
-    both = np.maximum(p, q)
-    return np.where(x == 0, np.where(y == 0, both, q), np.where(y == 0, p, both))
-
-
-cumprod.strategy(_sample_along)
-
-
-@cumprod.public
-@implements(np.cumprod)
-def _(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    x, axis = _one_axis(x, axis, dtype, "cumprod")
-    return _in_dtype(cumprod.apply(x, axis=axis), dtype)
-
-
 implements((np.add, "accumulate"))(lambda x, axis=0, dtype=None: cumsum(x, axis, dtype))
-implements((np.multiply, "accumulate"))(lambda x, axis=0, dtype=None: cumprod(x, axis, dtype))
 
 
-def _cumulative(running: Any, neutral: int, numpy_function: Any) -> Any:
+def cumulative(running: Any, neutral: int, numpy_function: Any) -> Any:
     def form(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
         x = lift(x)
         if axis is None and x.ndim != 1:
@@ -511,5 +377,4 @@ def _cumulative(running: Any, neutral: int, numpy_function: Any) -> Any:
     return implements(numpy_function)(form)
 
 
-cumulative_sum = _cumulative(cumsum, 0, np.cumulative_sum)
-cumulative_prod = _cumulative(cumprod, 1, np.cumulative_prod)
+cumulative_sum = cumulative(cumsum, 0, np.cumulative_sum)

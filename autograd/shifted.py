@@ -21,12 +21,13 @@ _FEW = 32  # windows that a sample should have, for the sake of whole vectors
 _SUMS = 16  # into so many the terms of a weight's gradient are added, before these are
 _PARTS = 8  # of a weight's gradient at least, for threads to share
 _TERMS = 192  # that are added one after another, about, before their sum is added to others
+_CHAINS = 16  # whose sums are added one after another, before the sum of these is, if there are twice as many
 _PANEL = 1 << 16  # bytes of Y that outer products take at a time, to stay in a near cache
 
 
 @kernel(
     "parts * 9 <= entries and channels % groups == 0",
-    **of_rows("longest * (1 + outs * bool(tile))"),
+    **of_rows("longest * (1 + outs * bool(tile)) + height * width * lanes * (levels > 2)"),
     y=writes("samples * groups * outs * windows"),
     w=reads("groups * outs * depth"),
     bias=reads("groups * outs"),
@@ -40,7 +41,7 @@ def _products(
     step: int,
     height: int,
     width: int,
-    several: bool,
+    levels: int,
     rectified: bool,
     tile: tuple[int, ...],
     chosen: bool,
@@ -49,7 +50,8 @@ def _products(
     a time; no less than 0 if rectified, and of tiles of windows the largest, if there is a size for them; if
     wanted also which one was chosen.
 
-    If there are several, so many terms at a time are added up before their sum is added to Y. The results of a sample
+    With two levels so many terms at a time are added up before their sum is added to Y, with three that is added to
+    sums of some of these first. The results of a sample
     that is to be pooled lie in memory of the thread; the lengths of all axes of windows but the first are in a table.
     """
     *rows, y, w, bias, choice, depth, outs, windows, longest, axes, terms = code.arguments
@@ -70,20 +72,39 @@ def _products(
             factors = [code.filled(row[q]) for row in ws]
             return [code.fma(factors[i // width], xs[i % width], sums[i]) for i in range(height * width)]
 
-        def some(first: Value, last: Value) -> None:
+        def group(first: Value) -> None:
+            """Three levels: the sums of some chains are added up in memory of the thread before they are to Y."""
+            last = (first + terms * _CHAINS).if_less(depth, first + terms * _CHAINS, depth)
+            sums = [lines + (code.thread * room + room - (i + 1) * code.lanes) for i in range(height * width)]
+
+            def chain(q: Value) -> None:
+                end, known = (q + terms).if_less(last, q + terms, last), code.first(q - first)
+                totals = code.loop(q, end, 1, term, [code.constant()] * (height * width))
+                for at, total in zip(sums, totals, strict=True):
+                    code.store(at, code.load(at, known, -0.0) + total)
+
+            code.loop(first, last, terms, chain)
+            some(first, last, [code.load(at) for at in sums])
+
+        def some(first: Value, last: Value, summed: list[Value] | None = None) -> None:
             starts, floor = [code.filled(bias[row]) for row in rows for _ in range(width)], code.constant()
-            if several:  # what is there belongs to it from the second time on, and is complete the last time
+            if levels > 1:  # what is there belongs to it from the second time on, and is complete the last time
                 later, complete = code.first(first), code.first((last - depth + 1) * code.lanes)
                 starts = [code.where(later, code.constant(-0.0), start) for start in starts]
                 floor = code.where(complete, floor, code.constant(-math.inf))
-            totals = code.loop(first, last, 1, term, starts)
-            if several:
+            if summed is None:
+                totals = code.loop(first, last, 1, term, starts)
+            else:
+                totals = [total + start for total, start in zip(summed, starts, strict=True)]
+            if levels > 1:
                 known = later if mask is None else later & mask
                 totals = [total + code.load(place, known, -0.0) for total, place in zip(totals, places, strict=True)]
             for place, total in zip(places, totals, strict=True):
                 code.store(place, code.maximum(total, floor) if rectified and not tile else total, mask)
 
-        if several:
+        if levels > 2:
+            code.loop(0, depth, terms * _CHAINS, group)
+        elif levels > 1:
             code.loop(0, depth, terms, lambda q: some(q, (q + terms).if_less(depth, q + terms, depth)))
         else:
             some(0 * code.one, depth)
@@ -302,9 +323,8 @@ def tile_of(outs: int, length: int, lanes: int) -> tuple[int, int]:
 
 
 def chain(terms: int) -> int:
-    """How many terms to add one after another: about `_TERMS`, or more where there would be many sums to be added."""
-    least = max(_TERMS, int(terms**0.6))
-    return -(-terms // max(1, round(terms / least)))
+    """How many terms to add one after another: about `_TERMS`."""
+    return -(-terms // max(1, round(terms / _TERMS)))
 
 
 class _Plan(NamedTuple):
@@ -337,16 +357,18 @@ def _plan(
     out = tuple(n // t for n, t in zip(geo.out, tile, strict=True)) if tile else geo.out
     kept = outs if tile else 0
     rows = rows_of(geo, shape[0], shape[1], groups, dtype.itemsize, tile[0] if tile else 1, kept)
-    height, width = tile_of(outs, rows.longest, registers()[0] // dtype.itemsize)
+    lanes = registers()[0] // dtype.itemsize
+    height, width = tile_of(outs, rows.longest, lanes)
     terms = chain(depth)
+    levels = 3 if depth > 2 * _CHAINS * terms else 2 if depth > terms else 1
     lengths = np.array(geo.out[1:] or (1,), np.int64)
     sizes = {"depth": depth, "outs": outs, "windows": math.prod(out), "longest": rows.longest, "terms": terms}
-    kernel = _products(dtype, rows.step, height, width, terms < depth, rectified, tile, chosen)
+    kernel = _products(dtype, rows.step, height, width, levels, rectified, tile, chosen)
     return _Plan(
         kernel.fixed(**rows.arguments, **sizes, lengths=lengths, **({} if chosen else {"choice": None})),
         rows.blocks,
         (shape[0], weights[0], *out),
-        rows.copied + rows.longest * (1 + kept),
+        rows.copied + rows.longest * (1 + kept) + (height * width * lanes if levels > 2 else 0),
         shape[0] * weights[0] * math.prod(geo.out) * depth / 64,
     )
 

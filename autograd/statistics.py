@@ -14,7 +14,8 @@ from .indexing import getitem
 from .levels import bottom
 from .parts import real
 from .primitive import implements
-from .reductions import count_where, cumprod, cumsum, mean, prod, sum
+from .reductions import count_where, cumsum, mean, sum
+from .running_products import cumprod, prod
 from .shaping import axes_of, broadcast_to, expand_dims, reshape
 from .sorting import between, sort
 from .tensor import apart, floating, lift, values_of

@@ -34,7 +34,7 @@ _MANY = 8  # parts, for threads to share
 _PART = 1 << 14  # numbers, about
 _WIDTH = 4  # vectors that are added at once
 _ROWS, _CHAIN = 1 << 7, 1 << 5  # rows that are added one after another, if there are no others, and else
-_FEW_ROWS, _STRIP = 1 << 4, 1 << 10  # rows and columns at a time in machine code
+_FEW_ROWS, _STRIP = 1 << 3, 1 << 10  # rows and columns at a time in machine code
 _WIDE = 1 << 7  # numbers in a row for which a call of an inner loop pays
 
 
@@ -47,6 +47,9 @@ def _reduce(x: Any, axis: Any, keepdims: bool = False) -> Any:
 
 def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:
     """As `numpy.add.reduce`, for `axis` None or a tuple of numbers that are not negative."""
+    few, all_of_it = x.size < _FEW, axis is None or len(axis) == x.ndim  # as in `totals`, with less about it
+    if (few or (all_of_it and x.size < _LEAST and x.flags.c_contiguous)) and x.dtype is not HALF:
+        return _add(x, axis=axis, keepdims=keepdims)
     y = totals(x, axis, keepdims)
     return y if y.dtype is x.dtype else rounded(y, x.dtype)
 
