@@ -80,18 +80,6 @@ exp_over.vjp("x", "elementwise")(lambda g, x, out, sign: g * (out * ((sign * x -
 
 
 @primitive
-def exp_square_at(y: Any, p: Any) -> Any:
-    """exp(y * y) with the digits that y has lost, from p = erfc(abs(y)), of which y is the inverse."""
-    import scipy.special
-
-    return scipy.special.erfcx(np.abs(y)) / p
-
-
-exp_square_at.vjp("y", "elementwise")(lambda g, y, out: g * (2 * y * out))
-exp_square_at.vjp("p", "elementwise")(lambda g: np.zeros_like(g))  # which only says more of y
-
-
-@primitive
 def erfcx_slope(x: Any, *, order: int) -> Any:
     """The derivative of some order of erfcx, for x > 0 the integral of exp(-t**2 - 2 x t), times 2 / sqrt(pi)."""
     size = size_of(x)
@@ -133,7 +121,7 @@ def ive_slope(x: Any, *, v: float, order: int) -> Any:
 
     total = integral(term, arc(size, math.pi)) / math.pi
     small = size < 1  # where the differences have more digits
-    total = np.where(small, _difference("ive", v, np.where(small, size, 1), order), total)
+    total = np.where(small, _difference(_ive, v, np.where(small, size, 1), order), total)
     return (np.sign(x) * total if (v + order) % 2 else total).astype(np.result_type(x))[()]
 
 
@@ -149,25 +137,38 @@ def kve_slope(x: Any, *, v: float, order: int) -> Any:
         return np.cosh(v * t) * gap**order * np.exp(far * gap)
 
     total = integral(term, 2 * np.arcsinh(np.sqrt(_FAR / 2 / far)))
-    near = _difference("kve", v, np.where(small, size, 0.5), order) * (-1) ** order
+    near = _difference(_kve, v, np.where(small, size, 0.5), order) * (-1) ** order
     return np.where(small, near, total).astype(np.result_type(x))[()]
 
 
-def _difference(name: str, v: float, x: Any, order: int) -> Any:
+def _difference(f: Callable[[Any, int, float], list[Any]], v: float, x: Any, order: int) -> Any:
     """The derivative by x of ive, and but for its sign of kve: a central difference in the order v."""
+    values = f(x, int(v) + order, 0.5**order)
+    weights = [(-1) ** k * math.comb(2 * order, k) for k in range(2 * order + 1)]
+    return sum(weight * values[abs(int(v) + order - k)] for k, weight in enumerate(weights))
+
+
+def _ive(x: Any, top: int, scale: float) -> list[Any]:
     import scipy.special
 
-    f = getattr(scipy.special, name)
-    total = 0
-    for k in range(2 * order + 1):
-        total = total + (-1) ** k * math.comb(2 * order, k) * f(abs(v + order - k), x)
-    return total / 2**order
+    return [scale * scipy.special.ive(v, x) for v in range(top + 1)]
+
+
+def _kve(x: Any, top: int, scale: float) -> list[Any]:
+    """By recurrence: SciPy's overflow before they must."""
+    import scipy.special
+
+    values = [scale * scipy.special.k0e(x), scale * scipy.special.k1e(x)]
+    for v in range(1, top):
+        values.append(values[-2] + 2 * v / x * values[-1])
+    return values
 
 
 erfcx_slope.vjp("x", "elementwise")(lambda g, x, order: g * erfcx_slope.apply(x, order=order + 1))
 dawsn_slope.vjp("x", "elementwise")(lambda g, x, order: g * dawsn_slope.apply(x, order=order + 1))
 ive_slope.vjp("x", "elementwise")(lambda g, x, v, order: g * ive_slope.apply(x, v=v, order=order + 1))
 kve_slope.vjp("x", "elementwise")(lambda g, x, v, order: g * kve_slope.apply(x, v=v, order=order + 1))
+
 
 def _excess(x: Any) -> Any:
     """The slope of log_ndtr at x < 0, plus x: 1 / abs(x) far out."""

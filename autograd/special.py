@@ -23,7 +23,7 @@ from .reductions import log_softmax as log_softmax
 from .reductions import logsumexp as logsumexp
 from .reductions import softmax as softmax
 from .reductions import sum
-from .scaled import dawsn_slope, erfcx_slope, exp_over, exp_square, exp_square_at, hazard, ive_slope, kve_slope
+from .scaled import dawsn_slope, erfcx_slope, exp_over, exp_square, hazard, ive_slope, kve_slope
 from .tensor import as_data, carried, finders, lift
 
 __all__ = [
@@ -111,6 +111,9 @@ def _gammainc_by_a(a: Any, x: Any) -> Any:
     return orders.summed(term, int(top + 12 * top**0.5) + 40, np.ndim(a), a.dtype)
 
 
+_erfcx = _scipy("erfcx")
+
+
 def _exp(scale: float, x: Any) -> Any:
     return exp_square.apply(x, scale=scale)
 
@@ -139,23 +142,34 @@ erfc = _table("erfc", x=lambda g, x: g * (_exp(-1, x) * (-2 / math.sqrt(math.pi)
 erfcx = _table("erfcx", x=lambda g, x, out: g * _erfcx_slope(x, out))
 erfi = _table("erfi", x=lambda g, x: g * (_exp(1, x) * (2 / math.sqrt(math.pi))))
 dawsn = _table("dawsn", x=lambda g, x, out: g * _dawsn_slope(x, out))
-erfinv = _table(
-    "erfinv", (-0.8, 0.8), x=lambda g, x, out: g * (exp_square_at(out, 1 - np.abs(x)) * (math.sqrt(math.pi) / 2))
-)
-erfcinv = _table(
-    "erfcinv",
-    (0.2, 1.8),
-    x=lambda g, x, out: g * (exp_square_at(out, np.where(x < 1, x, 2 - x)) * (-math.sqrt(math.pi) / 2)),
-)
 ndtr = _table("ndtr", x=lambda g, x: g * (_exp(-0.5, x) / math.sqrt(2 * math.pi)))
 log_ndtr = _table("log_ndtr", x=lambda g, x, out: g * _density_over_ndtr(x, out))
-ndtri = _table("ndtri", _UNIT, p=lambda g, p, out: g * _ndtri_slope(p, out))
 
 
-def _ndtri_slope(p: Any, out: Any) -> Any:
-    """sqrt(2 pi) exp(out**2 / 2)."""
-    power = exp_square_at(out * math.sqrt(0.5), 2 * np.where(p < 0.5, p, 1 - p))
-    return power * math.sqrt(2 * math.pi)
+def _inverse(name: str, domain: Any, factor: float, power: Callable[..., Any], scale: float) -> Primitive:
+    """The inverse y of a normal distribution, whose slope is factor * exp(scale * y * y); that by p too, as y has lost
+    digits."""
+    y = _table(name, domain, p=lambda g, p: g * (factor * density(p)))
+    density = elementwise(
+        lambda p: power(np.abs(y.function(p)), p),
+        name=f"{name}_slope",
+        domain=domain,
+        p=lambda g, p, out: g * (2 * scale * factor * out * y(p) * out),
+    )
+    return y
+
+
+erfinv = _inverse("erfinv", (-0.8, 0.8), math.sqrt(math.pi) / 2, lambda y, p: _erfcx(y) / (1 - np.abs(p)), 1)
+erfcinv = _inverse(
+    "erfcinv", (0.2, 1.8), -math.sqrt(math.pi) / 2, lambda y, p: _erfcx(y) / np.where(p < 1, p, 2 - p), 1
+)
+ndtri = _inverse(
+    "ndtri",
+    _UNIT,
+    math.sqrt(2 * math.pi),
+    lambda y, p: _erfcx(y * math.sqrt(0.5)) / (2 * np.where(p < 0.5, p, 1 - p)),
+    0.5,
+)
 
 # Logistic function
 expit = sigmoid
@@ -269,13 +283,28 @@ kl_div = _table(
     "kl_div",
     (_UNIT, (1.1, 3.0)),
     x=lambda g, x, y: g * _log_ratio(x, y),
-    y=lambda g, x, y: g * (1 - x / np.where(x == 0, 1, y)),
+    y=lambda g, x, y: g * np.where(x == 0, 1, (y - x) / np.where(x == 0, 1, y)),
 )
 
 
-def _log_ratio(x: Any, y: Any) -> Any:
-    """log(x / y), and 0 where x is."""
-    return log(np.where(x == 0, 1, x) / np.where(x == 0, 1, y))
+def _log_of_ratio(x: Any, y: Any) -> Any:
+    """log(x / y), also where the quotient overflows and next to 1; 0 where one of them is."""
+    x, y = np.where(x == 0, 1, x), np.where(y == 0, 1, y)
+    near = np.logical_and(x > y / 2, x < 2 * y)
+    with np.errstate(over="ignore", under="ignore"):
+        ratio = x / y
+    whole = np.logical_and(ratio > np.finfo(ratio.dtype).tiny, ratio < np.inf)
+    gap = np.where(near, x - y, 0) / np.where(near, y, 1)
+    return np.where(near, np.log1p(gap), np.where(whole, np.log(np.where(whole, ratio, 1)), np.log(x) - np.log(y)))[()]
+
+
+_log_ratio = elementwise(
+    _log_of_ratio,
+    name="log_ratio",
+    domain=_POSITIVE,
+    x=lambda g, x: g / np.where(x == 0, np.inf, x),
+    y=lambda g, y: -g / np.where(y == 0, np.inf, y),
+)
 
 
 # Bessel functions: the derivative of one is made of those of the neighbouring orders
@@ -367,7 +396,7 @@ j0 = _table("j0", x=lambda g, x: -g * j1(x))
 j1 = _table("j1", x=lambda g, x: g * ((j0(x) - jv(2, x)) / 2))
 y0 = _table("y0", _POSITIVE, x=lambda g, x: -g * y1(x))
 y1 = _table("y1", _POSITIVE, x=lambda g, x: g * ((y0(x) - yv(2, x)) / 2))
-i1 = _table("i1", x=lambda g, x: g * ((i0(x) + iv(2, x)) / 2))
+i1 = _table("i1", x=lambda g, x: g * i0.apply(x, order=2))
 i0e = _table("i0e", x=lambda g, x: g * ive_slope.apply(x, v=0.0, order=1))
 i1e = _table("i1e", x=lambda g, x: g * ive_slope.apply(x, v=1.0, order=1))
 k0 = _table("k0", _POSITIVE, x=lambda g, x: -g * k1(x))

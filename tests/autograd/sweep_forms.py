@@ -4,7 +4,6 @@ import mpmath
 from mpmath import mp, mpf
 
 
-
 def digits(*numbers):
     """As many as leave 50 when, at these numbers, terms cancel that differ by the third power of their size."""
     size = max((abs(mpf(float(x))) for x in numbers if x), default=mpf(1))
@@ -103,12 +102,26 @@ def bessel(f, sign, last, scaled=0):
             return (a * of(n - 1, x) + b * of(n + 1, x)) / 2 + scaled * of(n, x)
 
         def second(x):
-            inner = (a * a * of(n - 2, x) + 2 * a * b * of(n, x) + b * b * of(n + 2, x)) / 4
+            inner = (a * a * of(abs(n - 2), x) + 2 * a * b * of(n, x) + b * b * of(n + 2, x)) / 4
             return inner + scaled * (a * of(n - 1, x) + b * of(n + 1, x)) + scaled**2 * of(n, x)
 
         return first, second
 
     return slopes
+
+
+def scaled(near, n, sign, factor):
+    """For x > 1e4 by the series factor / sqrt(x) * sum of (sign)**k a_k / x**k, whose terms have derivatives."""
+
+    def series(order, x):
+        total, a = mpf(0), mpf(1)
+        for k in range(12):
+            power = -k - mpf(1) / 2
+            total += sign**k * a * x ** (power - order) * (power if order == 1 else power * (power - 1))
+            a *= (4 * n * n - (2 * k + 1) ** 2) / mpf(8 * (k + 1))
+        return factor() * total
+
+    return tuple(lambda x, near=f, order=k + 1: series(order, x) if x > 1e4 else near(x) for k, f in enumerate(near))
 
 
 def even(forms, n, plus=False):
@@ -136,11 +149,13 @@ def gamma_forms():
 
 
 def rgamma_slope(x):
-    return -mp.rgamma(x) * mp.psi(0, x)
+    with mp.workdps(mp.dps + digits(1 / x)):
+        return -mp.rgamma(x) * mp.psi(0, x)
 
 
 def rgamma_curve(x):
-    return mp.rgamma(x) * (mp.psi(0, x) ** 2 - mp.psi(1, x))
+    with mp.workdps(mp.dps + digits(1 / x)):
+        return mp.rgamma(x) * (mp.psi(0, x) ** 2 - mp.psi(1, x))
 
 
 inf = float("inf")
@@ -159,9 +174,7 @@ ONE = {
     ),
     "dawsn": (
         nested(lambda x: 1 - 2 * x * dawsn(x), 1, lambda: 1, 1, lambda x: abs(x) > 1e5),
-        nested(
-            lambda x: -2 * dawsn(x) - 2 * x * (1 - 2 * x * dawsn(x)), 1, lambda: 1, 2, lambda x: abs(x) > 1e5
-        ),
+        nested(lambda x: -2 * dawsn(x) - 2 * x * (1 - 2 * x * dawsn(x)), 1, lambda: 1, 2, lambda x: abs(x) > 1e5),
         -inf,
         inf,
     ),
@@ -184,16 +197,137 @@ ONE = {
     "expi": (lambda x: mp.exp(x) / x, lambda x: mp.exp(x) * (x - 1) / x**2, -inf, inf),
     "exp1": (lambda x: -mp.exp(-x) / x, lambda x: mp.exp(-x) * (x + 1) / x**2, 0, inf),
     "entr": (lambda x: -mp.log(x) - 1, lambda x: -1 / x, 0, inf),
-    "i0": (*even(I(0), 0), -inf, inf),
-    "i1": (*even(I(1), 1), -inf, inf),
-    "i0e": (*even(IE(0), 0), -inf, inf),
-    "i1e": (*even(IE(1), 1), -inf, inf),
-    "k0": (*K(0), 0, inf),
-    "k1": (*K(1), 0, inf),
-    "k0e": (*KE(0), 0, inf),
-    "k1e": (*KE(1), 0, inf),
-    "j0": (*even(J(0), 0), -inf, inf),
-    "j1": (*even(J(1), 1), -inf, inf),
-    "y0": (*Y(0), 0, inf),
-    "y1": (*Y(1), 0, inf),
+    "i0": (*even(I(0), 0), -1e4, 1e4),
+    "i1": (*even(I(1), 1), -1e4, 1e4),
+    "i0e": (*even(scaled(IE(0), 0, -1, lambda: 1 / mp.sqrt(2 * mp.pi)), 0), -inf, inf),
+    "i1e": (*even(scaled(IE(1), 1, -1, lambda: 1 / mp.sqrt(2 * mp.pi)), 1), -inf, inf),
+    "k0": (*K(0), 0, 1e4),
+    "k1": (*K(1), 0, 1e4),
+    "k0e": (*scaled(KE(0), 0, 1, lambda: mp.sqrt(mp.pi / 2)), 0, inf),
+    "k1e": (*scaled(KE(1), 1, 1, lambda: mp.sqrt(mp.pi / 2)), 0, inf),
+    "j0": (*even(J(0), 0), -1e5, 1e5),
+    "j1": (*even(J(1), 1), -1e5, 1e5),
+    "y0": (*Y(0), 0, 1e5),
+    "y1": (*Y(1), 0, 1e5),
+}
+
+
+def one(*_):
+    return mpf(1)
+
+
+def none(*_):
+    return mpf(0)
+
+
+def length(a, b):
+    return mp.sqrt(a * a + b * b)
+
+
+def logistic(x):
+    return 1 / (1 + mp.exp(-x))
+
+
+def flat(x):
+    return 1 / (2 * mp.cosh(x / 2)) ** 2
+
+
+def extremum(sign):
+    share = lambda a, b: mpf(1) / 2 if a == b else mpf(sign * (a - b) > 0)  # noqa: E731
+    return share, lambda a, b: share(b, a), none, none, none
+
+
+LOG2 = mp.log(2)
+every = lambda a, b: True  # noqa: E731
+positive = lambda a, b: a > 0 and b > 0  # noqa: E731
+# name -> the derivatives by a, by b, twice by a, by both, and twice by b, and where the function is
+TWO = {
+    "hypot": (
+        lambda a, b: a / length(a, b),
+        lambda a, b: b / length(a, b),
+        lambda a, b: b * b / length(a, b) ** 3,
+        lambda a, b: -a * b / length(a, b) ** 3,
+        lambda a, b: a * a / length(a, b) ** 3,
+        every,
+    ),
+    "arctan2": (
+        lambda a, b: b / (a * a + b * b),
+        lambda a, b: -a / (a * a + b * b),
+        lambda a, b: -2 * a * b / (a * a + b * b) ** 2,
+        lambda a, b: (a - b) * (a + b) / (a * a + b * b) ** 2,
+        lambda a, b: 2 * a * b / (a * a + b * b) ** 2,
+        every,
+    ),
+    "power": (
+        lambda a, b: b * a ** (b - 1),
+        lambda a, b: a**b * mp.log(a),
+        lambda a, b: b * (b - 1) * a ** (b - 2),
+        lambda a, b: a ** (b - 1) * (1 + b * mp.log(a)),
+        lambda a, b: a**b * mp.log(a) ** 2,
+        lambda a, b: a > 0,
+    ),
+    "divide": (
+        lambda a, b: 1 / b,
+        lambda a, b: -a / b**2,
+        none,
+        lambda a, b: -1 / b**2,
+        lambda a, b: 2 * a / b**3,
+        every,
+    ),
+    "multiply": (lambda a, b: b, lambda a, b: a, none, one, none, every),
+    "logaddexp": (
+        lambda a, b: logistic(a - b),
+        lambda a, b: logistic(b - a),
+        lambda a, b: flat(a - b),
+        lambda a, b: -flat(a - b),
+        lambda a, b: flat(a - b),
+        every,
+    ),
+    "logaddexp2": (
+        lambda a, b: logistic((a - b) * LOG2),
+        lambda a, b: logistic((b - a) * LOG2),
+        lambda a, b: LOG2 * flat((a - b) * LOG2),
+        lambda a, b: -LOG2 * flat((a - b) * LOG2),
+        lambda a, b: LOG2 * flat((a - b) * LOG2),
+        every,
+    ),
+    "fmod": (one, lambda a, b: -mp.sign(a / b) * mp.floor(abs(a / b)), none, none, none, every),
+    "remainder": (one, lambda a, b: -mp.floor(a / b), none, none, none, every),
+    "copysign": (lambda a, b: mp.sign(a) * mp.sign(b), none, none, none, none, every),
+    "maximum": (*extremum(1), every),
+    "minimum": (*extremum(-1), every),
+    "fmax": (*extremum(1), every),
+    "fmin": (*extremum(-1), every),
+    "xlogy": (
+        lambda a, b: mp.log(b),
+        lambda a, b: a / b,
+        none,
+        lambda a, b: 1 / b,
+        lambda a, b: -a / b**2,
+        lambda a, b: b > 0,
+    ),
+    "xlog1py": (
+        lambda a, b: mp.log1p(b),
+        lambda a, b: a / (1 + b),
+        none,
+        lambda a, b: 1 / (1 + b),
+        lambda a, b: -a / (1 + b) ** 2,
+        lambda a, b: b > -1,
+    ),
+    "rel_entr": (
+        lambda a, b: mp.log(a / b) + 1,
+        lambda a, b: -a / b,
+        lambda a, b: 1 / a,
+        lambda a, b: -1 / b,
+        lambda a, b: a / b**2,
+        positive,
+    ),
+    "kl_div": (
+        lambda a, b: mp.log(a / b),
+        lambda a, b: (b - a) / b,
+        lambda a, b: 1 / a,
+        lambda a, b: -1 / b,
+        lambda a, b: a / b**2,
+        positive,
+    ),
 }
