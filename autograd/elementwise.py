@@ -101,8 +101,14 @@ fmod = elementwise(
     np.fmod,
     domain=((0.1, 0.9), (1.0, 3.0)),
     a=lambda g: g,
-    b=lambda g, a, b: -g * np.copysign(np.floor_divide(np.abs(a), np.abs(b)), a * b),
+    b=lambda g, a, b: g * _negated(np.floor_divide(np.abs(a), np.abs(b)), (a < 0) == (b < 0)),
 )
+
+
+def _negated(x: Any, where: Any) -> Any:
+    return np.where(where, -x, x)
+
+
 square = elementwise(np.square, x=lambda g, x: 2 * g * x)
 reciprocal = elementwise(np.reciprocal, domain=_POSITIVE, x=lambda g, out: -g * out * out)
 

@@ -94,7 +94,7 @@ def erfcx_slope(x: Any, *, order: int) -> Any:
 def dawsn_slope(x: Any, *, order: int) -> Any:
     """The derivative of some order of dawsn, for x > 0 the integral of exp(t**2 - 2 x t) from 0 to x."""
     size, root = size_of(x), math.sqrt(_FAR)
-    stop = np.minimum(size, _FAR / (size + np.sqrt(np.maximum(size - root, 0)) * np.sqrt(size + root)))
+    stop = np.minimum(size, _FAR / (np.maximum(size, 1) + np.sqrt(np.maximum(size - root, 0)) * np.sqrt(size + root)))
     at_end = _gaussian(0.0, -2.0, order, -2.0)(np.minimum(size, 40)) * exp_square.function(size, scale=-1.0)
     total = integral(lambda t: (-2 * t) ** order * np.exp(t * (t - 2 * size)), stop) + at_end
     return (total if order % 2 else np.sign(x) * total).astype(np.result_type(x))[()]
