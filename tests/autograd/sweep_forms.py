@@ -96,13 +96,14 @@ def bessel(f, sign, last, scaled=0):
 
     def slopes(n):
         def of(k, x):
-            return (mp.exp(scaled * x) if scaled else 1) * f(k, x)
+            turned = (-1) ** k if k < 0 and a != b else 1  # J and Y of order -k; I and K are even in it
+            return turned * (mp.exp(scaled * x) if scaled else 1) * f(abs(k), x)
 
         def first(x):
             return (a * of(n - 1, x) + b * of(n + 1, x)) / 2 + scaled * of(n, x)
 
         def second(x):
-            inner = (a * a * of(abs(n - 2), x) + 2 * a * b * of(n, x) + b * b * of(n + 2, x)) / 4
+            inner = (a * a * of(n - 2, x) + 2 * a * b * of(n, x) + b * b * of(n + 2, x)) / 4
             return inner + scaled * (a * of(n - 1, x) + b * of(n + 1, x)) + scaled**2 * of(n, x)
 
         return first, second

@@ -23,6 +23,7 @@ ZEROS = {
     "logaddexp2", "arctan2", "power", "rel_entr", "kl_div", "xlog1py", "psi", "gammaln", "loggamma",
 }  # fmt: skip
 FLAT = {"log_expit", "logaddexp", "logaddexp2"}  # second order by the result of sigmoid, to an epsilon of 1
+NOT_MET = {("j1", np.float64), ("y1", np.float64)}  # second order below 1e-100
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 
@@ -112,7 +113,9 @@ def two(name, dtype, count):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", sweep_forms.ONE)
-def test_one_argument(name, dtype):
+def test_one_argument(name, dtype, request):
+    if (name, dtype) in NOT_MET:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="SciPy's jv and yv of order 2 at tiny numbers"))
     one(name, dtype, 8)
 
 
