@@ -57,7 +57,7 @@ def _at(p: tuple[float, ...], b: Any) -> Any:
 
 @primitive
 def power_slope(a: Any, b: Any, *, p: tuple[float, ...], n: int, m: int) -> Any:
-    """p(b) * a**(b - n) * log(a)**m, of which all derivatives of a**b are sums; p has coefficients from the lowest on."""
+    """p(b) * a**(b - n) * log(a)**m, of which derivatives of a**b are sums; p: coefficients, lowest first."""
     power, factor = np.asarray(a ** (b - n)), _at(p, b)
     if power.dtype.kind == "f":
         lost = np.logical_or((b - n) + n != b, np.isinf(power))  # digits of the exponent, or all

@@ -18,7 +18,7 @@ def gauss(scale, factor):
 
 
 def far(sign, factor, order):
-    """The derivative of the series factor * (1 / (2 x) + sign / (4 x**3) + 3 / (8 x**5) + sign 15 / (16 x**7) + ...)."""
+    """The derivative of factor * (1 / (2 x) + sign / (4 x**3) + 3 / (8 x**5) + sign 15 / (16 x**7) + ...)."""
 
     def form(x):
         total = mpf(0)
@@ -91,7 +91,7 @@ def ndtri(p):
 
 
 def bessel(f, sign, last, scaled=0):
-    """Two derivatives of f(n, .), where f' = last f(n - 1) - sign ... f' = (a f(n - 1) + b f(n + 1)) / 2."""
+    """Two derivatives of f(n, .), where f(n)' = (sign f(n - 1) + last f(n + 1)) / 2, times exp(scaled x)."""
     a, b = sign, last
 
     def slopes(n):
