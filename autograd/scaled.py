@@ -200,3 +200,5 @@ for _made in (ive_slope, kve_slope):
             {"v": draw.one_of([0.0, 1.0]), "order": draw.integer(1, 2)},
         )
     )
+for _made in (hazard, excess):
+    _made.strategy(lambda draw: (draw.entries(((-3.0, -0.2),), dtype=np.float64), {}))

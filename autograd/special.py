@@ -409,5 +409,5 @@ for _made in (gamma, loggamma, rgamma, psi):
     _made.strategy(lambda draw: (draw.entries((_POSITIVE,), dtype=np.float64), {}))
 for _made in (jv, yv, iv, kv):  # their orders are real
     _made.strategy(lambda draw: ((lambda v, x: (np.abs(v), x))(*draw.entries((_POSITIVE, _POSITIVE))), {}))
-for _made in (xlogy, xlog1py):
+for _made in (xlogy, xlog1py, _log_ratio):
     _made.strategy(lambda draw: (draw.entries((_POSITIVE, _POSITIVE), dtype=np.float64), {}))
