@@ -68,7 +68,7 @@ def power_slope(a: Any, b: Any, *, p: tuple[float, ...], n: int, m: int) -> Any:
             for _ in range(n):
                 factor = factor / below
             power = np.where(lost, 1, power)
-        factor = np.where(power == 0, 0, factor)  # which may be infinite
+        factor = np.where(power == 0, 0, factor).astype(power.dtype)  # which may be infinite
     if m:
         factor = factor * np.log(np.where(a == 0, 1, a).astype(power.dtype)) ** m
     return (factor * power)[()]
