@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,10 @@ def i0(x: Any, *, order: int) -> Any:
         return np.cos(t) ** order * np.exp(-2 * size * np.sin(t / 2) ** 2) * both
 
     total, root = integral(term, arc(size, np.pi / 2)) / np.pi, np.exp(size / 2)
-    return (np.where(x < 0, (-1) ** order, 1) * (total * root * root)).astype(np.result_type(x))[()]
+    total = np.where(x < 0, (-1) ** order, 1) * (total * root * root)
+    even = order + order % 2
+    first = math.comb(even, even // 2) / 2**even * (x if order % 2 else 1)  # of the series, next to 0 all
+    return np.where(size < 1e-9, first, total).astype(np.result_type(x))[()]
 
 
 sinc.vjp("x", "elementwise")(lambda g, x, order: g * sinc.apply(x, order=order + 1))

@@ -1,6 +1,7 @@
 """Slopes of hypot, arctan2 and power as primitives: closed under differentiation, so that no order cancels or overflows
 in between."""
 
+# mypy: disable-error-code="has-type"
 from __future__ import annotations
 
 from typing import Any
@@ -14,7 +15,8 @@ _POSITIVE = (0.2, 3.0)
 
 def _over_hypot(a: Any, b: Any, twice: bool) -> Any:
     """a / hypot(a, b), or with `twice` over its square; 0 where both are 0."""
-    length, scale = np.hypot(a, b), 1.0
+    length: Any = np.hypot(a, b)
+    scale: Any = 1.0
     if np.any(np.isinf(length)):  # finite at half the size
         scale = np.where(np.isinf(length), 0.5, 1).astype(length.dtype)
         a, b = a * scale, b * scale
@@ -58,7 +60,9 @@ def _at(p: tuple[float, ...], b: Any) -> Any:
 @primitive
 def power_slope(a: Any, b: Any, *, p: tuple[float, ...], n: int, m: int) -> Any:
     """p(b) * a**(b - n) * log(a)**m, of which derivatives of a**b are sums; p: coefficients, lowest first."""
-    power, factor = np.asarray(a ** (b - n)), _at(p, b)
+    factor = _at(p, b)
+    a = np.where(np.logical_and(a == 0, factor == 0), 1, a)  # of which a pole is nothing
+    power = np.asarray(a ** (b - n))
     if power.dtype.kind == "f":
         lost = np.logical_or((b - n) + n != b, np.isinf(power))  # digits of the exponent, or all
         if np.any(lost):

@@ -283,7 +283,17 @@ kl_div = _table(
     "kl_div",
     (_UNIT, (1.1, 3.0)),
     x=lambda g, x, y: g * _log_ratio(x, y),
-    y=lambda g, x, y: g * np.where(x == 0, 1, (y - x) / np.where(x == 0, 1, y)),
+    y=lambda g, x, y: g * np.where(x == 0, 1, _lack(x, np.where(x == 0, 1, y))),
+)
+
+
+# 1 - x / y, with its digits where they are next to each other
+_lack = elementwise(
+    lambda x, y: (y - x) / y,
+    name="lack",
+    domain=(_UNIT, (1.1, 3.0)),
+    x=lambda g, y: -g / y,
+    y=lambda g, x, y: g * (x / y / y),
 )
 
 
