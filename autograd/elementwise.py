@@ -16,6 +16,7 @@ from . import memory
 from .batching import computed
 from .fused import fused
 from .primitive import elementwise, implements, primitive
+from .slopes import cosine, per_square, power_slope
 from .tensor import apart, lift
 
 __all__ = [
@@ -38,10 +39,10 @@ def _zero(g: Any) -> Any:
 
 def _slope(a: Any, b: Any) -> Any:
     """The derivative of a ** b in a; 0 where that has a pole though a ** b has none."""
-    if (b.__class__ is int or b.__class__ is float) and not 0 <= b < 1:
+    if (b.__class__ is int or b.__class__ is float) and not 0 <= b < 1 and (b - 1) + 1 == b:
         return b * a ** (b - 1)
     at_zero = np.logical_and(a == 0, np.logical_and(np.real(b) >= 0, np.real(b) < 1))
-    slope = b * np.where(at_zero, 1, a) ** (b - 1)
+    slope = power_slope.apply(np.where(at_zero, 1, a), b, p=(0, 1), n=1, m=0)
     return slope / divisor(np.where(np.logical_and(at_zero, b != 0), a, 1))
 
 
@@ -74,7 +75,7 @@ power = elementwise(
     ufunc=np.power,
     domain=(_POSITIVE, (-3.0, 3.0)),
     a=lambda g, a, b: g * _slope(a, b),
-    b=lambda g, a, b, out: g * (out * np.log(_base(a, b).astype(out.dtype))),
+    b=lambda g, a, b: g * power_slope.apply(_base(a, b), b, p=(1,), n=0, m=1),
 )
 
 
@@ -100,8 +101,14 @@ fmod = elementwise(
     np.fmod,
     domain=((0.1, 0.9), (1.0, 3.0)),
     a=lambda g: g,
-    b=lambda g, a, b, out: -g * np.rint((a - out) / b),
+    b=lambda g, a, b: g * _negated(np.floor_divide(np.abs(a), np.abs(b)), (a < 0) == (b < 0)),
 )
+
+
+def _negated(x: Any, where: Any) -> Any:
+    return np.where(where, -x, x)
+
+
 square = elementwise(np.square, x=lambda g, x: 2 * g * x)
 reciprocal = elementwise(np.reciprocal, domain=_POSITIVE, x=lambda g, out: -g * out * out)
 
@@ -157,14 +164,14 @@ arctan = elementwise(np.arctan, x=lambda g, x: g / _root(x) / _root(x))
 arctan2 = elementwise(
     np.arctan2,
     domain=_POSITIVE,
-    y=lambda g, y, x: g * _per_square(x, y),
-    x=lambda g, y, x: -g * _per_square(y, x),
+    y=lambda g, y, x: g * per_square(x, y),
+    x=lambda g, y, x: -g * per_square(y, x),
 )
 hypot = elementwise(
     np.hypot,
     domain=_POSITIVE,
-    a=lambda g, a, out: g * (a / divisor(out)),
-    b=lambda g, b, out: g * (b / divisor(out)),
+    a=lambda g, a, b: g * cosine(a, b),
+    b=lambda g, a, b: g * cosine(b, a),
 )
 
 
@@ -181,12 +188,6 @@ def _leg(x: Any) -> Any:
 def _root(x: Any) -> Any:
     """The square root of 1 + x * x, also where the square overflows."""
     return np.sqrt(1 + 1j * x) * np.sqrt(1 - 1j * x) if x.dtype.kind == "c" else np.hypot(x, 1)
-
-
-def _per_square(x: Any, y: Any) -> Any:
-    """x / (x * x + y * y), also where the squares overflow; 0 where both are 0."""
-    length = divisor(np.hypot(x, y))
-    return x / length / length
 
 
 sinh = elementwise(np.sinh, x=lambda g, x: g * np.cosh(x))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .primitive import implements, primitive
+from .scaled import arc, integral, size_of
 from .tensor import lift
 
 __all__ = ["i0", "sinc"]
@@ -38,10 +40,18 @@ def i0(x: Any, *, order: int) -> Any:
     """
     if not order:
         return np.i0(x)
-    top = min(np.fmax.reduce(np.abs(x), axis=None, initial=1), 720)  # beyond which it is infinite
-    cosine = np.cos((np.arange(count := 32 + int(6 * top**0.5) + order) + 0.5) * (np.pi / count))
-    even_or_odd = (np.cosh, np.sinh)[order % 2]  # of exp, what the mean leaves
-    return (even_or_odd(np.multiply.outer(x, cosine)) @ (cosine**order / count)).astype(np.result_type(x))
+    size = size_of(x)
+
+    def term(t: Any) -> Any:  # of t and of pi - t
+        other = -2 * size * np.cos(t)
+        both = -np.expm1(other) if order % 2 else 1 + np.exp(other)
+        return np.cos(t) ** order * np.exp(-2 * size * np.sin(t / 2) ** 2) * both
+
+    total, root = integral(term, arc(size, np.pi / 2)) / np.pi, np.exp(size / 2)
+    total = np.where(x < 0, (-1) ** order, 1) * (total * root * root)
+    even = order + order % 2
+    first = math.comb(even, even // 2) / 2**even * (x if order % 2 else 1)  # of the series, next to 0 all
+    return np.where(size < 1e-9, first, total).astype(np.result_type(x))[()]
 
 
 sinc.vjp("x", "elementwise")(lambda g, x, order: g * sinc.apply(x, order=order + 1))

@@ -7,7 +7,6 @@ gradient.
 # mypy: disable-error-code="has-type"
 from __future__ import annotations
 
-import functools
 import math
 import sys
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from .reductions import log_softmax as log_softmax
 from .reductions import logsumexp as logsumexp
 from .reductions import softmax as softmax
 from .reductions import sum
+from .scaled import dawsn_slope, erfcx_slope, exp_over, exp_square, hazard, ive_slope, kve_slope
 from .tensor import as_data, carried, finders, lift
 
 __all__ = [
@@ -111,21 +111,7 @@ def _gammainc_by_a(a: Any, x: Any) -> Any:
     return orders.summed(term, int(top + 12 * top**0.5) + 40, np.ndim(a), a.dtype)
 
 
-@primitive
-def exp_square(x: Any, *, scale: float) -> Any:
-    """exp(scale * x * x), with the digits that the rounding of the square takes: what is next to x has an exact one."""
-    near = np.where(np.abs(x) < 64, np.rint(x * 16) / 16, x)
-    with np.errstate(invalid="ignore"):  # inf - inf
-        rest = np.where(x == near, 0, (x - near) * (x + near))
-    return np.exp(scale * near * near) * np.exp(scale * rest)
-
-
-exp_square.vjp("x", "elementwise")(lambda g, x, out, scale: g * (2 * scale * x * out))
-
-
-@exp_square.strategy
-def _(draw: Any) -> Any:
-    return (draw.array(),), {"scale": draw.one_of([-1.0, -0.5, 0.5, 1.0])}
+_erfcx = _scipy("erfcx")
 
 
 def _exp(scale: float, x: Any) -> Any:
@@ -134,39 +120,60 @@ def _exp(scale: float, x: Any) -> Any:
 
 def _density_over_ndtr(x: Any, log_ndtr: Any) -> Any:
     """The derivative of log_ndtr: left of 0 by erfcx, where the difference of the logarithms has few digits."""
-    left = math.sqrt(2 / math.pi) / erfcx(np.where(x < 0, x, 0) * -math.sqrt(0.5))
+    low = np.where(x < 0, x, 0)
+    left = math.sqrt(2 / math.pi) / erfcx(low * -math.sqrt(0.5)) if x.dtype.kind == "c" else hazard(low)
     right = _exp(-0.5, np.where(x < 0, 0, x)) * np.exp(-np.where(x < 0, 0, log_ndtr))
     return np.where(x < 0, left, right / math.sqrt(2 * math.pi))
 
 
-_ODD = [float(math.prod(range(1, 2 * k + 2, 2))) for k in range(25)]  # 1, 3, 15, 105, ...
+def _erfcx_slope(x: Any, out: Any) -> Any:
+    if x.dtype.kind == "c":
+        return 2 * x * out - 2 / math.sqrt(math.pi)
+    return erfcx_slope.apply(x, order=1)
 
 
-def _cancelled(x: Any, out: Any, sign: int) -> Any:
-    """2 x * out - 1, where far out this is sign * y + 3 y**2 + sign * 15 y**3 + ... with y = 1 / (2 x * x)."""
-    far = False if x.dtype.kind == "c" else x > 7 if sign < 0 else np.abs(x) > 7
-    y: Any = sign / (2 * np.where(far, x, 7)) / np.where(far, x, 7)
-    total = functools.reduce(lambda total, factor: total * y + factor, reversed(_ODD))
-    return np.where(far, y * total, 2 * np.where(far, 0, x) * out - 1)
+def _dawsn_slope(x: Any, out: Any) -> Any:
+    return 1 - 2 * x * out if x.dtype.kind == "c" else dawsn_slope.apply(x, order=1)
 
 
 # The error function and the normal distribution
 erf = _table("erf", x=lambda g, x: g * (_exp(-1, x) * (2 / math.sqrt(math.pi))))
 erfc = _table("erfc", x=lambda g, x: g * (_exp(-1, x) * (-2 / math.sqrt(math.pi))))
-erfcx = _table(
-    "erfcx", x=lambda g, x, out: g * (_cancelled(x, out * (math.sqrt(math.pi) / 2), -1) * (2 / math.sqrt(math.pi)))
-)
+erfcx = _table("erfcx", x=lambda g, x, out: g * _erfcx_slope(x, out))
 erfi = _table("erfi", x=lambda g, x: g * (_exp(1, x) * (2 / math.sqrt(math.pi))))
-dawsn = _table("dawsn", x=lambda g, x, out: -g * _cancelled(x, out, 1))
-erfinv = _table("erfinv", (-0.8, 0.8), x=lambda g, out: g * (_exp(1, out) * (math.sqrt(math.pi) / 2)))
-erfcinv = _table("erfcinv", (0.2, 1.8), x=lambda g, out: g * (_exp(1, out) * (-math.sqrt(math.pi) / 2)))
+dawsn = _table("dawsn", x=lambda g, x, out: g * _dawsn_slope(x, out))
 ndtr = _table("ndtr", x=lambda g, x: g * (_exp(-0.5, x) / math.sqrt(2 * math.pi)))
 log_ndtr = _table("log_ndtr", x=lambda g, x, out: g * _density_over_ndtr(x, out))
-ndtri = _table("ndtri", _UNIT, p=lambda g, out: g * (_exp(0.5, out) * math.sqrt(2 * math.pi)))
+
+
+def _inverse(name: str, domain: Any, factor: float, power: Callable[..., Any], scale: float) -> Primitive:
+    """The inverse y of a normal distribution, whose slope is factor * exp(scale * y * y); that by p too, as y has lost
+    digits."""
+    y = _table(name, domain, p=lambda g, p: g * (factor * density(p)))
+    density = elementwise(
+        lambda p: power(np.abs(y.function(p)), p),
+        name=f"{name}_slope",
+        domain=domain,
+        p=lambda g, p, out: g * (2 * scale * factor * out * y(p) * out),
+    )
+    return y
+
+
+erfinv = _inverse("erfinv", (-0.8, 0.8), math.sqrt(math.pi) / 2, lambda y, p: _erfcx(y) / (1 - np.abs(p)), 1)
+erfcinv = _inverse(
+    "erfcinv", (0.2, 1.8), -math.sqrt(math.pi) / 2, lambda y, p: _erfcx(y) / np.where(p < 1, p, 2 - p), 1
+)
+ndtri = _inverse(
+    "ndtri",
+    _UNIT,
+    math.sqrt(2 * math.pi),
+    lambda y, p: _erfcx(y * math.sqrt(0.5)) / (2 * np.where(p < 0.5, p, 1 - p)),
+    0.5,
+)
 
 # Logistic function
 expit = sigmoid
-logit = _table("logit", _UNIT, p=lambda g, p: g / (p * (1 - p)))
+logit = _table("logit", _UNIT, p=lambda g, p: g / p / (1 - p))
 log_expit = _table("log_expit", x=lambda g, x: g * sigmoid(-x))
 
 # The gamma function and its kin
@@ -248,8 +255,8 @@ def multigammaln(a: Any, d: int) -> Any:
 
 
 # Integrals
-expi = _table("expi", _POSITIVE, x=lambda g, x: g * (np.exp(x) / x))
-exp1 = _table("exp1", _POSITIVE, x=lambda g, x: -g * (np.exp(-x) / x))
+expi = _table("expi", _POSITIVE, x=lambda g, x: g * exp_over.apply(x, sign=1.0))
+exp1 = _table("exp1", _POSITIVE, x=lambda g, x: -g * exp_over.apply(x, sign=-1.0))
 expn = _of_order("expn", x=lambda g, x, v: -g * expn(v - 1, x))
 
 # Products with logarithms: 0 log 0 is 0, and where x is 0 so is the derivative that has no limit there
@@ -276,13 +283,38 @@ kl_div = _table(
     "kl_div",
     (_UNIT, (1.1, 3.0)),
     x=lambda g, x, y: g * _log_ratio(x, y),
-    y=lambda g, x, y: g * (1 - x / np.where(x == 0, 1, y)),
+    y=lambda g, x, y: g * np.where(x == 0, 1, _lack(x, np.where(x == 0, 1, y))),
 )
 
 
-def _log_ratio(x: Any, y: Any) -> Any:
-    """log(x / y), and 0 where x is."""
-    return log(np.where(x == 0, 1, x) / np.where(x == 0, 1, y))
+# 1 - x / y, with its digits where they are next to each other
+_lack = elementwise(
+    lambda x, y: (y - x) / y,
+    name="lack",
+    domain=(_UNIT, (1.1, 3.0)),
+    x=lambda g, y: -g / y,
+    y=lambda g, x, y: g * (x / y / y),
+)
+
+
+def _log_of_ratio(x: Any, y: Any) -> Any:
+    """log(x / y), also where the quotient overflows and next to 1; 0 where one of them is."""
+    x, y = np.where(x == 0, 1, x), np.where(y == 0, 1, y)
+    near = np.logical_and(x > y / 2, x < 2 * y)
+    with np.errstate(over="ignore", under="ignore"):
+        ratio = x / y
+    whole = np.logical_and(ratio > np.finfo(ratio.dtype).tiny, ratio < np.inf)
+    gap = np.where(near, x - y, 0) / np.where(near, y, 1)
+    return np.where(near, np.log1p(gap), np.where(whole, np.log(np.where(whole, ratio, 1)), np.log(x) - np.log(y)))[()]
+
+
+_log_ratio = elementwise(
+    _log_of_ratio,
+    name="log_ratio",
+    domain=_POSITIVE,
+    x=lambda g, x: g / np.where(x == 0, np.inf, x),
+    y=lambda g, y: -g / np.where(y == 0, np.inf, y),
+)
 
 
 # Bessel functions: the derivative of one is made of those of the neighbouring orders
@@ -374,19 +406,18 @@ j0 = _table("j0", x=lambda g, x: -g * j1(x))
 j1 = _table("j1", x=lambda g, x: g * ((j0(x) - jv(2, x)) / 2))
 y0 = _table("y0", _POSITIVE, x=lambda g, x: -g * y1(x))
 y1 = _table("y1", _POSITIVE, x=lambda g, x: g * ((y0(x) - yv(2, x)) / 2))
-i1 = _table("i1", x=lambda g, x: g * ((i0(x) + iv(2, x)) / 2))
-i0e = _table("i0e", x=lambda g, x, out: g * (i1e(x) - np.sign(x) * out))
-i1e = _table("i1e", x=lambda g, x, out: g * ((i0e(x) + ive(2, x)) / 2 - np.sign(x) * out))
+i1 = _table("i1", x=lambda g, x: g * i0.apply(x, order=2))
+i0e = _table("i0e", x=lambda g, x: g * ive_slope.apply(x, v=0.0, order=1))
+i1e = _table("i1e", x=lambda g, x: g * ive_slope.apply(x, v=1.0, order=1))
 k0 = _table("k0", _POSITIVE, x=lambda g, x: -g * k1(x))
-k1 = _table("k1", _POSITIVE, x=lambda g, x: -g * ((k0(x) + kv(2, x)) / 2))
-
-k0e = _table("k0e", _POSITIVE, x=lambda g, x, out: g * (out - k1e(x)))
-k1e = _table("k1e", _POSITIVE, x=lambda g, x, out: g * (out - k0e(x) - out / x))
+k1 = _table("k1", _POSITIVE, x=lambda g, x, out: -g * (k0(x) + out / x))
+k0e = _table("k0e", _POSITIVE, x=lambda g, x: g * kve_slope.apply(x, v=0.0, order=1))
+k1e = _table("k1e", _POSITIVE, x=lambda g, x: g * kve_slope.apply(x, v=1.0, order=1))
 
 # Tested on real numbers alone: no zeta of complex ones is there for the gradients, or single precision is not kept
 for _made in (gamma, loggamma, rgamma, psi):
     _made.strategy(lambda draw: (draw.entries((_POSITIVE,), dtype=np.float64), {}))
 for _made in (jv, yv, iv, kv):  # their orders are real
     _made.strategy(lambda draw: ((lambda v, x: (np.abs(v), x))(*draw.entries((_POSITIVE, _POSITIVE))), {}))
-for _made in (xlogy, xlog1py):
+for _made in (xlogy, xlog1py, _log_ratio):
     _made.strategy(lambda draw: (draw.entries((_POSITIVE, _POSITIVE), dtype=np.float64), {}))
