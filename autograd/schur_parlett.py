@@ -69,7 +69,7 @@ def _corner(a: Any, directions: Any, spread: float, shift: float, values: Values
     """The corner, the largest entry of f of the whole block matrix, and the centres of clusters."""
     n, k = len(a), len(directions)
     t, u = from_scipy("schur")(a, output="complex")
-    labels, centres = _clusters(np.diagonal(t), spread * np.linalg.norm(t), a.dtype.kind != "c")
+    labels, centres = _clusters(np.diagonal(t), float(spread * np.linalg.norm(t)), a.dtype.kind != "c")
     centres = centres + shift * np.max(np.abs(t))
     whole = np.kron(np.eye(k + 1), t)
     for i, d in enumerate(directions):

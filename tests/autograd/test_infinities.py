@@ -65,3 +65,55 @@ def test_sequences_end_where_they_end(value):
     for f in (np.linspace, np.geomspace):
         assert f(Tensor(value), 2.0, 4).numpy()[-1] == 2
     assert np.logspace(Tensor(value), 2.0, 4).numpy()[-1] == 100
+
+
+# What is made of singular values: LAPACK never comes back from some of these matrices (a timeout would be the failure)
+@pytest.mark.parametrize("value", [INF, -INF])
+@pytest.mark.parametrize("place", [0, 4, 7])
+@pytest.mark.parametrize("shape", [(3, 3), (4, 3)])
+def test_singular_values_beside_an_infinity_are_nan(place, value, shape):
+    a = np.eye(*shape) + np.arange(12.0)[: np.prod(shape)].reshape(shape) / 9
+    regular = a.copy()
+    a.flat[place] = value
+    for f in (
+        lambda x: np.linalg.svd(x)[0],
+        lambda x: np.linalg.svd(x, full_matrices=False)[1],
+        np.linalg.svdvals,
+        np.linalg.pinv,
+        lambda x: np.linalg.lstsq(x, np.ones(shape[0]))[0],
+        lambda x: np.linalg.norm(x, "nuc"),
+    ):
+        assert np.isnan(f(Tensor(a)).numpy()).all()
+    both = np.linalg.svdvals(Tensor(np.stack([a, regular]))).numpy()  # the other one is not spoilt
+    np.testing.assert_allclose(both[1], np.linalg.svd(regular, compute_uv=False))
+    a.flat[place] = NAN
+    with pytest.raises(np.linalg.LinAlgError, match="SVD did not converge"):
+        np.linalg.svd(Tensor(a))
+
+
+def test_the_gradient_of_another_matrix_of_the_stack_is_not_spoilt():
+    regular = np.array([[2.0, 1.0], [0.0, 3.0]])
+    x = Tensor(np.stack([regular, [[INF, 1.0], [0.0, 3.0]]]), requires_grad=True)
+    np.linalg.pinv(x)[0].sum().backward()
+    inverse = np.array([[1 / 2, -1 / 6], [0, 1 / 3]])
+    np.testing.assert_allclose(x.grad.numpy()[0], -inverse.T @ np.ones((2, 2)) @ inverse.T, atol=1e-14)
+
+
+@pytest.mark.parametrize("value", [INF, -INF])
+def test_inverse_sine_and_cosine_at_infinity(value):
+    x = np.array([value, 0.5, 2.0, -3.0])
+    for f in (np.emath.arcsin, np.emath.arccos):
+        out = f(Tensor(x)).numpy()
+        np.testing.assert_array_equal(np.isnan(out), False)
+        np.testing.assert_allclose(out[1:], f(x[1:]))
+    sign = np.sign(value)
+    assert np.emath.arcsin(Tensor(x)).numpy()[0] == complex(sign * np.pi / 2, INF)
+    assert np.emath.arccos(Tensor(x)).numpy()[0] == complex(np.pi / 2 - sign * np.pi / 2, -INF)
+
+
+@pytest.mark.parametrize("value", [INF, -INF])
+def test_a_polynomial_of_an_infinite_root(value):
+    """(x - r) (x - 2) begins with 1."""
+    for roots in ([value, 2.0], [2.0, value]):
+        np.testing.assert_array_equal(np.poly(Tensor(roots)).numpy(), np.poly(roots))
+        assert np.poly(Tensor(roots)).numpy()[0] == 1
