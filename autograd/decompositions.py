@@ -25,7 +25,7 @@ from .levels import bottom
 from .parts import astype
 from .primitive import implements, primitive
 from .shaping import matrix_transpose
-from .solving import adjoint, filled, matrices, on_diagonal, regular, regular_square
+from .solving import adjoint, by_finite, filled, matrices, on_diagonal, regular, regular_square
 from .sorting import take_along_axis
 
 
@@ -309,7 +309,7 @@ def svd(a: Any, *, full_matrices: bool) -> Any:
     >>> svd(Tensor([[0.0, 2.0], [3.0, 0.0]])).S
     Tensor([3., 2.])
     """
-    return np.linalg.svd(a, full_matrices)
+    return by_finite(lambda a: tuple(np.linalg.svd(a, full_matrices)), a)
 
 
 @svd.vjp("a")

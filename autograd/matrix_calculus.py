@@ -1,4 +1,5 @@
-"""Functions of a matrix that a function of numbers gives: of its eigenvalues, with the eigenvectors as they are.
+"""Functions of a matrix that a function of numbers gives: of its eigenvalues, with the eigenvectors as they are; where
+these are too few, or nearly dependent, `schur_parlett` takes over.
 
 The derivative (Daleckii and Krein) weighs a direction, in the basis of the eigenvectors, with the divided differences
 f[w_i, w_j] = (f(w_i) - f(w_j)) / (w_i - w_j), which are f'(w_i) where the two are equal; that of order k with those of
@@ -8,6 +9,7 @@ k + 1 eigenvalues. Source: Higham, Functions of Matrices, 2008, theorem 3.11 and
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -18,6 +20,7 @@ from .elementwise import cos, exp, square
 from .graph import mode
 from .levels import raw
 from .primitive import primitive
+from .schur_parlett import corner
 from .solving import adjoint, regular
 from .solving import square as square_matrices
 from .tensor import Tensor, carried
@@ -34,47 +37,57 @@ def function_of_matrix(a: Any, *directions: Any, f: Any) -> Any:
     k, shape = len(directions), np.broadcast_shapes(a.shape, *(d.shape for d in directions))
     if 0 in shape:
         return np.zeros(shape, np.result_type(a, *directions))
-    v, inverse, weights, real = _decomposed(a, f, k)
+    v, inverse, weights, real, defective = _decomposed(a, f, k)
     if not directions:
         out = (v * weights[..., None, :]) @ inverse
     else:
         terms: Any = [x for i, d in enumerate(directions) for x in (inverse @ d @ v, [..., i, i + 1])]
         out = v @ np.einsum(weights, [..., *range(k + 1)], *terms, [..., 0, k]) @ inverse
+    if np.any(defective):
+        out, turned_real = _with_corners(out, defective, a, directions, f)
+        real = real and turned_real
     dtype = np.result_type(a, *directions, np.float32 if real else np.complex64)
     return (out if dtype.kind == "c" else out.real).astype(dtype)
 
 
-def _decomposed(a: Any, f: Callable[..., Any], order: int) -> tuple[Any, Any, Any, bool]:
-    """Eigenvectors, their inverse, the divided differences of f at the eigenvalues, and whether f(a) is real."""
+def _decomposed(a: Any, f: Callable[..., Any], order: int) -> tuple[Any, Any, Any, bool, Any]:
+    """Eigenvectors, their inverse, the divided differences of f at the eigenvalues, whether f(a) is real, and which
+    matrices lack eigenvectors: they have zeros."""
     n = a.shape[-1]
     matrices, results = a.reshape(-1, n, n), []
+    defective = np.zeros(len(matrices), bool)
     hermitian = np.all(matrices == adjoint(matrices), axis=(-2, -1))
-    groups = [(which, own) for which, own in ((hermitian, True), (~hermitian, False)) if np.any(which)]
-    for which, own in groups:
-        w, v, inverse = _eigen(matrices[which], own)
-        weights = _divided_differences(f, w, order)
-        results.append((v, inverse, weights, _is_real(a, w, f)))
-    *arrays, real = zip(*results, strict=True)
-    if len(groups) == 2:
-        merged = [np.empty((len(matrices), *x.shape[1:]), np.result_type(x, y)) for x, y in arrays]
-        for (which, _), result in zip(groups, results, strict=True):
-            for whole, part in zip(merged, result, strict=False):
-                whole[which] = part
-    else:
-        merged = [x for (x,) in arrays]
-    v, inverse, weights = (x.reshape(*a.shape[:-2], *(n,) * (x.ndim - matrices.ndim + 2)) for x in merged)
-    return v, inverse, weights, all(real)
+    if np.any(hermitian):
+        w, v = np.linalg.eigh(matrices[hermitian])
+        results.append((hermitian, w, v, adjoint(v)))
+    if not np.all(hermitian):
+        w, v = np.linalg.eig(matrices[~hermitian])
+        lacking = ~(np.linalg.cond(v) <= 0.1 * np.finfo(v.dtype).eps ** -0.5)
+        defective[~hermitian] = lacking
+        if not np.all(lacking):
+            w, v = w[~lacking], v[~lacking]
+            results.append((~hermitian & ~defective, w, v, np.linalg.inv(v)))
+    parts = [(which, v, inv, _divided_differences(f, w, order), w) for which, w, v, inv in results]
+    dtype = np.result_type(a, *(x for _, *arrays, _ in parts for x in arrays))
+    shapes = [(n, n), (n, n), (n,) * (order + 1)]
+    merged = [np.zeros((len(matrices), *shape), dtype) for shape in shapes]
+    for which, *arrays, _ in parts:
+        for whole, x in zip(merged, arrays, strict=True):
+            whole[which] = x
+    v, inverse, weights = (x.reshape(*a.shape[:-2], *shape) for x, shape in zip(merged, shapes, strict=True))
+    real = all(_is_real(a, w, f) for *_, w in parts)
+    return v, inverse, weights, real, defective.reshape(a.shape[:-2])
 
 
-def _eigen(a: Any, hermitian: bool) -> tuple[Any, Any, Any]:
-    """Eigenvalues, eigenvectors and their inverse; LinAlgError where the eigenvectors are not independent."""
-    if hermitian:
-        w, v = np.linalg.eigh(a)
-        return w, v, adjoint(v)
-    w, v = np.linalg.eig(a)
-    if np.any(np.linalg.cond(v) > 0.1 * np.finfo(v.dtype).eps ** -0.5):
-        raise np.linalg.LinAlgError("matrix_function: a matrix that is not Hermitian has no n independent eigenvectors")
-    return w, v, np.linalg.inv(v)
+def _with_corners(out: Any, defective: Any, a: Any, directions: Any, f: Any) -> tuple[Any, bool]:
+    """The result with that of the matrices that lack eigenvectors, and whether f of these is real."""
+    out = out.astype(np.result_type(out, np.complex128))
+    real = True
+    a, *directions = (np.broadcast_to(x, out.shape).astype(np.result_type(x, np.float64)) for x in (a, *directions))
+    for place in map(tuple, np.argwhere(np.broadcast_to(defective, out.shape[:-2]))):
+        out[place], centres = corner(a[place], [d[place] for d in directions], partial(_values, f))
+        real = real and _is_real(a[place], centres, f)
+    return out, real
 
 
 def _values(f: Callable[..., Any], w: Any, order: int = 0) -> Any:
@@ -188,14 +201,16 @@ def _(draw: Any) -> Any:
 
 
 def matrix_function(a: Any, f: Callable[[Any], Any]) -> Any:
-    """f of square matrices (..., n, n): V f(w) V^-1 of their eigenvalues w and eigenvectors V.
+    """f of square matrices (..., n, n): V f(w) V^-1 of their eigenvalues w and eigenvectors V, and its limit where
+    there are too few eigenvectors (by SciPy and derivatives of f).
 
     `f` is a function of arrays and Tensors that acts on each number for itself, as `pb.exp` or `lambda w: w**2`.
     Derivatives of any order are right where eigenvalues repeat, too, where those of `eigh` and `eig` are none.
     Hermitian matrices have real eigenvalues, others complex ones where they are: f is to be holomorphic then. The
     result is real if `a` is and f takes conjugate numbers to conjugate ones.
-    LinAlgError where a matrix that is not Hermitian has no n independent eigenvectors, TypeError where f itself depends
-    on a tensor that requires a gradient.
+    LinAlgError where a matrix without n independent eigenvectors needs derivatives that f does not have, or of high
+    order where f takes no complex numbers, or where the result depends on rounding; TypeError where f itself depends on
+    a tensor that requires a gradient.
 
     >>> a = Tensor(4 * np.eye(2), requires_grad=True)
     >>> matrix_function(a, np.sqrt).sum().backward()

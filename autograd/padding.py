@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from .batching import computed
+from .batching import computed, everywhere
+from .elementwise import where
 from .indexing import setitem
+from .levels import bottom
 from .primitive import implements, linear
-from .reductions import max, mean, min
+from .reductions import max, mean, min, sum
 from .shaping import broadcast_to, concatenate, moveaxis
 from .statistics import median
 from .tensor import Tensor, carried, lift
@@ -132,4 +134,8 @@ def _pad_axis(x: Any, axis: int, width: tuple[int, int], mode: str, options: dic
     constant = pad_one(np.zeros(n, x.dtype), width, mode, **options)
     ends = {name: (pair, (0, 0)) if name == "end_values" else pair for name, pair in options.items()}
     matrix = pad_one(np.eye(n, dtype=x.dtype), (width, (0, 0)), mode, **ends) - constant[:, None]
-    return moveaxis(moveaxis(x, axis, -1) @ matrix.T + constant, -1, axis)
+    line = moveaxis(x, axis, -1)
+    if everywhere(np.isfinite(bottom(x))):
+        return moveaxis(line @ matrix.T + constant, -1, axis)
+    terms = where(matrix == 0, 0, line[..., None, :] * matrix)  # 0 times an infinity would be NaN
+    return moveaxis(sum(terms, -1) + constant, -1, axis)

@@ -120,7 +120,7 @@ def poly(seq_of_zeros: Any) -> Any:
         raise ValueError(f"poly: expected a vector of roots or a square matrix, not shape {roots.shape}")
     p = np.ones_like(roots, shape=1)
     for root in roots:
-        p = convolve(p, reshape(root, (1,)) * np.array([0, -1], roots.dtype) + np.array([1, 0], roots.dtype))
+        p = convolve(p, stack([np.ones_like(root), -root]))
     paired = roots.dtype.kind == "c" and everywhere(np.sort(values_of(roots)) == np.sort(values_of(conj(roots))))
     return real(p) if paired else p
 

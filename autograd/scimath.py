@@ -9,7 +9,7 @@ import numpy as np
 
 from . import elementwise as el
 from .batching import everywhere
-from .parts import complexes, real
+from .parts import complexes, imag, joined, real
 from .primitive import implements
 from .tensor import lift, values_of
 
@@ -53,7 +53,7 @@ def arcsin(x: Any) -> Any:
     x = real(complexes(x))
     beyond = _beyond_one(values_of(x))
     turned = el.where(beyond, el.arccosh(el.where(beyond, np.abs(x), 2)), 0)
-    return el.where(beyond, el.sign(x) * float(np.pi / 2), el.arcsin(el.where(beyond, 0, x))) + turned * 1j
+    return joined(el.where(beyond, el.sign(x) * float(np.pi / 2), el.arcsin(el.where(beyond, 0, x))), turned)
 
 
 @implements(np.emath.arccos)
@@ -61,7 +61,10 @@ def arccos(x: Any) -> Any:
     """The inverse of the cosine, pi / 2 less that of the sine."""
     x = lift(x)
     inside = x.dtype.kind == "c" or everywhere(~_beyond_one(values_of(x)))
-    return el.arccos(x) if inside else float(np.pi / 2) - arcsin(x)
+    if inside:
+        return el.arccos(x)
+    sine = arcsin(x)
+    return joined(float(np.pi / 2) - real(sine), -imag(sine))
 
 
 @implements(np.emath.logn)

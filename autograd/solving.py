@@ -65,6 +65,20 @@ def regular_square(draw: Any, dtype: Any = None) -> Any:
     return (regular(draw, (*draw.shape(max_dims=1), n, n), dtype),), {}
 
 
+def by_finite(f: Any, a: Any) -> Any:
+    """f of matrices, a decomposition by singular values or what is made of one: NaN for those with an infinite entry,
+    from which LAPACK may never come back; LinAlgError where an entry is NaN, as in NumPy."""
+    if np.all(np.isfinite(a)):
+        return f(a)
+    if np.any(np.isnan(a)):
+        raise np.linalg.LinAlgError("SVD did not converge: an entry is NaN")
+    beyond = ~np.all(np.isfinite(a), axis=(-2, -1))
+    out = f(np.where(beyond[..., None, None], 0, a).astype(a.dtype))
+    for part in out if isinstance(out, tuple) else (out,):
+        part[beyond] = np.nan
+    return out
+
+
 @primitive
 def solve(a: Any, b: Any) -> Any:
     """The solution x of a x = b, for square `a` of shape (..., n, n) and `b` (n,) or (..., n, k).
@@ -106,7 +120,7 @@ def cofactor(a: Any, *directions: Any) -> Any:
     det(a) along matrices that give a row each is the product of the other diagonal entries times a determinant of these
     rows, summed over all choices of them.
     """
-    u, s, vh = np.linalg.svd(a)
+    u, s, vh = by_finite(np.linalg.svd, a)
     turned = [u.conj().mT @ d @ vh.conj().mT for d in directions]
     n, rows = s.shape[-1], range(len(directions) + 1)
     chosen = np.sum(np.indices((n,) * len(rows))[..., None] == np.arange(n), axis=0)
@@ -192,7 +206,7 @@ def pinv(a: Any, *, rcond: float | None) -> Any:
     >>> pinv(Tensor([[2.0], [0.0]]))
     Tensor([[0.5, 0. ]])
     """
-    return np.linalg.pinv(a, rcond)
+    return by_finite(lambda a: np.linalg.pinv(a, rcond), a)
 
 
 @pinv.vjp("a")

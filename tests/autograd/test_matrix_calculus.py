@@ -193,8 +193,6 @@ def test_batches():
 
 def test_what_is_refused():
     x = Tensor(np.eye(2), requires_grad=True)
-    with pytest.raises(linalg.LinAlgError, match="has no n independent eigenvectors"):
-        linalg.matrix_function(np.array([[1.0, 1.0], [0.0, 1.0]]), pb.exp)
     p = Tensor(2.0, requires_grad=True)
     with pytest.raises(TypeError, match="f depends on a tensor that is differentiated"):
         linalg.matrix_function(x, lambda w: w**p)
