@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from .batching import agreed
+from .batching import Differs, agreed
+from .examples import one_by_one
 from .graph import modes
 from .indexing import differs, is_mask, places_of, plain_index, scatter, setitem
 from .levels import bottom
@@ -57,10 +58,13 @@ def call_function(function: Any, args: Any, kwargs: Any) -> Any:
     if handler is None:
         raise unsupported(named(function))
     leading, same, translate = _translation(function, handler)
-    if len(args) <= leading and kwargs.keys() <= same:
-        return handler(*args, **kwargs)
-    args, kwargs, out = translate(args, kwargs)
-    result = handler(*args, **kwargs)
+    out = None
+    if len(args) > leading or not kwargs.keys() <= same:
+        args, kwargs, out = translate(args, kwargs)
+    try:
+        result = handler(*args, **kwargs)
+    except Differs as error:
+        result = one_by_one(handler, args, kwargs, error)
     return result if out is None else into(out, result, named(function), casting=_CASTING.get(function, "same_kind"))
 
 

@@ -46,10 +46,13 @@ def creator(function: Any) -> Callable[..., Tensor]:
 
     @wraps(function, assigned=("__name__",), updated=())
     def create(*args: Any, requires_grad: bool = False, **kwargs: Any) -> Tensor:
-        for given in (*args, *kwargs.values()):
+        for given in args:
+            unmasked(given)
+        for given in kwargs.values():
             unmasked(given)
         tensor = wrap(as_data(function(*args, **kwargs)))
-        tensor.requires_grad = requires_grad
+        if requires_grad:
+            tensor.requires_grad = True
         return tensor
 
     create.__doc__ = f"A Tensor of what `numpy.{function.__name__}` makes of the same arguments."

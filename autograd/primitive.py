@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 
 from . import views
-from .batching import by_kind
+from .batching import Differs, by_kind
 from .compiled import PLAIN, compiled
+from .examples import one_by_one
 from .graph import Node, Output, Several, mode, modes
 from .lending import leases, own, owned
 from .levels import Traced, level_of, tracer
@@ -161,7 +162,10 @@ class Primitive:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs and self.ufunc is not None:
             return self.ufunc(*args, **kwargs)  # NumPy's own call, for its options
-        return self.form(*args, **kwargs)
+        try:
+            return self.form(*args, **kwargs)
+        except Differs as error:
+            return one_by_one(self.form, args, kwargs, error)
 
     @property
     def form(self) -> Callable[..., Any]:

@@ -16,15 +16,17 @@ from .levels import Traced, detached, raw
 from .views import leave, related, write
 
 _DEEPEST = 64  # axes that an array can have
+_NUMBERS = frozenset((bool, int, float, complex, np.float64, np.float32, np.int64, np.bool_))
+_UNMASKED = frozenset((*_NUMBERS, np.ndarray, str, type, slice, type(Ellipsis), type(None)))
 
 
 def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     """A numeric array of `data`; a 0-d one as a NumPy scalar, whose arithmetic is several times faster."""
-    if isinstance(data, Tensor):
-        data = raw(data)
-    elif isinstance(data, (list, tuple)):
-        _holds_tensors(data)
-    unmasked(data)
+    if data.__class__ not in _UNMASKED:
+        if isinstance(data, Tensor):
+            data = raw(data)
+        else:
+            unmasked(data)
     array = np.array(data, dtype=dtype, copy=copy)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"Tensor: dtype {array.dtype} is not numeric (bool, integer, float or complex)")
@@ -32,8 +34,12 @@ def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
 
 
 def unmasked(data: Any) -> None:
-    """TypeError for a masked array with masked entries, which would become ordinary numbers."""
-    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+    """TypeError for a masked array with masked entries, which would become ordinary numbers, also in nested lists."""
+    if data.__class__ in _UNMASKED:
+        return
+    if isinstance(data, (list, tuple)):
+        _holds_tensors(data)
+    elif isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
         raise TypeError("Tensor: a masked array would lose its mask; give its filled(), or where(mask, ..., ...)")
 
 
@@ -78,6 +84,8 @@ def _holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
     if id(x) in around or len(around) > _DEEPEST:
         raise ValueError(f"Tensor: a {type(x).__name__} is a part of itself, or inside more than {_DEEPEST} others")
     kinds = set(map(type, x))
+    if kinds <= _NUMBERS:
+        return False
     if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds):
         for part in x:
             unmasked(part)
