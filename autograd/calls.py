@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from .batching import Differs, agreed
-from .examples import one_by_one
+from .examples import one_by_one, writes
 from .graph import modes
 from .indexing import differs, is_mask, places_of, plain_index, scatter, setitem
 from .levels import bottom
@@ -165,6 +165,18 @@ def into(out: Any, result: Any, name: str, where: Any = True, casting: Any = "sa
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, options: dict[str, Any]) -> Any:
     """`ufunc(*inputs, **options)`, or one of its methods, on Tensors."""
+
+    def called(*inputs: Any, **options: Any) -> Any:
+        return _called(ufunc, method, inputs, options)
+
+    try:
+        return called(*inputs, **options)
+    except Differs as error:
+        called.__name__ = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        return one_by_one(writes(called) if "out" in options or method == "at" else called, inputs, options, error)
+
+
+def _called(ufunc: np.ufunc, method: str, inputs: Any, options: dict[str, Any]) -> Any:
     handler = find(ufunc)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     name = f"numpy.{name}" if handler is None or ufunc in functions else f"scipy.special.{name}"

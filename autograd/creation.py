@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from .elementwise import floor
-from .levels import bottom
+from .levels import bottom, raw
 from .parts import astype
 from .primitive import implements
 from .shaping import broadcast_to, moveaxis
 from .tensor import Tensor, apart, as_data, borrowed, lift, on_cpu, unmasked, wrap
+from .trees import over
 
 __all__ = [
     "arange", "array", "asarray", "bartlett", "blackman", "empty", "empty_like", "eye", "from_dlpack",
@@ -50,7 +51,11 @@ def creator(function: Any) -> Callable[..., Tensor]:
             unmasked(given)
         for given in kwargs.values():
             unmasked(given)
-        tensor = wrap(as_data(function(*args, **kwargs)))
+        try:
+            tensor = wrap(as_data(function(*args, **kwargs)))
+        except TypeError:
+            over(lambda given: raw(given) if isinstance(given, Tensor) else given, (args, kwargs))  # if it differs
+            raise
         if requires_grad:
             tensor.requires_grad = True
         return tensor

@@ -20,7 +20,11 @@ from .levels import level_of
 from .tensor import Tensor, carried, plain, wrap
 from .trees import flatten
 
-once: set[Any] = set()  # functions that write into something: never called for one example after another
+
+def writes(function: Any) -> Any:
+    """Decorator: a function that writes into something, which is never called for one example after another."""
+    function.writes = True
+    return function
 
 
 def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,18 +41,16 @@ def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
     return form
 
 
-def one_by_one(
-    function: Callable[..., Any], args: Any, kwargs: Any, error: Differs, name: str | None = None
-) -> Any:
+def one_by_one(function: Callable[..., Any], args: Any, kwargs: Any, error: Differs) -> Any:
     """What a call that ended in `error` gives, by a call for each example of the batch that is in question."""
-    name = name or getattr(function, "__name__", "a function")
+    name: str = getattr(function, "__name__", "a function")
     level, n = error.batch.level, len(error.batch.value)
     values, rebuild = flatten((args, kwargs))
     batched = {i for i, x in enumerate(values) if level_of(x) >= level}
     if not batched or any(callable(x) and not isinstance(x, type) for x in values):
         raise error
     what = _arguments(function, args, kwargs, error.batch)
-    if function in once:
+    if getattr(function, "writes", False):
         raise TypeError(
             f"vmap: {name}: {what} must be the same for all examples of a batch, as this writes; use where() and what "
             "gives a new array"

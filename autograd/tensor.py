@@ -327,7 +327,7 @@ class Tensor:
 
     def __iter__(self) -> Iterator[Any]:
         if not self.ndim:
-            raise TypeError("iteration over a 0-d Tensor")
+            raise TypeError(f"iteration over a 0-d Tensor, {raw(self)}")
         return (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:

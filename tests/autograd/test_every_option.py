@@ -1,0 +1,206 @@
+"""Every option of every public function with a value for each example of a batch, beside a loop over the values.
+
+The calls of NumPy's functions are those of numpy_calls.py, and what is expected is NumPy's own; the package's other
+functions are called as in `OWN`, with one value after another. Where the results of the loop fit in a batch, vmap gives
+them; where they do not, its error names "vmap", the function and the option.
+"""
+
+import inspect
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+from numpy_calls import CALLS, flattened, qualified
+
+import pullback as pb
+from pullback import Tensor, grad, nn, vmap
+
+F, L = nn.functional, pb.linalg
+X = np.random.default_rng(0).standard_normal((3, 4))
+SQUARE = X[:, :3] / 4 + 2 * np.eye(3)
+IMAGE = np.random.default_rng(1).standard_normal((1, 2, 6, 6))
+FILTERS = np.random.default_rng(2).standard_normal((2, 2, 3, 3))
+
+OWN = [  # functions, their arguments, the options that are tried: all that are numbers, and those given
+    (F.softmax, (X,), {}),
+    (F.log_softmax, (X,), {}),
+    (F.leaky_relu, (X,), {}),
+    (F.elu, (X,), {}),
+    (F.softplus, (X,), {}),
+    (F.dropout, (X,), {"training": False}),
+    (F.dropout, (X,), {"p": 1.0}),
+    (F.flatten, (IMAGE,), {}),
+    (F.unflatten, (X, 1, (2, 2)), {}),
+    (F.pad, (X, (1, 1)), {}),
+    (F.max_pool2d, (IMAGE, 2), {}),
+    (F.avg_pool2d, (IMAGE, 2), {}),
+    (F.adaptive_avg_pool2d, (IMAGE, 2), {}),
+    (F.adaptive_max_pool2d, (IMAGE, 2), {}),
+    (F.conv2d, (IMAGE, FILTERS), {}),
+    (F.conv_transpose2d, (IMAGE, FILTERS), {}),
+    (F.cross_entropy, (X, np.array([0, 1, 2])), {}),
+    (F.nll_loss, (X, np.array([0, 1, 2])), {}),
+    (pb.conv, (IMAGE, FILTERS), {}),
+    (pb.conv_transpose, (IMAGE, FILTERS), {}),
+    (pb.conv_matrix, (FILTERS, (4, 4)), {}),
+    (pb.im2col, (IMAGE, 3), {}),
+    (pb.col2im, (np.ones((1, 18, 16)), (6, 6), 3), {}),
+    (pb.max_pool, (IMAGE, 2), {}),
+    (pb.avg_pool, (IMAGE, 2), {}),
+    (pb.adaptive_avg_pool, (IMAGE, (2, 2)), {}),
+    (pb.adaptive_max_pool, (IMAGE, (2, 2)), {}),
+    (pb.softmax, (X,), {}),
+    (pb.log_softmax, (X,), {}),
+    (pb.logsumexp, (X,), {}),
+    (pb.cumulative_trapezoid, (X,), {"initial": 0.0}),
+    (L.cho_factor, (SQUARE @ SQUARE.T,), {}),
+    (L.solve_triangular, (SQUARE, X), {}),
+    (L.lu, (SQUARE,), {}),
+    (L.matrix_rank, (SQUARE,), {"rtol": 0.8}),
+    (L.matrix_rank, (SQUARE,), {"tol": 2.1}),
+    (pb.special.logsumexp, (X,), {}),
+    (pb.special.softmax, (X,), {}),
+    (pb.special.multigammaln, (np.abs(X) + 3, 2), {}),
+    (pb.special.polygamma, (1, np.abs(X) + 1), {}),
+    (pb.zeros, (3,), {}), (pb.ones, ((2, 3),), {}), (pb.full, (3, 2.0), {}), (pb.eye, (3,), {}),
+    (pb.tri, (3,), {}), (pb.identity, (3,), {}), (pb.arange, (3,), {"step": 0.5}), (pb.empty, (3,), {}),
+    (pb.linspace, (0.0, 1.0, 4), {}), (pb.logspace, (0.0, 1.0, 4), {}), (pb.geomspace, (1.0, 2.0, 4), {}),
+    (pb.kaiser, (4, 2.0), {}), (pb.hanning, (4,), {}), (pb.bartlett, (4,), {}), (pb.blackman, (4,), {}),
+    (pb.hamming, (4,), {}), (pb.indices, ((2, 3),), {}), (pb.fft.fftfreq, (4,), {}), (pb.fft.rfftfreq, (4,), {}),
+    (pb.round, (X,), {}), (pb.var, (X,), {}), (pb.std, (X,), {}), (pb.expand_dims, (X, 1), {}),
+    (L.norm, (X,), {"ord": 1.0}), (L.vector_norm, (X,), {}), (L.matrix_norm, (X,), {"ord": 1}), (L.cond, (SQUARE, 1), {}),
+    (L.matrix_power, (SQUARE, -1), {}), (L.pinv, (X,), {"rtol": 0.5}), (L.pinv, (X,), {"rcond": 0.5}),
+    (L.lstsq, (X.T, X[0]), {"rcond": 0.5}),
+    (pb.unwrap, (9 * X,), {"discont": 4.0}), (pb.interp, (X, [0.0, 1.0, 2.0], [1.0, 2.0, 4.0]), {"period": 2.5}),
+    (pb.pad, (X, 1, "linear_ramp"), {"end_values": 2.0}), (pb.pad, (X, 1, "mean"), {"stat_length": 1}),
+    (pb.pad, (X, 1), {"constant_values": 2.0}), (pb.trace, (SQUARE,), {}), (pb.diagonal, (SQUARE,), {}),
+    (pb.diag, (SQUARE,), {}), (pb.tril, (SQUARE,), {}), (pb.nan_to_num, (np.where(X > 1, np.nan, X),), {}),
+    (Tensor.round, (Tensor(X),), {}), (Tensor.var, (Tensor(X),), {}), (Tensor.std, (Tensor(X),), {}),
+    (Tensor.sum, (Tensor(X),), {}), (Tensor.trace, (Tensor(X),), {}), (Tensor.diagonal, (Tensor(X),), {}),
+    (Tensor.reshape, (Tensor(X), (2, 6)), {}), (Tensor.squeeze, (Tensor(X[:, None]),), {"axis": 1}),
+    (Tensor.swapaxes, (Tensor(SQUARE), 0, 1), {}), (Tensor.repeat, (Tensor(X), 2), {}), (Tensor.argsort, (Tensor(X),), {}),
+    (Tensor.take, (Tensor(X), [0, 1]), {"axis": 1}), (Tensor.transpose, (Tensor(X), (1, 0)), {}),
+]  # fmt: skip
+TRIED = {  # options that are None by default -> values
+    "axis": 0, "dim": 0, "ord": 1, "rtol": 0.1, "rcond": 0.1, "tol": 0.1, "correction": 0.5, "n": 2, "minlength": 4,
+    "initial": 2.0, "discont": 4.0, "period": 3.0, "left": 1.0, "right": 2.0, "nan": 1.0, "posinf": 2.0, "neginf": 3.0,
+    "deg": 1, "ddof": 1, "k": 1, "offset": 1, "append": 1.0, "prepend": 1.0, "to_end": 1.0, "to_begin": 1.0,
+}  # fmt: skip
+
+
+class Taken(Exception):
+    """What a call in numpy_calls.py gives to the function."""
+
+
+def taken(call):
+    def function(*args, **kwargs):
+        raise Taken(args, kwargs)
+
+    try:
+        call(function)
+    except Taken as found:
+        return found.args
+
+
+def signature(function):
+    try:
+        return inspect.signature(function)
+    except ValueError:  # some of NumPy's have none
+        return None
+
+
+def other(value):
+    """Another value that an option can have, or None."""
+    if isinstance(value, (bool, np.bool)):
+        return not value
+    if isinstance(value, (int, np.integer)):
+        return value + 1
+    if isinstance(value, float):
+        return 1.25 * value + 0.1
+    if isinstance(value, (list, tuple)) and value and all(isinstance(v, int) for v in value):
+        return value[::-1] if value[::-1] != value else type(value)(v + 1 for v in value)
+    return None
+
+
+def variations(function, args, kwargs):
+    """option -> two values of it, and the call with a value in its place."""
+    form = signature(function)
+    if form is None:
+        return
+    given = form.bind(*args, **kwargs).arguments
+    for name, p in form.parameters.items():
+        value = given.get(name, p.default)
+        value = TRIED.get(name) if value is None and name != "n" or name == "n" and value is None else value
+        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) or name in ("out", "copy", "subok", "overwrite_input"):
+            continue
+        if other(value) is not None:
+            yield name, (value, other(value))
+    for name, value in given.get("kwargs", given.get("options", {})).items():
+        if other(value) is not None:
+            yield name, (value, other(value))
+
+
+def called(function, args, kwargs, name, value):
+    given = signature(function).bind(*args, **kwargs)
+    rest = given.signature.parameters
+    if name in rest:
+        given.arguments[name] = value
+        return function(*given.args, **given.kwargs)
+    return function(*args, **{**kwargs, name: value})
+
+
+def _samples():
+    for name, calls in CALLS.items():
+        function = qualified(name)
+        if function is None or isinstance(function, np.ufunc) or not callable(function) or "ufunc" in repr(function):
+            continue
+        for i, call in enumerate(calls):
+            args, kwargs = taken(call)
+            kwargs = {k: v for k, v in kwargs.items() if k != "out"}
+            for option, values in variations(function, args, kwargs):
+                yield f"{name} {i} {option}", (function, args, kwargs, option, values)
+    for i, (function, args, kwargs) in enumerate(OWN):
+        for option, values in variations(function, args, kwargs):
+            yield f"{i} {function.__name__} {option}", (function, args, kwargs, option, values)
+
+
+SAMPLES = dict(_samples())
+
+
+def tensors(x):
+    """The arrays of a call as Tensors, by which NumPy finds what runs it."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(tensors, x))
+    return Tensor(x) if isinstance(x, np.ndarray) and x.dtype.kind in "fc" else x
+
+
+def results(out):
+    return [np.asarray(x) for x in flattened(out) if isinstance(x, (Tensor, np.ndarray, np.generic, int, float))]
+
+
+def loop(function, args, kwargs, option, values):
+    try:
+        return [results(called(function, args, kwargs, option, v)) for v in values]
+    except Exception as error:
+        return error
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("key", SAMPLES)
+def test_beside_a_loop(key):
+    function, args, kwargs, option, values = SAMPLES[key]
+    rows = loop(function, args, kwargs, option, values)
+    args, kwargs = tensors(args), {k: tensors(v) for k, v in kwargs.items()}
+    run = lambda v: tuple(x for x in flattened(called(function, args, kwargs, option, v)) if isinstance(x, Tensor))  # noqa: E731
+    if isinstance(rows, Exception):
+        with pytest.raises(Exception):
+            vmap(run)(np.array(values))
+        return
+    if [x.shape for x in rows[0]] != [x.shape for x in rows[1]]:
+        with pytest.raises((TypeError, ValueError), match=rf"vmap.*{function.__name__}.*{option}") as caught:
+            vmap(run)(np.array(values))
+        assert "gradient" not in str(caught.value)
+        return
+    out = vmap(run)(np.array(values))
+    for o, column in zip(out, zip(*rows, strict=True), strict=True):
+        np.testing.assert_allclose(o.numpy(), np.stack(column), rtol=1e-9, atol=1e-12)
