@@ -22,7 +22,7 @@ from .creation import *
 from .diagonals import *
 from .einstein import *
 from .elementwise import *
-from .examples import by_example as _by_example
+from .examples import face_by_example as _face_by_example
 from .gradients import grads as grads
 from .graph import enable_grad as enable_grad
 from .graph import no_grad as no_grad
@@ -65,15 +65,9 @@ _NOT_BY_EXAMPLE = {  # families whose functions take functions, or are scopes an
     for family in ("anomaly", "gradients", "graph", "inspection", "primitive", "profiling", "segments", "threads",
                    "transforms")
 }  # fmt: skip
-_faces, _made_of = (sys.modules[__name__], _linalg, _fft, _special), {}
+_faces = (sys.modules[__name__], _linalg, _fft, _special)
 for _face in _faces:
-    for _name in _face.__all__:
-        _function = getattr(_face, _name)
-        if inspect.isfunction(_function) and _function.__module__ not in _NOT_BY_EXAMPLE:
-            if _function not in _made_of:
-                _made_of[_function] = _made = _by_example(_function)
-                _made.__module__, _made.__qualname__ = _face.__name__, _name
-            setattr(_face, _name, _made_of[_function])
+    _face_by_example(_face, _face.__all__, _NOT_BY_EXAMPLE)
 
 for _face in _faces:
     for _name, _made in list(vars(_face).items()):

@@ -35,6 +35,15 @@ class Differs(TypeError):
         self.batch = batch
 
 
+class NoBatch(ValueError):
+    """The results of the examples of a batch, where they are computed one by one, have different shapes."""
+
+    batch: Batched
+
+
+NOT_AT_ONCE = (Differs, NoBatch)  # what is raised where no call for all examples at once can be
+
+
 class Batched(Traced):
     """A value for each example of a batch, along the first axis of what it holds."""
 
@@ -141,7 +150,7 @@ def together(parts: tuple[Any, ...], name: str, differing: str = "") -> Any:
             advice = "use where() for those that differ, or minlength= if there is one"
             if differing:
                 name, advice = f"{name} by {differing}", f"use one {differing} for all examples, or where()"
-            raise ValueError(
+            raise (NoBatch if differing else ValueError)(
                 f"vmap: {name} gives results of shapes {shapes[0]} and {shapes[1]} ({advice}), which are no batch"
             )
         return np.stack(parts)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .batching import Batched, Differs, together
+from .batching import NOT_AT_ONCE, Batched, NoBatch, together
 from .graph import Node, Output, mode, modes
 from .levels import level_of
 from .tensor import Tensor, carried, plain, wrap
@@ -35,13 +35,25 @@ def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
     def form(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except Differs as error:
+        except NOT_AT_ONCE as error:
             return one_by_one(function, args, kwargs, error)
 
     return form
 
 
-def one_by_one(function: Callable[..., Any], args: Any, kwargs: Any, error: Differs) -> Any:
+def face_by_example(face: Any, names: Any, without: Any = ()) -> None:
+    """Make the functions of these names in a module such as `by_example` does, but for those of some modules."""
+    made: dict[Any, Any] = {}
+    for name in names:
+        function = getattr(face, name)
+        if inspect.isfunction(function) and function.__module__ not in without:
+            if function not in made:
+                made[function] = by_example(function)
+                made[function].__module__, made[function].__qualname__ = face.__name__, name
+            setattr(face, name, made[function])
+
+
+def one_by_one(function: Callable[..., Any], args: Any, kwargs: Any, error: Any) -> Any:
     """What a call that ended in `error` gives, by a call for each example of the batch that is in question."""
     name: str = getattr(function, "__name__", "a function")
     level, n = error.batch.level, len(error.batch.value)
@@ -62,7 +74,11 @@ def one_by_one(function: Callable[..., Any], args: Any, kwargs: Any, error: Diff
         for k in range(n):
             given, options = rebuild(_plain(x[k]) if i in batched else x for i, x in enumerate(values))
             rows.append(by_example(function)(*given, **options))
-    return out.transpose.nest(together(tuple(rows), name, what))
+    try:
+        return out.transpose.nest(together(tuple(rows), name, what))
+    except NoBatch as differing:
+        differing.batch = error.batch
+        raise differing from None
 
 
 def _plain(x: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from . import elementwise as el
 from . import parts
 from .arranging import repeat
-from .batching import Batched, Differs, at_once, computed
+from .batching import NOT_AT_ONCE, Batched, at_once, computed
 from .diagonals import diagonal, trace
 from .examples import by_example, one_by_one, writes
 from .graph import modes
@@ -251,7 +251,7 @@ def _with_options(name: str, function: Any) -> Callable[..., Any]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         try:
             return (numpy_function if len(args) > 1 or "out" in kwargs else function)(self, *args, **kwargs)
-        except Differs as error:
+        except NOT_AT_ONCE as error:
             return one_by_one(method, (self, *args), kwargs, error)
 
     taken = inspect.signature(function)

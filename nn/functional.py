@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..autograd import (
     where,
 )
 from ..autograd.batching import drawn
+from ..autograd.examples import face_by_example
 from ..autograd.half import by_single
 from ..autograd.shaping import axes_of
 from . import init
@@ -234,3 +236,6 @@ def binary_cross_entropy_with_logits(
         softened = softened * (1 + (pos_weight - 1) * target)
     losses = (1 - target) * input + softened
     return _reduced(losses if weight is None else losses * weight, reduction)
+
+
+face_by_example(sys.modules[__name__], __all__)
