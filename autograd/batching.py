@@ -27,10 +27,11 @@ from .trees import flatten
 class Differs(TypeError):
     """A number was asked of a value that differs over a batch."""
 
-    def __init__(self, batch: Batched) -> None:
+    def __init__(self, batch: Batched, message: str = "") -> None:
         super().__init__(
-            "vmap: no number, array, condition or slice can be made of a value that differs from example to example; "
-            "use where() in place of if and of a mask, x[i + arange(n)] in place of x[i : i + n]"
+            message
+            or "vmap: no number, array, condition or slice can be made of a value that differs from example to "
+            "example; use where() in place of if and of a mask, x[i + arange(n)] in place of x[i : i + n]"
         )
         self.batch = batch
 
@@ -142,7 +143,13 @@ def together(parts: tuple[Any, ...], name: str, differing: str = "") -> Any:
     `name` is the function's, `differing` the arguments' for which it was called for one example after another.
     """
     first = parts[0]
-    if isinstance(first, (tuple, list)) and len({len(part) for part in parts}) == 1:
+    counts = [len(part) if isinstance(part, (tuple, list)) else 1 for part in parts]
+    if differing and len(set(counts)) > 1:
+        raise NoBatch(
+            f"vmap: {name} by {differing} gives {min(counts)} and {max(counts)} results, which are no batch; use one "
+            f"{differing} for all examples"
+        )
+    if isinstance(first, (tuple, list)) and len(set(counts)) == 1:
         return _like(first, (together(each, name, differing) for each in zip(*parts, strict=True)))
     if any(isinstance(part, (Tensor, np.ndarray, np.generic)) for part in parts):
         shapes = list(dict.fromkeys(map(np.shape, parts)))
@@ -159,6 +166,8 @@ def together(parts: tuple[Any, ...], name: str, differing: str = "") -> Any:
         return first
     if isinstance(first, (bool, int, float, complex)):
         return np.array(parts)
+    if differing:
+        name = f"{name} by {differing}"
     raise TypeError(f"vmap: {name} gives {first!r} for one example and {other!r} for another, which are no batch")
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from .elementwise import floor
-from .levels import bottom, raw
+from .levels import bottom
 from .parts import astype
 from .primitive import implements
 from .shaping import broadcast_to, moveaxis
-from .tensor import Tensor, apart, as_data, borrowed, lift, on_cpu, unmasked, wrap
+from .tensor import Tensor, apart, as_data, borrowed, known, lift, on_cpu, unmasked, wrap
 from .trees import over
 
 __all__ = [
@@ -53,8 +53,8 @@ def creator(function: Any) -> Callable[..., Tensor]:
             unmasked(given)
         try:
             tensor = wrap(as_data(function(*args, **kwargs)))
-        except TypeError:
-            over(lambda given: raw(given) if isinstance(given, Tensor) else given, (args, kwargs))  # if it differs
+        except (TypeError, ValueError):
+            over(known, (args, kwargs))  # raises where it differs over a batch
             raise
         if requires_grad:
             tensor.requires_grad = True

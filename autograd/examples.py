@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .batching import NOT_AT_ONCE, Batched, NoBatch, together
+from .batching import NOT_AT_ONCE, Batched, Differs, NoBatch, together
 from .graph import Node, Output, mode, modes
 from .levels import level_of
 from .tensor import Tensor, carried, plain, wrap
@@ -63,9 +63,10 @@ def one_by_one(function: Callable[..., Any], args: Any, kwargs: Any, error: Any)
         raise error
     what = _arguments(function, args, kwargs, error.batch)
     if getattr(function, "writes", False):
-        raise TypeError(
+        raise Differs(
+            error.batch,
             f"vmap: {name}: {what} must be the same for all examples of a batch, as this writes; use where() and what "
-            "gives a new array"
+            "gives a new array",
         ) from None
     out = Across(level, n, outwards=True)
     values = [out(x) if i in batched else x for i, x in enumerate(values)]
@@ -83,7 +84,8 @@ def one_by_one(function: Callable[..., Any], args: Any, kwargs: Any, error: Any)
 
 def _plain(x: Any) -> Any:
     """An array, as functions have it for options, of a value of which no derivative is asked."""
-    return x._held if isinstance(x, Tensor) and not carried(x) else x
+    x = x._held if isinstance(x, Tensor) and not carried(x) else x
+    return bool(x) if isinstance(x, np.bool) else x  # NumPy takes no other for keepdims
 
 
 def _arguments(function: Callable[..., Any], args: Any, kwargs: Any, batch: Batched) -> str:

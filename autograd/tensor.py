@@ -55,6 +55,13 @@ def values_of(x: Any) -> Any:
     return wrap(data) if isinstance(data, Traced) else data
 
 
+def known(option: Any) -> Any:
+    """An option without a Tensor around it, on whose value what is done depends; TypeError if it differs over a batch."""
+    if isinstance(option, (tuple, list)):
+        return type(option)(map(known, option))
+    return raw(option) if isinstance(option, Tensor) else option
+
+
 def _differentiable(dtype: np.dtype[Any]) -> None:
     if dtype.kind not in "fc":
         raise TypeError(f"requires_grad: only float and complex tensors have gradients, not {dtype}")
