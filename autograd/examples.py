@@ -59,8 +59,9 @@ def one_by_one(function: Callable[..., Any], args: Any, kwargs: Any, error: Any)
     level, n = error.batch.level, len(error.batch.value)
     values, rebuild = flatten((args, kwargs))
     batched = {i for i, x in enumerate(values) if level_of(x) >= level}
-    if not batched or any(callable(x) and not isinstance(x, type) for x in values):
-        raise error
+    called = any(callable(x) and not isinstance(x, type) for x in values)
+    if not batched or called and all(getattr(x, "_held", None) is not error.batch for x in values):
+        raise error  # of another function's, which asked for the number
     what = _arguments(function, args, kwargs, error.batch)
     if getattr(function, "writes", False):
         raise Differs(
@@ -74,7 +75,11 @@ def one_by_one(function: Callable[..., Any], args: Any, kwargs: Any, error: Any)
     with mode(batches=tuple(batch for batch in modes.batches if batch[0] != level)):
         for k in range(n):
             given, options = rebuild(_plain(x[k]) if i in batched else x for i, x in enumerate(values))
-            rows.append(by_example(function)(*given, **options))
+            try:
+                rows.append(by_example(function)(*given, **options))
+            except Exception as found:
+                found.add_note(f"vmap: {name} is called for one example after another, as {what} differs; this is {k}")
+                raise
     try:
         return out.transpose.nest(together(tuple(rows), name, what))
     except NoBatch as differing:

@@ -174,7 +174,7 @@ def _comparison(symbol: str, ufunc: np.ufunc) -> None:
         out = compare(raw(self), raw(other) if isinstance(other, Tensor) else other)
         if out.__class__ is bool:
             return NotImplemented  # NumPy does not know the other
-        return wrap(out if isinstance(out, (np.ndarray, np.generic)) else as_data(out))
+        return wrap(out if out.__class__ is np.ndarray or isinstance(out, np.generic) else as_data(out))
 
     setattr(Tensor, f"__{symbol}__", method)
 
@@ -410,5 +410,7 @@ for _name, _attribute in _attributes.items():
         else:
             _attribute.__name__, _attribute.__doc__ = _name, _DOCS[_name]
     if inspect.isfunction(_attribute) and _name not in _WITH_OUT and _takes_options(_name, _attribute):
+        if _attribute.__name__[0] in "_<":  # of this file
+            _attribute.__name__ = _name
         _attribute = by_example(_attribute)
     setattr(Tensor, _name, _attribute)

@@ -56,7 +56,7 @@ def values_of(x: Any) -> Any:
 
 
 def known(option: Any) -> Any:
-    """An option without a Tensor around it, on whose value what is done depends; TypeError if it differs over a batch."""
+    """An option, on whose value depends what is done, without Tensors in it; TypeError if it differs over a batch."""
     if isinstance(option, (tuple, list)):
         return type(option)(map(known, option))
     return raw(option) if isinstance(option, Tensor) else option

@@ -195,7 +195,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True) -> Any:
 
 def check_probability(p: float, name: str) -> None:
     """ValueError unless p is between 0 and 1."""
-    if not everywhere(np.logical_and(0 <= p, p <= 1)):
+    if not everywhere(np.logical_and(p >= 0, p <= 1)):
         raise ValueError(f"{name}: p={p}; expected a probability, 0 to 1")
 
 

@@ -13,7 +13,7 @@ import pytest
 from numpy_calls import CALLS, flattened, qualified
 
 import pullback as pb
-from pullback import Tensor, grad, nn, vmap
+from pullback import Tensor, grad, jvp, nn, vmap
 
 F, L = nn.functional, pb.linalg
 X = np.random.default_rng(0).standard_normal((3, 4))
@@ -67,7 +67,8 @@ OWN = [  # functions, their arguments, the options that are tried: all that are 
     (pb.kaiser, (4, 2.0), {}), (pb.hanning, (4,), {}), (pb.bartlett, (4,), {}), (pb.blackman, (4,), {}),
     (pb.hamming, (4,), {}), (pb.indices, ((2, 3),), {}), (pb.fft.fftfreq, (4,), {}), (pb.fft.rfftfreq, (4,), {}),
     (pb.round, (X,), {}), (pb.var, (X,), {}), (pb.std, (X,), {}), (pb.expand_dims, (X, 1), {}),
-    (L.norm, (X,), {"ord": 1.0}), (L.vector_norm, (X,), {}), (L.matrix_norm, (X,), {"ord": 1}), (L.cond, (SQUARE, 1), {}),
+    (L.norm, (X,), {"ord": 1.0}), (L.vector_norm, (X,), {}), (L.matrix_norm, (X,), {"ord": 1}), 
+    (L.cond, (SQUARE, 1), {}),
     (L.matrix_power, (SQUARE, -1), {}), (L.pinv, (X,), {"rtol": 0.5}), (L.pinv, (X,), {"rcond": 0.5}),
     (L.lstsq, (X.T, X[0]), {"rcond": 0.5}),
     (pb.unwrap, (9 * X,), {"discont": 4.0}), (pb.interp, (X, [0.0, 1.0, 2.0], [1.0, 2.0, 4.0]), {"period": 2.5}),
@@ -77,7 +78,8 @@ OWN = [  # functions, their arguments, the options that are tried: all that are 
     (Tensor.round, (Tensor(X),), {}), (Tensor.var, (Tensor(X),), {}), (Tensor.std, (Tensor(X),), {}),
     (Tensor.sum, (Tensor(X),), {}), (Tensor.trace, (Tensor(X),), {}), (Tensor.diagonal, (Tensor(X),), {}),
     (Tensor.reshape, (Tensor(X), (2, 6)), {}), (Tensor.squeeze, (Tensor(X[:, None]),), {"axis": 1}),
-    (Tensor.swapaxes, (Tensor(SQUARE), 0, 1), {}), (Tensor.repeat, (Tensor(X), 2), {}), (Tensor.argsort, (Tensor(X),), {}),
+    (Tensor.swapaxes, (Tensor(SQUARE), 0, 1), {}), (Tensor.repeat, (Tensor(X), 2), {}),
+    (Tensor.argsort, (Tensor(X),), {}),
     (Tensor.take, (Tensor(X), [0, 1]), {"axis": 1}), (Tensor.transpose, (Tensor(X), (1, 0)), {}),
 ]  # fmt: skip
 TRIED = {  # options that are None by default -> values
@@ -175,7 +177,10 @@ def _samples():
             yield f"{i} {function.__name__} {option}", (function, args, kwargs, option, values)
 
 
-SAMPLES = dict(_samples())
+LEFT_OUT = {"numpy.linalg.pinv 1 rcond": "rtol is given", "5 dropout training": "random"}
+LEFT_OUT |= {f"numpy.{name} 3 q": "written into an array from outside" for name in
+             ("quantile", "percentile", "nanquantile", "nanpercentile")}  # fmt: skip
+SAMPLES = {key: sample for key, sample in _samples() if key not in LEFT_OUT}
 
 
 def tensors(x):
@@ -191,6 +196,7 @@ def results(out):
 
 def loop(function, args, kwargs, option, values):
     try:
+        values = [tuple(v) if np.ndim(v) else v for v in values]
         rows = [results(called(function, args, kwargs, option, v)) for v in values]
     except Exception:
         return None
@@ -228,3 +234,88 @@ def test_beside_a_loop(key):
         rows,
         values,
     )
+
+
+CONTINUOUS = {  # a function of x and of an option's value -> batches of values; each has a value for every example
+    "norm": (lambda x, o: L.norm(x, o, axis=0), [1.0, 2.0, 3.5]),
+    "norm of numpy": (lambda x, o: np.linalg.norm(x, o, axis=1), [1.0, 2.0, np.inf]),
+    "vector_norm": (lambda x, o: L.vector_norm(x, ord=o), [1, 2, 3]),
+    "matrix_norm": (lambda x, o: L.matrix_norm(x, ord=o), [1, 2, -2]),
+    "cond": (lambda x, p: L.cond(x, p), [1, 2, -2]),
+    "pinv": (lambda x, t: L.pinv(x, rtol=t), [1e-9, 0.5, 0.9]),
+    "lstsq": (lambda x, t: L.lstsq(x, x[:, 0], rcond=t)[0], [1e-9, 0.5, 0.9]),
+    "matrix_power": (lambda x, n: L.matrix_power(x, n), [2, -1, 3]),
+    "var": (lambda x, c: pb.var(x, axis=0, correction=c), [0.0, 1.0, 0.5]),
+    "std": (lambda x, c: x.std(ddof=c) if isinstance(x, Tensor) else np.std(x, ddof=c), [0.0, 1.0, 0.5]),
+    "unwrap": (lambda x, p: pb.unwrap(9 * x, period=p), [2.0, 3.0, 6.0]),
+    "interp": (lambda x, p: pb.interp(x, [0.0, 1.0, 2.0], [1.0, 2.0, 4.0], period=p), [2.5, 3.0, 7.0]),
+    "linear_ramp": (lambda x, e: pb.pad(x, 1, "linear_ramp", end_values=e), [0.0, 1.0, 2.5]),
+    "trace": (lambda x, k: pb.trace(x, k), [0, 1, -1]),
+    "triu": (lambda x, k: pb.triu(x, k), [0, 1, -1]),
+    "two options": (lambda x, p: pb.unwrap(9 * x, p, period=p), [2.0, 3.0, 6.0]),
+}
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_derivatives_beside_a_loop(name):
+    """vmap of the gradient, vmap of vmap of it, and the gradient and the tangent of a vmap."""
+    f, options = CONTINUOUS[name]
+    options = np.array(options)
+    xs = np.random.default_rng(5).standard_normal((3, 3, 3)) / 4 + 2 * np.eye(3)
+    weights = np.cos(np.arange(40.0))
+    loss = lambda x, o: pb.sum(pb.ravel(f(x, o)) * weights[: np.size(f(x, o))])  # noqa: E731
+    values = np.stack([np.asarray(f(x, o)) for x, o in zip(xs, options, strict=True)])
+    slopes = np.stack([grad(loss)(x, o).numpy() for x, o in zip(xs, options.tolist(), strict=True)])
+    close = lambda a, b: np.testing.assert_allclose(a.numpy(), b, rtol=1e-9, atol=1e-11)  # noqa: E731
+    close(vmap(f)(xs, options), values)
+    close(vmap(grad(loss))(xs, options), slopes)
+    close(vmap(vmap(grad(loss)))(xs[None], options[None])[0], slopes)
+    close(vmap(vmap(grad(loss)))(xs[:, None], options[:, None])[:, 0], slopes)
+    each = vmap(vmap(grad(loss), in_axes=(0, None)))(np.stack([xs, xs[::-1]], 1), options)  # of the outer batch only
+    close(each[:, 0], slopes)
+    close(vmap(vmap(grad(loss), in_axes=(None, 0)))(xs, np.stack([options, options], 1))[:, 1], slopes)
+    close(grad(lambda xs: vmap(loss)(xs, options).sum())(xs), slopes)
+    directions = np.sin(np.arange(27.0)).reshape(3, 3, 3)
+    close(jvp(lambda xs: vmap(loss)(xs, options), (xs,), (directions,))[1], (slopes * directions).sum((1, 2)))
+    inner = lambda x, o, d: jvp(lambda x: loss(x, o), (x,), (d,))[1]  # noqa: E731
+    close(vmap(inner)(xs, options, directions), (slopes * directions).sum((1, 2)))
+
+
+@pytest.mark.parametrize("randomness", ["different", "same"])
+def test_dropout(randomness):
+    p = np.array([0.0, 0.3, 0.5, 1.0])
+    x = np.ones((4, 100))
+    nn.manual_seed(0)
+    out = vmap(F.dropout, randomness=randomness)(x, p).numpy()
+    kept = out != 0
+    assert kept[0].all() and not kept[3].any()
+    np.testing.assert_allclose(out[kept], (1 / np.where(p < 1, 1 - p, 1))[:, None].repeat(100, 1)[kept])
+    assert (not (kept[2] & ~kept[1]).any()) == (randomness == "same")  # by the same numbers, what 0.5 keeps 0.3 does
+    with pytest.raises(RuntimeError, match="vmap: random numbers"):
+        vmap(F.dropout)(x, p)
+    with pytest.raises(ValueError, match="dropout: p="):
+        vmap(F.dropout, randomness=randomness)(x, p + 0.5)
+
+
+def test_what_the_loop_raises_says_where():
+    with pytest.raises(L.LinAlgError) as caught:
+        vmap(lambda x, n: L.matrix_power(x, n))(np.stack([np.eye(2), np.zeros((2, 2))]), np.array([-1, -1]))
+    assert caught.value.__notes__ == [
+        "vmap: matrix_power is called for one example after another, as n differs; this is 1"
+    ]
+
+
+WRITERS = {  # what writes into an array -> its option, whose error says that it is to be one for all
+    "put_along_axis": ("axis", lambda x, k: np.put_along_axis(x, np.array([[0]]), 1.0, k)),
+    "fill_diagonal": ("wrap", lambda x, k: np.fill_diagonal(x, 1.0, k)),
+    "sort": ("axis", lambda x, k: x.sort(k)),
+    "save": ("arr", lambda x, k: np.save("never written", x)),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_nothing_is_written_example_by_example(name):
+    option, write = WRITERS[name]
+    x = np.ones((2, 2, 2))
+    with pytest.raises(TypeError, match=f"^vmap: {name}: {option} must be the same"):
+        vmap(lambda x, k: (write(x * 1, k), x)[1])(x, np.array([0, 1]))
