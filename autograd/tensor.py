@@ -17,12 +17,12 @@ from .views import leave, related, write
 
 _DEEPEST = 64  # axes that an array can have
 _NUMBERS = frozenset((bool, int, float, complex, np.float64, np.float32, np.int64, np.bool_))
-_UNMASKED = frozenset((*_NUMBERS, np.ndarray, str, type, slice, type(Ellipsis), type(None)))
+UNMASKED = frozenset((*_NUMBERS, np.ndarray, str, type, slice, type(Ellipsis), type(None)))
 
 
 def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     """A numeric array of `data`; a 0-d one as a NumPy scalar, whose arithmetic is several times faster."""
-    if data.__class__ not in _UNMASKED:
+    if data.__class__ not in UNMASKED:
         if isinstance(data, Tensor):
             data = raw(data)
         else:
@@ -35,7 +35,7 @@ def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
 
 def unmasked(data: Any) -> None:
     """TypeError for a masked array with masked entries, which would become ordinary numbers, also in nested lists."""
-    if data.__class__ in _UNMASKED:
+    if data.__class__ in UNMASKED:
         return
     if isinstance(data, (list, tuple)):
         _holds_tensors(data)

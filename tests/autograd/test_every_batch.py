@@ -541,7 +541,7 @@ def test_all_are_here():
         listed = getattr(space, "__all__", None) or [name for name in vars(space) if name[0] != "_"]
         for name in listed:
             f = getattr(space, name)
-            if not isinstance(f, Primitive) and f not in constants and f not in handlers:
+            if inspect.isfunction(f) and f not in constants and f not in handlers:
                 f = getattr(f, "__wrapped__", f)  # without `by_example`
             if not callable(f) or inspect.isclass(f) or f in constants or f in handlers:
                 continue
