@@ -22,6 +22,7 @@ from .creation import *
 from .diagonals import *
 from .einstein import *
 from .elementwise import *
+from .examples import face_by_example as _face_by_example
 from .gradients import grads as grads
 from .graph import enable_grad as enable_grad
 from .graph import no_grad as no_grad
@@ -60,7 +61,16 @@ if not typing.TYPE_CHECKING:  # checkers follow the imports; at run time the fam
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not inspect.ismodule(value)]
     __all__ += ["__array_api_version__", "__array_namespace_info__"]
 
-for _face in (sys.modules[__name__], _linalg, _fft, _special):
+_NOT_BY_EXAMPLE = {  # families whose functions take functions, or are scopes and settings
+    f"{__name__}.{family}"
+    for family in ("anomaly", "gradients", "graph", "inspection", "primitive", "profiling", "segments", "threads",
+                   "transforms")
+}  # fmt: skip
+_faces = (sys.modules[__name__], _linalg, _fft, _special)
+for _face in _faces:
+    _face_by_example(_face, _face.__all__, _NOT_BY_EXAMPLE)
+
+for _face in _faces:
     for _name, _made in list(vars(_face).items()):
         if "<locals>" in getattr(_made, "__qualname__", ""):  # of a function that made it: here pickle finds it
             _made.__module__, _made.__qualname__ = _face.__name__, _name

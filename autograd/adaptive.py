@@ -21,7 +21,7 @@ from .machine import available
 from .pooling import max_unpool
 from .primitive import linear, primitive
 from .summed import summed
-from .tensor import Tensor, lift, wrap
+from .tensor import Tensor, known, lift, wrap
 
 __all__ = ["adaptive_avg_pool", "adaptive_max_pool", "box_sum"]
 
@@ -127,7 +127,8 @@ adaptive_max_pool.batch(folded)
 def _sizes(name: str, x: Any, output_size: Any) -> tuple[int, ...]:
     """How many windows along each spatial axis."""
     axes = x.ndim - 2
-    wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * axes
+    output_size = known(output_size)
+    wanted = output_size if np.ndim(output_size) else (output_size,) * axes
     if axes < 1 or len(wanted) != axes:
         raise ValueError(f"{name}: output_size {output_size} for x of shape {x.shape}; expected (N, C, *spatial)")
     sizes = tuple(n if k is None else k for n, k in zip(x.shape[2:], wanted, strict=True))

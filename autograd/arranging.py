@@ -25,7 +25,7 @@ from .shaping import (
     swapaxes,
     transpose,
 )
-from .tensor import apart, lift, values_of
+from .tensor import apart, known, lift, values_of
 
 __all__ = [
     "append", "apply_along_axis", "apply_over_axes", "array_split", "atleast_1d", "atleast_2d", "atleast_3d",
@@ -346,7 +346,7 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
 def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
     """What `func(a, axis)` gives for one axis after the other, these kept as axes of length 1."""
     a = lift(a)
-    for axis in np.atleast_1d(axes):
+    for axis in np.atleast_1d(known(axes)):
         (axis,) = axes_of(int(axis), a.ndim, "apply_over_axes")
         out = func(a, axis)
         a = out if out.ndim == a.ndim else expand_dims(out, axis)

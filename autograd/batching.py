@@ -20,8 +20,29 @@ import numpy as np
 
 from .graph import modes
 from .levels import Traced, bottom, level_of, raw
-from .tensor import Tensor, wrap
+from .tensor import Tensor, unmasked, wrap
 from .trees import flatten
+
+
+class Differs(TypeError):
+    """A number was asked of a value that differs over a batch."""
+
+    def __init__(self, batch: Batched, message: str = "") -> None:
+        super().__init__(
+            message
+            or "vmap: no number, array, condition or slice can be made of a value that differs from example to "
+            "example; use where() in place of if and of a mask, x[i + arange(n)] in place of x[i : i + n]"
+        )
+        self.batch = batch
+
+
+class NoBatch(ValueError):
+    """The results of the examples of a batch, where they are computed one by one, have different shapes."""
+
+    batch: Batched
+
+
+NOT_AT_ONCE = (Differs, NoBatch)  # what is raised where no call for all examples at once can be
 
 
 class Batched(Traced):
@@ -39,10 +60,7 @@ class Batched(Traced):
 
     @property
     def _held(self) -> Any:
-        raise TypeError(
-            "vmap: no number, array, condition or slice can be made of a value that differs from example to example; "
-            "use where() in place of if and of a mask, x[i + arange(n)] in place of x[i : i + n]"
-        )
+        raise Differs(self)
 
     def __repr__(self) -> str:
         return f"for each example, {self.value!r}"
@@ -116,20 +134,31 @@ def folded(call: Any, n: int, values: Any, batched: set[int], /, **options: Any)
 def looped(call: Any, n: int, values: Any, batched: set[int], /, **options: Any) -> Any:
     rows = (call(*(v[k] if i in batched else v for i, v in enumerate(values)), **options) for k in range(n))
     name = getattr(getattr(call, "__self__", call), "__name__", "a function")
-    return tuple(_together(parts, name) for parts in zip(*rows, strict=True))
+    return tuple(together(parts, name) for parts in zip(*rows, strict=True))
 
 
-def _together(parts: tuple[Any, ...], name: str) -> Any:
-    """What the examples gave, one beneath the other; what is no array or number has to be the same for all."""
+def together(parts: tuple[Any, ...], name: str, differing: str = "") -> Any:
+    """What the examples gave, one beneath the other; what is no array or number has to be the same for all.
+
+    `name` is the function's, `differing` the arguments' for which it was called for one example after another.
+    """
     first = parts[0]
-    if isinstance(first, (tuple, list)) and len({len(part) for part in parts}) == 1:
-        return _like(first, (_together(each, name) for each in zip(*parts, strict=True)))
+    counts = [len(part) if isinstance(part, (tuple, list)) else 1 for part in parts]
+    if differing and len(set(counts)) > 1:
+        raise NoBatch(
+            f"vmap: {name} by {differing} gives {min(counts)} and {max(counts)} results, which are no batch; use one "
+            f"{differing} for all examples"
+        )
+    if isinstance(first, (tuple, list)) and len(set(counts)) == 1:
+        return _like(first, (together(each, name, differing) for each in zip(*parts, strict=True)))
     if any(isinstance(part, (Tensor, np.ndarray, np.generic)) for part in parts):
         shapes = list(dict.fromkeys(map(np.shape, parts)))
         if len(shapes) > 1:
-            raise ValueError(
-                f"vmap: {name} gives results of shapes {shapes[0]} and {shapes[1]} (use where() for those that differ, "
-                "or minlength= if there is one), which are no batch"
+            advice = "use where() for those that differ, or minlength= if there is one"
+            if differing:
+                name, advice = f"{name} by {differing}", f"use one {differing} for all examples, or where()"
+            raise (NoBatch if differing else ValueError)(
+                f"vmap: {name} gives results of shapes {shapes[0]} and {shapes[1]} ({advice}), which are no batch"
             )
         return np.stack(parts)
     other = next((part for part in parts if part != first), first)
@@ -137,6 +166,8 @@ def _together(parts: tuple[Any, ...], name: str) -> Any:
         return first
     if isinstance(first, (bool, int, float, complex)):
         return np.array(parts)
+    if differing:
+        name = f"{name} by {differing}"
     raise TypeError(f"vmap: {name} gives {first!r} for one example and {other!r} for another, which are no batch")
 
 
@@ -176,7 +207,10 @@ def _lower(value: Any) -> Any:
     """A value without Tensors in it."""
     if isinstance(value, (list, tuple)):
         return _like(value, map(_lower, value))
-    return raw(value) if isinstance(value, Tensor) else value
+    if isinstance(value, Tensor):
+        return raw(value)
+    unmasked(value)
+    return value
 
 
 def _raised(out: Any) -> Any:

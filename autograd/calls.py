@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from .batching import agreed
+from .batching import NOT_AT_ONCE, agreed
+from .examples import one_by_one, writes
 from .graph import modes
 from .indexing import differs, is_mask, places_of, plain_index, scatter, setitem
 from .levels import bottom
@@ -57,10 +58,13 @@ def call_function(function: Any, args: Any, kwargs: Any) -> Any:
     if handler is None:
         raise unsupported(named(function))
     leading, same, translate = _translation(function, handler)
-    if len(args) <= leading and kwargs.keys() <= same:
-        return handler(*args, **kwargs)
-    args, kwargs, out = translate(args, kwargs)
-    result = handler(*args, **kwargs)
+    out = None
+    if len(args) > leading or not kwargs.keys() <= same:
+        args, kwargs, out = translate(args, kwargs)
+    try:
+        result = handler(*args, **kwargs)
+    except NOT_AT_ONCE as error:
+        result = one_by_one(handler, args, kwargs, error)
     return result if out is None else into(out, result, named(function), casting=_CASTING.get(function, "same_kind"))
 
 
@@ -84,6 +88,7 @@ def _translation(function: Any, handler: Any) -> tuple[int, frozenset[str], Call
     implementation = handler.form if isinstance(handler, Primitive) else handler
     ours = inspect.signature(implementation, follow_wrapped=False).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in ours.values())
+    any_number = any(p.kind is p.VAR_POSITIONAL for p in ours.values())
     by_place = [p.name for p in ours.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     by_name = {p.name for p in ours.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {"out"}
 
@@ -94,7 +99,7 @@ def _translation(function: Any, handler: Any) -> tuple[int, frozenset[str], Call
     for p in theirs.values():
         if p.kind is p.VAR_POSITIONAL:
             leading = 1 << 16
-        if p.name == "out" or not (required(p) or takes_all or by_place[leading : leading + 1] == [p.name]):
+        if p.name == "out" or not (required(p) or any_number or by_place[leading : leading + 1] == [p.name]):
             break
         leading += 1
     same = frozenset(p.name for p in theirs.values() if p.name != "out" and (takes_all or p.name in by_name))
@@ -161,6 +166,18 @@ def into(out: Any, result: Any, name: str, where: Any = True, casting: Any = "sa
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, options: dict[str, Any]) -> Any:
     """`ufunc(*inputs, **options)`, or one of its methods, on Tensors."""
+
+    def called(*inputs: Any, **options: Any) -> Any:
+        return _called(ufunc, method, inputs, options)
+
+    try:
+        return called(*inputs, **options)
+    except NOT_AT_ONCE as error:
+        called.__name__ = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        return one_by_one(writes(called) if "out" in options or method == "at" else called, inputs, options, error)
+
+
+def _called(ufunc: np.ufunc, method: str, inputs: Any, options: dict[str, Any]) -> Any:
     handler = find(ufunc)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     name = f"numpy.{name}" if handler is None or ufunc in functions else f"scipy.special.{name}"

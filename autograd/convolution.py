@@ -28,7 +28,7 @@ from .indexing import scatter
 from .primitive import primitive
 from .shaping import reshape
 from .summed import summed
-from .tensor import lift
+from .tensor import known, lift
 from .threads import spread
 from .windows import (
     BLOCK,
@@ -363,6 +363,7 @@ def _(
     if any(m and m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):
         raise ValueError(f"{name}: output_padding {more} must be less than stride {stride} or dilation {dilation}")
     full = tuple((n - 1) * s + e for n, s, e in zip(x.shape[2:], stride, extent(w.shape[2:], dilation), strict=True))
+    padding = known(padding)
     if padding == "same":
         spatial = tuple(n * s for n, s in zip(x.shape[2:], stride, strict=True))
     else:

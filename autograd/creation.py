@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from .batching import Differs
 from .elementwise import floor
+from .examples import by_itself, one_by_one
 from .levels import bottom
 from .parts import astype
 from .primitive import implements
 from .shaping import broadcast_to, moveaxis
-from .tensor import Tensor, apart, as_data, borrowed, lift, on_cpu, unmasked, wrap
+from .tensor import UNMASKED, Tensor, apart, as_data, borrowed, known, lift, on_cpu, unmasked, wrap
+from .trees import over
 
 __all__ = [
     "arange", "array", "asarray", "bartlett", "blackman", "empty", "empty_like", "eye", "from_dlpack",
@@ -22,6 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+@by_itself
 def asarray(obj: Any, dtype: Any = None, copy: bool | None = None, *, device: str | None = None) -> Tensor:
     """A Tensor of `obj`: an array's memory is shared unless `copy` (False: or ValueError), a Tensor keeps
     its graph, and so do the Tensors in a nested list or tuple.
@@ -46,12 +50,24 @@ def creator(function: Any) -> Callable[..., Tensor]:
 
     @wraps(function, assigned=("__name__",), updated=())
     def create(*args: Any, requires_grad: bool = False, **kwargs: Any) -> Tensor:
-        for given in (*args, *kwargs.values()):
-            unmasked(given)
-        tensor = wrap(as_data(function(*args, **kwargs)))
-        tensor.requires_grad = requires_grad
+        for given in args:
+            if given.__class__ not in UNMASKED:
+                unmasked(given)
+        if kwargs:
+            unmasked(list(kwargs.values()))
+        try:
+            tensor = wrap(as_data(function(*args, **kwargs)))
+        except (TypeError, ValueError):
+            try:
+                over(known, (args, kwargs))
+            except Differs as error:
+                return one_by_one(create, args, kwargs, error)
+            raise
+        if requires_grad:
+            tensor.requires_grad = True
         return tensor
 
+    by_itself(create)
     create.__doc__ = f"A Tensor of what `numpy.{function.__name__}` makes of the same arguments."
     return create
 
@@ -149,6 +165,7 @@ def full_like(a: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Tensor:
     return _filled(_full_like, a, fill_value, args, kwargs)
 
 
+@by_itself
 def array(object: Any, dtype: Any = None, *, copy: bool | None = True) -> Tensor:
     """`asarray` that copies, unless `copy` is None (only where it must) or False (never: or ValueError)."""
     return asarray(object, dtype, copy)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .elementwise import where
+from .examples import writes
 from .indexing import scatter, setitem
 from .primitive import implements, linear
 from .reductions import sum
@@ -87,6 +88,7 @@ def diagflat(v: Any, k: int = 0) -> Any:
 
 
 @implements(np.fill_diagonal)
+@writes
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     """Set, in place, the entries of a Tensor whose indices all agree, to `val`, again and again if it has fewer; with
     `wrap` a tall matrix's diagonal begins again below the square."""

@@ -34,6 +34,9 @@ class Dual(Traced):
     def detached(self) -> Any:
         return self.value if not isinstance(self.value, Tensor) else self.value.detach()._held
 
+    def through(self, linear: Any) -> Tensor:
+        return dual(self.level, linear(self.value), linear(self.tangent))
+
     def outputs(self, primitive: Primitive, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         level = self.level
         values, tangents = list(args), {}

@@ -11,7 +11,7 @@ from .batching import aligned, computed, full, looped
 from .graph import Deferred, modes
 from .levels import level_of, raw
 from .primitive import linear
-from .tensor import Tensor, lift, values_of
+from .tensor import Tensor, lift, unmasked, values_of
 from .views import link
 
 __all__ = ["getitem", "scatter", "setitem"]
@@ -23,6 +23,7 @@ def plain_index(index: Any) -> Any:
         return tuple(plain_index(part) for part in index)
     if isinstance(index, Tensor):
         return raw(index)
+    unmasked(index)
     return np.asarray(index, dtype=None if len(index) else np.intp) if isinstance(index, list) else index
 
 

@@ -52,6 +52,10 @@ class Traced:
         """What remains of this when all derivatives stop here."""
         raise NotImplementedError
 
+    def through(self, linear: Any) -> Any:
+        """A linear map of this, as a Tensor."""
+        raise NotImplementedError
+
     def outside(self, *_: Any, **__: Any) -> Any:
         raise RuntimeError(f"a {type(self).__name__} value was used outside of the transform in which it stands")
 

@@ -13,8 +13,9 @@ import numpy as np
 from . import elementwise as el
 from . import parts
 from .arranging import repeat
-from .batching import Batched, at_once, computed
+from .batching import NOT_AT_ONCE, Batched, at_once, computed
 from .diagonals import diagonal, trace
+from .examples import by_example, one_by_one, writes
 from .graph import modes
 from .indexing import getitem, setitem
 from .levels import raw
@@ -74,6 +75,8 @@ def constant(function: Any, *names: str, run: Callable[..., Any] = computed) -> 
         return run(function, *args, **kwargs)
 
     constants.add(on_tensors)
+    if run is at_once:
+        writes(on_tensors)
     on_tensors.__wrapped__ = function  # type: ignore[attr-defined]  # for its signature
     on_tensors.__name__ = function.__name__
     on_tensors.__doc__ = f"`numpy.{function.__name__}`, on Tensors too; what it gives is a constant of the graph."
@@ -172,7 +175,7 @@ def _comparison(symbol: str, ufunc: np.ufunc) -> None:
         out = compare(raw(self), raw(other) if isinstance(other, Tensor) else other)
         if out.__class__ is bool:
             return NotImplemented  # NumPy does not know the other
-        return wrap(out if isinstance(out, (np.ndarray, np.generic)) else as_data(out))
+        return wrap(out if out.__class__ is np.ndarray or isinstance(out, np.generic) else as_data(out))
 
     setattr(Tensor, f"__{symbol}__", method)
 
@@ -237,7 +240,8 @@ def _in_place(function: Callable[..., Any]) -> Callable[..., None]:
         self._assign(function(self, *args, **kwargs))
 
     method.__wrapped__ = function  # type: ignore[attr-defined]  # for its signature
-    return method
+    method.__name__ = function.__name__
+    return writes(method)
 
 
 def _with_options(name: str, function: Any) -> Callable[..., Any]:
@@ -246,7 +250,10 @@ def _with_options(name: str, function: Any) -> Callable[..., Any]:
     function = function.form if isinstance(function, Primitive) else function
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return (numpy_function if len(args) > 1 or "out" in kwargs else function)(self, *args, **kwargs)
+        try:
+            return (numpy_function if len(args) > 1 or "out" in kwargs else function)(self, *args, **kwargs)
+        except NOT_AT_ONCE as error:
+            return one_by_one(method, (self, *args), kwargs, error)
 
     taken = inspect.signature(function)
     out = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)
@@ -391,6 +398,11 @@ _DOCS = {  # of what has none from its function
     "flags": "NumPy's flags of the layout in memory.",
 }
 
+
+def _takes_options(name: str, method: Any) -> bool:
+    return name == "__round__" or name[0] != "_" and len(inspect.signature(method).parameters) > 1
+
+
 for _name, _attribute in _attributes.items():
     _attribute = _attribute.form if isinstance(_attribute, Primitive) else _attribute
     if _name in _DOCS:
@@ -398,4 +410,8 @@ for _name, _attribute in _attributes.items():
             _attribute = property(_attribute.fget, _attribute.fset, doc=_DOCS[_name])
         else:
             _attribute.__name__, _attribute.__doc__ = _name, _DOCS[_name]
+    if inspect.isfunction(_attribute) and _name not in _WITH_OUT and _takes_options(_name, _attribute):
+        if _attribute.__name__[0] in "_<":  # of this file
+            _attribute.__name__ = _name
+        _attribute = by_example(_attribute)
     setattr(Tensor, _name, _attribute)

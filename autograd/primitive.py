@@ -25,11 +25,12 @@ from typing import Any
 import numpy as np
 
 from . import views
-from .batching import by_kind
+from .batching import NOT_AT_ONCE, by_kind
 from .compiled import PLAIN, compiled
+from .examples import one_by_one
 from .graph import Node, Output, Several, mode, modes
 from .lending import leases, own, owned
-from .levels import Traced, level_of, tracer
+from .levels import Traced, level_of, raw, tracer
 from .rule import Rule
 from .tensor import Tensor, as_data, functions, lift, wrap
 
@@ -161,7 +162,10 @@ class Primitive:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs and self.ufunc is not None:
             return self.ufunc(*args, **kwargs)  # NumPy's own call, for its options
-        return self.form(*args, **kwargs)
+        try:
+            return self.form(*args, **kwargs)
+        except NOT_AT_ONCE as error:
+            return one_by_one(self.form, args, kwargs, error)
 
     @property
     def form(self) -> Callable[..., Any]:
@@ -282,7 +286,12 @@ class Primitive:
         """The result, as `apply` gives it, and the residuals."""
         if not _KNOWN.issuperset(map(type, args)):
             args = tuple(x if x.__class__ in PLAIN else lift(x) for x in args)
-        level = max(map(level_of, args)) if modes.depth else 0
+        level = 0
+        if modes.depth:
+            level = max(map(level_of, args))
+            for option in options.values():
+                if isinstance(option, Tensor):
+                    raw(option)  # raises where it differs over a batch
         if level % 2:
             return tracer(args, level).outputs(self, args, options)
         parents: list[tuple[int, Node]] = []

@@ -159,7 +159,7 @@ def _(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, wh
 
 def count_where(where: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     """How many entries of an array of `shape` are left in a reduction by the mask `where`."""
-    return np.sum(np.broadcast_to(values_of(where), shape), axis=axis, keepdims=keepdims)
+    return np.sum(np.broadcast_to(values_of(where), shape), axis=axes_of(axis, len(shape), "sum"), keepdims=keepdims)
 
 
 def _share(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:

@@ -26,7 +26,7 @@ def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
         return tuple(range(ndim))
     if axis.__class__ is int and -ndim <= axis < ndim:
         return (axis % ndim,)
-    given = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    given = (axis,) if isinstance(axis, int) or getattr(axis, "ndim", 1) == 0 else tuple(axis)
     axes = tuple(a + ndim if a < 0 else a for a in map(operator.index, given))
     if any(not 0 <= a < ndim for a in axes) or len(set(axes)) != len(axes):
         raise np.exceptions.AxisError(f"{name}: axis {axis} does not fit an array of {ndim} dimensions")

@@ -10,6 +10,7 @@ import numpy as np
 
 from .batching import computed, everywhere
 from .elementwise import where
+from .examples import writes
 from .indexing import getitem, is_mask, scatter
 from .parts import complexes
 from .primitive import implements
@@ -51,6 +52,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 
 
 @implements(np.put_along_axis)
+@writes
 def put_along_axis(arr: Tensor, indices: Any, values: Any, axis: int | None) -> None:
     """Write `values` into `arr`, in place, at the places that `take_along_axis` reads."""
     if axis is None:

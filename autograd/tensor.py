@@ -17,15 +17,17 @@ from .levels import Traced, detached, raw
 from .views import leave, related, write
 
 _DEEPEST = 64  # axes that an array can have
+_NUMBERS = frozenset((bool, int, float, complex, np.float64, np.float32, np.int64, np.bool_))
+UNMASKED = frozenset((*_NUMBERS, np.ndarray, str, type, slice, type(Ellipsis), type(None)))
 
 
 def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     """A numeric array of `data`; a 0-d one as a NumPy scalar, whose arithmetic is several times faster."""
-    if isinstance(data, Tensor):
-        data = raw(data)
-    elif isinstance(data, (list, tuple)):
-        _holds_tensors(data)
-    unmasked(data)
+    if data.__class__ not in UNMASKED:
+        if isinstance(data, Tensor):
+            data = raw(data)
+        else:
+            unmasked(data)
     array = np.array(data, dtype=dtype, copy=copy)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"Tensor: dtype {array.dtype} is not numeric (bool, integer, float or complex)")
@@ -33,8 +35,12 @@ def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
 
 
 def unmasked(data: Any) -> None:
-    """TypeError for a masked array with masked entries, which would become ordinary numbers."""
-    if isinstance(data, _masked_arrays()) and np.ma.is_masked(data):
+    """TypeError for a masked array with masked entries, which would become ordinary numbers, also in nested lists."""
+    if data.__class__ in UNMASKED:
+        return
+    if isinstance(data, (list, tuple)):
+        _holds_tensors(data)
+    elif isinstance(data, _masked_arrays()) and np.ma.is_masked(data):
         raise TypeError("Tensor: a masked array would lose its mask; give its filled(), or where(mask, ..., ...)")
 
 
@@ -53,6 +59,13 @@ def values_of(x: Any) -> Any:
     """The values of anything that can be a Tensor, as a constant: an array, or a Tensor if they differ over a batch."""
     data = detached(x) if isinstance(x, Tensor) else as_data(x)
     return wrap(data) if isinstance(data, Traced) else data
+
+
+def known(option: Any) -> Any:
+    """An option, on whose value depends what is done, without Tensors in it; TypeError if it differs over a batch."""
+    if isinstance(option, (tuple, list)):
+        return type(option)(map(known, option))
+    return raw(option) if isinstance(option, Tensor) else option
 
 
 def _differentiable(dtype: np.dtype[Any]) -> None:
@@ -84,6 +97,8 @@ def _holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
     if id(x) in around or len(around) > _DEEPEST:
         raise ValueError(f"Tensor: a {type(x).__name__} is a part of itself, or inside more than {_DEEPEST} others")
     kinds = set(map(type, x))
+    if kinds <= _NUMBERS:
+        return False
     if any(issubclass(kind, _masked_arrays()) for kind in kinds):
         for part in x:
             unmasked(part)
@@ -326,7 +341,7 @@ class Tensor:
 
     def __iter__(self) -> Iterator[Any]:
         if not self.ndim:
-            raise TypeError("iteration over a 0-d Tensor")
+            raise TypeError(f"iteration over a 0-d Tensor, {raw(self)}")
         return (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:

@@ -136,7 +136,8 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness:
     the results, None of one that is the same for all. ValueError where the arguments have different numbers of examples
     or none, and where `out_axes` is None for a result that depends on the example.
 
-    Indices, masks to write by, counts and the like may differ from example to example, too. What gives results whose
+    Indices, masks to write by, counts and options may differ from example to example, too; where the functions that
+    take them have no form for all examples at once, they are called for one after another. What gives results whose
     shapes differ is an error (`x[mask]`, `nonzero`, `unique`, `trim_zeros`): `where(mask, x, 0)`, `where=mask` of a
     reduction and `minlength=` of `bincount` give results of one shape.
 

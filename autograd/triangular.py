@@ -13,7 +13,7 @@ from .indexing import setitem
 from .matrix_functions import from_scipy
 from .primitive import primitive
 from .solving import adjoint, filled, matrices, on_diagonal, regular, solve, square
-from .tensor import Tensor, floating, lift
+from .tensor import Tensor, floating, known, lift
 
 
 def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False) -> Any:
@@ -25,6 +25,7 @@ def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_d
     >>> solve_triangular(np.array([[2.0, 0.0], [1.0, 4.0]]), np.array([2.0, 9.0]), lower=True)
     array([1., 2.])
     """
+    trans = known(trans)
     forms = {0: lambda x: x, 1: lambda x: x.mT, 2: adjoint}
     form = forms.get({"N": 0, "T": 1, "C": 2}.get(trans, trans))
     if form is None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from .batching import folded
 from .primitive import linear
-from .tensor import lift
+from .tensor import known, lift
 
 __all__ = ["col2im", "im2col"]
 
@@ -52,6 +52,7 @@ def per_axis(value: Any, axes: int, name: str, least: int = 1) -> tuple[int, ...
     """A number for all axes, or one for each, as a tuple; `name` is "operation: argument" for errors."""
     if value.__class__ is tuple and len(value) == axes and all(v.__class__ is int and v >= least for v in value):
         return value
+    value = known(value)
     given = (value,) * axes if isinstance(value, (int, np.integer)) else tuple(value)
     if len(given) != axes:
         raise ValueError(f"{name} {value} has {len(given)} numbers for {axes} spatial axes")

@@ -8,6 +8,7 @@ import numpy as np
 
 from .arranging import resize
 from .calls import into
+from .examples import by_example, writes
 from .indexing import getitem, is_mask, setitem
 from .primitive import implements
 from .shaping import broadcast_to, ravel, reshape
@@ -18,6 +19,7 @@ __all__ = ["copyto", "place", "put", "putmask"]
 
 
 @implements(np.copyto)
+@writes
 def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     """Write `src`, which broadcasts, into `dst`, only where the mask `where` is True.
 
@@ -45,6 +47,7 @@ def _write(name: str, x: Any, index: Any, values: Any) -> None:
 
 
 @implements(np.put)
+@writes
 def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
     """Write the values `v`, over and over, at the places `ind` of the flattened array."""
     _writable("put", a)
@@ -56,6 +59,7 @@ def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
 
 
 @implements(np.putmask)
+@writes
 def putmask(a: Any, /, mask: Any, values: Any) -> None:
     """Write the `values`, over and over, and of these the ones that come to stand where the mask is True."""
     _writable("putmask", a)
@@ -64,6 +68,7 @@ def putmask(a: Any, /, mask: Any, values: Any) -> None:
 
 
 @implements(np.place)
+@writes
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """Write the values, over and over, one after the other where the mask is True."""
     mask = np.ravel(values_of(mask))
@@ -92,5 +97,5 @@ class Flat:
 
 
 Tensor.flat = property(Flat, lambda self, values: self.flat.__setitem__(slice(None), values))  # type: ignore[attr-defined]
-Tensor.fill = copyto  # type: ignore[attr-defined]
-Tensor.put = put  # type: ignore[attr-defined]
+Tensor.fill = by_example(copyto)  # type: ignore[attr-defined]
+Tensor.put = by_example(put)  # type: ignore[attr-defined]

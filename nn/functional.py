@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ from ..autograd import (
     tanh,
     where,
 )
-from ..autograd.batching import drawn
+from ..autograd.batching import drawn, everywhere
+from ..autograd.examples import face_by_example
 from ..autograd.half import by_single
 from ..autograd.shaping import axes_of
 from . import init
@@ -182,17 +184,18 @@ def dropout(input: Any, p: float = 0.5, training: bool = True) -> Any:
     Draws from this thread's generator, which `nn.manual_seed` starts anew.
     """
     check_probability(p, "dropout")
-    if not training or p == 0:
+    differs = isinstance(p, autograd.Tensor)  # from example to example, it may be
+    if not training or not differs and p == 0:
         return input
-    if p == 1:
+    if not differs and p == 1:
         return input * input.dtype.type(0)
     kept = drawn(lambda shape: init.generator().random(shape, np.float32), input.shape) >= p
-    return input * np.divide(kept, 1 - p, dtype=input.dtype)
+    return input * np.divide(kept, where(p == 1, 1, 1 - p) if differs else 1 - p, dtype=input.dtype)
 
 
 def check_probability(p: float, name: str) -> None:
     """ValueError unless p is between 0 and 1."""
-    if not 0 <= p <= 1:
+    if not everywhere(np.logical_and(p >= 0, p <= 1)):
         raise ValueError(f"{name}: p={p}; expected a probability, 0 to 1")
 
 
@@ -234,3 +237,6 @@ def binary_cross_entropy_with_logits(
         softened = softened * (1 + (pos_weight - 1) * target)
     losses = (1 - target) * input + softened
     return _reduced(losses if weight is None else losses * weight, reduction)
+
+
+face_by_example(sys.modules[__name__], __all__)

@@ -212,3 +212,32 @@ def test_masks_are_not_lost(masked):
         with pytest.raises(TypeError, match="a masked array would lose its mask"):
             use(masked)
     assert Tensor(np.ma.array([1.0, 2.0])).tolist() == [1.0, 2.0]
+
+
+NUMBERS, TRUTHS = np.ma.array([0, 1], mask=[True, False]), np.ma.array([True, True], mask=[True, False])
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x: pb.full((2,), [np.ma.masked, 1.0]),
+        lambda x: pb.full_like(x, MASKED),
+        lambda x: x[NUMBERS],
+        lambda x: x[TRUTHS],
+        lambda x: x[[NUMBERS, NUMBERS]],
+        lambda x: x[..., NUMBERS],
+        lambda x: x.__setitem__(NUMBERS, 1.0),
+        lambda x: x.__setitem__(0, np.ma.masked),
+        lambda x: pb.take(x, NUMBERS),
+        lambda x: pb.where(TRUTHS, x, 0.0),
+        lambda x: pb.sum(x, where=TRUTHS),
+        lambda x: x > MASKED,
+        lambda x: pb.searchsorted(x, MASKED),
+        lambda x: pb.put(x, NUMBERS, 1.0),
+        lambda x: pb.repeat(x, NUMBERS),
+        lambda x: pb.roll(x, NUMBERS, (0, 0)),
+    ],
+)
+def test_masks_of_indices_and_options_are_not_lost(use):
+    with pytest.raises(TypeError, match="a masked array would lose its mask"):
+        use(Tensor([1.0, 2.0]))
