@@ -20,7 +20,7 @@ import numpy as np
 
 from .graph import modes
 from .levels import Traced, bottom, level_of, raw
-from .tensor import Tensor, wrap
+from .tensor import Tensor, holds_tensors, wrap
 from .trees import flatten
 
 
@@ -175,7 +175,7 @@ def example(x: Any) -> Any:
 def _lower(value: Any) -> Any:
     """A value without Tensors in it."""
     if isinstance(value, (list, tuple)):
-        return _like(value, map(_lower, value))
+        return _like(value, map(_lower, value)) if holds_tensors(value) else value
     return raw(value) if isinstance(value, Tensor) else value
 
 

@@ -11,7 +11,7 @@ from .batching import aligned, computed, full, looped
 from .graph import Deferred, modes
 from .levels import level_of, raw
 from .primitive import linear
-from .tensor import Tensor, lift, values_of
+from .tensor import Tensor, holds_tensors, lift, values_of
 from .views import link
 
 __all__ = ["getitem", "scatter", "setitem"]
@@ -23,7 +23,10 @@ def plain_index(index: Any) -> Any:
         return tuple(plain_index(part) for part in index)
     if isinstance(index, Tensor):
         return raw(index)
-    return np.asarray(index, dtype=None if len(index) else np.intp) if isinstance(index, list) else index
+    if isinstance(index, list):
+        holds_tensors(index)  # or raises where it has no end
+        return np.asarray(index, dtype=None if len(index) else np.intp)
+    return index
 
 
 def _basic(index: Any) -> bool:
@@ -297,7 +300,7 @@ last.strategy(lambda draw: (_draw_places(draw), {}))
 def differs(index: Any) -> bool:
     """Whether a part of an index belongs to a transform."""
     if isinstance(index, (tuple, list)):
-        return any(map(differs, index))
+        return holds_tensors(index) and any(map(differs, index))
     return level_of(index) > 0
 
 
