@@ -62,10 +62,10 @@ class _Limit:
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if isinstance(error, RecursionError):
+            name, most = getattr(self.f, "__name__", "the function"), sys.getrecursionlimit()
             raise RecursionError(
-                f"checkpoint: {getattr(self.f, '__name__', 'the function')} holds calls inside one another, of "
-                f"checkpoints perhaps, deeper than Python's limit of {sys.getrecursionlimit()}; call checkpointed parts "
-                "one after the other, in a loop, or raise sys.setrecursionlimit"
+                f"checkpoint: {name} holds calls (of checkpoints perhaps) inside one another, deeper than Python's "
+                f"limit of {most}; call checkpointed parts one after the other, in a loop, or raise sys.setrecursionlimit"
             ) from error
 
 

@@ -47,7 +47,7 @@ class _Place:
 
 
 def _name_in(module: Any, part: Any) -> str | None:
-    """The name of a module inside another: as its child, or else the first of all below, where a ModuleList holds it."""
+    """The name of a module inside another: as its child, or else the first of all below (of a ModuleList, say)."""
     if part is module:
         return ""
     named = chain(module._own_modules(), module.named_modules())
