@@ -24,7 +24,8 @@ def plain_index(index: Any) -> Any:
     if isinstance(index, Tensor):
         return raw(index)
     if isinstance(index, list):
-        holds_tensors(index)  # or raises where it has no end
+        if index and isinstance(index[0], (list, tuple)):
+            holds_tensors(index)  # or raises where it has no end, which NumPy would look for
         return np.asarray(index, dtype=None if len(index) else np.intp)
     return index
 

@@ -16,6 +16,7 @@ from .levels import Traced, detached, raw
 from .views import leave, related, write
 
 _DEEPEST = 64  # axes that an array can have
+_NUMBERS = {bool, int, float, complex}
 
 
 def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -78,6 +79,8 @@ def holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
     if id(x) in around or len(around) > _DEEPEST:
         raise ValueError(f"Tensor: a {type(x).__name__} is a part of itself, or inside more than {_DEEPEST} others")
     kinds = set(map(type, x))
+    if kinds <= _NUMBERS:
+        return False
     if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds):
         for part in x:
             unmasked(part)

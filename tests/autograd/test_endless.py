@@ -54,6 +54,8 @@ WITH_A_NEST = {
 def endless():
     inside: list = []
     inside.append(inside)
+    twice: list = []
+    twice += [twice, twice]
     pair: tuple = ([],)
     pair[0].append(pair)
     ragged: list = [[1.0], []]
@@ -63,7 +65,13 @@ def endless():
     for _ in range(100_000):
         place.append([])
         place = place[0]
-    return {"a list in itself": inside, "a tuple in its list": pair, "beside numbers": ragged, "very deep": deep}
+    return {
+        "a list in itself": inside,
+        "a list in itself twice": twice,
+        "a tuple in its list": pair,
+        "beside numbers": ragged,
+        "very deep": deep,
+    }
 
 
 NESTS = endless()
@@ -82,6 +90,11 @@ def test_as_data(name, nest):
 def test_beside_a_tensor(name, nest):
     with pytest.raises(ValueError, match=END):
         WITH_A_NEST[name](Tensor(np.ones((2, 2))), NESTS[nest])
+
+
+def test_beside_a_number_in_an_index_numpy_sees_it():
+    with pytest.raises(ValueError, match="inhomogeneous|sequence"):
+        Tensor(np.ones((2, 2)))[[1, NESTS["a list in itself twice"]]]
 
 
 def test_the_same_list_in_two_places_has_an_end():
