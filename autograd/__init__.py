@@ -11,6 +11,7 @@ from . import fft as _fft  # for NumPy's own fft to find it, and so with the oth
 from . import gradients, interop, scimath
 from . import linalg as _linalg
 from . import matrix_calculus as _matrix_calculus  # for the registry to have its primitive
+from . import operator_docs as _operator_docs
 from . import special as _special
 from .adaptive import *
 from .anomaly import *
@@ -74,3 +75,5 @@ for _face in _faces:
     for _name, _made in list(vars(_face).items()):
         if "<locals>" in getattr(_made, "__qualname__", ""):  # of a function that made it: here pickle finds it
             _made.__module__, _made.__qualname__ = _face.__name__, _name
+
+_operator_docs.explain()

@@ -25,7 +25,7 @@ from .shaping import (
     swapaxes,
     transpose,
 )
-from .tensor import apart, known, lift, values_of
+from .tensor import apart, holds_tensors, known, lift, values_of
 
 __all__ = [
     "append", "apply_along_axis", "apply_over_axes", "array_split", "atleast_1d", "atleast_2d", "atleast_3d",
@@ -103,6 +103,7 @@ def block(arrays: Any) -> Any:
     Tensor([[1., 2., 3.],
             [0., 0., 0.]])
     """
+    holds_tensors(arrays)  # or raises where lists have no end
     depth, ndim = _depth(arrays)
     ndim = max(depth, ndim)
 

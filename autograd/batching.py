@@ -20,7 +20,7 @@ import numpy as np
 
 from .graph import modes
 from .levels import Traced, bottom, level_of, raw
-from .tensor import Tensor, unmasked, wrap
+from .tensor import Tensor, holds_tensors, unmasked, wrap
 from .trees import flatten
 
 
@@ -206,7 +206,7 @@ def example(x: Any) -> Any:
 def _lower(value: Any) -> Any:
     """A value without Tensors in it."""
     if isinstance(value, (list, tuple)):
-        return _like(value, map(_lower, value))
+        return _like(value, map(_lower, value)) if holds_tensors(value) else value
     if isinstance(value, Tensor):
         return raw(value)
     unmasked(value)

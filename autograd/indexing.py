@@ -298,7 +298,7 @@ last.strategy(lambda draw: (_draw_places(draw), {}))
 def differs(index: Any) -> bool:
     """Whether a part of an index belongs to a transform."""
     if isinstance(index, (tuple, list)):
-        return any(map(differs, index))
+        return holds_tensors(index) and any(map(differs, index))
     return level_of(index) > 0
 
 

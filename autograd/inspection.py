@@ -75,14 +75,19 @@ class __array_namespace_info__:
     'cpu'
     """
 
+    def __repr__(self) -> str:
+        return f"<what the array API's revision {__array_api_version__} asks of pullback>"
+
     def capabilities(self) -> dict[str, Any]:
         """What not every namespace can do, and the most dimensions of an array."""
         return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
 
     def default_device(self) -> str:
+        """Where arrays are made: "cpu"."""
         return "cpu"
 
     def devices(self) -> tuple[str, ...]:
+        """All devices: there is only "cpu"."""
         return ("cpu",)
 
     def default_dtypes(self, *, device: str | None = None) -> dict[str, np.dtype[Any]]:

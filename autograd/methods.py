@@ -26,7 +26,7 @@ from .running_products import cumprod, prod
 from .shaping import copy, matrix_transpose, ravel, reshape, squeeze, swapaxes, transpose
 from .sorting import argsort, choose, partition, sort, take
 from .statistics import std, var
-from .tensor import Tensor, apart, as_data, carried, wrap
+from .tensor import Tensor, apart, as_data, carried, holds_tensors, wrap
 
 __all__ = [
     "all", "allclose", "any", "argmax", "argmin", "argpartition", "argwhere", "array2string", "array_equal",
@@ -51,7 +51,7 @@ constants: set[Any] = set()
 def _carried(value: Any) -> bool:
     """Whether a derivative may be asked of what is in a value, of the examples of a batch, or of parts of a list."""
     if isinstance(value, (list, tuple)):
-        return builtins.any(map(_carried, value))
+        return holds_tensors(value) and builtins.any(map(_carried, value))
     if carried(value) and value._node is None and isinstance(value._held, Batched):
         return _carried(value._held.value)
     return carried(value)

@@ -235,6 +235,7 @@ class Primitive:
         return samples
 
     def make_rule(self, argument: str, function: Callable[..., Any]) -> Rule:
+        """A rule of `argument`, made of a function of the cotangent and of what it asks for by name."""
         given = inspect.signature(function).parameters.values()
         for p in given:
             if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
@@ -350,6 +351,7 @@ class Primitive:
         return tuple(self.wrapped_output(o, node, i) for i, o in enumerate(out))
 
     def wrapped_output(self, out: Any, node: Node, position: int) -> Tensor:
+        """One of several results as a Tensor of a node on top of theirs."""
         output = Output(self.several[position], position, len(self.several))
         return wrap(out, Node.at(node.level, output, ((node, output, ()),), out))
 

@@ -123,7 +123,7 @@ def _rows(x: Any) -> Any:
     return reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-@primitive
+@primitive(name="linear")
 def affine(x: Any, w: Any, b: Any) -> Any:
     """x w^T + b: a linear layer; x is (..., in), w (out, in) and b (out,)."""
     out = product(x, w.T)
@@ -150,16 +150,16 @@ def _(draw: Any) -> Any:
 
 @affine.public
 def _(x: Any, w: Any, b: Any = None) -> Any:
-    if b is None:
-        return matmul(x, transpose(w))
     if not isinstance(x, Tensor):
         x = lift(x)
     try:
+        if b is None:
+            return matmul(x, transpose(w))
         if x.ndim == 2:
             return affine.apply(x, w, b)
         return reshape(affine.apply(_rows(x), w, b), (*x.shape[:-1], np.shape(w)[0]))
     except (ValueError, IndexError):
-        shapes = f"x of shape {x.shape}, w {np.shape(w)}, b {np.shape(b)}"
+        shapes = f"x of shape {x.shape}, w {np.shape(w)}, b {None if b is None else np.shape(b)}"
         raise ValueError(f"linear: {shapes}; expected (..., in), (out, in), (out,)") from None
 
 

@@ -7,6 +7,7 @@ that it closes over, such as the parameters of a module.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import wraps
@@ -48,6 +49,24 @@ class Segment:
         if g.found is None:
             g.found = self.find(g, *kept)
         return g.found.pop(position)
+
+
+class _Limit:
+    """A context for the outermost of checkpoints inside one another: says what a RecursionError in it comes from."""
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.f = f
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if isinstance(error, RecursionError):
+            name, most = getattr(self.f, "__name__", "the function"), sys.getrecursionlimit()
+            raise RecursionError(
+                f"checkpoint: {name} holds calls (of checkpoints perhaps) inside one another, deeper than Python's "
+                f"limit of {most}; call checkpointed parts one after the other, or raise sys.setrecursionlimit"
+            ) from error
 
 
 class Place:
@@ -124,6 +143,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         if not modes.recording or inside == _DEEPEST:
             return f(*args, **kwargs)
         level, start = 2 * modes.depth, now()
+        limit = nullcontext() if inside else _Limit(f)
         arguments, rebuild = flatten((args, kwargs))
         arguments = [wrap(own(x._held), x._node) if isinstance(x, Tensor) else own(x, True) for x in arguments]
         asked = [i for i, x in enumerate(arguments) if isinstance(x, Tensor) and _at(level, x)]
@@ -138,12 +158,13 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
                 return flatten(f(*given, **named))
 
         first = [leaf(x, level) for x in inputs]
-        results, as_result = run(first)
+        with limit:
+            results, as_result = run(first)
         made = [i for i, x in enumerate(results) if isinstance(x, Tensor) and _at(level, x, start)]
         beyond = _beyond([results[i] for i in made], start)
 
         def find(g: Any, inputs: Any, outputs: Any, create_graph: bool) -> dict[int, Any]:
-            with enable_grad(), again():
+            with limit, enable_grad(), again():
                 fresh = [positive(x) if create_graph else leaf(x, level) for x in inputs]
                 second = run(fresh)[0]
                 for i, out in zip(made, outputs, strict=True):

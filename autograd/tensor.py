@@ -39,7 +39,7 @@ def unmasked(data: Any) -> None:
     if data.__class__ in UNMASKED:
         return
     if isinstance(data, (list, tuple)):
-        _holds_tensors(data)
+        holds_tensors(data)
     elif isinstance(data, _masked_arrays()) and np.ma.is_masked(data):
         raise TypeError("Tensor: a masked array would lose its mask; give its filled(), or where(mask, ..., ...)")
 
@@ -77,7 +77,7 @@ def lift(x: Any) -> Any:
     """A Tensor or an array, of anything that can be one: a Tensor of a nested list or tuple with Tensors in it."""
     if isinstance(x, (Tensor, np.ndarray, np.generic)):
         return x
-    return np.stack([lift(part) for part in x]) if _holds_tensors(x) else as_data(x)
+    return np.stack([lift(part) for part in x]) if holds_tensors(x) else as_data(x)
 
 
 def floating(x: Any, least: Any = np.float64) -> Any:
@@ -90,7 +90,7 @@ def floating(x: Any, least: Any = np.float64) -> Any:
     return x if x.dtype.kind in "fc" else x.astype(np.result_type(x.dtype, least))
 
 
-def _holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
+def holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
     """Whether a nested list or tuple holds Tensors; ValueError where that has no end, which NumPy would look for."""
     if not isinstance(x, (list, tuple)):
         return False
@@ -105,7 +105,7 @@ def _holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
     if not any(issubclass(kind, (list, tuple)) for kind in kinds):
         return any(issubclass(kind, Tensor) for kind in kinds)
     inside = (*around, id(x))
-    return any([isinstance(part, Tensor) or _holds_tensors(part, inside) for part in x])  # all are looked into
+    return any([isinstance(part, Tensor) or holds_tensors(part, inside) for part in x])  # all are looked into
 
 
 def on_cpu(device: Any) -> None:

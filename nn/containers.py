@@ -37,20 +37,25 @@ class _Sequence(Module):
         setattr(self, name, value)
 
     def __len__(self) -> int:
+        """Return len(self)."""
         return len(self._names())
 
     def __iter__(self) -> Iterator[Any]:
+        """Return an iterator over the entries."""
         return iter(self._items())
 
     def __contains__(self, value: Any) -> bool:
+        """Return whether this very object is an entry."""
         return any(item is value for item in self._items())
 
     def __getitem__(self, index: int | slice) -> Any:
+        """Return self[index]; of a slice, the same kind of container."""
         if isinstance(index, slice):
             return type(self)(self._items()[index])
         return getattr(self, self._name(index))
 
     def __setitem__(self, index: int, value: Any) -> None:
+        """Put another in the place of the entry `index`."""
         self._put(self._name(index), value)
 
     def append(self, value: Any) -> Any:
@@ -94,6 +99,7 @@ class Sequential(_Sequence):
     def __getitem__(self, index: slice) -> Sequential: ...
 
     def __getitem__(self, index: int | slice) -> Module | Sequential:
+        """Return self[index]; of a slice, the same kind of container."""
         if isinstance(index, slice):
             return Sequential({name: getattr(self, name) for name in self._names()[index]})
         return getattr(self, self._name(index))
@@ -134,22 +140,28 @@ class ModuleDict(Module):
             self[name] = module
 
     def __setitem__(self, name: str, module: Module) -> None:
+        """Add the module under this name, or replace the one there."""
         self.add_module(name, module)
 
     def __getitem__(self, name: str) -> Module:
+        """Return the module of this name."""
         return dict(self._own_modules())[name]
 
     def __delitem__(self, name: str) -> None:
+        """Take the module of this name out."""
         self[name]
         delattr(self, name)
 
     def __len__(self) -> int:
+        """Return len(self)."""
         return len(self._own_modules())
 
     def __iter__(self) -> Iterator[str]:
+        """Return an iterator over the names."""
         return iter(dict(self._own_modules()))
 
     def __contains__(self, name: str) -> bool:
+        """Return whether a module has this name."""
         return name in dict(self._own_modules())
 
     def keys(self) -> Iterable[str]:

@@ -23,12 +23,12 @@ from ..autograd.batching import folded
 from ..autograd.half import by_single
 from ..autograd.levels import bottom
 from ..autograd.summed import added
-from ..autograd.tensor import lift, plain, wrap
+from ..autograd.tensor import floating, lift, plain, wrap
 
 _FEW = 32  # classes for which it is faster to have the logits of one class beside one another
 
 
-@primitive(residuals=["z", "total"])
+@primitive(name="cross_entropy", residuals=["z", "total"])
 def class_cross_entropy(x: Any, hit: Any, *, mean: bool) -> Any:
     """log(sum_c exp(x_nc)) - x_nt for every row n of x (N, C), or the mean of them, where t is the class in which
     row n of the mask `hit` (N, C) is True.
@@ -94,7 +94,7 @@ def cross_entropy(
     >>> cross_entropy(Tensor([[2.0, 2.0], [1.0, 1.0]]), np.array([0, 1]))
     Tensor(0.69314718)
     """
-    input, target = lift(input), lift(target)
+    input, target = floating(input), lift(target)
     check_reduction(reduction, "cross_entropy")
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing={label_smoothing}; expected 0 to 1")
@@ -125,7 +125,7 @@ def cross_entropy(
 @by_single
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """-input at the target class, for log-probabilities (C,), (N, C) or (N, C, d1, ...); see `cross_entropy`."""
-    input, target = lift(input), lift(target)
+    input, target = floating(input), lift(target)
     check_reduction(reduction, "nll_loss")
     classes = _check_target(input, target, "nll_loss")
     counted, chosen = _valid(reshape(target, -1), classes, ignore_index, "nll_loss")

@@ -43,9 +43,11 @@ class TensorDataset:
         return f"TensorDataset({len(self)} samples: {parts})"
 
     def __len__(self) -> int:
+        """Return the number of samples."""
         return len(self.tensors[0])
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        """Return a sample, or for an array of indices a batch."""
         return tuple(tensor[index] for tensor in self.tensors)
 
 
@@ -70,9 +72,11 @@ class Subset:
         return f"Subset({len(self)} of {self.dataset!r})"
 
     def __len__(self) -> int:
+        """Return the number of samples."""
         return len(self.indices)
 
     def __getitem__(self, index: Any) -> Any:
+        """Return a sample, or for an array of indices a batch."""
         return self.dataset[self.indices[index]]
 
 
@@ -141,6 +145,7 @@ class DataLoader:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
+        """Return an iterator over the batches of one epoch."""
         total = len(self.dataset)
         order = _rng(self._generator).permutation(total) if self.shuffle else np.arange(total)
         gather = _gatherer(self.dataset)

@@ -12,7 +12,8 @@ from typing import Any
 from ..autograd.fusion import convolved
 from .activation import ReLU
 from .convolution import Conv1d, Conv2d, Conv3d
-from .module import Module, located
+from .located import located
+from .module import Module
 from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
 
 Kinds = dict[type[Module], Callable[..., Any]]

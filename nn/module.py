@@ -16,6 +16,7 @@ import numpy as np
 
 from ..autograd import Tensor
 from ..autograd.graph import RemovableHandle
+from .located import located
 from .summary import Summary, summarize
 
 _nothing: Mapping[Any, Any] = MappingProxyType({})
@@ -102,20 +103,20 @@ class Module:
 
     # Registration
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in _methods & cls.__dict__.keys():
+            value = cls.__dict__[name]
+            if not (callable(value) or isinstance(value, (classmethod, staticmethod))):
+                _check_method(cls, name, value)
+
     if TYPE_CHECKING:  # of attributes that are made at run time, as in Sequential, nothing is known
 
         def __getattr__(self, name: str) -> Any: ...
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if (
-            isinstance(value, (Module, Parameter))
-            and name not in self.__dict__
-            and callable(getattr(Module, name, None))
-        ):
-            raise TypeError(
-                f"{type(self).__name__}.{name}: a {type(value).__name__} of this name would hide the method `{name}` "
-                "of all modules; give it another name"
-            )
+        if name in _methods:
+            _check_method(type(self), name, value)
         held = self.__dict__.get(name)
         for kind in (Parameter, Module):
             if isinstance(held, kind) and not (value is None or isinstance(value, kind)):
@@ -426,19 +427,25 @@ class Module:
         return memo[id(self)]
 
 
-def located(error: Exception, module: Module) -> None:
-    """Say in a note of an error in which part of the model it was raised: each module that it passes adds its name."""
-    inner, path, note = error.__dict__.get("_module", (module, "", ""))
-    if inner is not module:
-        name = next((name for name, part in module.named_modules() if part is inner), "")
-        path = _join(name, path) if path else name
-    notes = getattr(error, "__notes__", [])
-    if note in notes:
-        notes.remove(note)
-    raised = error.__dict__.setdefault("_raised", type(module).__name__)
-    note = f"in {path}: {raised} of this {type(module).__name__}" if path else f"in {raised}"
-    error.add_note(note)
-    error.__dict__["_module"] = module, path, note
+_methods = frozenset(name for name, value in vars(Module).items() if callable(value) and not name.startswith("__"))
+
+_INSTEAD = {
+    "train": "call train() or eval(), or set `training`",
+    "eval": "call train() or eval(), or set `training`",
+    **dict.fromkeys(("modules", "children"), "write self.layers = ModuleList([...])"),
+    "parameters": "write self.weights = ParameterList([...])",
+    "forward": "write `def forward(self, ...)`, or assign a function",
+}
+
+
+def _check_method(kind: type[Module], name: str, value: Any) -> None:
+    """TypeError where a value would take the place of a method of all modules; `forward` may be another function."""
+    if name == "forward" and callable(value) and not isinstance(value, (Module, Parameter)):
+        return
+    raise TypeError(
+        f"{kind.__name__}.{name}: a {type(value).__name__} of this name would hide the method `{name}` of all modules; "
+        f"{_INSTEAD.get(name, 'give it another name')}"
+    )
 
 
 def _join(prefix: str, name: str) -> str:

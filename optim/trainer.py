@@ -51,6 +51,13 @@ class Trainer:
         self.epoch = 0
         self.stop = False
 
+    def __repr__(self) -> str:
+        parameters = sum(parameter.size for parameter in self.model.parameters())
+        loss = getattr(self.loss, "__name__", type(self.loss).__name__)
+        parts = f"{type(self.model).__name__} of {parameters:,} parameters, {loss}, {type(self.optimizer).__name__}"
+        callbacks = f", {len(self.callbacks)} callbacks" if self.callbacks else ""
+        return f"Trainer({parts}{callbacks}; {self.epoch} epochs trained)"
+
     def fit(
         self, loader: Any, epochs: int, validation: Any = None, *, batch_size: int = 64, progress: bool = True
     ) -> dict[str, list[float]]:

@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -92,6 +93,31 @@ def tensor_members():
             yield f"Tensor.{name}", inspect.getattr_static(pb.Tensor, name)
 
 
+def classes():
+    for name, value in public_names():
+        if isinstance(value, type) and not issubclass(value, (Exception, np.generic)):
+            yield name, value
+
+
+def class_members():
+    """What `help` shows of the public classes that is their own: operators and the like, too."""
+    for name, kind in classes():
+        for member, value in vars(kind).items():
+            function = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
+            shown = member[0] != "_" or (member[:2] == "__" and member not in HIDDEN)
+            if shown and isinstance(function, (FunctionType, property)) and not getattr(kind, "_is_protocol", False):
+                yield f"{name}.{member}", getattr(kind, member)
+
+
+def bare_reprs():
+    for name, kind in classes():
+        if kind.__repr__ is object.__repr__ and not getattr(kind, "_is_protocol", False):
+            yield name
+
+
+HIDDEN = {"__init__", "__init_subclass__", "__class_getitem__", "__getattr__"}  # what the class's own words are about
+
+
 def faults(name, value):
     if not inspect.getdoc(value):
         yield f"{name} has no docstring"
@@ -109,11 +135,30 @@ def test_all_public_names_say_what_they_do_and_take():
     assert not found, "\n".join(found)
 
 
+def test_all_members_of_public_classes_say_what_they_do():
+    members = dict(class_members())
+    assert {"pullback.autograd.Tensor.__radd__", "pullback.nn.Module.__call__"} <= members.keys() and len(members) > 300
+    assert not [name for name, value in members.items() if not inspect.getdoc(value)]
+
+
+def test_operators_have_their_names_and_numpys_words():
+    for name in ("__add__", "__radd__", "__iadd__", "__and__", "__rxor__", "__lt__", "__matmul__", "__len__"):
+        method = getattr(pb.Tensor, name)
+        assert method.__doc__ and "lambda" not in method.__qualname__ and "<locals>" not in method.__qualname__
+    assert pb.Tensor.__rsub__.__doc__ == np.ndarray.__rsub__.__doc__ == "Return value-self."
+    assert pb.Tensor.__rsub__.__qualname__ == "Tensor.__rsub__"
+
+
+def test_no_public_class_has_a_bare_repr():
+    assert not list(bare_reprs())
+
+
 def test_the_walk_sees_faults():
     def nothing(*args, **kwargs):
         pass
 
     assert len(list(faults("nothing", nothing))) == 2 and len(list(faults("T", property(nothing)))) == 1
+    assert {"pullback.viz.Picture", "pullback.optim.Trainer", "pullback.nn.data.DataLoader"} <= dict(classes()).keys()
     assert len(list(public_names())) > 650 and len(list(tensor_members())) > 80
 
 
@@ -133,3 +178,22 @@ def test_reprs_say_what_is_there():
     assert repr(nn.data.Subset(data, [0, 1])) == f"Subset(2 of {data!r})"
     loader = repr(nn.data.DataLoader(data, 2, shuffle=True))
     assert loader == f"DataLoader({data!r}, batch_size=2, shuffle=True, drop_last=False, dtype=float32)"
+
+
+def test_reprs_of_trainers_and_pictures():
+    model = nn.Sequential(nn.Linear(3, 400), nn.Linear(400, 1))
+    trainer = optim.Trainer(model, nn.MSELoss(), optim.Adam(model.parameters()))
+    assert repr(trainer) == "Trainer(Sequential of 2,001 parameters, MSELoss, Adam; 0 epochs trained)"
+    trainer = optim.Trainer(nn.Linear(1, 1), nn.functional.l1_loss, optim.SGD(model.parameters(), lr=1.0), [print])
+    trainer.fit((np.ones((1, 1)), np.ones((1, 1))), 2, progress=False)
+    assert repr(trainer) == "Trainer(Linear of 2 parameters, l1_loss, SGD, 1 callbacks; 2 epochs trained)"
+    x, y = pb.Tensor(1.0, requires_grad=True), pb.Tensor(2.0, requires_grad=True)
+    assert repr(viz.graph(x * y + x)).startswith("<Graph of 2 leaves and 2 operations: render(path) draws it")
+    assert repr(pb.__array_namespace_info__()) == "<what the array API's revision 2025.12 asks of pullback>"
+
+
+def test_the_repr_of_a_picture():
+    pytest.importorskip("matplotlib")
+    picture = viz.curves({"loss": [2.0, 1.0]})
+    width, height = picture.figure.get_size_inches()
+    assert repr(picture).startswith(f"<Picture of {width:.3g} x {height:.3g} inches: save(path) writes it")

@@ -37,6 +37,10 @@ class Picture:
     def __init__(self, figure: Any) -> None:
         self.figure = figure
 
+    def __repr__(self) -> str:
+        width, height = self.figure.get_size_inches()
+        return f"<Picture of {width:.3g} x {height:.3g} inches: save(path) writes it, notebooks show it>"
+
     def save(self, path: str | PathLike[str], dpi: float = DPI) -> None:
         """Write the picture in the format that the path's suffix names (.png, .svg, .pdf, ...)."""
         self.figure.savefig(path, dpi=dpi, bbox_inches="tight")

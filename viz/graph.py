@@ -33,6 +33,10 @@ class Graph:
         self._drawing = drawing
         self.source = drawing.dot()
 
+    def __repr__(self) -> str:
+        drawn = [sum(box.kind == kind for box in self._drawing.boxes) for kind in ("leaf", "operation")]
+        return "<Graph of {} leaves and {} operations: render(path) draws it, notebooks show it>".format(*drawn)
+
     def render(self, path: str | PathLike[str]) -> None:
         """Write the picture in the format that the path's suffix names (.svg, .png, .pdf, .dot, ...).
 

@@ -41,9 +41,11 @@ class Passed:
     unclear: int = 0
 
     def __bool__(self) -> bool:
+        """Return True."""
         return True
 
     def __add__(self, other: Passed) -> Passed:
+        """Return the verdict of both checks together."""
         return Passed(
             self.slopes + other.slopes,
             tuple(dict.fromkeys(self.methods + other.methods)),

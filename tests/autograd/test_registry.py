@@ -97,7 +97,7 @@ def bessel(x, order):
 
 UFUNCS = {made.name: f for f, made in functions.items() if isinstance(f, np.ufunc) and made in registry.values()}
 REFERENCES = UFUNCS | {
-    "affine": lambda x, w, b: np.einsum("ni,oi->no", x, w) + b,
+    "linear": lambda x, w, b: np.einsum("ni,oi->no", x, w) + b,
     "astype": lambda x, *, dtype: np.array(x, dtype),
     "broadcast_to": lambda x, *, shape: np.broadcast_to(x, shape),
     "cofactor": cofactors_along,

@@ -1,5 +1,8 @@
 """Checkpoints and implicit derivatives: the same numbers as without, less memory, and every order and nesting."""
 
+import inspect
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -303,3 +306,59 @@ def test_checkpoints_inside_one_another():
     y.backward()
     assert y.item() == 9 + 220 * 3 and x.grad.item() == 6 + 220
     assert pb.autograd.graph.modes.checkpoints == 0
+
+
+def nested(n):
+    """x + n by n checkpoints, each inside the one before."""
+
+    def f(x, n):
+        return checkpoint(f)(x, n - 1) + 1 if n else x * 1.5
+
+    return lambda x: f(x, n)
+
+
+DEEP = r"^checkpoint: f holds calls .* deeper than Python's limit of \d+; call checkpointed parts one after the other"
+
+
+def test_checkpoints_nested_deeper_than_python_calls() -> None:
+    x = Tensor(2.0, requires_grad=True)
+    for _ in range(2):
+        with pytest.raises(RecursionError, match=DEEP) as caught:
+            nested(5000)(x)
+        assert isinstance(caught.value.__cause__, RecursionError)
+        assert "checkpoint" not in str(caught.value.__cause__)  # it is said once
+    y = nested(60)(x)
+    y.backward()
+    assert (y.item(), x.grad.item()) == (63.0, 1.5)
+
+
+def test_a_backward_pass_through_checkpoints_deeper_than_python_calls() -> None:
+    x = Tensor(2.0, requires_grad=True)
+    y, before = nested(45)(x), sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 200)
+    try:
+        with pytest.raises(RecursionError, match=DEEP):
+            y.backward()
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def test_5000_nested_checkpoints_where_python_can_go_so_deep() -> None:
+    code = """if True:
+        import sys, threading
+        from pullback import Tensor, checkpoint
+        def f(x, n):
+            return checkpoint(f)(x, n - 1) + 1 if n else x * 1.5
+        def run():
+            x = Tensor(2.0, requires_grad=True)
+            y = f(x, 5000)
+            y.backward()
+            print(y.item(), x.grad.item())
+        sys.setrecursionlimit(100_000)
+        threading.stack_size(512 << 20)
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    """
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert run.stdout == "5003.0 1.5\n", run.stderr

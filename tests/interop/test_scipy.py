@@ -102,9 +102,65 @@ def test_root(method):
     np.testing.assert_allclose(result.x, [1.0, 2.0], rtol=1e-7)
 
 
+DERIVATIVE_FREE = [
+    "broyden1",
+    "broyden2",
+    "anderson",
+    "linearmixing",
+    "diagbroyden",
+    "excitingmixing",
+    "krylov",
+    "df-sane",
+]
+
+
+def falling(x):
+    """Zero at (1, 2), near -x, as simple mixing needs it."""
+    a, root = np.array([[0.5, -0.25], [0.25, 0.5]]), np.array([1.0, 2.0])
+    return (root - x) + (pb.cos(a @ x) - np.cos(a @ root)) / 4
+
+
+@pytest.mark.parametrize("method", DERIVATIVE_FREE)
+@pytest.mark.parametrize("start", [[0.8, 2.3], np.array([0.8, 2.3]), (0.8, 2.3)])
+def test_root_without_derivatives(method, start):
+    options = {"df-sane": {}, "anderson": {"tol": 1e-10, "options": {"jac_options": {"M": 1}}}}
+    result = optimize.root(on_arrays(falling), start, method=method, **options.get(method, {"tol": 1e-10}))
+    arrays_only(result)
+    assert result.success
+    np.testing.assert_allclose(result.x, [1.0, 2.0], atol=1e-6)
+
+
+def test_every_method_of_root_is_tested():
+    from scipy.optimize._root import ROOT_METHODS
+
+    assert set(ROOT_METHODS) == {"hybr", "lm", *DERIVATIVE_FREE}
+
+
 def test_root_of_value_and_jacobian():
     result = optimize.root(on_arrays(lambda x: (system(x), jacobian(system)(x))), [1.2, 1.7], jac=True)
     np.testing.assert_allclose(result.x, [1.0, 2.0], rtol=1e-7)
+
+
+CUBE = {
+    "bisect": {"bracket": (0.0, 5.0)},
+    "brentq": {"bracket": (0.0, 5.0)},
+    "brenth": {"bracket": (0.0, 5.0)},
+    "ridder": {"bracket": (0.0, 5.0)},
+    "toms748": {"bracket": (0.0, 5.0)},
+    "secant": {"x0": 3.0, "x1": 2.5},
+    "newton": {"x0": 3.0, "fprime": on_arrays(grad(lambda x: x**3 - 8))},
+    "halley": {
+        "x0": 3.0,
+        "fprime": on_arrays(grad(lambda x: x**3 - 8)),
+        "fprime2": on_arrays(grad(grad(lambda x: x**3 - 8))),
+    },
+}
+
+
+@pytest.mark.parametrize("method", CUBE)
+def test_methods_of_root_scalar(method):
+    result = optimize.root_scalar(on_arrays(lambda x: Tensor(x) ** 3 - 8), method=method, **CUBE[method])
+    assert result.converged and result.root == pytest.approx(2.0)
 
 
 def test_root_scalar():
@@ -136,6 +192,43 @@ def test_solve_ivp(method):
     result = integrate.solve_ivp(on_arrays(rotation), (0.0, 1.0), [1.0, 0.0], method, rtol=1e-8, atol=1e-10, **implicit)
     assert type(result.y) is np.ndarray
     np.testing.assert_allclose(result.y[:, -1], [np.cos(1.0), -np.sin(1.0)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["trf", "dogbox", "lm"])
+def test_options_of_least_squares(method):
+    """Bounds, losses and the linear problem inside; the Jacobian as an array."""
+    slopes = on_arrays(jacobian(system))
+    options = [{}] if method == "lm" else [{"loss": "soft_l1"}, {"tr_solver": "lsmr"}, {"bounds": ([0, 0], [5, 1.9])}]
+    for more in options:
+        result = optimize.least_squares(on_arrays(system), [1.2, 1.7], slopes, method=method, **more)
+        arrays_only(result)
+        assert result.success
+        inside = "bounds" not in more
+        np.testing.assert_allclose(result.x[inside:], [1.0, 2.0][inside:] if inside else [result.x[0], 1.9], rtol=1e-4)
+
+
+def test_methods_of_minimize_scalar():
+    f = on_arrays(lambda x: (Tensor(x) - 2) ** 4 + 1)
+    for method, more in [("brent", {}), ("golden", {}), ("bounded", {"bounds": (0.0, 5.0)})]:
+        assert optimize.minimize_scalar(f, method=method, **more).fun == pytest.approx(1.0)
+
+
+def test_functions_that_take_more_arguments():
+    def shifted(x, shift, scale):
+        return ((x - shift) ** 2).sum() * scale
+
+    both = on_arrays(value_and_grad(shifted))
+    for method in GRADIENT:
+        result = optimize.minimize(both, np.zeros(2), args=(np.array([1.0, 2.0]), 3.0), jac=True, method=method)
+        arrays_only(result)
+        np.testing.assert_allclose(result.x, [1.0, 2.0], atol=1e-4)
+
+
+def test_check_grad_and_global_searches():
+    assert optimize.check_grad(on_arrays(bowl), on_arrays(grad(bowl)), START) < 1e-6
+    local = {"jac": True, "method": "L-BFGS-B"}
+    result = optimize.basinhopping(on_arrays(value_and_grad(bowl)), START, niter=2, minimizer_kwargs=local, rng=0)
+    np.testing.assert_allclose(result.x, MINIMUM, atol=1e-4)
 
 
 def test_the_arrays_are_the_callers():
