@@ -41,11 +41,9 @@ def kernel():
 
 
 @pytest.fixture(params=[1, 2, 5])
-def number(request):
-    before = get_num_threads()
-    set_num_threads(request.param)
-    yield request.param
-    set_num_threads(before)
+def number(request, set_threads):
+    set_threads(request.param)
+    return request.param
 
 
 def rounds(kernel, parts, work):
