@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pullback import Tensor, enable_grad, nn, no_grad, optim
-from pullback.autograd import boxes, code_cache, crew, machine, pooled, shifted
+from pullback.autograd import boxes, code_cache, crew, elementwise, machine, pooled, shifted
 from pullback.autograd.adaptive import adaptive_max_pool, box_sum
 from pullback.autograd.convolution import conv, conv_transpose, conv_weight
 from pullback.autograd.door import natural, reads, writes
@@ -377,14 +377,16 @@ def test_primitives_without_machine_code(by_numpy, name):
     assert by_numpy(check_primitive, registry[name], settings=settings(max_examples=25))
 
 
+@pytest.mark.parametrize("name", ["gate", "relu"])
 @pytest.mark.parametrize("machine_code", [True, False])
-def test_small_arrays_as_fused_ones(monkeypatch, machine_code):
-    """`gate` as it is for large arrays: by machine code, and in blocks of NumPy's."""
+def test_small_arrays_as_if_they_were_large(monkeypatch, name, machine_code):
+    """In one pass: by machine code, and in blocks of NumPy's."""
     runs, run = [], crew.run
-    monkeypatch.setattr(sys.modules[fused.__module__], "_LEAST", 0)
+    for module, least in ((sys.modules[fused.__module__], "_LEAST"), (elementwise, "_MANY")):
+        monkeypatch.setattr(module, least, 2)
     monkeypatch.setattr(machine, "_enabled", machine_code)
     monkeypatch.setattr(crew, "run", lambda *args, **arguments: runs.append(1) or run(*args, **arguments))
-    assert check_primitive(registry["gate"], settings=settings(max_examples=25))
+    assert check_primitive(registry[name], settings=settings(max_examples=25))
     assert bool(runs) == machine_code
 
 
