@@ -135,6 +135,29 @@ def test_weights_smoothing_and_reductions_by_hand(targets: Any, weight: Any, smo
             np.testing.assert_allclose(found, value, rtol=1e-13)
 
 
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_modules_pass_their_options_on(reduction: str) -> None:
+    weight, targets = (1.0, 2.0, 4.0), np.array([2, 0, 1])
+    reduced = {
+        "none": lambda losses, weights: losses,
+        "sum": lambda losses, weights: losses.sum(),
+        "mean": lambda losses, weights: losses.sum() / weights.sum(),
+    }[reduction]
+    loss = nn.CrossEntropyLoss(np.array(weight), 0, reduction, 0.3)
+    expected = reduced(*_weighted(targets, weight, 0.3, ignore_index=0))
+    np.testing.assert_allclose(loss(Tensor(LOGITS), targets).numpy(), expected, rtol=1e-6)
+    loss = nn.NLLLoss(np.array(weight), 0, reduction)
+    expected = reduced(*_weighted(targets, weight, 0.0, ignore_index=0))
+    np.testing.assert_allclose(loss(Tensor(np.log(SHARES)), targets).numpy(), expected, rtol=1e-6)
+    x, y = np.log([3.0, 1.0]), np.array([0.25, 1.0])
+    losses = 2 * np.array([4 * 0.25 * np.log(4 / 3) + 0.75 * np.log(4), 4 * np.log(2)])
+    found = nn.BCEWithLogitsLoss(np.array([2.0, 2.0]), reduction, np.array([4.0, 4.0]))(Tensor(x), y)
+    np.testing.assert_allclose(found.numpy(), reduced(losses, np.ones(2)), rtol=1e-6)
+    for kind, losses in ((nn.MSELoss, np.array([1.0, 16.0])), (nn.L1Loss, np.array([1.0, 4.0]))):
+        found = kind(reduction=reduction)(Tensor([1.0, -4.0]), np.zeros(2))
+        np.testing.assert_allclose(found.numpy(), reduced(losses, np.ones(2)))
+
+
 def test_the_gradient_of_a_weighted_smoothed_mean_by_hand() -> None:
     weight, x = np.array([1.0, 2.0, 4.0]), Tensor(LOGITS, requires_grad=True)
     F.cross_entropy(x, [2, 0, 1], weight=weight, label_smoothing=0.3).backward()
