@@ -22,25 +22,39 @@ RUNTIME = [
     Fault("for i in range(0, size, _BLOCK)]", "for i in range(0, size - 1, _BLOCK)]", "test_fused"),
     Fault("simple = simple and a.flags.c_contiguous", "simple = simple and True", "test_fused"),
     Fault("address(t) != address(a) and np.may", "address(t) < 0 and np.may", "test_fused"),
-    Fault("mask = code.first(windows - p)\n\n", "mask = code.first(windows - p - 1)\n\n", "autograd/test_pooling"),
+    Fault(
+        "mask = code.first(windows - p)\n\n",
+        "mask = code.first(windows - p - 1)\n\n",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
     Fault(
         "larger(entry, best)\n                return",
         "larger(best, entry)\n                return",
-        "autograd/test_pooling",
+        "autograd/test_pooling -k not pytorch and not derivatives",
     ),
-    Fault("code.load(firsts + p, mask)", "code.load(firsts, mask)", "test_machine -k pooling"),
-    Fault("target[place] = target[place] + y[number]", "target[place] = y[number]", "autograd/test_pooling"),
+    Fault("code.load(firsts + p, mask)", "code.load(firsts, mask)", "test_machine -k pooling_to_the_bit"),
     Fault(
-        "mask, at = code.first(windows - p),", "mask, at = code.first(windows),", "test_pooling test_machine test_door"
+        "target[place] = target[place] + y[number]",
+        "target[place] = y[number]",
+        "autograd/test_pooling -k not pytorch and not derivatives",
     ),
-    Fault("place = starts[p] + steps", "place = starts[p] - steps", "autograd/test_pooling"),
+    Fault(
+        "mask, at = code.first(windows - p),",
+        "mask, at = code.first(windows),",
+        "test_door test_machine -k refuses_each or adaptive",
+    ),
+    Fault(
+        "place = starts[p] + steps",
+        "place = starts[p] - steps",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
     Fault("s + code.load(at + j, code.first(n - j))", "s + code.load(at + j, code.first(n - j - 1))", "test_summed"),
     Fault("end = (k + _FEW_ROWS).if_less(chain, k + _FEW_ROWS, chain)", "end = k + _FEW_ROWS", "test_summed"),
     Fault("code.store(place, more + total, mask)", "code.store(place, total, mask)", "test_panels"),
     Fault(
         "rows = [i.if_less(bottom, i, bottom - 1) * down",
         "rows = [i * down",
-        "test_panels test_door",
+        "test_panels",
         "Reads rows behind A's last one, whose sums go to spare memory: no result changes.",
     ),
     Fault("below), -one, x))", "below), one, x))", "test_machine -k edges"),
@@ -49,38 +63,74 @@ RUNTIME = [
         "above, number = self.builder.fcmp_ordered",
         "test_machine -k bit",
     ),
-    Fault("    self.error = error", "    pass", "test_threads"),
-    Fault("blas.set_num_threads(1)", "blas.set_num_threads(2)", "test_threads"),
-    Fault("blas.set_num_threads(n)", "pass", "test_threads"),
-    Fault("self.open, self.parts = False, iter(())", "self.open = False", "test_threads"),
-    Fault("%more = icmp slt i64 %part, %count", "%more = icmp sle i64 %part, %count", "test_crew"),
-    Fault("min(parts, int(min(size / WORTH, MOST)))", "min(parts, MOST)", "test_crew"),
+    Fault("    self.error = error", "    pass", "test_threads -k inside or fresh or errors or error"),
+    Fault("blas.set_num_threads(1)", "blas.set_num_threads(2)", "test_threads -k inside or fresh or errors or error"),
+    Fault("blas.set_num_threads(n)", "pass", "test_threads -k inside or fresh or errors or error"),
+    Fault(
+        "self.open, self.parts = False, iter(())",
+        "self.open = False",
+        "test_threads -k inside or fresh or errors or error",
+    ),
+    Fault(
+        "%more = icmp slt i64 %part, %count", "%more = icmp sle i64 %part, %count", "test_crew -k once or small_work"
+    ),
+    Fault("min(parts, int(min(size / WORTH, MOST)))", "min(parts, MOST)", "test_crew -k once or small_work"),
     Fault("if idle > _IDLE:", "if idle > 0:", "test_memory"),
-    Fault("not status.st_mode & others", "status.st_mode >= 0", "test_code_cache"),
-    Fault("copy = _Copy(begin, end - begin, (turn", "copy = _Copy(begin, end - begin + 64, (turn", "test_door"),
+    Fault("not status.st_mode & others", "status.st_mode >= 0", "test_code_cache -k others or private"),
+    Fault(
+        "copy = _Copy(begin, end - begin, (turn",
+        "copy = _Copy(begin, end - begin + 64, (turn",
+        "test_door -k guard_pages_end",
+    ),
     Fault("out.astype(np.float16) if out.dtype == np.float32 else out", "out", "test_half"),
 ]
 KERNELS = [
-    Fault("count -= 1\n        if count < 1", "count -= 0\n        if count < 1", "autograd/test_pooling"),
-    Fault("if a.flags.c_contiguous:\n", "if a.flags.aligned:\n", "test_door"),
+    Fault(
+        "count -= 1\n        if count < 1",
+        "count -= 0\n        if count < 1",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault("if a.flags.c_contiguous:\n", "if a.flags.aligned:\n", "test_door -k fit and not random"),
     Fault("2 * max(pair) > e", "max(pair) > e", "test_pooling -k errors"),
     Fault(
         "(-before, n + after) if padding else (0, n)",
         "(0, n) if padding else (-before, n + after)",
-        "autograd/test_pooling",
+        "autograd/test_pooling -k not pytorch and not derivatives",
     ),
-    Fault("(-before, n + after) if padding else", "(-before, n + after + s) if padding else", "autograd/test_pooling"),
-    Fault("stride, padding, 1, ceil_mode)", "stride, padding, 1, False)", "autograd/test_pooling"),
-    Fault("(s - 1 if ceil_mode else 0)", "(s if ceil_mode else 0)", "autograd/test_pooling"),
-    Fault("inside = inside and bool(((numbers >= low)", "inside = inside and bool(((numbers >= 0)", "test_door"),
-    Fault("better = ~(entry <= largest[has])", "better = ~(entry < largest[has])", "test_machine -k adaptive"),
-    Fault("[p + stride * np.arange(n)", "[p + np.arange(n)", "test_machine -k convolution"),
-    Fault("& ((place >= 0) & (place < n))", "& ((place > 0) & (place < n))", "autograd/test_convolution"),
+    Fault(
+        "(-before, n + after) if padding else",
+        "(-before, n + after + s) if padding else",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault(
+        "stride, padding, 1, ceil_mode)",
+        "stride, padding, 1, False)",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault(
+        "(s - 1 if ceil_mode else 0)",
+        "(s if ceil_mode else 0)",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault(
+        "inside = inside and bool(((numbers >= low)", "inside = inside and bool(((numbers >= 0)", "test_door -k choices"
+    ),
+    Fault(
+        "better = ~(entry <= largest[has])",
+        "better = ~(entry < largest[has])",
+        "test_machine -k adaptive or registers",
+    ),
+    Fault("[p + stride * np.arange(n)", "[p + np.arange(n)", "test_machine -k large_convolutions"),
+    Fault(
+        "& ((place >= 0) & (place < n))",
+        "& ((place > 0) & (place < n))",
+        "autograd/test_convolution -k naive or samples or matrix",
+    ),
     Fault("code.maximum(total, floor) if rectified and not tile else total", "total", "test_fusion"),
     Fault(
         "known, -0.0) for total, place in zip(totals",
         "known, 0.5) for total, place in zip(totals",
-        "test_machine -k convolution",
+        "test_machine -k large_convolutions",
     ),
     Fault("_LARGEST = 1 << 6", "_LARGEST = 1 << 9", "test_fusion test_machine -k tiles"),
     Fault(
@@ -88,17 +138,21 @@ KERNELS = [
         "window_place.apply(g, choice, geo=geo)",
         "test_fusion",
     ),
-    Fault("if np.isnan(out.max(initial=0)):", "if np.isinf(out.max(initial=0)):", "test_fusion test_lookahead"),
+    Fault(
+        "if np.isnan(out.max(initial=0)):",
+        "if np.isinf(out.max(initial=0)):",
+        "test_fusion -k not_a_number or one_pass",
+    ),
     Fault(
         "self.together, count - i, self.together) * self.wide",
         "self.together, self.together, self.together) * self.wide",
-        "test_machine -k adaptive",
+        "test_machine -k adaptive or registers",
     ),
-    Fault("better, value, best), code", "better, best, value), code", "test_machine -k adaptive"),
+    Fault("better, value, best), code", "better, best, value), code", "test_machine -k adaptive or registers"),
     Fault(
         "if len(phases) < math.prod(map(min, geo.stride, geo.spatial)):",
         "if not phases:",
-        "autograd/test_convolution test_machine -k conv",
+        "autograd/test_convolution test_machine -k transposed or trio or samples",
     ),
     Fault("x[inside] += values[:, :, *offset][met]", "x[inside] = values[:, :, *offset][met]", "test_windows"),
 ]
@@ -110,7 +164,7 @@ CORE = [
     Fault(
         "for i, v in enumerate(value, len(arrays))",
         "for i, v in enumerate(value)",
-        "test_shaping test_arranging test_composition",
+        "test_shaping test_arranging",
     ),
     Fault("f\"    if _special: {' = '.join(nodes)} = None\"", 'f"    if not _special: pass"', "test_graph test_tensor"),
     Fault("mode(depth=lambda depth: depth + 1,", "mode(depth=lambda depth: depth + 0,", "test_transforms"),
@@ -118,7 +172,7 @@ CORE = [
     Fault(
         "ndim = max([np.ndim(v) - (i in batched)",
         "ndim = max([np.ndim(v)",
-        "test_batching test_every_batch -k 'not thorough'",
+        "test_batching",
     ),
     Fault("if leases.get(lease.owner) is lease:", "if lease.owner:", "test_lending"),
     Fault("self._within = False\n\n\ndef arrays", "self._within = True\n\n\ndef arrays", "test_profiling"),
@@ -126,7 +180,7 @@ CORE = [
     Fault(
         "return tensor._view is not None or len(family(tensor)) > 1",
         "return tensor._view is not None",
-        "test_views test_optimizer",
+        "test_views test_optimizer -k writes or optimizers",
     ),
     Fault('if "NaN" in made or made - set().union(*given.values()):', 'if "NaN" in made:', "test_anomaly"),
     Fault("1e6 * value, (", "1e3 * value, (", "test_profiling test_pictures"),
@@ -138,11 +192,11 @@ CORE = [
         "def is_appropriate_type(self, tensor: Any) -> bool:\n            return False",
         "test_einops",
     ),
-    Fault("if new.shape != self.shape:", "if new.size != self.size:", "test_tensor test_views test_composition"),
+    Fault("if new.shape != self.shape:", "if new.size != self.size:", "test_tensor test_views -k not every_function"),
     Fault(
         "return base is x and primitive is getitem and _same(options[0], index)",
         "return base is x and primitive is getitem",
-        "test_views test_composition",
+        "test_views -k writes",
     ),
     Fault("out[... if where is True else where] = values", "out[...] = values", "test_calls"),
     Fault('"max dimensions": 64', '"max dimensions": 32', "test_inspection test_array_api"),
@@ -198,7 +252,7 @@ OPERATIONS = [
     Fault(
         "el.log(_extended(x, _negative)) / el.log(_extended(n, _negative))",
         "el.log(_extended(n, _negative)) / el.log(_extended(x, _negative))",
-        "test_numpy test_complex test_every_batch -k 'logn or emath or scimath'",
+        "test_numpy test_complex test_every_batch -k logn or emath or scimath",
     ),
     Fault(
         "even_or_odd = (np.cosh, np.sinh)[order % 2]",
@@ -299,7 +353,9 @@ NN = [
         "test_linear test_containers",
     ),
     Fault("if not -len(names) <= index < len(names):", "if not -len(names) <= index <= len(names):", "test_containers"),
-    Fault("if pool._dims != dims or pool.return_indices:", "if pool._dims != dims:", "test_lookahead"),
+    Fault(
+        "if pool._dims != dims or pool.return_indices:", "if pool._dims != dims:", "test_lookahead -k other_poolings"
+    ),
     Fault("args = changed if isinstance(changed, tuple) else (changed,)", "args = (changed,)", "test_module"),
     Fault(
         "math.sqrt(6 / sum(fan_in_and_fan_out(tensor)))", "math.sqrt(3 / sum(fan_in_and_fan_out(tensor)))", "test_init"
