@@ -253,6 +253,18 @@ def test_every_rest_of_windows_by_lanes(dtype, layout):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("value", [-np.inf, 1.0])
+def test_equal_entries_have_the_first_that_is_not_padding(value, dtype):
+    x = Tensor(np.full((1, 2, 11, 5), value, dtype), requires_grad=True)
+    y, indices = pb.max_pool(x, 3, 1, 1, return_indices=True)
+    firsts = [max(i - 1, 0) * 5 + max(j - 1, 0) for i in range(11) for j in range(5)]
+    np.testing.assert_array_equal(y.data, np.full((1, 2, 11, 5), value))
+    np.testing.assert_array_equal(indices.data.reshape(2, -1), [firsts, firsts])
+    y.backward(np.ones(y.shape, dtype))
+    np.testing.assert_array_equal(x.grad.data.reshape(2, -1), [np.bincount(firsts, minlength=55)] * 2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("k", [64, 65, 255, 256, 300])
 @pytest.mark.parametrize("s", [1, 3, None])  # side by side, and far apart
 def test_windows_of_many_entries(k, s, dtype):
