@@ -164,6 +164,20 @@ def test_what_is_not_a_number_stays():
     assert y[0, 0, 1, 0] == np.inf
 
 
+def test_what_is_not_a_number_has_gradients_as_one_by_one():
+    """Where relu gave NaN its rule does, too, also of a cotangent of 0: in both places of the third tile."""
+    x = np.arange(1.0, 161.0).reshape(1, 1, 4, 40)
+    expected = np.zeros((4, 40))
+    expected[1::2, 1::2] = 2  # the last of a tile is its largest
+    expected[0:2, 4:6] = 0
+    for at in ((0, 5), (1, 4)):
+        x[0, 0][at] = expected[at] = np.nan
+    leaf = Tensor(x, requires_grad=True)
+    y = convolved(leaf, Tensor([[[[2.0]]]]), bias=None, rectified=True, pooling=(2,))
+    y.backward(np.ones(y.shape))
+    np.testing.assert_array_equal(leaf.grad.data[0, 0], expected)
+
+
 def test_arrays_without_machine_code():
     x, w = np.arange(8).reshape(1, 1, 8), np.array([[[1, -1]]])
     y = convolved(x, Tensor(w), bias=None, rectified=False, pooling=(3,))

@@ -26,7 +26,7 @@ from pullback.autograd.shifted import tile_of
 from pullback.autograd.windows import Geometry, geometry
 from pullback.testing import check_primitive
 
-pytest.importorskip("llvmlite")
+pytestmark = pytest.mark.skipif(not machine.available(np.ones(1)), reason="no machine code")
 DTYPES = ("float32", "float64")
 BY_MACHINE = (
     *("conv", "conv_transpose", "conv_weight", "max_pool", "window_place", "window_sum", "window_spread"),
