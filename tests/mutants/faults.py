@@ -161,16 +161,22 @@ KERNELS = [
     Fault("x[inside] += values[:, :, *offset][met]", "x[inside] = values[:, :, *offset][met]", "test_windows"),
 ]
 CORE = [
-    Fault("pending[node] + g if node in pending else g", "g", "test_graph"),
-    Fault("return total if g.rest is None else g.rest + total", "return total", "test_graph test_indexing"),
-    Fault("result(g) if before is None else before + g", "result(g)", "test_graph test_tensor"),
-    Fault("return rule if substitute is None else", "return rule if substitute else", "test_graph -k override"),
+    Fault("pending[node] + g if node in pending else g", "g", "test_grads"),
+    Fault("return total if g.rest is None else g.rest + total", "return total", "autograd/test_graph test_indexing"),
+    Fault("result(g) if before is None else before + g", "result(g)", "autograd/test_graph test_tensor"),
+    Fault(
+        "return rule if substitute is None else", "return rule if substitute else", "autograd/test_graph -k override"
+    ),
     Fault(
         "for i, v in enumerate(value, len(arrays))",
         "for i, v in enumerate(value)",
-        "test_shaping test_arranging",
+        "test_matrix_functions test_matrix_calculus",
     ),
-    Fault("f\"    if _special: {' = '.join(nodes)} = None\"", 'f"    if not _special: pass"', "test_graph test_tensor"),
+    Fault(
+        "f\"    if _special: {' = '.join(nodes)} = None\"",
+        'f"    if not _special: pass"',
+        "autograd/test_graph test_tensor",
+    ),
     Fault("mode(depth=lambda depth: depth + 1,", "mode(depth=lambda depth: depth + 0,", "test_transforms"),
     Fault("if total.shape != out.shape:", "if total.shape == ():", "test_forward"),
     Fault(
