@@ -303,3 +303,22 @@ def test_checkpoints_inside_one_another():
     y.backward()
     assert y.item() == 9 + 220 * 3 and x.grad.item() == 6 + 220
     assert pb.autograd.graph.modes.checkpoints == 0
+
+
+@pytest.mark.parametrize("change, refused", [(1e-4, True), (1e-10, True), (1e-15, False), (0.0, False)])
+def test_how_far_a_second_run_may_be_off(change, refused):
+    """By rounding, about, and no more."""
+    runs = []
+
+    def f(x):
+        runs.append(1)
+        return pb.sin(x) * (1 + change * len(runs))
+
+    x = Tensor(np.linspace(1.0, 2.0, 5), requires_grad=True)
+    out = pb.checkpoint(f)(x).sum()
+    if refused:
+        with pytest.raises(RuntimeError, match="gave other values than before"):
+            out.backward()
+    else:
+        out.backward()
+        np.testing.assert_allclose(x.grad.data, np.cos(x.data), rtol=1e-12)

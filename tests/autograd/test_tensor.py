@@ -251,3 +251,11 @@ def test_backward_adds_to_a_gradient_of_another_dtype_in_its_own() -> None:
     x.grad = Tensor(np.full(3, 1j))
     with pytest.raises(TypeError, match="a gradient of float32 cannot be added to grad of complex128"):
         (2 * x).sum().backward()
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1), (2, 3), (4,)])
+def test_a_result_of_another_shape_is_not_written(shape):
+    x = Tensor([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="shape"):
+        x += np.ones(shape)
+    assert x.tolist() == [1.0, 2.0, 3.0]

@@ -184,7 +184,12 @@ CORE = [
         "ndim = max([np.ndim(v)",
         "test_batching",
     ),
-    Fault("if leases.get(lease.owner) is lease:", "if lease.owner:", "test_lending"),
+    Fault(
+        "if leases.get(lease.owner) is lease:",
+        "if lease.owner:",
+        "test_lending",
+        "Matters if another thread takes a new lease between an array's end and this call.",
+    ),
     Fault("self._within = False\n\n\ndef arrays", "self._within = True\n\n\ndef arrays", "test_profiling"),
     Fault("restored = [capture() for capture in captures]", "restored = []", "test_segments"),
     Fault(
