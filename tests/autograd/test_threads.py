@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from functools import partial
 
 import numpy as np
@@ -90,6 +91,23 @@ def test_an_error_inside_a_thread_comes_to_the_caller(where):
                 spread(work, range(2))
             assert threads.team.leader is None and not threads.one_blas_thread.calls
             assert [helper.number for helper in threads.team.helpers] == [1]
+
+
+def test_after_an_error_of_the_caller_helpers_take_no_further_part():
+    done, begun, caller = [], threading.Event(), threading.current_thread()
+
+    def work(turns):
+        for part in turns:
+            if threading.current_thread() is caller:
+                assert begun.wait(20)
+                raise ZeroDivisionError
+            begun.set()
+            done.append(part)
+            time.sleep(1e-3)
+
+    with number(2), pytest.raises(ZeroDivisionError):
+        spread(work, range(3000))
+    assert 0 < len(done) < 1000
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, "2"])
