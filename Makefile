@@ -1,10 +1,11 @@
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test mutants lint bench clean
 
 help:
 	@echo "make demo   train the seed's network on the shipped digits; writes demo/report.html"
 	@echo "make test   run the tests"
+	@echo "make mutants  plant faults one at a time and see whether tests catch them; writes docs/mutants.md"
 	@echo "make lint   style and types"
 	@echo "make bench  measure beside peers; writes benchmarks/*.md"
 	@echo "make clean  remove the environments and what the demo wrote"
@@ -20,6 +21,9 @@ demo: .venv/all/ready
 
 test: .venv/test/ready
 	.venv/test/bin/pytest --numprocesses 2
+
+mutants: .venv/test/ready
+	.venv/test/bin/python tests/mutants/run.py --write
 
 lint: .venv/test/ready
 	.venv/test/bin/ruff check .

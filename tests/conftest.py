@@ -3,6 +3,7 @@ this run alone, so that no other run's code is tested, and nothing is left in th
 
 import os
 import tempfile
+from collections import Counter
 
 from hypothesis import settings
 
@@ -11,3 +12,12 @@ settings.load_profile("pullback")
 
 _cache = tempfile.TemporaryDirectory(prefix="pullback-")
 os.environ["PULLBACK_CACHE"] = _cache.name
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Where the time went: seconds in each folder of tests, of all processes together."""
+    seconds = Counter()
+    for report in (r for reports in terminalreporter.stats.values() for r in reports if hasattr(r, "duration")):
+        seconds[report.nodeid.partition("::")[0].rpartition("/")[0]] += report.duration
+    total = ", ".join(f"{folder} {spent:.1f} s" for folder, spent in seconds.most_common())
+    terminalreporter.write_line(f"time by folder: {total}")

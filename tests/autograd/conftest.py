@@ -2,7 +2,7 @@
 
 import pytest
 
-from pullback import primitive
+from pullback import get_num_threads, primitive, set_num_threads
 from pullback.autograd.primitive import _primitives
 
 
@@ -13,3 +13,11 @@ def planted():
     yield primitive
     for name in set(_primitives) - before:
         del _primitives[name]
+
+
+@pytest.fixture
+def set_threads():
+    """`set_num_threads`, undone after the test, however it ends."""
+    before = get_num_threads()
+    yield set_num_threads
+    set_num_threads(before)

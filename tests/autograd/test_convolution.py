@@ -118,30 +118,35 @@ def test_teaching_form_and_fast_path_agree_in_value_and_gradients(case, block):
         assert np.allclose(t.grad.data, grad)
 
 
+def in_groups(x, w, y, groups):
+    """x, w and y of each group of channels: a convolution without groups, whose W* is a block of theirs."""
+    return zip(np.split(x, groups, 1), np.split(w, groups), np.split(y, groups, 1), strict=True)
+
+
 @given(settings_())
 def test_conv_matrix_is_the_convolution(case):
     x, w, options = case
-    if options.pop("groups") == 1:
-        matrix = pb.conv_matrix(w, x.shape[2:], **options)
-        y = naive_conv(x, w, **options, groups=1)
-        assert np.allclose(x.reshape(len(x), matrix.shape[1]) @ matrix.T, y.reshape(len(y), len(matrix)))
+    y, groups = naive_conv(x, w, **options), options.pop("groups")
+    for own, filters, out in in_groups(x, w, y, groups):
+        matrix = pb.conv_matrix(filters, x.shape[2:], **options)
+        assert np.allclose(own.reshape(len(x), matrix.shape[1]) @ matrix.T, out.reshape(len(x), len(matrix)))
 
 
 @given(settings_(axes=2))
 def test_conv_transpose_is_the_matrix_transposed(case):
     x, w, options = case
-    if options.pop("groups") == 1:
-        matrix = pb.conv_matrix(w, x.shape[2:], **options)
-        y = np.random.default_rng(2).standard_normal((2, *naive_conv(x[:1], w, **options, groups=1).shape[1:]))
-        reach = [
-            (n - 1) * s - b - a for n, s, (b, a) in zip(y.shape[2:], options["stride"], options["padding"], strict=True)
-        ]
-        spans = [d * (k - 1) + 1 for k, d in zip(w.shape[2:], options["dilation"], strict=True)]
-        assume(all(r + e > 0 for r, e in zip(reach, spans, strict=True)))
-        back = (y.reshape(2, -1) @ matrix).reshape(2, *x.shape[1:])
-        given_shape = pb.conv_transpose(y, w, **options)
-        cut = (..., *(slice(0, min(n, m)) for n, m in zip(given_shape.shape[2:], x.shape[2:], strict=True)))
-        assert np.allclose(given_shape[cut], back[cut])
+    y = np.random.default_rng(2).standard_normal((2, *naive_conv(x[:1], w, **options).shape[1:]))
+    reach = [
+        (n - 1) * s - b - a for n, s, (b, a) in zip(y.shape[2:], options["stride"], options["padding"], strict=True)
+    ]
+    spans = [d * (k - 1) + 1 for k, d in zip(w.shape[2:], options["dilation"], strict=True)]
+    assume(all(r + e > 0 for r, e in zip(reach, spans, strict=True)))
+    whole, groups = pb.conv_transpose(y, w, **options), options.pop("groups")
+    cut = (..., *(slice(0, min(n, m)) for n, m in zip(whole.shape[2:], x.shape[2:], strict=True)))
+    parts = []
+    for back, filters, out in in_groups(np.zeros((2, *x.shape[1:])), w, y, groups):
+        parts.append((out.reshape(2, -1) @ pb.conv_matrix(filters, x.shape[2:], **options)).reshape(back.shape))
+    assert np.allclose(whole[cut], np.concatenate(parts, 1)[cut])
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])

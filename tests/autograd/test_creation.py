@@ -133,6 +133,7 @@ def test_between_tensors(name, options):
 def test_between_integers_and_refusals():
     np.testing.assert_array_equal(np.linspace(Tensor(0), 4, 5).data, np.arange(5.0))
     np.testing.assert_allclose(np.logspace(Tensor(0.0), 3.0, 4, base=2.0).data, [1, 2, 4, 8])
+    assert np.linspace(Tensor(1.0), 3.0, 5, retstep=True)[1].item() == 0.5
     numbers, step = np.linspace(Tensor(1.0), 3.0, 4, endpoint=False, retstep=True)
     np.testing.assert_allclose(numbers.data, [1, 1.5, 2, 2.5])
     assert step.item() == 0.5

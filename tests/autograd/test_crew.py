@@ -41,11 +41,9 @@ def kernel():
 
 
 @pytest.fixture(params=[1, 2, 5])
-def number(request):
-    before = get_num_threads()
-    set_num_threads(request.param)
-    yield request.param
-    set_num_threads(before)
+def number(request, set_threads):
+    set_threads(request.param)
+    return request.param
 
 
 def rounds(kernel, parts, work):
@@ -101,16 +99,17 @@ def test_from_many_threads(kernel, number):
     assert not wrong and team.leader is None
 
 
-def test_small_work_stays_on_one_thread(kernel):
-    before = get_num_threads()
-    set_num_threads(2)
-    try:
-        for _ in range(20):
-            done, threads = np.zeros(50, np.int64), np.zeros(64, np.int64)
-            crew.run(kernel, 50, 2 * crew.WORTH - 1, table=done, counts=threads, rounds=1000)
-            assert threads[0] == 50 and not threads[16:].any()
-    finally:
-        set_num_threads(before)
+def test_small_work_stays_on_one_thread(kernel, set_threads, monkeypatch):
+    set_threads(2)
+    asked, gathered = [], team.gathered
+    monkeypatch.setattr(team, "gathered", lambda call, count: asked.append(count) or gathered(call, count))
+    for _ in range(20):
+        done, threads = np.zeros(50, np.int64), np.zeros(64, np.int64)
+        crew.run(kernel, 50, 2 * crew.WORTH - 1, table=done, counts=threads, rounds=1000)
+        assert threads[0] == 50 and not threads[16:].any()
+    for size in (2 * crew.WORTH, 7 * crew.WORTH, 1e9 * crew.WORTH):
+        crew.run(kernel, 50, size, table=done, counts=np.zeros(64, np.int64), rounds=1)
+    assert asked == [1] * 20 + [2, 7, 50]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

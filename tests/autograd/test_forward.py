@@ -195,3 +195,11 @@ def test_errors_name_what_is_wrong():
         jvp(lambda x: 3.0, (1.0,), (1.0,))
     with pytest.raises(TypeError, match="would lose it"):
         jvp(lambda x: pb.asarray(np.asarray(x)), (1.0,), (1.0,))
+
+
+def test_a_tangent_has_the_shape_of_its_result():
+    """Also where a rule gives that of its argument: a row that is added to rows, or to a column."""
+    for other in (np.zeros((2, 3)), np.zeros((2, 1))):
+        out, tangent = pb.jvp(lambda x, other=other: x + other, (np.ones(3),), (np.arange(3.0),))
+        assert out.shape == tangent.shape == (2, 3)
+        np.testing.assert_array_equal(tangent.data, [[0, 1, 2]] * 2)

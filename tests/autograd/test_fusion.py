@@ -106,17 +106,52 @@ def test_transforms_and_profiles_see_the_operations():
     assert {row.operation for row in seen.rows} >= {"conv", "max_pool", "relu"}
 
 
+def largest(y: Any, tile: tuple[int, ...]) -> tuple[Any, Any]:
+    """The largest of each tile of y (N, K, *spatial), and a mask of the first place where it is."""
+    axes = len(tile)
+    lead, counts = y.shape[:2], [n // t for n, t in zip(y.shape[2:], tile, strict=True)]
+    whole = (..., *(slice(0, m * t) for m, t in zip(counts, tile, strict=True)))
+    split = y[whole].reshape(*lead, *(n for pair in zip(counts, tile, strict=True) for n in pair))
+    order = (0, 1, *range(2, 2 + 2 * axes, 2), *range(3, 3 + 2 * axes, 2))
+    rows = split.transpose(order).reshape(*lead, *counts, math.prod(tile))
+    first = rows.argmax(-1)[..., None] == np.arange(math.prod(tile))
+    mask = np.zeros(y.shape, bool)
+    mask[whole] = first.reshape(*lead, *counts, *tile).transpose(np.argsort(order)).reshape(y[whole].shape)
+    return rows.max(-1), mask
+
+
+@pytest.mark.parametrize(
+    "tile", [(64,), (65,), (255,), (256,), (300,), (8, 8), (9, 8), (1, 65), (65, 1), (16, 17), (7, 7, 7)]
+)
+def test_recorded_tiles_of_many_entries(tile):
+    """Beside a loop over the tiles; of distinct integers below, on and above zero, each of which some tile has."""
+    spatial = tuple(2 * t + 1 for t in tile)
+    rng, dtype = np.random.default_rng(math.prod(tile)), "float64" if tile[-1] % 2 else "float32"
+    x = (rng.permutation(2 * math.prod(spatial)).reshape(2, 1, *spatial) - math.prod(spatial)).astype(dtype)
+    w = np.array([2.0, -1.0], dtype).reshape(2, 1, *(1,) * len(tile))
+    y = np.maximum(np.concatenate([2 * x, -x], 1), 0)
+    best, chosen = largest(y, tile)
+    leaf = Tensor(x, requires_grad=True)
+    z = convolved(leaf, Tensor(w), bias=None, rectified=True, pooling=pooled(tile))
+    np.testing.assert_array_equal(z.data, best)
+    z.sum().backward()
+    slopes = chosen & (y > 0)
+    np.testing.assert_array_equal(leaf.grad.data[:, 0], 2.0 * slopes[:, 0] - slopes[:, 1])
+    assert set(np.flatnonzero(slopes.any((0, 1)).reshape(-1)) % 2) == {0, 1}
+
+
 @pytest.mark.parametrize("shape", [(9, 3, 64, 70), (2, 8, 200, 210), (3, 40, 30, 30)])
 @pytest.mark.parametrize("tile", [(), (2, 2), (3, 1), (64, 30)])
 def test_blocks_of_rows_begin_with_tiles(shape, tile):
     rng = np.random.default_rng(math.prod(shape))
     x, w = rng.integers(-2, 3, shape).astype("float32"), rng.integers(-2, 3, (17, shape[1], 3, 3)).astype("float32")
-    y = conv(x, w)
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (2, 3))
+    y = np.maximum(np.einsum("ncpqij,kcij->nkpq", windows, w, optimize=True), 0)  # of small integers: exact
     if any(t > n for t, n in zip(tile, y.shape[2:], strict=False)):
         with pytest.raises(ValueError, match="max_pool"):
             convolved(x, w, bias=None, rectified=True, pooling=pooled(tile))
         return
-    expected = max_pool(relu(y), tile) if tile else relu(y)
+    expected, _ = largest(y, tile) if tile else (y, None)
     z = convolved(x, w, bias=None, rectified=True, pooling=pooled(tile))
     np.testing.assert_array_equal(z if isinstance(z, np.ndarray) else z.numpy(), expected)
 
@@ -127,6 +162,20 @@ def test_what_is_not_a_number_stays():
     y = convolved(x, Tensor(np.ones((1, 1, 1, 1), "float32")), bias=None, rectified=True, pooling=(2,)).numpy()
     assert np.argwhere(np.isnan(y)).tolist() == [[0, 0, 0, 2], [0, 0, 1, 19]]
     assert y[0, 0, 1, 0] == np.inf
+
+
+def test_what_is_not_a_number_has_gradients_as_one_by_one():
+    """Where relu gave NaN its rule does, too, also of a cotangent of 0: in both places of the third tile."""
+    x = np.arange(1.0, 161.0).reshape(1, 1, 4, 40)
+    expected = np.zeros((4, 40))
+    expected[1::2, 1::2] = 2  # the last of a tile is its largest
+    expected[0:2, 4:6] = 0
+    for at in ((0, 5), (1, 4)):
+        x[0, 0][at] = expected[at] = np.nan
+    leaf = Tensor(x, requires_grad=True)
+    y = convolved(leaf, Tensor([[[[2.0]]]]), bias=None, rectified=True, pooling=(2,))
+    y.backward(np.ones(y.shape))
+    np.testing.assert_array_equal(leaf.grad.data[0, 0], expected)
 
 
 def test_arrays_without_machine_code():

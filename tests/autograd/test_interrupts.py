@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import pullback as pb
-from pullback import Tensor, enable_grad, get_num_threads, no_grad, override, set_num_threads
+from pullback import Tensor, enable_grad, no_grad, override
 from pullback.autograd import anomaly, crew, gradients, graph, levels, lines, memory, products, threads
 from pullback.autograd.graph import modes
 from pullback.autograd.threads import one_blas_thread, spread, team
@@ -123,7 +123,7 @@ def working(count):
 
 
 @pytest.fixture
-def three(monkeypatch):
+def three(monkeypatch, set_threads):
     """Three threads, for small work, too, and what is to be as it was."""
     monkeypatch.setattr(threads, "WORTH", 0)
     monkeypatch.setattr(crew, "WORTH", 1e-9)
@@ -131,10 +131,7 @@ def three(monkeypatch):
     monkeypatch.setattr(products, "_FEW", 0)
     monkeypatch.setattr(products, "SMALL", 0)
     monkeypatch.setattr(sys, "unraisablehook", lambda lost: None)  # what comes in a callback of a weak reference
-    before = get_num_threads()
-    set_num_threads(3)
-    yield
-    set_num_threads(before)
+    set_threads(3)
 
 
 def present():

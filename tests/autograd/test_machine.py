@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pullback import Tensor, enable_grad, nn, no_grad, optim
-from pullback.autograd import boxes, code_cache, crew, machine, pooled, shifted
+from pullback.autograd import boxes, code_cache, crew, elementwise, machine, pooled, shifted
 from pullback.autograd.adaptive import adaptive_max_pool, box_sum
 from pullback.autograd.convolution import conv, conv_transpose, conv_weight
 from pullback.autograd.door import natural, reads, writes
@@ -23,14 +23,13 @@ from pullback.autograd.fusion import convolved
 from pullback.autograd.pooling import flat_take, max_pool, max_unpool, window_place, window_spread, window_sum
 from pullback.autograd.primitive import registry
 from pullback.autograd.shifted import tile_of
-from pullback.autograd.threads import get_num_threads, set_num_threads
 from pullback.autograd.windows import Geometry, geometry
 from pullback.testing import check_primitive
 
-pytest.importorskip("llvmlite")
+pytestmark = pytest.mark.skipif(not machine.available(np.ones(1)), reason="no machine code")
 DTYPES = ("float32", "float64")
 BY_MACHINE = (
-    *("conv", "conv_transpose", "conv_weight", "gate", "max_pool", "window_place", "window_sum", "window_spread"),
+    *("conv", "conv_transpose", "conv_weight", "max_pool", "window_place", "window_sum", "window_spread"),
     *("box_sum", "adaptive_max_pool", "max_unpool", "flat_take"),
 )
 
@@ -314,7 +313,7 @@ def test_a_place_outside_is_not_read(place):
 
 
 @pytest.mark.parametrize("shape", [(32, 64, 24, 24), (2, 3, 200, 210)])
-def test_pooling_in_threads_to_the_bit(shape):
+def test_pooling_in_threads_to_the_bit(shape, set_threads):
     x, geo, sizes = normal(0, "float32", *shape), geometry("test", shape[2:], (3, 3), 2, 1), (7, 50)
 
     def run() -> Any:
@@ -323,11 +322,10 @@ def test_pooling_in_threads_to_the_bit(shape):
         averages = box_sum.function(x, sizes=sizes), window_spread.function(y, geo=geo)
         return y, best, places, *averages, max_unpool.function(best, places, spatial_shape=shape[2:])
 
-    before, results = get_num_threads(), []
+    results = []
     for count in (1, 2, 3):
-        set_num_threads(count)
+        set_threads(count)
         results.append(run())
-    set_num_threads(before)
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(one, two)
@@ -379,6 +377,19 @@ def test_a_formula_at_its_edges(by_numpy, dtype):
 @pytest.mark.parametrize("name", BY_MACHINE)
 def test_primitives_without_machine_code(by_numpy, name):
     assert by_numpy(check_primitive, registry[name], settings=settings(max_examples=25))
+
+
+@pytest.mark.parametrize("name", ["gate", "relu"])
+@pytest.mark.parametrize("machine_code", [True, False])
+def test_small_arrays_as_if_they_were_large(monkeypatch, name, machine_code):
+    """In one pass: by machine code, and in blocks of NumPy's."""
+    runs, run = [], crew.run
+    for module, least in ((sys.modules[fused.__module__], "_LEAST"), (elementwise, "_MANY")):
+        monkeypatch.setattr(module, least, 2)
+    monkeypatch.setattr(machine, "_enabled", machine_code)
+    monkeypatch.setattr(crew, "run", lambda *args, **arguments: runs.append(1) or run(*args, **arguments))
+    assert check_primitive(registry[name], settings=settings(max_examples=25))
+    assert bool(runs) == machine_code
 
 
 def test_a_tile_is_as_high_as_there_are_rows():

@@ -39,10 +39,12 @@ def test_small_arrays_are_numpys_own():
 
 
 def test_idle_memory_is_bounded(monkeypatch):
+    """Three blocks of just over a quarter of the bound, and the new one."""
     monkeypatch.setattr(memory, "_IDLE", 4 * memory.LARGE)
-    for i in range(20):
+    monkeypatch.setattr(memory, "_pool", memory._Pool())
+    for i in range(1, 20):
         memory.empty((memory.LARGE + i,), np.uint8)
-    assert sum(block.size for blocks in memory._pool.blocks.values() for block in blocks) < 8 * memory.LARGE
+        assert sum(map(len, memory._pool.blocks.values())) == min(i, 4)
 
 
 def test_threads_have_their_own():

@@ -28,15 +28,14 @@ def test_every_function_is_on_the_page():
 
 
 def test_no_function_lacks_forward_mode_or_an_order():
-    for line in rows(numpy_table.PAGE.read_text().splitlines()).values():
+    lines = [line for line in rows(numpy_table.PAGE.read_text().splitlines()).values() if line.count("|") == 7]
+    assert len(lines) > 100
+    for line in lines:
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
-        if len(cells) == 6:
-            assert cells[2:4] == ["yes", "any"] and cells[4], line
+        assert cells[2:4] == ["yes", "any"] and cells[4], line
 
 
 def test_the_primitives_on_the_page_are_registered():
-    for line in rows(numpy_table.PAGE.read_text().splitlines()).values():
-        cells = line.split("|")
-        if len(cells) == 8 and cells[6].strip():
-            for made_of in cells[6].split(";"):
-                assert made_of.split("(")[0].strip() in registry
+    lines = [line.split("|") for line in rows(numpy_table.PAGE.read_text().splitlines()).values()]
+    named = [part.split("(")[0].strip() for cells in lines if len(cells) == 8 for part in cells[6].split(";")]
+    assert len({*filter(None, named)}) > 50 and {*filter(None, named)} <= registry.keys()

@@ -96,6 +96,42 @@ def test_avg_pool_against_pytorch(case, count_include_pad):
     assert np.allclose(mine.grad.data, its.grad)
 
 
+ROW = [2.0, 4.0, 6.0, 8.0]  # windows of 3 at every second place from the padding on: (_, 2, 4), (4, 6, 8), (8, _)
+
+
+@pytest.mark.parametrize(
+    ("ceil_mode", "count_include_pad", "means", "slopes"),
+    [
+        (False, True, [2, 6], [1 / 3, 2 / 3, 1 / 3, 1 / 3]),
+        (False, False, [3, 6], [1 / 2, 1 / 2 + 1 / 3, 1 / 3, 1 / 3]),
+        (True, True, [2, 6, 4], [1 / 3, 2 / 3, 1 / 3, 1 / 3 + 1 / 2]),  # what lies behind the padding does not count
+        (True, False, [3, 6, 8], [1 / 2, 1 / 2 + 1 / 3, 1 / 3, 1 / 3 + 1]),
+    ],
+)
+def test_padding_that_counts_and_windows_that_are_not_whole(ceil_mode, count_include_pad, means, slopes):
+    settings = {"ceil_mode": ceil_mode, "count_include_pad": count_include_pad}
+    for lead in ((), (1,)):  # one spatial axis, and two
+        x = Tensor(np.reshape(ROW, (1, 1, *lead, 4)), requires_grad=True)
+        y = pb.avg_pool(x, (*lead, 3), (*lead, 2), (*(0 for _ in lead), 1), **settings)
+        y.sum().backward()
+        np.testing.assert_allclose(y.data.ravel(), means, rtol=1e-15)
+        np.testing.assert_allclose(x.grad.data.ravel(), slopes, rtol=1e-15)
+    module = pb.nn.AvgPool1d(3, 2, 1, **settings)(np.reshape(ROW, (1, 1, 4)))
+    np.testing.assert_allclose(np.ravel(module), means, rtol=1e-15)
+
+
+@pytest.mark.parametrize(("ceil_mode", "largest", "places"), [(False, [4, 8], [1, 3]), (True, [4, 8, 8], [1, 3, 3])])
+def test_largest_of_windows_that_are_not_whole(ceil_mode, largest, places):
+    x = Tensor(np.reshape(ROW, (1, 1, 4)), requires_grad=True)
+    y, indices = pb.max_pool(x, 3, 2, 1, ceil_mode=ceil_mode, return_indices=True)
+    y.sum().backward()
+    assert y.data.ravel().tolist() == largest and indices.data.ravel().tolist() == places
+    assert x.grad.data.ravel().tolist() == [0, 1, 0, len(largest) - 1]
+    assert pb.max_pool(x[..., :3], 3, 2, 0, ceil_mode=True).shape == (1, 1, 1)
+    assert pb.max_pool(x, 2, 2, 1, ceil_mode=True).shape == (1, 1, 3)
+    assert pb.max_pool(x[..., :3], 2, 3, 1, ceil_mode=True).shape == (1, 1, 2)  # a third would begin in the padding
+
+
 def test_avg_pool_is_im2col_and_a_row_of_one_over_k():
     x = np.random.default_rng(0).standard_normal((2, 1, 5, 4))
     row = np.full((1, 6), 1 / 6)
@@ -167,3 +203,83 @@ def test_a_divisor_of_ones_own():
     assert pb.nn.functional.avg_pool1d(x[0], 2, divisor_override=1).numpy().tolist() == [[[2, 2], [2, 2]]]
     with pytest.raises(ValueError, match="divisor_override is 0"):
         pb.avg_pool(x, 2, divisor_override=0)
+
+
+def naive(x, k, s, p, d=1):
+    """The largest entry of each window of rows x (R, n), its place, and the number of windows: one after another."""
+    n = x.shape[1]
+    count = (n + 2 * p - d * (k - 1) - 1) // s + 1
+    best, places = np.empty((len(x), count), x.dtype), np.empty((len(x), count), int)
+    for r, i in np.ndindex(len(x), count):
+        window = [j for j in range(i * s - p, i * s - p + d * (k - 1) + 1, d) if 0 <= j < n]
+        places[r, i] = max(window, key=lambda j: x[r, j])
+        best[r, i] = x[r, places[r, i]]
+    return best, places
+
+
+LAYOUTS = {
+    "as it is": lambda x: x,
+    "every third": lambda x: np.repeat(x, 3, -1)[..., ::3],
+    "backwards": lambda x: x[..., ::-1].copy()[..., ::-1],
+    "turned": lambda x: np.asfortranarray(x),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_rest_of_windows_by_lanes(dtype, layout):
+    """Rows of 3 to 52 windows, which are more than three vectors of any CPU; integers, so that sums are exact."""
+    rng, turned = np.random.default_rng(0), LAYOUTS[layout]
+    for n in range(3, 53):
+        x = rng.permutation(4 * n).reshape(4, n).astype(dtype)
+        for k, s, p, d in ((3, 1, 1, 1), (2, 2, 0, 1), (2, 1, 0, 2)):
+            best, places = naive(x, k, s, p, d)
+            g = rng.integers(-9, 10, best.shape).astype(dtype)
+            grad, image = np.zeros(x.shape, dtype), np.zeros(x.shape, dtype)
+            for r, i in np.ndindex(*best.shape):
+                grad[r, places[r, i]] += g[r, i]
+                image[r, places[r, i]] += best[r, i]
+            leaf = Tensor(turned(x.reshape(2, 2, n)), requires_grad=True)
+            y, indices = pb.max_pool(leaf, k, s, p, d, return_indices=True)
+            y.backward(turned(g.reshape(y.shape)))
+            np.testing.assert_array_equal(y.data.reshape(4, -1), best)
+            np.testing.assert_array_equal(indices.data.reshape(4, -1), places)
+            np.testing.assert_array_equal(leaf.grad.data.reshape(4, -1), grad)
+            values = Tensor(turned(best.reshape(y.shape)), requires_grad=True)
+            unpooled = pb.max_unpool(values, turned(places.reshape(y.shape)), n)
+            np.testing.assert_array_equal(unpooled.data.reshape(4, -1), image)
+            unpooled.backward(turned(x.reshape(2, 2, n)))
+            np.testing.assert_array_equal(values.grad.data.reshape(4, -1), best)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("value", [-np.inf, 1.0])
+def test_equal_entries_have_the_first_that_is_not_padding(value, dtype):
+    x = Tensor(np.full((1, 2, 11, 5), value, dtype), requires_grad=True)
+    y, indices = pb.max_pool(x, 3, 1, 1, return_indices=True)
+    firsts = [max(i - 1, 0) * 5 + max(j - 1, 0) for i in range(11) for j in range(5)]
+    np.testing.assert_array_equal(y.data, np.full((1, 2, 11, 5), value))
+    np.testing.assert_array_equal(indices.data.reshape(2, -1), [firsts, firsts])
+    y.backward(np.ones(y.shape, dtype))
+    np.testing.assert_array_equal(x.grad.data.reshape(2, -1), [np.bincount(firsts, minlength=55)] * 2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("k", [64, 65, 255, 256, 300])
+@pytest.mark.parametrize("s", [1, 3, None])  # side by side, and far apart
+def test_windows_of_many_entries(k, s, dtype):
+    rng = np.random.default_rng(k)
+    n = k + 2 * (s or k) + 1
+    x = rng.permutation(2 * n).reshape(2, n).astype(dtype)
+    x[:, n - 3] = 3 * n  # the last entry but some of the last window
+    best, places = naive(x, k, s or k, 0)
+    grad = np.zeros(x.shape)
+    np.add.at(grad, (np.arange(2)[:, None], places), 1)
+    for shape, kernel in (((1, 2, n), (k,)), ((1, 2, 1, n), (1, k)), ((2, 1, n, 1), (k, 1))):
+        leaf = Tensor(x.reshape(shape), requires_grad=True)
+        step = kernel if s is None else s
+        y, indices = pb.max_pool(leaf, kernel, step, return_indices=True)
+        y.sum().backward()
+        np.testing.assert_array_equal(y.data.reshape(2, -1), best)
+        np.testing.assert_array_equal(indices.data.reshape(2, -1), places)
+        np.testing.assert_array_equal(leaf.grad.data.reshape(2, -1), grad)

@@ -314,3 +314,18 @@ def test_weighted_logsumexp_takes_a_mask_and_no_start():
     assert out.item() == pytest.approx(np.log(np.exp(1) + 4 * np.exp(3)), rel=1e-14)
     with pytest.raises(TypeError, match="initial="):
         pb.logsumexp(Tensor(x), b=b, initial=0.0)
+
+
+def test_the_gradient_of_a_variance_by_hand():
+    """2 (x - mean) / (n - correction), of which n - correction may be a fraction."""
+    for correction, scale in ((0, 2 / 3), (1, 1.0), (0.5, 0.8)):
+        x = Tensor([1.0, 2.0, 6.0], requires_grad=True)
+        pb.var(x, correction=correction).backward()
+        np.testing.assert_allclose(x.grad.data, scale * np.array([-2.0, -1.0, 3.0]), rtol=1e-14)
+
+
+def test_what_is_infinite_shares_an_infinite_sum():
+    x = Tensor([[np.inf, 0.0, np.inf], [-np.inf, -np.inf, -np.inf]], requires_grad=True)
+    y = pb.logsumexp(x, axis=1)
+    y.backward(np.array([4.0, 4.0]))
+    assert y.data.tolist() == [np.inf, -np.inf] and x.grad.data.tolist() == [[2, 0, 2], [0, 0, 0]]

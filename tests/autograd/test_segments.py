@@ -362,3 +362,22 @@ def test_5000_nested_checkpoints_where_python_can_go_so_deep() -> None:
     """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert run.stdout == "5003.0 1.5\n", run.stderr
+
+
+@pytest.mark.parametrize("change, refused", [(1e-4, True), (1e-10, True), (1e-15, False), (0.0, False)])
+def test_how_far_a_second_run_may_be_off(change, refused):
+    """By rounding, about, and no more."""
+    runs = []
+
+    def f(x):
+        runs.append(1)
+        return pb.sin(x) * (1 + change * len(runs))
+
+    x = Tensor(np.linspace(1.0, 2.0, 5), requires_grad=True)
+    out = pb.checkpoint(f)(x).sum()
+    if refused:
+        with pytest.raises(RuntimeError, match="gave other values than before"):
+            out.backward()
+    else:
+        out.backward()
+        np.testing.assert_allclose(x.grad.data, np.cos(x.data), rtol=1e-12)

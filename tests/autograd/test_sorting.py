@@ -181,3 +181,14 @@ def test_interp_at_the_edges():
     assert pb.interp(leaf(2.0), [1.0], [4.0]).item() == 4
     with pytest.raises(ValueError, match="one length"):
         pb.interp(leaf(2.0), xp, fp[:2])
+
+
+def test_interp_around_the_ends_of_a_period_by_hand():
+    x = np.array([0.0, 0.5, 1.0, 2.0, 3.0, 3.5, 4.0, -0.5, 7.5])
+    fp = Tensor([10.0, 30.0], requires_grad=True)
+    for xp, order in ((np.array([1.0, 3.0]), [0, 1]), (np.array([3.0, 1.0]), [1, 0])):
+        values = pb.interp(x, xp, fp[order], period=4.0)
+        np.testing.assert_allclose(values.data, [20, 15, 10, 20, 30, 25, 20, 25, 25], rtol=1e-15)
+    fp.grad = None
+    values.sum().backward()
+    np.testing.assert_allclose(fp.grad.data, [4.0, 5.0], rtol=1e-15)

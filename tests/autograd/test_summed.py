@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 
-from pullback import get_num_threads, set_num_threads
 from pullback.autograd import machine
 from pullback.autograd.summed import _LEAST, summed
 
@@ -55,15 +54,14 @@ def test_other_arrays_than_those_of_machine_code():
             assert summed(a, axis).dtype == np.add.reduce(a, axis=axis).dtype
 
 
-def test_any_number_of_threads_gives_the_same_bits():
-    before, x = get_num_threads(), np.random.default_rng(0).normal(size=(60, 7001)).astype("float32")
+def test_any_number_of_threads_gives_the_same_bits(set_threads):
+    x = np.random.default_rng(0).normal(size=(60, 7001)).astype("float32")
     assert x.size >= _LEAST
     if not machine.available(x):
         pytest.skip("no machine code")
     results = []
     for count in (1, 2, 3):
-        set_num_threads(count)
+        set_threads(count)
         results += [summed(x, (1,)) for _ in range(5)]
-    set_num_threads(before)
     for a, b in itertools.pairwise(results):
         np.testing.assert_array_equal(a, b)

@@ -270,3 +270,11 @@ def test_first_steps_do_not_import_masked_arrays():
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == ["True"] * 3
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1), (2, 3), (4,)])
+def test_a_result_of_another_shape_is_not_written(shape):
+    x = Tensor([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="shape"):
+        x += np.ones(shape)
+    assert x.tolist() == [1.0, 2.0, 3.0]

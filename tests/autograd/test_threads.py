@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from functools import partial
 
 import numpy as np
@@ -72,6 +73,43 @@ def test_errors_come_through_and_stop_the_rest(bad):
     assert sorted(again) == list(range(10)) and not threads.one_blas_thread.calls
 
 
+@pytest.mark.parametrize("where", ["caller", "helper", "both"])
+def test_an_error_inside_a_thread_comes_to_the_caller(where):
+    """From a helper as well, whose own thread goes on serving."""
+    meeting, caller = threading.Barrier(2, timeout=20), threading.current_thread()
+
+    def work(turns):
+        for part in turns:
+            meeting.wait()
+            here = "caller" if threading.current_thread() is caller else "helper"
+            if where in (here, "both"):
+                raise ZeroDivisionError(f"{here} {part}")
+
+    with number(2):
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError, match="caller|helper" if where == "both" else where):
+                spread(work, range(2))
+            assert threads.team.leader is None and not threads.one_blas_thread.calls
+            assert [helper.number for helper in threads.team.helpers] == [1]
+
+
+def test_after_an_error_of_the_caller_helpers_take_no_further_part():
+    done, begun, caller = [], threading.Event(), threading.current_thread()
+
+    def work(turns):
+        for part in turns:
+            if threading.current_thread() is caller:
+                assert begun.wait(20)
+                raise ZeroDivisionError
+            begun.set()
+            done.append(part)
+            time.sleep(1e-3)
+
+    with number(2), pytest.raises(ZeroDivisionError):
+        spread(work, range(3000))
+    assert 0 < len(done) < 1000
+
+
 @pytest.mark.parametrize("count", [0, -1, 1.5, "2"])
 def test_numbers_that_are_none(count):
     with pytest.raises(ValueError, match="expected a positive integer"):
@@ -92,6 +130,41 @@ def test_blas_has_one_thread_inside_and_its_own_after():
         with pytest.raises(ZeroDivisionError):
             spread(lambda turns: 1 / 0, range(4))
     assert set(inside) == {1} and blas() == before
+
+
+@pytest.mark.parametrize("machine_code", ["0", "1"])
+def test_blas_in_a_fresh_process(machine_code):
+    """It has as many threads as it came with before, after and beside our work, and one within; also after an error."""
+    pytest.importorskip("threadpoolctl")
+    code = """
+        import numpy as np, threadpoolctl
+        from threadpoolctl import threadpool_info
+        blas = lambda: [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+        threadpoolctl.threadpool_limits(3, user_api="blas")
+        before = blas()
+        import pullback as pb
+        from pullback.autograd import crew, threads
+        assert blas() == before and 3 in before, (blas(), before)
+        crew.WORTH, threads.WORTH, inside = 1e-9, 0, []
+        pb.set_num_threads(2)
+        assert blas() == before
+        x = pb.Tensor(np.ones((8, 4, 40, 40)), requires_grad=True)
+        pb.conv(x, np.ones((4, 4, 3, 3))).sum().backward()
+        pb.matmul(np.ones((300, 300), complex), np.ones((300, 300), complex))
+        assert blas() == before, (blas(), before)
+        threads.spread(lambda turns: [inside.extend(blas()) for _ in turns], range(4))
+        assert set(inside) == {1} and blas() == before, (inside, blas())
+        try:
+            threads.spread(lambda turns: 1 / 0, range(4))
+        except ZeroDivisionError:
+            assert blas() == before
+            print("end")
+    """
+    environment = {**os.environ, "PULLBACK_MACHINE_CODE": machine_code}
+    environment.pop("OMP_NUM_THREADS", None)
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
 
 
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -152,12 +225,10 @@ def test_products_are_the_same_to_the_bit(shapes, dtype):
         np.testing.assert_array_equal(results[0], other)
 
 
-def test_small_work_stays_on_one_thread():
+def test_small_work_stays_on_one_thread(set_threads):
     names = set()
-    before = get_num_threads()
-    set_num_threads(3)
+    set_threads(3)
     each(lambda part: names.add(threading.current_thread().name), range(50), threads.WORTH - 1)
-    set_num_threads(before)
     assert names == {threading.current_thread().name}
 
 

@@ -143,3 +143,12 @@ def test_results_share_no_memory_with_the_directions_that_were_given():
     out.data[0] = 100
     np.testing.assert_array_equal(other.data, [1.0, 2.0, 3.0])
     np.testing.assert_array_equal(weights, [1.0, 2.0, 3.0])
+
+
+def test_nothing_in_a_nest_has_no_tangent():
+    def f(nest):
+        return nest["a"] * nest["c"][1]
+
+    primals, tangents = {"a": 2.0, "b": None, "c": (None, 5.0)}, {"a": 1.0, "b": None, "c": (None, 10.0)}
+    out, tangent = pb.jvp(f, (primals,), (tangents,))
+    assert (out.item(), tangent.item()) == (10.0, 25.0)

@@ -39,6 +39,45 @@ def test_inplace_is_accepted_and_changes_nothing(name: str) -> None:
     np.testing.assert_array_equal(x, [-1, 2])
 
 
+X = np.array([-2.0, -0.5, 0.0, 0.5, 4.0])
+SIGMOID = 1 / (1 + np.exp(-X))
+INNER = np.sqrt(2 / np.pi) * (X + 0.044715 * X**3)
+BY_HAND = {  # module, its options -> values and slopes at X (at 0 any between those of its sides)
+    "ReLU": ({}, [0, 0, 0, 0.5, 4], [0, 0, None, 1, 1]),
+    "LeakyReLU": ({"negative_slope": 0.25}, [-0.5, -0.125, 0, 0.5, 4], [0.25, 0.25, None, 1, 1]),
+    "LeakyReLU, default": ({}, [-0.02, -0.005, 0, 0.5, 4], [0.01, 0.01, None, 1, 1]),
+    "ELU": (
+        {"alpha": 0.5},
+        [(np.exp(-2) - 1) / 2, (np.exp(-0.5) - 1) / 2, 0, 0.5, 4],
+        [np.exp(-2) / 2, np.exp(-0.5) / 2, None, 1, 1],
+    ),
+    "SiLU": ({}, X * SIGMOID, SIGMOID * (1 + X * (1 - SIGMOID))),
+    "Sigmoid": ({}, SIGMOID, SIGMOID * (1 - SIGMOID)),
+    "Tanh": ({}, np.tanh(X), 1 / np.cosh(X) ** 2),
+    "Softplus": (  # 2 * 4 is beyond the threshold
+        {"beta": 2.0, "threshold": 3.0},
+        [*np.log1p(np.exp(2 * X[:4])) / 2, 4],
+        [*1 / (1 + np.exp(-2 * X[:4])), 1],
+    ),
+    "GELU": (
+        {"approximate": "tanh"},
+        X * (1 + np.tanh(INNER)) / 2,
+        (1 + np.tanh(INNER)) / 2 + X / 2 / np.cosh(INNER) ** 2 * np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * X**2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_values_and_slopes_by_hand(name: str) -> None:
+    options, values, slopes = BY_HAND[name]
+    x = Tensor(X, requires_grad=True)
+    y = getattr(nn, name.partition(",")[0])(**options)(x)
+    y.backward(np.ones(5))
+    np.testing.assert_allclose(y.numpy(), values, rtol=1e-13)
+    known = [slope is not None for slope in slopes]
+    np.testing.assert_allclose(x.grad.numpy()[known], np.array(slopes, float)[known], rtol=1e-13)
+
+
 def test_dim_and_axis() -> None:
     x = np.log(np.array([[1.0, 3.0], [2.0, 2.0]]))
     np.testing.assert_allclose(F.softmax(x), [[0.25, 0.75], [0.5, 0.5]])

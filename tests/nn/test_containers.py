@@ -105,8 +105,10 @@ def test_sequential_calls_what_a_module_does_when_it_is_called() -> None:
 def test_only_modules_go_in(make: Any) -> None:
     with pytest.raises(TypeError, match="expected a Module, not int"):
         make(nn.ReLU(), 3)
-    with pytest.raises(IndexError, match="index 2 is out of range for 1 entries"):
-        make(nn.ReLU())[2]
+    for index in (1, 2, -2):
+        with pytest.raises(IndexError, match=f"index {index} is out of range for 1 entries"):
+            make(nn.ReLU())[index]
+    assert isinstance(make(nn.ReLU())[-1], nn.ReLU)
 
 
 def test_module_list() -> None:

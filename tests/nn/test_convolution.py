@@ -94,6 +94,87 @@ def test_by_hand() -> None:
     np.testing.assert_array_equal(F.conv_transpose2d(article, w, np.array([-1.0])), np.array(expected) - 1)
 
 
+def test_samples_without_a_batch_and_sizes_that_are_asked_for() -> None:
+    for layer, shape in ((nn.Conv2d(2, 3, 3), (2, 7, 6)), (nn.ConvTranspose1d(2, 3, 3, stride=2), (2, 5))):
+        x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        one, several = layer(Tensor(x)).numpy(), layer(Tensor(x[None])).numpy()
+        assert one.shape == several.shape[1:]
+        np.testing.assert_array_equal(one, several[0])
+    wide = nn.ConvTranspose2d(1, 1, 3, stride=2, padding=1, bias=False)
+    x = np.ones((1, 1, 4, 5), np.float32)
+    for size, shape in (([7, 9], (7, 9)), ([8, 9], (8, 9)), ([1, 1, 8, 10], (8, 10))):
+        y = wide(x, output_size=size).numpy()
+        assert y.shape == (1, 1, *shape)
+        np.testing.assert_array_equal(y[..., :7, :9], wide(x).numpy())
+
+
+NUMPYS = {"zeros": "constant", "constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize(
+    ("padding", "kernel", "dilation"), [(2, 3, 1), ("same", 3, 2), ("same", 4, 1), ("valid", 3, 2)]
+)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_modules_by_loops(mode: str, padding: Any, kernel: int, dilation: int, groups: int) -> None:
+    """Of small integers, which add up exactly; of an odd number of zeros, one more is behind."""
+    rng = np.random.default_rng(0)
+    stride = 1 if padding == "same" else 2
+    layer = nn.Conv2d(2, 4, (kernel, 2), stride, padding, dilation, groups, padding_mode=mode)
+    x, w, b = (rng.integers(-4, 5, shape) for shape in ((2, 2, 7, 6), layer.weight.shape, (4,)))
+    layer.weight.data, layer.bias.data = (a.astype(np.float32) for a in (w, b))
+    spans = [dilation * (kernel - 1), dilation]
+    totals = spans if padding == "same" else [0, 0] if padding == "valid" else [2 * padding] * 2
+    widths = [(0, 0), (0, 0), *((total // 2, total - total // 2) for total in totals)]
+    padded = np.pad(x, widths, NUMPYS[mode])
+    heights, breadths = (range(0, n - span, stride) for n, span in zip(padded.shape[2:], spans, strict=True))
+    expected = np.zeros((2, 4, len(heights), len(breadths)))
+    for n, k, i, j in np.ndindex(expected.shape):
+        own = padded[n, :, heights[i] :: dilation, breadths[j] :: dilation][:, :kernel, :2]
+        expected[n, k, i, j] = b[k] + (own[k // 2 :][:1] * w[k] if groups == 2 else own * w[k]).sum()
+    np.testing.assert_array_equal(layer(x.astype(np.float32)).numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"padding": 1, "output_padding": 1}, {"dilation": 2}, {"groups": 2, "bias": False}]
+)
+def test_transposed_modules_by_loops(options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    layer = nn.ConvTranspose1d(2, 4, 3, 2, **options)
+    x, w = rng.integers(-4, 5, (2, 2, 5)), rng.integers(-4, 5, layer.weight.shape)
+    layer.weight.data = w.astype(np.float32)
+    groups, dilation, padding = (options.get(name, n) for name, n in (("groups", 1), ("dilation", 1), ("padding", 0)))
+    whole = np.zeros((2, 4, 4 * 2 + dilation * 2 + 2))
+    for n, c, i, k, a in np.ndindex(2, 2, 5, 4 // groups, 3):
+        whole[n, (k if groups == 1 else 2 * c + k), 2 * i + a * dilation] += w[c, k, a] * x[n, c, i]
+    length = 4 * 2 + dilation * 2 + 1 - 2 * padding + options.get("output_padding", 0)
+    expected = whole[:, :, padding : padding + length]
+    if layer.bias is not None:
+        layer.bias.data = np.array([1, 2, 3, 4], np.float32)
+        expected = expected + [[1], [2], [3], [4]]
+    np.testing.assert_array_equal(layer(x.astype(np.float32)).numpy(), expected)
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("widths", [(1, 2), (0, 1, 2, 0), (2, 1, 1, 3)])
+def test_pad_is_numpys(mode: str, widths: tuple[int, ...]) -> None:
+    """The last axis comes first; a negative width cuts."""
+    x = np.arange(2.0 * 5 * 4).reshape(2, 5, 4)
+    pairs = [(0, 0)] * (3 - len(widths) // 2) + [(widths[i], widths[i + 1]) for i in range(len(widths) - 2, -1, -2)]
+    t = Tensor(x, requires_grad=True)
+    y = F.pad(t, widths, mode)
+    np.testing.assert_array_equal(y.numpy(), np.pad(x, pairs, NUMPYS[mode]))
+    y.backward(np.ones(y.shape))
+    places = np.pad(
+        np.arange(x.size).reshape(x.shape),
+        pairs,
+        NUMPYS[mode],
+        **({"constant_values": -1} if mode == "constant" else {}),
+    )
+    np.testing.assert_array_equal(t.grad.numpy().ravel(), np.bincount(places[places >= 0], minlength=x.size))
+    np.testing.assert_array_equal(F.pad(x, (-1, -2), mode), x[..., 1:-2])
+
+
 def test_asymmetric_padding_is_that_of_the_padded_input() -> None:
     layer = nn.Conv2d(1, 1, 2, padding=((1, 0), (0, 2)))
     x = np.arange(12, dtype=np.float32).reshape(1, 1, 3, 4)

@@ -101,10 +101,101 @@ def test_by_hand() -> None:
     np.testing.assert_allclose(x.grad.numpy(), [[0.5, -0.5]])
 
 
+LOGITS = np.log(np.array([[1.0, 2.0, 5.0], [4.0, 2.0, 2.0], [1.0, 1.0, 6.0]]))
+SHARES = np.array([[1, 2, 5], [4, 2, 2], [1, 1, 6]]) / 8  # their softmax
+
+
+def _weighted(targets: Any, weight: Any, smoothing: float, ignore_index: int = -100) -> tuple[Any, Any]:
+    """The loss of each row of LOGITS, term by term, and its weight in the mean."""
+    losses, weights = np.zeros(len(targets)), np.zeros(len(targets))
+    for i, t in enumerate(targets):
+        if t != ignore_index:
+            weights[i] = weight[t]
+            losses[i] = -(1 - smoothing) * weight[t] * np.log(SHARES[i, t])
+            for c in range(3):
+                losses[i] -= smoothing / 3 * weight[c] * np.log(SHARES[i, c])
+    return losses, weights
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("weight", [(1.0, 1.0, 1.0), (1.0, 2.0, 4.0)])
+@pytest.mark.parametrize("targets", [(2, 0, 1), (2, -100, 1)])
+def test_weights_smoothing_and_reductions_by_hand(targets: Any, weight: Any, smoothing: float) -> None:
+    losses, weights = _weighted(targets, weight, smoothing)
+    expected = {"none": losses, "sum": losses.sum(), "mean": losses.sum() / weights.sum()}
+    given = [np.array(weight)] if weight != (1.0, 1.0, 1.0) else [None, np.ones(3)]
+    for w in given:
+        for reduction, value in expected.items():
+            options = {"weight": w, "label_smoothing": smoothing, "reduction": reduction}
+            found = F.cross_entropy(Tensor(LOGITS), np.array(targets), **options)
+            np.testing.assert_allclose(found.numpy(), value, rtol=1e-13)
+    if not smoothing:
+        for reduction, value in expected.items():
+            found = F.nll_loss(np.log(SHARES), np.array(targets), np.array(weight), reduction=reduction)
+            np.testing.assert_allclose(found, value, rtol=1e-13)
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_modules_pass_their_options_on(reduction: str) -> None:
+    weight, targets = (1.0, 2.0, 4.0), np.array([2, 0, 1])
+    reduced = {
+        "none": lambda losses, weights: losses,
+        "sum": lambda losses, weights: losses.sum(),
+        "mean": lambda losses, weights: losses.sum() / weights.sum(),
+    }[reduction]
+    loss = nn.CrossEntropyLoss(np.array(weight), 0, reduction, 0.3)
+    expected = reduced(*_weighted(targets, weight, 0.3, ignore_index=0))
+    np.testing.assert_allclose(loss(Tensor(LOGITS), targets).numpy(), expected, rtol=1e-6)
+    loss = nn.NLLLoss(np.array(weight), 0, reduction)
+    expected = reduced(*_weighted(targets, weight, 0.0, ignore_index=0))
+    np.testing.assert_allclose(loss(Tensor(np.log(SHARES)), targets).numpy(), expected, rtol=1e-6)
+    x, y = np.log([3.0, 1.0]), np.array([0.25, 1.0])
+    losses = 2 * np.array([4 * 0.25 * np.log(4 / 3) + 0.75 * np.log(4), 4 * np.log(2)])
+    found = nn.BCEWithLogitsLoss(np.array([2.0, 2.0]), reduction, np.array([4.0, 4.0]))(Tensor(x), y)
+    np.testing.assert_allclose(found.numpy(), reduced(losses, np.ones(2)), rtol=1e-6)
+    for kind, losses in ((nn.MSELoss, np.array([1.0, 16.0])), (nn.L1Loss, np.array([1.0, 4.0]))):
+        found = kind(reduction=reduction)(Tensor([1.0, -4.0]), np.zeros(2))
+        np.testing.assert_allclose(found.numpy(), reduced(losses, np.ones(2)))
+
+
+def test_the_gradient_of_a_weighted_smoothed_mean_by_hand() -> None:
+    weight, x = np.array([1.0, 2.0, 4.0]), Tensor(LOGITS, requires_grad=True)
+    F.cross_entropy(x, [2, 0, 1], weight=weight, label_smoothing=0.3).backward()
+    expected = 0.1 * (SHARES * weight.sum() - weight)
+    for i, t in enumerate((2, 0, 1)):
+        expected[i] += 0.7 * weight[t] * (SHARES[i] - np.eye(3)[t])
+    np.testing.assert_allclose(x.grad.numpy(), expected / (4 + 1 + 2), rtol=1e-13)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_class_probabilities_by_hand(smoothing: float) -> None:
+    """Their mean is over the samples, whatever the weights; smoothing mixes in equal shares."""
+    weight, q = (1.0, 2.0, 4.0), np.array([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0], [0.125, 0.125, 0.75]])
+    losses = np.zeros(3)
+    for i, c in np.ndindex(3, 3):
+        losses[i] -= weight[c] * ((1 - smoothing) * q[i, c] + smoothing / 3) * np.log(SHARES[i, c])
+    for reduction, value in {"none": losses, "sum": losses.sum(), "mean": losses.sum() / 3}.items():
+        options = {"weight": np.array(weight), "label_smoothing": smoothing, "reduction": reduction}
+        np.testing.assert_allclose(F.cross_entropy(LOGITS, q, **options), value, rtol=1e-13)
+
+
+def test_binary_weights_and_reductions_by_hand() -> None:
+    x, y = np.log([3.0, 1.0]), np.array([0.25, 1.0])  # of probabilities 3/4 and 1/2
+    losses = 2 * np.array([4 * 0.25 * np.log(4 / 3) + 0.75 * np.log(4), 4 * np.log(2)])
+    for reduction, value in {"none": losses, "sum": losses.sum(), "mean": losses.sum() / 2}.items():
+        found = F.binary_cross_entropy_with_logits(x, y, weight=2.0, pos_weight=4.0, reduction=reduction)
+        np.testing.assert_allclose(found, value, rtol=1e-14)
+    for f, losses in ((F.mse_loss, np.array([1.0, 16.0])), (F.l1_loss, np.array([1.0, 4.0]))):
+        for reduction, value in {"none": losses, "sum": losses.sum(), "mean": losses.sum() / 2}.items():
+            np.testing.assert_array_equal(f(np.array([1.0, -4.0]), np.zeros(2), reduction), value)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
 def test_target_dtypes_and_tensors(dtype: Any) -> None:
-    x = np.log(np.array([[1.0, 3.0], [4.0, 4.0]]))
-    assert F.cross_entropy(Tensor(x), Tensor(np.array([1, 0], dtype))).item() == F.cross_entropy(x, [1, 0])
+    x, expected = np.log(np.array([[1.0, 3.0], [4.0, 4.0]])), (np.log(4 / 3) + np.log(2)) / 2
+    for target in (np.array([1, 0], dtype), Tensor(np.array([1, 0], dtype))):
+        np.testing.assert_allclose(F.cross_entropy(Tensor(x), target).item(), expected, rtol=1e-14)
+    np.testing.assert_allclose(F.cross_entropy(x, [1, 0]), expected, rtol=1e-14)
 
 
 def test_huge_and_infinite_logits() -> None:

@@ -190,6 +190,20 @@ def test_hooks() -> None:
     assert layer(2) == 2
 
 
+def test_hooks_may_replace_several_arguments_and_the_output() -> None:
+    class Difference(nn.Module):
+        def forward(self, a: Any, b: Any) -> Any:
+            return a - b
+
+    module, seen = Difference(), []
+    swap = module.register_forward_pre_hook(lambda m, args: args[::-1])
+    module.register_forward_pre_hook(lambda m, args: seen.append(args))
+    module.register_forward_hook(lambda m, args, output: (output, args))
+    assert module(5, 3) == (-2, (3, 5)) and seen == [(3, 5)]
+    swap.remove()
+    assert module(5, 3) == (2, (5, 3))
+
+
 def test_missing_forward() -> None:
     with pytest.raises(NotImplementedError, match="Module has no forward"):
         nn.Module()(1)

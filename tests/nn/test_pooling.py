@@ -80,6 +80,69 @@ def test_max_unpool_against_pytorch(
         same(ours.forward, theirs, y, places, output_size=[2, 3, *(n + 1 for n in smallest)])
 
 
+ROW = np.array([[[1.0, 9.0, 3.0, 4.0, 8.0, 6.0, 7.0]]])
+
+
+@pytest.mark.parametrize(
+    ("options", "largest", "places"),
+    [
+        ({"kernel_size": 2}, [9, 4, 8], [1, 3, 4]),
+        ({"kernel_size": 2, "stride": 3}, [9, 8], [1, 4]),
+        ({"kernel_size": 3, "stride": 3, "padding": 1}, [9, 8, 7], [1, 4, 6]),
+        ({"kernel_size": 2, "stride": 2, "dilation": 3}, [4, 6], [3, 5]),
+        ({"kernel_size": 2, "ceil_mode": True}, [9, 4, 8, 7], [1, 3, 4, 6]),
+    ],
+    ids=str,
+)
+def test_max_pool_modules_by_hand(options: dict[str, Any], largest: list[int], places: list[int]) -> None:
+    y, indices = nn.MaxPool1d(**options, return_indices=True)(ROW)
+    assert np.ravel(y).tolist() == largest and np.ravel(indices).tolist() == places
+    assert np.ravel(nn.MaxPool1d(**options)(ROW)).tolist() == largest
+    flat = {name: (1, n) if name in ("kernel_size", "stride", "dilation") else n for name, n in options.items()}
+    if "padding" in flat:
+        flat["padding"] = (0, 1)
+    y, indices = nn.MaxPool2d(**flat, return_indices=True)(ROW[None])
+    assert np.ravel(y).tolist() == largest and np.ravel(indices).tolist() == places
+
+
+@pytest.mark.parametrize(
+    ("options", "means"),
+    [
+        ({"kernel_size": 2}, [5, 3.5, 7]),
+        ({"kernel_size": 2, "stride": 3}, [5, 6]),
+        ({"kernel_size": 3, "stride": 3, "padding": 1}, [10 / 3, 5, 13 / 3]),
+        ({"kernel_size": 3, "stride": 3, "padding": 1, "count_include_pad": False}, [5, 5, 6.5]),
+        ({"kernel_size": 2, "ceil_mode": True}, [5, 3.5, 7, 7]),
+    ],
+    ids=str,
+)
+def test_avg_pool_modules_by_hand(options: dict[str, Any], means: list[float]) -> None:
+    np.testing.assert_allclose(np.ravel(nn.AvgPool1d(**options)(ROW)), means, rtol=1e-15)
+    up = np.moveaxis(ROW[None], -1, 2)
+    tall = {name: (n, 1) if name in ("kernel_size", "stride") else n for name, n in options.items()}
+    if "padding" in tall:
+        tall["padding"] = (1, 0)
+    np.testing.assert_allclose(np.ravel(nn.AvgPool2d(**tall)(up)), means, rtol=1e-15)
+
+
+def test_adaptive_pooling_by_hand() -> None:
+    """Of 7 entries 3 windows are those from 0 to 3, 2 to 5 and 4 to 7."""
+    np.testing.assert_allclose(np.ravel(nn.AdaptiveAvgPool1d(3)(ROW)), [13 / 3, 5, 7], rtol=1e-15)
+    y, indices = nn.AdaptiveMaxPool1d(3, return_indices=True)(ROW)
+    assert np.ravel(y).tolist() == [9, 8, 8] and np.ravel(indices).tolist() == [1, 4, 4]
+    square = ROW[..., :6].reshape(1, 1, 2, 3)
+    assert np.ravel(nn.AdaptiveMaxPool2d((1, None))(square)).tolist() == [4, 9, 6]
+    np.testing.assert_allclose(np.ravel(nn.AdaptiveAvgPool2d((None, 1))(square)), [13 / 3, 6], rtol=1e-15)
+
+
+@pytest.mark.parametrize("size", [None, (7,), (1, 1, 7)])
+def test_unpool_modules_by_hand(size: Any) -> None:
+    y, places = np.array([[[9.0, 4.0, 8.0]]]), np.array([[[1, 3, 4]]])
+    image = [0, 9, 0, 4, 8, 0] + [0] * (size is not None)
+    assert np.ravel(nn.MaxUnpool1d(2)(y, places, output_size=size)).tolist() == image
+    assert np.ravel(nn.MaxUnpool1d(3, 2, 1)(y, places, output_size=(5,))).tolist() == image[:5]
+
+
 def test_unpool_by_hand() -> None:
     x = np.array([[[[1.0, 3.0, 2.0], [4.0, 0.0, 5.0], [9.0, 8.0, 7.0]]]])
     y, places = F.max_pool2d(x, 2, stride=1, return_indices=True)

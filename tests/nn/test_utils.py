@@ -30,6 +30,17 @@ def test_clip_grad_norm() -> None:
     assert utils.clip_grad_norm_(p, 6.0, norm_type=1) == 1.5
 
 
+@pytest.mark.parametrize("norm_type", [1.0, 2.0, np.inf])
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_gradients_whose_norm_is_not_finite_stay(bad: float, norm_type: float) -> None:
+    p, q, _ = _parameters()
+    q.grad = Tensor(np.array([4.0, bad], np.float32))
+    norm = utils.clip_grad_norm_([p, q], 1.0, norm_type)
+    assert np.isnan(norm) if np.isnan(bad) else norm == np.inf
+    np.testing.assert_array_equal(p.grad.numpy(), [3])
+    np.testing.assert_array_equal(q.grad.numpy(), np.array([4, bad], np.float32))
+
+
 def test_clip_grad_value() -> None:
     p, q, r = _parameters()
     utils.clip_grad_value_([p, q, r], 3.5)

@@ -78,6 +78,53 @@ def test_by_hand():
         np.testing.assert_allclose(p.data, [value], rtol=1e-15)
 
 
+def moved(kind, options, start, gradients, size):
+    """Where a parameter, all entries of which are alike, is after steps with these gradients."""
+    p = Tensor(np.full(size, start), requires_grad=True)
+    optimizer = kind([p], **options)
+    for gradient in gradients:
+        p.grad = Tensor(np.full(size, gradient))
+        optimizer.step()
+    assert np.ptp(p.data) == 0 and p.shape == (size,)
+    return p.data[0]
+
+
+SIZES = pytest.mark.parametrize("size", [1, 5000])  # by NumPy, and by machine code where there is some
+
+
+@SIZES
+@pytest.mark.parametrize(
+    ("kind", "maximize", "expected"),
+    [  # betas of 0 and eps = 1: a step of g / (|g| + 1) / 2
+        (Adam, False, 2 - (2 / 3) / 2),  # g = 1 + 0.5 * 2
+        (Adam, True, 2.0),  # g = -1 + 0.5 * 2
+        (AdamW, False, 2 * 0.75 - (1 / 2) / 2),
+        (AdamW, True, 2 * 0.75 + (1 / 2) / 2),
+    ],
+)
+def test_weight_decay_and_maximize_by_hand(kind, maximize, expected, size):
+    options = {"lr": 0.5, "betas": (0.0, 0.0), "eps": 1.0, "weight_decay": 0.5, "maximize": maximize}
+    assert moved(kind, options, 2.0, [1.0], size) == pytest.approx(expected, rel=1e-15)
+
+
+@SIZES
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("amsgrad", "largest"), [(False, 1.0), (True, 2.0)])
+def test_amsgrad_by_hand(kind, amsgrad, largest, size):
+    """v is 2, then 1, then 1/2 + 1/2: its largest is that of the first step."""
+    options = {"lr": 1.0, "betas": (0.0, 0.5), "eps": 0.0, "weight_decay": 0.0, "amsgrad": amsgrad}
+    assert moved(kind, options, 0.0, [2.0, 0.0], size) == -1.0
+    expected = -1.0 - 1.0 / np.sqrt(largest / (1 - 0.5**3))
+    assert moved(kind, options, 0.0, [2.0, 0.0, 1.0], size) == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize(("kind", "decay"), [(Adam, 0.0), (AdamW, 0.01)])
+def test_the_defaults_are_pytorchs(kind, decay):
+    defaults = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": decay}
+    optimizer = kind([Tensor([1.0], requires_grad=True)])
+    assert optimizer.defaults == {**defaults, "amsgrad": False, "maximize": False}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("options", "match"),

@@ -73,6 +73,29 @@ def test_by_hand():
         assert p.tolist() == [value]
 
 
+@pytest.mark.parametrize("size", [1, 5000, (1 << 15) + 3])  # by NumPy, and by machine code where there is some
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, (0.0, -1.0)),
+        ({"maximize": True}, (2.0, 3.0)),
+        ({"weight_decay": 1.0}, (-0.5, -1.25)),  # g = 3; g = 2 - 0.5
+        ({"weight_decay": 1.0, "maximize": True}, (1.5, 1.75)),  # g = -2 + 1; g = -2 + 1.5
+        ({"momentum": 0.5}, (0.0, -1.5)),  # v = 2; v = 1 + 2
+        ({"momentum": 0.5, "maximize": True}, (2.0, 3.5)),
+        ({"momentum": 0.5, "nesterov": True}, (-0.5, -2.25)),  # g + v / 2 = 3; v = 1 + 2, g + v / 2 = 3.5
+    ],
+    ids=str,
+)
+def test_each_option_by_hand(options, expected, size):
+    p = Tensor(np.ones(size), requires_grad=True)
+    optimizer = SGD([p], lr=0.5, **options)
+    for value in expected:
+        p.grad = Tensor(np.full(size, 2.0))
+        optimizer.step()
+        np.testing.assert_array_equal(p.data, np.full(size, value))
+
+
 def test_the_default_is_pytorchs():
     p = Tensor([1.0], requires_grad=True)
     p.grad = Tensor([1.0])

@@ -74,6 +74,63 @@ def test_dot_source_names_every_node_and_edge():
         assert ("data" in labels[tail]) != ("data" in labels[head])  # values and operations alternate
 
 
+@pytest.mark.parametrize("rightward", [True, False])
+def test_ports_and_looks_in_dot(rightward):
+    """Arrows leave at the side where they go on, and reach values where these begin, operations anywhere."""
+    a, b = (Tensor(v if rightward else [v] * 2, requires_grad=True) for v in (2.0, -3.0))
+    source = viz.graph((a * b).sum() - a.sum() if not rightward else a * b - a, names={"a": a, "b": b}).source
+    looks = dict(re.findall(r"^ *n(\d+) \[(label=.*)\]", source, re.M))
+    links = re.findall(r"^ *n(\d+) -> n(\d+)(:\w)?", source, re.M)
+    operations = {i for i, look in looks.items() if 'shape="box"' in look}
+    side, begin = ("e", ":w") if rightward else ("s", ":n")
+    assert f'tailport="{side}"' in source and len(links) == len(re.findall("->", source)) >= 6
+    assert all(port == ("" if head in operations else begin) for _, head, port in links)
+    fills = {i: re.search('fillcolor="(.*?)"', look)[1] for i, look in looks.items()}
+    leaves, output = {i for i in looks if re.search("label=.{ [ab] ", looks[i])}, "0"
+    kinds = [leaves, {output}, operations, looks.keys() - leaves - operations - {output}]
+    assert [len(kind) for kind in kinds[:2]] == [2, 1]
+    colours = [{fills[i] for i in kind} for kind in kinds]
+    assert all(len(colour) == 1 for colour in colours) and len(set().union(*colours)) == 4
+
+
+@pytest.mark.parametrize("rightward", [True, False])
+def test_arrows_end_at_boxes_and_texts_lie_in_them(monkeypatch, rightward):
+    """In the package's own drawing, by the coordinates of its SVG."""
+    monkeypatch.setattr(drawing.shutil, "which", lambda program: None)
+    a, b = (Tensor(v if rightward else [v] * 2, requires_grad=True) for v in (2.0, -3.0))
+    out = a * b - a if rightward else (a * b - a).sum()
+    root = ElementTree.fromstring(viz.graph(out, names={"first": a, "second": b})._repr_svg_())
+    svg = "{http://www.w3.org/2000/svg}"
+    numbers = lambda text: [float(n) for n in re.findall(r"-?[\d.]+", text)]  # noqa: E731
+    page, boxes = numbers(root.get("viewBox")), []
+    groups = [(g.get("class"), g) for g in root.iter(f"{svg}g")]
+    for kind, g in groups:
+        if kind == "node":
+            x, y, w, h = (float(g.find(f"{svg}rect").get(name)) for name in ("x", "y", "width", "height"))
+            assert 0 < x < x + w < page[2] and 0 < y < y + h < page[3]
+            boxes.append((x, y, w, h))
+            places = [(float(t.get("x")), float(t.get("y"))) for t in g.iter(f"{svg}text")]
+            assert all(x < p < x + w and y < q < y + h for p, q in places)
+            steps = np.diff(np.array(places)[:, 0 if rightward else 1])
+            assert (steps > 0).all() and len(list(g.iter(f"{svg}path"))) == len(places) - 1
+    begins = [x for x, *_ in boxes] if rightward else [y for _, y, *_ in boxes]
+    ends = [x + w for x, _, w, _ in boxes] if rightward else [y + h for _, y, _, h in boxes]
+    tips = []
+    for kind, g in groups:
+        if kind == "edge":
+            points = np.reshape(numbers(g.find(f"{svg}polygon").get("points")), (3, 2))
+            path = np.reshape(numbers(g.find(f"{svg}path").get("d")), (-1, 2))
+            along, across = (0, 1) if rightward else (1, 0)
+            tip, feet = points[0], points[1:]
+            assert min(abs(tip[along] - begin) for begin in begins) < 0.11
+            np.testing.assert_allclose(feet[:, along], tip[along] - 7, atol=0.11)
+            np.testing.assert_allclose(feet[:, across], tip[across] + [-3, 3], atol=0.11)
+            np.testing.assert_allclose(path[-1], feet.mean(0), atol=0.11)
+            assert min(abs(path[0, along] - end) for end in ends) < 0.11 and (np.diff(path[:-3, along]) > -0.11).all()
+            tips.append(tuple(tip))
+    assert len(tips) == len(set(tips)) == (6 if rightward else 8)
+
+
 def test_an_input_used_twice_has_two_edges(renderer):
     x = Tensor(3.0, requires_grad=True)
     svg = viz.graph(x * x, names={"x": x})._repr_svg_()

@@ -70,6 +70,29 @@ def test_crossings_that_can_be_avoided_are(links):
             assert (centres[a][1] - centres[c][1]) * (centres[b][1] - centres[d][1]) >= 0
 
 
+@pytest.mark.parametrize(("count", "ports"), [(1, [0]), (2, [-3, 3]), (3, [-4, 0, 4]), (4, [-4.5, -1.5, 1.5, 4.5])])
+def test_links_arrive_at_ports_of_their_own_in_order(count, ports):
+    """On three fifths of a side of 20, in the middle of equal shares of it."""
+    sizes = [(30.0, 20.0), *[(10.0, 8.0)] * count]
+    centres, routes, extent = arrange(sizes, [(i, 0) for i in range(1, count + 1)], GAP)
+    assert [p[0] for p in centres] == [45.0] + [5.0] * count and extent[0] == 60.0
+    apart = [centres[i + 1][1] - centres[i][1] for i in range(1, count)]
+    assert sorted(abs(d) for d in apart) == [14.0] * (count - 1) and len({d > 0 for d in apart}) <= 1
+    order = sorted(range(count), key=lambda i: centres[i + 1][1])
+    assert [routes[i][-1] for i in order] == [(30.0, pytest.approx(centres[0][1] + port)) for port in ports]
+    for i in range(count):
+        assert routes[i][:2] == [(10.0, centres[i + 1][1])] * 2 and routes[i][2] == routes[i][3]
+
+
+def test_layers_stand_by_their_longest_path_and_links_pass_between():
+    """Of 2 -> 1 -> 0 and 2 -> 0: the second passes beside 1, straight, and the boxes in layers of their own."""
+    centres, routes, _ = arrange([(10.0, 10.0), (20.0, 10.0), (30.0, 10.0)], [(2, 1), (1, 0), (2, 0)], GAP)
+    assert [p[0] for p in centres] == [30 + 20 + 20 + 20 + 5.0, 30 + 20 + 10.0, 15.0]
+    direct = routes[2]
+    assert [x for x, _ in direct] == [30, 30, 50, 70, 90, 90]
+    assert direct[2][1] == direct[3][1] and abs(direct[2][1] - centres[1][1]) >= 5 + GAP[1] + 2 - 1e-9
+
+
 def test_a_chain_is_straight_however_long():
     count = 3000
     centres, routes, extent = arrange([(10.0, 10.0)] * count, [(i + 1, i) for i in range(count - 1)], GAP)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pullback import Tensor, nn, viz
+from pullback.autograd.profiling import Row
 
 pytest.importorskip("matplotlib")
 
@@ -136,6 +137,56 @@ def test_images_are_stretched_and_signed_ones_keep_zero_in_the_middle():
     assert [axes.get_title() for axes in picture.figure.axes] == ["a", "$b", "c", ""]
     picture.png()
     viz.images(np.zeros((3, 4, 4)), columns=2).png()
+
+
+class Profiled:
+    """What `pullback.profile` would have recorded: forward and backward bars of known lengths."""
+
+    def by(self, *names):
+        assert names == ("operation", "direction")
+        figures = [
+            ("conv", "forward", 3.0),
+            ("relu", "forward", 5.0),
+            ("conv", "backward", 4.0),
+            ("sum", "forward", 1.0),
+        ]
+        return [Row("", name, direction, 1, seconds, 10 * seconds, 0) for name, direction, seconds in figures]
+
+
+def test_bars_of_a_profile():
+    """The longest above, forward from 0 on and backward behind it, each in its own colour."""
+    axes = viz.profile(Profiled(), limit=2).figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["conv", "relu"] and axes.yaxis_inverted()
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["forward", "backward"]
+    forward, backward = axes.containers
+    assert [(b.get_x(), b.get_width()) for b in forward] == [(0, 3), (0, 5)]
+    assert [(b.get_x(), b.get_width()) for b in backward] == [(3, 4), (5, 0)]
+    assert [b.get_y() + b.get_height() / 2 for b in (*forward, *backward)] == [0, 1, 0, 1]
+    colours = [{b.get_facecolor() for b in bars} for bars in (forward, backward)]
+    assert [len(own) for own in colours] == [1, 1] and colours[0] != colours[1]
+    handles = [handle.get_facecolor() for handle in axes.get_legend().legend_handles]
+    assert [{colour} for colour in handles] == colours
+    assert axes.get_xlabel() == "seconds" and axes.xaxis.get_major_formatter()(2.0, 0) == "2 s"
+    axes = viz.profile(Profiled(), value="allocated").figure.axes[0]
+    assert [b.get_width() for b in axes.containers[0]] == [30, 50, 10]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["conv", "relu", "sum"]
+
+
+def test_frames_lie_around_the_tiles_and_a_bar_says_what_colours_mean():
+    picture = viz.feature_maps(nn.Sequential(nn.Identity()), np.arange(2.0 * 3 * 4 * 4).reshape(2, 3, 4, 4), 0)
+    axes = picture.figure.axes[0]
+    image = board(picture)
+    (frames,) = axes.collections
+    corners = [path.vertices for path in frames.get_paths()]
+    assert len(corners) == 6 and image.shape == (2 * 32 + 2, 3 * 32 + 2 * 2)  # tiles of 32 and lines of 2 between
+    for i, points in enumerate(corners):
+        left, top = points.min(0) + 0.5
+        assert (left, top) == (i % 3 * 34, i // 3 * 34) and np.ptp(points, axis=0).tolist() == [32, 32]
+        inside = image[int(top) : int(top) + 32, int(left) : int(left) + 32]
+        assert inside[0, 0] == 16 * i and inside[-1, -1] == 16 * i + 15
+    assert np.isnan(image[32:34]).all() and np.isnan(image[:, 32:34]).all()
+    (bar,) = axes.child_axes
+    assert bar.get_ylim() == (0, 95) and not viz.filters(np.ones((2, 1, 3, 3))).figure.axes[0].child_axes
 
 
 def test_what_are_no_images():

@@ -42,6 +42,8 @@ def test_a_report_is_one_page_with_all_in_it(tmp_path):
 
     (image,) = [attributes for tag, attributes in page.tags if tag == "img"]
     assert base64.b64decode(image["src"].removeprefix("data:image/png;base64,")) == picture.png()
+    pixels = int.from_bytes(picture.png()[16:20])
+    assert image["width"] == str(round(pixels / 1.5))  # 144 to an inch, of which a page has 96
     assert names.count("svg") == 1
     for _, attributes in page.tags:
         assert not {"href", "xlink:href", "srcset", "data"} & attributes.keys()

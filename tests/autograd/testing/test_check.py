@@ -146,6 +146,8 @@ def test_value_beside_a_reference(planted):
     assert check_primitive(made, (np.array([2.0]),), reference=lambda x: x * x * x)
     with pytest.raises(GradcheckError, match=r"value at \[0\] is 8.0, by the reference 9.0"):
         check_primitive(made, (np.array([2.0]),), reference=lambda x: x * x * x + 1)
+    with pytest.raises(GradcheckError, match=r"value has shape \(1,\), by the reference \(1, 1\)"):
+        check_primitive(made, (np.array([2.0]),), reference=lambda x: (x * x * x)[None])
 
 
 def test_value_that_its_rule_does_not_fit(planted):

@@ -154,3 +154,11 @@ def test_but_no_other(slope, passes):
         else:
             with pytest.raises(GradcheckError):
                 gradcheck(relu, leaf([0.0, 1.0]))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 2.0])
+def test_what_is_no_transpose(bad):
+    x, y = np.array([1.0, 2.0]), np.array([3.0, 5.0])
+    assert check_adjoint(np.flip, np.flip, x, y)
+    with np.errstate(invalid="ignore"), pytest.raises(GradcheckError, match="not the transpose"):
+        check_adjoint(np.flip, lambda y: bad * np.flip(y), x, y)

@@ -214,6 +214,7 @@ class SharingItsState(optim.SGD):
     "make, words",
     [
         (Ascending, "the loss went from"),
+        (lambda params: optim.SGD(params, lr=0.0), "the loss went from"),
         (Noisy, "a second run goes another way"),
         (ScalingGradients, "writes into the gradient of a matrix"),
         (InPlace, "writes into the old values of a matrix"),

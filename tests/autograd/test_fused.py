@@ -1,0 +1,106 @@
+"""Formulas in one pass beside the same by NumPy's whole arrays: every rest of a size, every layout, nothing beyond."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from pullback.autograd import machine
+from pullback.autograd.fused import fused
+
+MODULE = sys.modules[fused.__module__]
+LEAST, PART, BLOCK = MODULE._LEAST, MODULE._PART, MODULE._BLOCK
+NEAR = [n + r for n in (LEAST, PART, 2 * PART, BLOCK, 3 * PART) for r in (-17, -1, 0, 1, 15, 33)]
+DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+@pytest.fixture(params=["machine code", "blocks"], autouse=True)
+def way(request, monkeypatch):
+    if request.param == "blocks":
+        monkeypatch.setattr(machine, "_enabled", False)
+    elif not machine.available(np.ones(1)):
+        pytest.skip("no machine code")
+
+
+def formula(x, y, a, factor, turned):
+    """Of small integers: exact in any order."""
+    x += factor * a
+    return x, (a - y if turned else y - a)
+
+
+def expected(x, y, a, factor, turned):
+    return x + factor * a, (a - y if turned else y - a)
+
+
+def integers(dtype, *shape):
+    return np.random.default_rng(0).integers(-9, 10, (3, *shape)).astype(dtype)
+
+
+@DTYPES
+def test_every_rest_of_a_size_by_lanes(dtype):
+    """With other numbers before and behind, which stay."""
+    for size in (1, 2, 31, *range(LEAST, LEAST + 34), *NEAR):
+        rows, factor, turned = np.full((3, size + 12), 77.0, dtype), 2.0 + size % 3, bool(size % 2)
+        rows[:, 5:-7] = integers(dtype, size)
+        x, y, a = rows[:, 5:-7]
+        before = a.copy()
+        results = expected(x, y, a, factor, turned)
+        fused(formula, [x, y], [a], factor=factor, turned=turned)
+        for mine, value in zip((x, y, a), (*results, before), strict=True):
+            np.testing.assert_array_equal(mine, value)
+        assert (rows[:, :5] == 77).all() and (rows[:, -7:] == 77).all(), size
+
+
+LAYOUTS = {
+    "every second": lambda x: np.repeat(x, 2, -1)[..., ::2],
+    "backwards": lambda x: x[..., ::-1].copy()[..., ::-1],
+    "turned": lambda x: np.asfortranarray(x),
+    "a part of rows": lambda x: np.concatenate([x, x], -1)[..., : x.shape[-1]],
+}
+
+
+@DTYPES
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_strided_arrays(layout, which, dtype):
+    """One of the targets, or the other array, has gaps or runs another way."""
+    arrays = [a.copy() for a in integers(dtype, 70, 61)]
+    results = expected(*arrays, 3.0, False)
+    arrays[which] = LAYOUTS[layout](arrays[which])
+    x, y, a = arrays
+    assert x.size >= LEAST and not arrays[which].flags.c_contiguous
+    fused(formula, [x, y], [a], factor=3.0, turned=False)
+    for mine, value in zip((x, y), results, strict=True):
+        np.testing.assert_array_equal(mine, value)
+
+
+@DTYPES
+@pytest.mark.parametrize("moved", [-1, 0, 1, 40])
+def test_targets_that_lie_in_other_arrays(moved, dtype):
+    """All is read before anything is written, as by NumPy."""
+    size = 2 * BLOCK + 100
+    row = integers(dtype, size + 100)[0]
+    x, a = row[50 : 50 + size], row[50 + moved : 50 + moved + size]
+    value = x + 3.0 * a
+    fused(lambda x, a, factor: (x + factor * a,), [x], [a], factor=3.0)
+    np.testing.assert_array_equal(x, value)
+
+
+def test_the_same_formula_with_other_numbers_and_flags():
+    for factor, turned in ((1.0, True), (2.0, True), (2.0, False), (-1.0, True)):
+        x, y, a = integers("float64", 5000)
+        results = expected(x, y, a, factor, turned)
+        fused(formula, [x, y], [a], factor=factor, turned=turned)
+        np.testing.assert_array_equal((x, y), results)
+
+
+def test_what_does_not_fit_is_refused_and_left_alone():
+    x, y, a = integers("float64", 5000)
+    for other in (a[:1], a.reshape(50, 100), a.astype("float32")):
+        before = x.copy()
+        with pytest.raises(ValueError, match="fused: arrays float64 .5000.*; expected one shape and one dtype"):
+            fused(formula, [x, y], [other], factor=1.0, turned=True)
+        np.testing.assert_array_equal(x, before)
+    x.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        fused(formula, [x, y], [a], factor=1.0, turned=True)

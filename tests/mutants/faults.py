@@ -1,0 +1,452 @@
+"""Faults of a line each. A file is found by the old text, which one alone has; tests by words in their paths and, after
+`-k`, by pytest's keywords. `why` says why a fault that no test catches may stay."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """What is planted, and the tests that should fail."""
+
+    old: str
+    new: str
+    tests: str
+    why: str = ""
+
+
+RUNTIME = [
+    Fault("whole = stop - stop % code.lanes", "whole = stop + 0", "test_fused"),
+    Fault("stop = stop.if_less(size, stop, size)", "stop = stop + 0", "test_fused"),
+    Fault("crew.run(run, -(-size // _PART),", "crew.run(run, size // _PART,", "test_fused"),
+    Fault("for i in range(0, size, _BLOCK)]", "for i in range(0, size - 1, _BLOCK)]", "test_fused"),
+    Fault("simple = simple and a.flags.c_contiguous", "simple = simple and True", "test_fused"),
+    Fault("address(t) != address(a) and np.may", "address(t) < 0 and np.may", "test_fused"),
+    Fault(
+        "mask = code.first(windows - p)\n\n",
+        "mask = code.first(windows - p - 1)\n\n",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault(
+        "larger(entry, best)\n                return",
+        "larger(best, entry)\n                return",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault(
+        "code.load(firsts + p, mask)",
+        "code.load(firsts, mask)",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault(
+        "target[place] = target[place] + y[number]",
+        "target[place] = y[number]",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault(
+        "mask, at = code.first(windows - p),",
+        "mask, at = code.first(windows),",
+        "test_door test_machine -k refuses_each or adaptive",
+    ),
+    Fault(
+        "place = starts[p] + steps",
+        "place = starts[p] - steps",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault("s + code.load(at + j, code.first(n - j))", "s + code.load(at + j, code.first(n - j - 1))", "test_summed"),
+    Fault("end = (k + _FEW_ROWS).if_less(chain, k + _FEW_ROWS, chain)", "end = k + _FEW_ROWS", "test_summed"),
+    Fault("code.store(place, more + total, mask)", "code.store(place, total, mask)", "test_panels"),
+    Fault(
+        "rows = [i.if_less(bottom, i, bottom - 1) * down",
+        "rows = [i * down",
+        "test_panels",
+        "Reads rows behind A's last one, whose sums go to spare memory: no result changes.",
+    ),
+    Fault("below), -one, x))", "below), one, x))", "test_machine -k edges"),
+    Fault(
+        "above, number = self.builder.fcmp_unordered",
+        "above, number = self.builder.fcmp_ordered",
+        "test_machine -k bit",
+    ),
+    Fault("    self.error = error", "    pass", "test_threads -k inside or fresh or errors or error"),
+    Fault("blas.set_num_threads(1)", "blas.set_num_threads(2)", "test_threads -k inside or fresh or errors or error"),
+    Fault("blas.set_num_threads(n)", "pass", "test_threads -k inside or fresh or errors or error"),
+    Fault(
+        "self.open, self.parts = False, iter(())",
+        "self.open = False",
+        "test_threads -k inside or fresh or errors or error",
+    ),
+    Fault(
+        "%more = icmp slt i64 %part, %count", "%more = icmp sle i64 %part, %count", "test_crew -k once or small_work"
+    ),
+    Fault("min(parts, int(min(size / WORTH, MOST)))", "min(parts, MOST)", "test_crew -k once or small_work"),
+    Fault("if idle > _IDLE:", "if idle > 0:", "test_memory"),
+    Fault("not status.st_mode & others", "status.st_mode >= 0", "test_code_cache -k others or private"),
+    Fault(
+        "copy = _Copy(begin, end - begin, (turn",
+        "copy = _Copy(begin, end - begin + 64, (turn",
+        "test_door -k guard_pages_end",
+    ),
+    Fault("out.astype(np.float16) if out.dtype == np.float32 else out", "out", "test_half"),
+]
+KERNELS = [
+    Fault(
+        "count -= 1\n        if count < 1",
+        "count -= 0\n        if count < 1",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault("if a.flags.c_contiguous:\n", "if a.flags.aligned:\n", "test_door -k fit and not random"),
+    Fault("2 * max(pair) > e", "max(pair) > e", "test_pooling -k errors"),
+    Fault(
+        "(-before, n + after) if padding else (0, n)",
+        "(0, n) if padding else (-before, n + after)",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault(
+        "(-before, n + after) if padding else",
+        "(-before, n + after + s) if padding else",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault(
+        "stride, padding, 1, ceil_mode)",
+        "stride, padding, 1, False)",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault(
+        "(s - 1 if ceil_mode else 0)",
+        "(s if ceil_mode else 0)",
+        "autograd/test_pooling -k not pytorch and not derivatives",
+    ),
+    Fault(
+        "inside = inside and bool(((numbers >= low)", "inside = inside and bool(((numbers >= 0)", "test_door -k choices"
+    ),
+    Fault(
+        "better = ~(entry <= largest[has])",
+        "better = ~(entry < largest[has])",
+        "test_machine -k adaptive or registers",
+    ),
+    Fault("[p + stride * np.arange(n)", "[p + np.arange(n)", "test_machine -k large_convolutions"),
+    Fault(
+        "& ((place >= 0) & (place < n))",
+        "& ((place > 0) & (place < n))",
+        "autograd/test_convolution -k naive or samples or matrix",
+    ),
+    Fault("code.maximum(total, floor) if rectified and not tile else total", "total", "test_fusion"),
+    Fault(
+        "known, -0.0) for total, place in zip(totals",
+        "known, 0.5) for total, place in zip(totals",
+        "test_machine -k large_convolutions",
+    ),
+    Fault("_LARGEST = 1 << 6", "_LARGEST = 1 << 9", "test_fusion test_machine -k tiles"),
+    Fault(
+        "window_place.apply(gate.apply(g, out), choice, geo=geo)",
+        "window_place.apply(g, choice, geo=geo)",
+        "test_fusion",
+    ),
+    Fault(
+        "if np.isnan(out.max(initial=0)):",
+        "if np.isinf(out.max(initial=0)):",
+        "test_fusion -k not_a_number",
+    ),
+    Fault(
+        "self.together, count - i, self.together) * self.wide",
+        "self.together, self.together, self.together) * self.wide",
+        "test_machine -k adaptive or registers",
+    ),
+    Fault("better, value, best), code", "better, best, value), code", "test_machine -k adaptive or registers"),
+    Fault(
+        "if len(phases) < math.prod(map(min, geo.stride, geo.spatial)):",
+        "if not phases:",
+        "autograd/test_convolution test_machine -k transposed or trio or samples",
+    ),
+    Fault("x[inside] += values[:, :, *offset][met]", "x[inside] = values[:, :, *offset][met]", "test_windows"),
+]
+CORE = [
+    Fault("pending[node] + g if node in pending else g", "g", "test_grads"),
+    Fault("return total if g.rest is None else g.rest + total", "return total", "autograd/test_graph test_indexing"),
+    Fault("result(g) if before is None else before + g", "result(g)", "autograd/test_graph test_tensor"),
+    Fault(
+        "return rule if substitute is None else", "return rule if substitute else", "autograd/test_graph -k override"
+    ),
+    Fault(
+        "for i, v in enumerate(value, len(arrays))",
+        "for i, v in enumerate(value)",
+        "test_matrix_functions test_matrix_calculus",
+    ),
+    Fault(
+        "f\"    if _special: {' = '.join(nodes)} = None\"",
+        'f"    if not _special: pass"',
+        "autograd/test_graph test_tensor",
+    ),
+    Fault("mode(depth=lambda depth: depth + 1,", "mode(depth=lambda depth: depth + 0,", "test_transforms"),
+    Fault("if total.shape != out.shape:", "if total.shape == ():", "test_forward"),
+    Fault(
+        "ndim = max([np.ndim(v) - (i in batched)",
+        "ndim = max([np.ndim(v)",
+        "test_batching",
+    ),
+    Fault(
+        "if leases.get(lease.owner) is lease:",
+        "if lease.owner:",
+        "test_lending",
+        "Matters if another thread takes a new lease between an array's end and this call.",
+    ),
+    Fault("self._within = False\n\n\ndef arrays", "self._within = True\n\n\ndef arrays", "test_profiling"),
+    Fault("restored = [capture() for capture in captures]", "restored = []", "test_segments"),
+    Fault(
+        "return tensor._view is not None or len(family(tensor)) > 1",
+        "return tensor._view is not None",
+        "test_views test_optimizer -k writes or optimizers",
+    ),
+    Fault('if "NaN" in made or made - set().union(*given.values()):', 'if "NaN" in made:', "test_anomaly"),
+    Fault("1e6 * value, (", "1e3 * value, (", "test_profiling test_pictures"),
+    Fault("near = np.finfo(new.dtype).eps ** 0.75", "near = np.finfo(new.dtype).eps ** 0.1", "test_segments"),
+    Fault("if len(counts) != 1 or 0 in counts:", "if 0 in counts:", "test_transforms test_batching"),
+    Fault("return [] if tree is None else [other]", "return [other]", "test_transforms"),
+    Fault(
+        "def is_appropriate_type(self, tensor: Any) -> bool:\n            return isinstance(tensor, Tensor)",
+        "def is_appropriate_type(self, tensor: Any) -> bool:\n            return False",
+        "test_einops",
+    ),
+    Fault("if new.shape != self.shape:", "if new.size != self.size:", "test_tensor test_views -k not every_function"),
+    Fault(
+        "return base is x and primitive is getitem and _same(options[0], index)",
+        "return base is x and primitive is getitem",
+        "test_views -k writes",
+    ),
+    Fault("out[... if where is True else where] = values", "out[...] = values", "test_calls"),
+    Fault('"max dimensions": 64', '"max dimensions": 32', "test_inspection test_array_api"),
+]
+OPERATIONS = [
+    Fault('name="conj", x=lambda g: np.conj(g))', 'name="conj", x=lambda g: g)', "test_registry test_complex -k conj"),
+    Fault("return g * np.sign(x.real)", "return g * 1", "test_registry -k relu"),
+    Fault('"jointly linear")(lambda g: g * 1j)', '"jointly linear")(lambda g: g * -1j)', "test_registry -k joined"),
+    Fault("tuple(reversed(range(a.ndim))) if axes is None", "tuple(range(a.ndim)) if axes is None", "test_shaping"),
+    Fault("last[places] = turn\n", "last[places] = turn[::-1]\n", "test_indexing test_registry -k setitem"),
+    Fault(
+        "order = np.concatenate([order[-1:], order, order[:1]])",
+        "order = np.concatenate([order[:1], order, order[-1:]])",
+        "test_sorting",
+    ),
+    Fault(
+        "turn = (np.cumsum(mask) - 1) % np.size(vals)",
+        "turn = np.cumsum(mask) % np.size(vals)",
+        "test_numpy test_every_batch -k place",
+    ),
+    Fault("(builtins.max(count - correction, 0) if count else 1)", "(count or 1)", "test_reductions"),
+    Fault(
+        "np.where(out > 0, -np.log(count), out), x)",
+        "np.where(out > 0, -np.log(count), out) + 1, x)",
+        "test_reductions test_registry -k logsumexp",
+    ),
+    Fault(
+        "out = total / count_where(where, x.shape, axis, keepdims)",
+        "out = total / count_where(True, x.shape, axis, keepdims)",
+        "test_reductions",
+    ),
+    Fault("indices_or_sections, 1 if ary.ndim > 1 else 0)", "indices_or_sections, 0)", "test_arranging"),
+    Fault("np.logical_or(f > 0.5, np.logical_and(f == 0.5, j % 2 == 1))", "f >= 0.5", "test_statistics"),
+    Fault(
+        "where(mask, m, zero) if lower else where(mask, zero, m)",
+        "where(mask, zero, m) if lower else where(mask, m, zero)",
+        "test_arranging",
+    ),
+    Fault("(slice(before), slice(-after, None))", "(slice(before), slice(after, None))", "test_padding"),
+    Fault("middle = (v - u) / (u * v)", "middle = (v + u) / (u * v)", "test_calculus"),
+    Fault(
+        "a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]",
+        "a[..., 0] * b[..., 1] + a[..., 1] * b[..., 0]",
+        "test_products",
+    ),
+    Fault("enumerate(term) if count[letter] == 1)", "enumerate(term) if count[letter] >= 1)", "test_einstein"),
+    Fault(
+        "astype((stop - start) / (num - bool(endpoint)), dtype)", "astype((stop - start) / num, dtype)", "test_creation"
+    ),
+    Fault("(min(n, m) - 1) // 2)", "min(n, m) // 2)", "test_correlation"),
+    Fault("y = y * x + coefficient", "y = y * x - coefficient", "test_polynomials"),
+    Fault("count[0] = count[n // 2 if n % 2 == 0 else 0] = 1", "count[0] = 1", "test_fft"),
+    Fault(
+        "el.log(_extended(x, _negative)) / el.log(_extended(n, _negative))",
+        "el.log(_extended(n, _negative)) / el.log(_extended(x, _negative))",
+        "test_numpy test_complex test_every_batch -k logn or emath or scimath",
+    ),
+    Fault(
+        "even_or_odd = (np.cosh, np.sinh)[order % 2]",
+        "even_or_odd = (np.sinh, np.cosh)[order % 2]",
+        "test_registry test_special test_range -k i0",
+    ),
+    Fault("100 + int(largest(x) + largest(v))", "10", "test_special -k bessel"),
+    Fault("g / (p * (1 - p))", "g / (p * (1 + p))", "test_registry -k logit"),
+    Fault("np.sum(weights * terms, axis=0) * 2**halvings", "np.sum(weights * terms, axis=0)", "test_matrix_functions"),
+    Fault(
+        "further = np.abs(distance) > np.abs(gap)", "further = np.abs(distance) < np.abs(gap)", "test_matrix_calculus"
+    ),
+    Fault(
+        "_reciprocal(w[..., None, :] - w[..., :, None], same)",
+        "_reciprocal(w[..., :, None] - w[..., None, :], same)",
+        "test_linalg.py",
+    ),
+    Fault(
+        "np.conj(left - a @ (out @ left) + right",
+        "np.conj(left + a @ (out @ left) + right",
+        "test_linalg.py test_registry -k pinv",
+    ),
+    Fault("    if ord == 0:", "    if ord == 0.5:", "test_linalg"),
+    Fault(
+        "first, second = (0, 2) if lower else (2, 0)", "first, second = (2, 0) if lower else (0, 2)", "test_triangular"
+    ),
+    Fault("np.tril(low.mT @ g_low, -1)", "np.tril(low.mT @ g_low)", "test_triangular test_registry -k lu"),
+    Fault("np.arange(start, start := start + array.size)", "np.arange(start, start + array.size)", "test_joining"),
+    Fault("return (-1) ** sum(a > b for a, b in combinations(order, 2))", "return 1", "test_linalg.py"),
+]
+NN = [
+    Fault(
+        "(1 - label_smoothing) * losses + (label_smoothing / classes) * smooth",
+        "(1 - label_smoothing) * losses + label_smoothing * smooth",
+        "test_loss",
+    ),
+    Fault(
+        "smooth = -sum(log_softmax(rows, 1) * by_class, axis=1)",
+        "smooth = -sum(log_softmax(rows, 1), axis=1)",
+        "test_loss",
+    ),
+    Fault("(p - hit) * (g / len(x) if mean else g[:, None])", "(p - hit) * (g if mean else g[:, None])", "test_loss"),
+    Fault(
+        "(1 - label_smoothing) * target + label_smoothing / classes",
+        "(1 - label_smoothing) * target + label_smoothing",
+        "test_loss",
+    ),
+    Fault(
+        "_reduce(losses, losses.shape, reduction, losses.size)",
+        "_reduce(losses, losses.shape, reduction, sum(by_class))",
+        "test_loss",
+    ),
+    Fault(
+        "losses = _apply(rows, chosen[:, None] == np.arange(classes), mean=False) * weights",
+        "losses = _apply(rows, chosen[:, None] == np.arange(classes), mean=False)",
+        "test_loss",
+    ),
+    Fault(
+        "take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0] * weights",
+        "take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0]",
+        "test_loss",
+    ),
+    Fault(
+        "where(input > 0, input, input * negative_slope)",
+        "where(input > 0, input, input * -negative_slope)",
+        "test_activation",
+    ),
+    Fault("F.leaky_relu(input, self.negative_slope)", "F.leaky_relu(input)", "test_activation"),
+    Fault("where(input > 0, input, alpha * expm1", "where(input > 0, input, expm1", "test_activation"),
+    Fault(
+        "autograd.softplus(where(linear_part, 0, scaled)) / beta",
+        "autograd.softplus(where(linear_part, 0, scaled))",
+        "test_activation",
+    ),
+    Fault("losses if weight is None else losses * weight, reduction", "losses, reduction", "test_loss"),
+    Fault("np.divide(kept, 1 - p,", "np.divide(kept, p,", "test_dropout"),
+    Fault("F.dropout(input, self.p, self.training)", "F.dropout(input, self.p)", "test_dropout"),
+    Fault("max_norm < total < math.inf", "max_norm < total", "test_utils"),
+    Fault(
+        "F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)",
+        "F.nll_loss(input, target, self.weight, reduction=self.reduction)",
+        "test_loss",
+    ),
+    Fault(
+        "padding, ceil_mode, count_include_pad, divisor_override)",
+        "padding, ceil_mode, True, divisor_override)",
+        "test_pooling",
+    ),
+    Fault(
+        "self.stride, self.padding, self.ceil_mode, self.count_include_pad",
+        "self.stride, self.padding, False, self.count_include_pad",
+        "test_pooling",
+    ),
+    Fault("totals = [d * (k - 1) for", "totals = [k - 1 for", "nn/test_convolution"),
+    Fault(
+        "F.flatten(input, self.start_dim, self.end_dim)",
+        "F.flatten(input, self.start_dim)",
+        "test_linear test_containers",
+    ),
+    Fault("if not -len(names) <= index < len(names):", "if not -len(names) <= index <= len(names):", "test_containers"),
+    Fault(
+        "if pool._dims != dims or pool.return_indices:", "if pool._dims != dims:", "test_lookahead -k other_poolings"
+    ),
+    Fault("args = changed if isinstance(changed, tuple) else (changed,)", "args = (changed,)", "test_module"),
+    Fault(
+        "math.sqrt(6 / sum(fan_in_and_fan_out(tensor)))", "math.sqrt(3 / sum(fan_in_and_fan_out(tensor)))", "test_init"
+    ),
+    Fault('"data_offsets": (end, end + array.nbytes)', '"data_offsets": (end, end + array.size)', "test_serialization"),
+    Fault("gather(dataset.indices[indices])", "gather(indices)", "test_data."),
+    Fault("/ np.float32(255)", "/ np.float32(256)", "test_datasets"),
+    Fault("missing = [name for name, tensor in own.items() if tensor not in places]", "missing = []", "test_stateless"),
+    Fault("sum(p.size for p in parameters if p.requires_grad)", "sum(p.size for p in parameters)", "test_summary"),
+]
+OPTIM = [
+    Fault(
+        "most = [np.maximum(largest, v) for largest in most]",
+        "most = [np.minimum(largest, v) for largest in most]",
+        "test_adam",
+    ),
+    Fault("root = np.sqrt([*most, v][0])", "root = np.sqrt(v)", "test_adam"),
+    Fault("g = -g\n    if decays and decoupled:", "g = g\n    if decays and decoupled:", "test_adam"),
+    Fault("    elif decays:\n        g = g + decay * p", "    elif decays:\n        g = g - decay * p", "test_adam"),
+    Fault("p *= kept", "p /= kept", "test_adam"),
+    Fault("g = -g\n    if decays:", "g = g\n    if decays:", "test_sgd"),
+    Fault("    if decays:\n        g = g + decay * p", "    if decays:\n        g = g - decay * p", "test_sgd"),
+    Fault("share = 1.0 if not momentum or first else", "share = 1.0 if not momentum else", "test_sgd"),
+    Fault("g + momentum * v if nesterov else v", "v + momentum * v if nesterov else v", "test_sgd"),
+    Fault("gradient = np.conj(gradient)  # see", "gradient = np.copy(gradient)  # see", "test_sgd"),
+    Fault(
+        '{**self.defaults, **group, "params": params}', '{**group, **self.defaults, "params": params}', "test_optimizer"
+    ),
+    Fault("self.loss += loss.item() * len(target)", "self.loss += loss.item()", "test_trainer"),
+]
+VIZ = [
+    Fault("lambda g, out: np.maximum(g, 0) * (out > 0)", "lambda g, out: np.maximum(g, 0)", "test_deconvnet"),
+    Fault('else ":w" if self.rightward else ":n"', 'else ":w"', "viz/test_graph"),
+    Fault('"e" if self.rightward else "s"', '"s" if self.rightward else "e"', "viz/test_graph"),
+    Fault('savefig(file, format="png", dpi=dpi,', 'savefig(file, format="png", dpi=DPI,', "test_pictures"),
+    Fault('("left", "right")[position]', '("right", "left")[position]', "viz/test_graph"),
+    Fault(
+        "(arrivals[head].index(i) + 0.5) / len(arrivals[head]) - 0.5",
+        "arrivals[head].index(i) / len(arrivals[head]) - 0.5",
+        "test_layout",
+    ),
+    Fault("port = centres[head][1] + PORTS * share", "port = centres[head][1] - PORTS * share", "test_layout"),
+    Fault("near[rank] + max(sizes[box][0]", "near[rank] + min(sizes[box][0]", "test_layout"),
+    Fault("before += widths", "before += 0", "test_pictures"),
+    Fault("axes.invert_yaxis()", "axes.set_axisbelow(True)", "test_pictures"),
+    Fault("labels * count + predictions", "predictions * count + labels", "test_pictures"),
+    Fault("* 96 / DPI", "* 72 / DPI", "test_report"),
+    Fault("step = height / len(box.cells)", "step = height / 2", "viz/test_graph"),
+    Fault(
+        "tip = Polygon([at(p) for p in (end, (back, end[1] - 3)",
+        "tip = Polygon([at(p) for p in (end, (back, end[1] + 3)",
+        "viz/test_graph",
+    ),
+]
+TESTING = [
+    Fault(
+        "if not abs(left - right) <= tolerance < np.inf:", "if abs(left - right) > tolerance:", "testing/test_gradcheck"
+    ),
+    Fault("if not run.loss() < start:", "if run.loss() > start:", "testing/test_models"),
+    Fault(
+        "return apart & (2 * (high - low) > far_high - far_low)",
+        "return apart",
+        "testing/test_kinks testing/test_verdicts",
+    ),
+    Fault(
+        "return np.triu(out) if upper else np.tril(out)",
+        "return np.tril(out) if upper else np.triu(out)",
+        "testing/test_strategies",
+    ),
+    Fault(
+        "if actual.shape != expected.shape:\n            self.failure",
+        "if actual.size != expected.size:\n            self.failure",
+        "testing/test_check testing/test_foreign",
+    ),
+    Fault("yield at, column / scale[at]", "yield at, column * scale[at]", "testing/test_numerical"),
+    Fault("if out.dtype != np.float32:\n", "if out.dtype == np.float16:\n", "testing/test_models"),
+    Fault("np.flip(np.flip(x).copy())", "x.copy()", "testing/test_check testing/test_faults"),
+]
+FAULTS = [*NN, *OPTIM, *VIZ, *TESTING, *OPERATIONS, *CORE, *RUNTIME, *KERNELS]
