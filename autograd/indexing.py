@@ -11,7 +11,7 @@ from .batching import aligned, computed, full, looped
 from .graph import Deferred, modes
 from .levels import level_of, raw
 from .primitive import linear
-from .tensor import Tensor, lift, unmasked, values_of
+from .tensor import Tensor, holds_tensors, lift, unmasked, values_of
 from .views import link
 
 __all__ = ["getitem", "scatter", "setitem"]
