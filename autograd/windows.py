@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from .batching import folded
 from .primitive import linear
-from .tensor import known, lift
+from .tensor import lift
 
 __all__ = ["col2im", "im2col"]
 
@@ -52,8 +53,8 @@ def per_axis(value: Any, axes: int, name: str, least: int = 1) -> tuple[int, ...
     """A number for all axes, or one for each, as a tuple; `name` is "operation: argument" for errors."""
     if value.__class__ is tuple and len(value) == axes and all(v.__class__ is int and v >= least for v in value):
         return value
-    value = known(value)
-    given = (value,) * axes if isinstance(value, (int, np.integer)) else tuple(value)
+    value = _integer(value)
+    given = (value,) * axes if isinstance(value, (int, np.integer)) else tuple(map(_integer, value))
     if len(given) != axes:
         raise ValueError(f"{name} {value} has {len(given)} numbers for {axes} spatial axes")
     if any(not isinstance(v, (int, np.integer)) or v < least for v in given):
@@ -61,8 +62,14 @@ def per_axis(value: Any, axes: int, name: str, least: int = 1) -> tuple[int, ...
     return tuple(map(int, given))
 
 
+def _integer(value: Any) -> Any:
+    """An integer as one of Python's, also where it is what an array or a Tensor holds; all else as it is."""
+    return operator.index(value) if getattr(value, "ndim", None) == 0 and value.dtype.kind in "iub" else value
+
+
 def pairs(padding: Any, axes: int, name: str) -> Pairs:
     """Padding as a number, one per axis, or a pair (before, after) per axis."""
+    padding = _integer(padding)
     given = padding if isinstance(padding, (int, np.integer)) else tuple(padding)
     if isinstance(given, tuple) and any(isinstance(p, (tuple, list)) for p in given):
         if len(given) != axes:
