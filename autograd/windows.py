@@ -54,7 +54,7 @@ def per_axis(value: Any, axes: int, name: str, least: int = 1) -> tuple[int, ...
     if value.__class__ is tuple and len(value) == axes and all(v.__class__ is int and v >= least for v in value):
         return value
     value = _integer(value)
-    given = (value,) * axes if isinstance(value, (int, np.integer)) else tuple(map(_integer, value))
+    given = (value,) * axes if isinstance(value, (int, float, np.number)) else tuple(map(_integer, value))
     if len(given) != axes:
         raise ValueError(f"{name} {value} has {len(given)} numbers for {axes} spatial axes")
     if any(not isinstance(v, (int, np.integer)) or v < least for v in given):
