@@ -1,4 +1,4 @@
 """NumPy's `numpy.fft` on Tensors, with gradients: the public face of `autograd/fft.py`."""
 
-from .autograd.fft import *  # noqa: F403
-from .autograd.fft import __all__ as __all__
+from .autograd.ops.fft import *  # noqa: F403
+from .autograd.ops.fft import __all__ as __all__

@@ -246,8 +246,8 @@ def kept(name: str, count: int = 20_000) -> float:
 
 def linked() -> float:
     """Seconds of an x[1] that go into its being a view: beside the same, compiled as if it gave none."""
-    from pullback.autograd.compiled import compiled
-    from pullback.autograd.indexing import getitem
+    from pullback.autograd.core.fast_apply import compiled
+    from pullback.autograd.ops.indexing import getitem
 
     with_views, getitem.views = compiled(getitem), False
     without = compiled(getitem)

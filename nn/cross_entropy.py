@@ -19,11 +19,11 @@ from ..autograd import (
     take_along_axis,
     where,
 )
-from ..autograd.batching import folded
-from ..autograd.half import by_single
-from ..autograd.levels import bottom
-from ..autograd.summed import added
-from ..autograd.tensor import floating, lift, plain, wrap
+from ..autograd.core.batching import folded
+from ..autograd.core.half_precision import by_single
+from ..autograd.core.tensor import floating, lift, plain, wrap
+from ..autograd.core.tracing import bottom
+from ..autograd.kernels.sums import added
 
 _FEW = 32  # classes for which it is faster to have the logits of one class beside one another
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..autograd import Tensor, asarray, stack
-from ..autograd.tensor import unmasked
+from ..autograd.core.tensor import unmasked
 from .init import generator as default_generator
 
 

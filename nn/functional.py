@@ -9,24 +9,12 @@ from typing import Any
 import numpy as np
 
 from .. import autograd
-from ..autograd import (
-    abs,
-    affine,
-    expm1,
-    mean,
-    relu,
-    reshape,
-    sigmoid,
-    special,
-    square,
-    sum,
-    tanh,
-    where,
-)
-from ..autograd.batching import drawn, everywhere
-from ..autograd.examples import face_by_example
-from ..autograd.half import by_single
-from ..autograd.shaping import axes_of
+from ..autograd import abs, affine, expm1, mean, relu, reshape, sigmoid, square, sum, tanh, where
+from ..autograd.core.batching import drawn, everywhere
+from ..autograd.core.examples import face_by_example
+from ..autograd.core.half_precision import by_single
+from ..autograd.ops.shape import axes_of
+from ..autograd.ops.special import functions
 from . import init
 from .cross_entropy import check_reduction, cross_entropy, nll_loss
 from .windowed import (
@@ -159,7 +147,7 @@ def gelu(input: Any, approximate: str = "none") -> Any:
     Phi is SciPy's (ImportError without it) or, with `approximate="tanh"`, an approximation by tanh.
     """
     if approximate == "none":
-        return input * special.ndtr(input)
+        return input * functions.ndtr(input)
     if approximate != "tanh":
         raise ValueError(f"gelu: approximate={approximate!r} is neither 'none' nor 'tanh'")
     inner = math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.again import captures
+from ..autograd.core.replay import captures
 
 
 class _Default(threading.local):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.graph import RemovableHandle
+from ..autograd.core.graph import RemovableHandle
 from .located import located
 from .summary import Summary, summarize
 

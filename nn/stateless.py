@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, asarray
-from ..autograd.again import captures
+from ..autograd.core.replay import captures
 from .module import Module
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.fused import fused
+from ..autograd.kernels.fused_elementwise import fused
 from .optimizer import Optimizer, reals
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..autograd import Tensor, enable_grad
-from ..autograd.views import writable
+from ..autograd.core.views import writable
 
 
 class Optimizer:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, enable_grad, override, relu
-from ..autograd.graph import pull
+from ..autograd.core.graph import pull
 
 Array = np.ndarray[Any, Any]
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.graph import Node, Several, mode, modes, pull
-from ..autograd.tensor import seed
-from ..autograd.watching import Watcher
+from ..autograd.core.graph import Node, Several, mode, modes, pull
+from ..autograd.core.observers import Watcher
+from ..autograd.core.tensor import seed
 from . import scene
 from .drawing import Box, Drawing, Link, graphviz
 from .report import page

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.profiling import FIGURES, Profile, quantity
+from ..autograd.debug.profiling import FIGURES, Profile, quantity
 from .deconvnet import activation
 from .figures import Picture, add_outlines, new_figure
 

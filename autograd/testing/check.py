@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..levels import raw
-from ..primitive import Primitive
-from ..tensor import Tensor, wrap
+from ..core.primitive import Primitive
+from ..core.tensor import Tensor, wrap
+from ..core.tracing import raw
 from .case import inner, size_of
 from .derivatives import Check
 from .draw import arguments, hypothesis

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, wrap
+from ..core.tensor import Tensor, wrap
 from .case import Case, Pair
 from .derivatives import Check
 from .numerical import joined, parts

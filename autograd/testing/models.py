@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..again import surroundings
-from ..tensor import Tensor, wrap
+from ..core.replay import surroundings
+from ..core.tensor import Tensor, wrap
 from .gradcheck import arrays_of, check_twice
 from .report import GradcheckError
 from .reproduction import literal, named

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor
-from ..windows import draw_geometry
+from ..core.tensor import Tensor
+from ..ops.im2col import draw_geometry
 from .draw import Draw, Shape, arguments, drawn
 from .programs import Program, draw_program
 

@@ -7,11 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..graph import pull
-from ..levels import raw
-from ..shaping import concatenate, reshape
-from ..tensor import Tensor, seed, wrap
-from ..transforms import jvp, vjp, vmap
+from ..core.graph import pull
+from ..core.tensor import Tensor, seed, wrap
+from ..core.tracing import raw
+from ..ops.shape import concatenate, reshape
+from ..transforms.derivatives import jvp, vjp, vmap
 from .case import Case, inner, random, size_of
 from .numerical import joined, parts
 from .properties import twice

@@ -8,14 +8,16 @@ import numpy as np
 
 import pullback as pb
 from pullback import Tensor
-from pullback.autograd import crew, elementwise, fused, panels, summed
-from pullback.autograd.door import LaunchError
-from pullback.autograd.primitive import registry
-from pullback.autograd.windows import Geometry
+from pullback.autograd.core.primitive import registry
+from pullback.autograd.kernels import fused_elementwise, gemm, sums
+from pullback.autograd.ops import elementwise
+from pullback.autograd.ops.im2col import Geometry
+from pullback.autograd.runtime import launch
+from pullback.autograd.runtime.arguments import LaunchError
 from pullback.testing import strategies
 
-crew.WORTH = 1e-9  # small work goes to all threads, and all of it to machine code
-elementwise._MANY = fused._LEAST = panels._SIZE = panels._ROWS = summed._LEAST = 1
+launch.WORTH = 1e-9  # small work goes to all threads, and all of it to machine code
+elementwise._MANY = fused_elementwise._LEAST = gemm._SIZE = gemm._ROWS = sums._LEAST = 1
 WINDOWS = (
     *("conv", "conv_transpose", "conv_weight", "max_pool", "window_place", "window_select", "window_sum"),
     *("window_spread", "im2col", "col2im", "box_sum", "adaptive_max_pool", "max_unpool", "flat_take"),

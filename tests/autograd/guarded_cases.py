@@ -8,13 +8,18 @@ import numpy as np
 
 import pullback as pb
 from pullback import Tensor, nn, optim
-from pullback.autograd import crew, elementwise, fused, fusion, machine, panels, summed
-from pullback.autograd.convolution import conv_weight
-from pullback.autograd.pooling import window_place
-from pullback.autograd.windows import Geometry, geometry
+from pullback.autograd.kernels import fused_elementwise, gemm
+from pullback.autograd.kernels import sums as summed
+from pullback.autograd.ops import elementwise
+from pullback.autograd.ops import fused_conv as fusion
+from pullback.autograd.ops.convolution import conv_weight
+from pullback.autograd.ops.im2col import Geometry, geometry
+from pullback.autograd.ops.pooling import window_place
+from pullback.autograd.runtime import launch as crew
+from pullback.autograd.runtime import llvm
 
 crew.WORTH = 1e-9  # small work goes to all threads, and all of it to machine code
-elementwise._MANY = fused._LEAST = panels._SIZE = panels._ROWS = summed._LEAST = 1
+elementwise._MANY = fused_elementwise._LEAST = gemm._SIZE = gemm._ROWS = summed._LEAST = 1
 summed._ROW = 2
 
 
@@ -169,7 +174,7 @@ class Cases:
         a, b = self.array(m, k), self.array(k, n)
 
         def run() -> Any:
-            return (panels.product(a, b) if machine.available(a, b) else a @ b,)
+            return (gemm.product(a, b) if llvm.available(a, b) else a @ b,)
 
         return run, ()
 
@@ -248,11 +253,11 @@ def main(seed: int, count: int) -> None:
             continue
         results = []
         for enabled in (True, False):
-            machine._enabled = enabled
+            llvm._enabled = enabled
             for leaf in leaves:
                 leaf.grad = None
             results.append(run())
-        machine._enabled = True
+        llvm._enabled = True
         for mine, expected in zip(*results, strict=True):
             np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-4, err_msg=name)
         done += 1

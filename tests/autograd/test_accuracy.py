@@ -9,8 +9,8 @@ from accuracy_cases import LARGE, SMALL
 
 import pullback as pb
 from pullback import Tensor, get_num_threads, set_num_threads
-from pullback.autograd import machine
-from pullback.autograd.summed import summed, totals
+from pullback.autograd.kernels.sums import summed, totals
+from pullback.autograd.runtime import llvm
 
 DTYPES = ["float32", "float64"]
 RNG = np.random.default_rng(0)
@@ -31,7 +31,7 @@ def bound(name, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", SMALL)
 def test_errors_do_not_grow_with_the_number_of_terms(name, dtype, positive):
-    if "product" in name and not machine.available(np.ones(1)):
+    if "product" in name and not llvm.available(np.ones(1)):
         pytest.skip("NumPy's own products")
     (error,) = accuracy_cases.errors([accuracy_cases.pullback()], SMALL[name], dtype, positive)
     assert error <= bound(name, dtype)

@@ -9,7 +9,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor
-from pullback.autograd.graph import modes
+from pullback.autograd.core.graph import modes
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 

@@ -15,15 +15,17 @@ import numpy as np
 import pytest
 
 import pullback
-from pullback.autograd import code_cache, crew, door, elementwise, machine, pooled, summed
-from pullback.autograd.door import Door, in_place, natural, positive, reads, writes
-from pullback.autograd.machine import kernel
+from pullback.autograd.kernels import max_pool_native, sums
+from pullback.autograd.ops import elementwise
+from pullback.autograd.runtime import arguments, code_cache, launch, llvm
+from pullback.autograd.runtime.arguments import Door, in_place, natural, positive, reads, writes
+from pullback.autograd.runtime.llvm import kernel
 from pullback.optim import adam
 
 ROOT = Path(pullback.__file__).parent
 unix = pytest.mark.skipif(os.name == "nt", reason="owners and modes are Unix's")
 as_root = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give files away")
-by_llvm = pytest.mark.skipif(not machine.available(np.ones(1)), reason="llvmlite is not installed")
+by_llvm = pytest.mark.skipif(not llvm.available(np.ones(1)), reason="llvmlite is not installed")
 OTHER = 12345  # the number of another user
 
 
@@ -315,7 +317,7 @@ def together(program, folder, count=3):
 
 RACE = """
     import random, threading
-    from pullback.autograd import code_cache
+    from pullback.autograd.runtime import code_cache
     code_cache._MOST = 200_000
     wrong = []
 
@@ -388,13 +390,13 @@ def of_a_test(code):
 
 
 def name(*key):
-    return machine._name(key or (elementwise._rectified, 1))
+    return llvm._name(key or (elementwise._rectified, 1))
 
 
 @by_llvm
 def test_a_key_is_the_same_for_the_same_alone():
     kinds = [(1,), (True,), ("1",), (None,), ((1,),), (1, 1), ((1, 1),), ((1,), 1), (elementwise._rectified,)]
-    kinds += [(elementwise._gated,), (adam._adapted,), (crew._CODE,)]
+    kinds += [(elementwise._gated,), (adam._adapted,), (launch._CODE,)]
     assert all(name(*kind) == name(*kind) for kind in kinds)
     assert len({name(*kind) for kind in kinds} - {b""}) == len(kinds)
 
@@ -404,7 +406,7 @@ def test_no_key_for_what_may_be_anything():
     def pretended(_, x):
         return (x,)
 
-    pretended.__module__, pretended.__qualname__ = "pullback.autograd.elementwise", "_rectified"
+    pretended.__module__, pretended.__qualname__ = "pullback.autograd.ops.elementwise", "_rectified"
     for value in (lambda x: x, test_sources, pretended, of_a_test.__wrapped__, np.maximum, 1.5, [1], np.int64(1)):
         assert name(value) == name(1, (2, value)) == b""
 
@@ -416,8 +418,8 @@ def test_no_key_for_what_may_be_anything():
         (pullback, "__version__", "0.0"),
         (sys, "platform", "other"),
         (platform, "machine", lambda: "other"),
-        (machine, "cpu", lambda: "other"),
-        (machine, "registers", lambda: (16, 16)),
+        (llvm, "cpu", lambda: "other"),
+        (llvm, "registers", lambda: (16, 16)),
         (code_cache, "sources", lambda folder: "other"),
     ],
 )
@@ -432,7 +434,12 @@ def test_each_kernel_has_a_key_of_its_own(monkeypatch):
     keys = []
     monkeypatch.setattr(code_cache, "read", keys.append)
     monkeypatch.setattr(code_cache, "write", lambda key, code: None)
-    for function, *parameters in ((summed._totals,), (pooled._taken,), (pooled._placed, True), (pooled._placed, False)):
+    for function, *parameters in (
+        (sums._totals,),
+        (max_pool_native._taken,),
+        (max_pool_native._placed, True),
+        (max_pool_native._placed, False),
+    ):
         function.cache_clear()
         for dtype in (np.dtype("float32"), np.dtype("float64")):
             function(dtype, *parameters)
@@ -452,7 +459,11 @@ def test_what_compiled_checks_depend_on_is_in_their_key(monkeypatch):
 
     keys = [made(), made("other"), made(requires=""), made(dtype="f8"), made(given=("x",)), made(n=positive)]
     keys += [made(x=x) for x in (reads("n + 1"), reads("n", "uint8"), writes("n"), in_place("n"))]
-    for owner, attribute, value in ((sys, "version", "0"), (door, "CHECK", 2), (code_cache, "sources", lambda _: "")):
+    for owner, attribute, value in (
+        (sys, "version", "0"),
+        (arguments, "CHECK", 2),
+        (code_cache, "sources", lambda _: ""),
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(owner, attribute, value)
             keys.append(made())
@@ -473,8 +484,8 @@ PROGRAM = """
     import numpy as np
     import pullback as pb
     from pullback import optim
-    from pullback.autograd import machine
-    from pullback.autograd.door import Door
+    from pullback.autograd.runtime import llvm as machine
+    from pullback.autograd.runtime.arguments import Door
 
     built, assembled, made, checks = [], machine.assembled, machine.Code.__init__, Door._text
     machine.assembled = lambda *args: built.append(args) or assembled(*args)
@@ -564,16 +575,16 @@ def test_changed_sources_are_built_again(folder, tmp_path, changed, again):
 def test_damaged_code_is_built_again_in_threads(folder):
     """A kernel whose file is damaged while several threads want it."""
     x = np.ones(1 << 17)
-    summed._totals.cache_clear()
-    assert summed.summed(x, None) == x.size
+    sums._totals.cache_clear()
+    assert sums.summed(x, None) == x.size
     wrong = []
 
     def use():
         for path in files(folder):
             with contextlib.suppress(OSError):
                 path.write_bytes(path.read_bytes()[:-1])
-        summed._totals.cache_clear()
-        wrong.append(summed.summed(x, None) != x.size)
+        sums._totals.cache_clear()
+        wrong.append(sums.summed(x, None) != x.size)
 
     threads = [threading.Thread(target=use) for _ in range(4)]
     for thread in threads:

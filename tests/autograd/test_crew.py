@@ -13,10 +13,10 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, get_num_threads, set_num_threads
-from pullback.autograd import crew, machine, memory, threads
-from pullback.autograd.door import natural, writes
-from pullback.autograd.machine import available
-from pullback.autograd.threads import each, team
+from pullback.autograd.runtime import launch, llvm, memory, threads
+from pullback.autograd.runtime.arguments import natural, writes
+from pullback.autograd.runtime.llvm import available
+from pullback.autograd.runtime.threads import each, team
 
 pytest.importorskip("llvmlite")
 
@@ -25,7 +25,7 @@ pytest.importorskip("llvmlite")
 def kernel():
     """Adds 1 to an entry of a table for its part, and to one for its thread, and spends some time."""
 
-    @machine.kernel(table=writes("parts", "int64"), counts=writes("threads * 16", "int64"), rounds=natural)
+    @llvm.kernel(table=writes("parts", "int64"), counts=writes("threads * 16", "int64"), rounds=natural)
     def count(code):
         table, threads, rounds = code.arguments
         table[code.part] = table[code.part] + 1
@@ -49,7 +49,7 @@ def number(request, set_threads):
 def rounds(kernel, parts, work):
     """What the parts and the threads counted."""
     done, threads = np.zeros(max(1, parts), np.int64), np.zeros(16 * 16, np.int64)
-    crew.run(kernel, parts, table=done, counts=threads, rounds=work)
+    launch.run(kernel, parts, table=done, counts=threads, rounds=work)
     return done[:parts], threads[::16]
 
 
@@ -105,10 +105,10 @@ def test_small_work_stays_on_one_thread(kernel, set_threads, monkeypatch):
     monkeypatch.setattr(team, "gathered", lambda call, count: asked.append(count) or gathered(call, count))
     for _ in range(20):
         done, threads = np.zeros(50, np.int64), np.zeros(64, np.int64)
-        crew.run(kernel, 50, 2 * crew.WORTH - 1, table=done, counts=threads, rounds=1000)
+        launch.run(kernel, 50, 2 * launch.WORTH - 1, table=done, counts=threads, rounds=1000)
         assert threads[0] == 50 and not threads[16:].any()
-    for size in (2 * crew.WORTH, 7 * crew.WORTH, 1e9 * crew.WORTH):
-        crew.run(kernel, 50, size, table=done, counts=np.zeros(64, np.int64), rounds=1)
+    for size in (2 * launch.WORTH, 7 * launch.WORTH, 1e9 * launch.WORTH):
+        launch.run(kernel, 50, size, table=done, counts=np.zeros(64, np.int64), rounds=1)
     assert asked == [1] * 20 + [2, 7, 50]
 
 
@@ -133,7 +133,7 @@ def test_the_end_of_the_process_while_helpers_look_out():
         import atexit
         atexit.register(lambda: print(pb.conv(x, x[:4, :, :3, :3]).shape, len(threads.team.helpers)))
         import numpy as np, pullback as pb
-        from pullback.autograd import crew, threads
+        from pullback.autograd.runtime import launch as crew, threads
         crew.WORTH = 1e-9
         pb.set_num_threads(4)
         x = pb.Tensor(np.ones((64, 4, 40, 40), "float32"))
@@ -148,14 +148,14 @@ def test_the_end_of_the_process_while_helpers_look_out():
 
 def guard(monkeypatch, given):
     """Have other numbers behind all memory that kernels are given for their threads."""
-    memory = crew.Scratch.memory
+    memory = launch.Scratch.memory
 
     def guarded(scratch, threads):
         asked = memory(scratch, threads).size
         given.append((np.full(asked + 80 * scratch.room, 77, scratch.dtype), asked))
         return given[-1][0][:asked]
 
-    monkeypatch.setattr(crew.Scratch, "memory", guarded)
+    monkeypatch.setattr(launch.Scratch, "memory", guarded)
 
 
 def untouched(given):
@@ -178,7 +178,7 @@ def test_memory_is_for_the_threads_that_take_part(kernel, monkeypatch):
         for _ in range(100):  # as in `test_helpers_take_part`
             set_num_threads(3)
             done = np.zeros(1000, np.int64)
-            crew.run(kernel, 1000, table=done, counts=crew.Scratch(16, np.dtype(np.int64)), rounds=20_000)
+            launch.run(kernel, 1000, table=done, counts=launch.Scratch(16, np.dtype(np.int64)), rounds=20_000)
             assert untouched(given) and (done == 1).all()
             if given.pop()[0][16:32].any():
                 break
@@ -200,7 +200,7 @@ def test_the_number_of_threads_changes_meanwhile(seconds, monkeypatch):
         (pb.sum(z) + pb.sum(pb.conv_transpose(z, q, 2)) + sum(map(pb.sum, boxes))).backward()
         return [p.grad.data, q.grad.data, z.data, *(box.data for box in boxes), pb.matmul(a, a.T)]
 
-    monkeypatch.setattr(crew, "WORTH", 1e-9)
+    monkeypatch.setattr(launch, "WORTH", 1e-9)
     monkeypatch.setattr(threads, "WORTH", 0)
     guard(monkeypatch, given)
     before, ended, rounds = get_num_threads(), threading.Event(), 0

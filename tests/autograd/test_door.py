@@ -11,10 +11,22 @@ import numpy as np
 import pytest
 
 from pullback import Tensor, conv, max_pool, max_unpool, nn, optim, relu, set_num_threads
-from pullback.autograd import boxes, crew, fused, lines, machine, panels, pooled, shifted, summed
-from pullback.autograd.adaptive import adaptive_max_pool, box_sum
-from pullback.autograd.convolution import conv_transpose, conv_weight
-from pullback.autograd.door import (
+from pullback.autograd.core.primitive import registry
+from pullback.autograd.kernels import (
+    box_windows,
+    conv_native,
+    fused_elementwise,
+    gemm,
+    implicit_im2col,
+    max_pool_native,
+    sums,
+)
+from pullback.autograd.ops.adaptive_pooling import adaptive_max_pool, box_sum
+from pullback.autograd.ops.convolution import conv_transpose, conv_weight
+from pullback.autograd.ops.im2col import Geometry, col2im, geometry, im2col
+from pullback.autograd.ops.pooling import flat_take, window_place, window_select, window_spread, window_sum
+from pullback.autograd.runtime import launch, llvm
+from pullback.autograd.runtime.arguments import (
     LaunchError,
     OverlapError,
     in_place,
@@ -26,16 +38,13 @@ from pullback.autograd.door import (
     strided,
     writes,
 )
-from pullback.autograd.pooling import flat_take, window_place, window_select, window_spread, window_sum
-from pullback.autograd.primitive import registry
-from pullback.autograd.threads import get_num_threads
-from pullback.autograd.windows import Geometry, col2im, geometry, im2col
+from pullback.autograd.runtime.threads import get_num_threads
 
-needs_code = pytest.mark.skipif(not machine.available(np.ones(1)), reason="llvmlite is not installed")
+needs_code = pytest.mark.skipif(not llvm.available(np.ones(1)), reason="llvmlite is not installed")
 HERE = Path(__file__).parent
 
 
-@machine.kernel(
+@llvm.kernel(
     "size % step == 0 or not step",
     x=reads("size"),
     table=reads("size // 2", "int64"),
@@ -62,7 +71,7 @@ def arguments(**changed: Any) -> dict[str, Any]:
 
 
 def taken(**changed: Any) -> None:
-    crew.run(nothing(np.dtype("f4")), 1, **arguments(**changed))
+    launch.run(nothing(np.dtype("f4")), 1, **arguments(**changed))
 
 
 MEMORY = np.zeros(64, "f4")
@@ -154,10 +163,10 @@ def test_what_meets_what_is_written_is_refused(changed):
 def test_names_that_are_not_declared_are_refused():
     given = arguments()
     with pytest.raises(TypeError, match="nothing.*further"):
-        crew.run(nothing(np.dtype("f4")), 1, **given, further=1)
+        launch.run(nothing(np.dtype("f4")), 1, **given, further=1)
     del given["x"]
     with pytest.raises(TypeError, match="nothing.*x"):
-        crew.run(nothing(np.dtype("f4")), 1, **given)
+        launch.run(nothing(np.dtype("f4")), 1, **given)
 
 
 @needs_code
@@ -167,42 +176,42 @@ def test_what_is_fixed_is_checked_at_once_and_the_rest_at_each_call():
     with pytest.raises(LaunchError, match="table"):
         nothing(np.dtype("f4")).fixed(**{**fixed, "table": np.zeros(3, np.int64)})
     kernel = nothing(np.dtype("f4")).fixed(**fixed)
-    crew.run(kernel, 1, **given)
+    launch.run(kernel, 1, **given)
     for name, value in {"x": np.ones(7, "f4"), "y": READ_ONLY, "room": 7}.items():
         with pytest.raises(LaunchError, match=name):
-            crew.run(kernel, 1, **{**given, name: value})
+            launch.run(kernel, 1, **{**given, name: value})
     with pytest.raises(OverlapError):
-        crew.run(kernel, 1, **{**given, "x": given["y"]})
+        launch.run(kernel, 1, **{**given, "x": given["y"]})
 
 
 def launches() -> dict[str, tuple[Any, int, dict[str, Any]]]:
     """A launch of each kernel that there is: (kernel, parts, arguments)."""
-    found, run = {}, crew.run
+    found, run = {}, launch.run
 
     def seen(kernel: Any, parts: int, size: Any = 0, /, **given: Any) -> None:
         run(kernel, parts, size, **given)
         for name, a in given.items():
-            given[name] = a.memory(get_num_threads()) if isinstance(a, crew.Scratch) else a
+            given[name] = a.memory(get_num_threads()) if isinstance(a, launch.Scratch) else a
         found[f"{kernel.name} {sorted(given)}"] = kernel, parts, given
 
     rng = np.random.default_rng(0)
     x, geo = rng.normal(size=(2, 4, 12, 12)).astype("f4"), geometry("test", (12, 12), (3, 3))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crew, "run", seen)
+        patch.setattr(launch, "run", seen)
         for outs in (1, 64):
             w = Tensor(rng.normal(size=(outs, 4, 3, 3)).astype("f4"), requires_grad=True)
             conv(Tensor(x), w).sum().backward()
-        shifted.convolved(x, w.data, None, geo, 1, True, (2, 2), True)
+        conv_native.convolved(x, w.data, None, geo, 1, True, (2, 2), True)
         out, places = max_pool(Tensor(x, requires_grad=True), 2, return_indices=True)
         out.sum().backward()
         flat_take.function(x, max_unpool(out, places, (12, 12)).data.astype(int) % 144)
         window_sum.function(x, geo=geo)
         box_sum.function(x, sizes=(20, 20))
         adaptive_max_pool.function(x, sizes=(5, 5))
-        panels.product(x.reshape(32, 36), x.reshape(36, 32))
-        panels.product(x.reshape(36, 32), x.reshape(36, 32).T)
-        summed.summed(np.ones((256, 512), "f4"), (1,))
-        summed.summed(np.ones((256, 512), "f4"), (0,))
+        gemm.product(x.reshape(32, 36), x.reshape(36, 32))
+        gemm.product(x.reshape(36, 32), x.reshape(36, 32).T)
+        sums.summed(np.ones((256, 512), "f4"), (1,))
+        sums.summed(np.ones((256, 512), "f4"), (0,))
         relu(np.ones(1 << 16, "f4"))
         p = Tensor(np.ones(1 << 12, "f4"), requires_grad=True)
         p.grad = p
@@ -243,17 +252,30 @@ def test_every_kernel_refuses_each_array_that_is_too_small_or_of_another_kind():
 
 @needs_code
 def test_no_kernel_is_kept_for_ever():
-    kernels = [shifted._products, shifted._outer_products, shifted._inner_products, pooled._largest, pooled._placed]
-    kernels += [pooled._taken, boxes._sums, boxes._largest, panels._products, summed._totals, summed._added]
-    kernels += [fused._compiled]
+    kernels = [
+        conv_native._products,
+        conv_native._outer_products,
+        conv_native._inner_products,
+        max_pool_native._largest,
+        max_pool_native._placed,
+    ]
+    kernels += [
+        max_pool_native._taken,
+        box_windows._sums,
+        box_windows._largest,
+        gemm._products,
+        sums._totals,
+        sums._added,
+    ]
+    kernels += [fused_elementwise._compiled]
     assert all(made.cache_info().maxsize < 1000 for made in kernels)
 
 
 @needs_code
 def test_lines_that_leave_their_arrays_are_refused():
-    good = lines.lines_of(geometry("test", (9, 8), (3, 2), 2, 1), 2, 0, 5)
+    good = implicit_im2col.lines_of(geometry("test", (9, 8), (3, 2), 2, 1), 2, 0, 5)
     numbers, windows = 72, 5 * 5
-    lines._check(good, numbers, 2, windows)
+    implicit_im2col._check(good, numbers, 2, windows)
 
     def changed(column: int, by: int) -> Any:
         runs = good.runs.copy()
@@ -264,28 +286,28 @@ def test_lines_that_leave_their_arrays_are_refused():
     bad += [good._replace(offsets=good.offsets + 1 * good.size), good._replace(offsets=good.offsets - 1)]
     for one in bad:
         with pytest.raises(LaunchError, match="lines"):
-            lines._check(one, numbers, 2, windows)
+            implicit_im2col._check(one, numbers, 2, windows)
     with pytest.raises(LaunchError):
-        lines._check(good, 60, 2, windows)
+        implicit_im2col._check(good, 60, 2, windows)
 
 
 @needs_code
 @pytest.mark.parametrize("rows_first", [False, True])
 def test_tables_that_leave_their_arrays_are_refused(rows_first):
-    good = boxes.strided(geometry("test", (9, 8), (3, 2), 2, 1), rows_first=rows_first)
+    good = box_windows.strided(geometry("test", (9, 8), (3, 2), 2, 1), rows_first=rows_first)
     wide = good.table.shape[1] // good.together
     last = max(good.rows)
-    boxes._check(good, last, wide)
+    box_windows._check(good, last, wide)
     for name in ("begins", "rows", "table"):
         for by in (1000, -1000):
             a = getattr(good, name).copy()
             a.reshape(-1)[-1] += by
             with pytest.raises(LaunchError, match="tables of boxes"):
-                boxes._check(good._replace(**{name: a}), last, wide)
+                box_windows._check(good._replace(**{name: a}), last, wide)
     entry = good.table.copy()
     entry[0, wide] += good.inner  # in the next row
     with pytest.raises(LaunchError, match="places"):
-        boxes._check(good._replace(table=entry), last, wide)
+        box_windows._check(good._replace(table=entry), last, wide)
 
 
 @needs_code
@@ -296,10 +318,10 @@ def test_targets_that_lie_in_other_arrays_are_as_numpy_has_them(shift):
     expected = memory[:-shift] + memory[shift:]
     for enabled in (True, False):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(machine, "_enabled", enabled and machine._enabled)
+            patch.setattr(llvm, "_enabled", enabled and llvm._enabled)
             for target, other in ((slice(0, size), slice(shift, None)), (slice(shift, None), slice(0, size))):
                 copy = memory.copy()
-                fused.fused(lambda a, b: (a + b,), [copy[target]], [copy[other]])
+                fused_elementwise.fused(lambda a, b: (a + b,), [copy[target]], [copy[other]])
                 np.testing.assert_array_equal(copy[target], expected)
 
 
@@ -307,14 +329,14 @@ def test_a_target_that_is_read_only_is_refused():
     a = np.ones(1 << 14, "f4")
     a.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
-        fused.fused(lambda x: (x + 1,), [a])
+        fused_elementwise.fused(lambda x: (x + 1,), [a])
 
 
 PLANTED = """
 import sys
 import numpy as np
-from pullback.autograd import crew, machine
-from pullback.autograd.door import natural, reads, writes
+from pullback.autograd.runtime import launch as crew, llvm as machine
+from pullback.autograd.runtime.arguments import natural, reads, writes
 
 @machine.kernel(x=reads("size"), y=writes("size"), size=natural)
 def planted(code, read, write):
@@ -370,7 +392,7 @@ def test_no_argument_ends_the_process(code, count):
 @pytest.fixture(params=[True, False], ids=["machine code", "NumPy"])
 def either(request, monkeypatch):
     """With machine code, where there is any, and without."""
-    monkeypatch.setattr(machine, "_enabled", request.param and machine._enabled)
+    monkeypatch.setattr(llvm, "_enabled", request.param and llvm._enabled)
 
 
 GEO = geometry("test", (8, 9), (3, 2), 2, 1)
@@ -482,5 +504,5 @@ def test_indices_outside_are_errors(place):
 def test_numbers_that_are_not_aligned_are_left_to_numpy():
     x = np.zeros(4 * 72 + 1, np.uint8)[1:].view("f4").reshape(1, 1, 8, 9)
     x[...] = np.arange(72).reshape(8, 9)
-    assert not machine.available(x)
+    assert not llvm.available(x)
     np.testing.assert_array_equal(nn.functional.max_pool2d(x, 2)[0, 0], x[0, 0, 1::2, 1:8:2])

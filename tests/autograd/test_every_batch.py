@@ -17,10 +17,10 @@ from numpy_calls import CALLS, qualified
 
 import pullback as pb
 from pullback import Tensor, grad, nn, vmap
-from pullback.autograd.methods import constants
-from pullback.autograd.primitive import Primitive
-from pullback.autograd.tensor import functions
-from pullback.autograd.trees import flatten
+from pullback.autograd.core.primitive import Primitive
+from pullback.autograd.core.pytrees import flatten
+from pullback.autograd.core.tensor import functions
+from pullback.autograd.numpy_api.methods import constants
 
 F = nn.functional
 SCALES = (1.0, 0.98, 0.99, 1.01)

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 
 import pullback as pb
 from pullback import Tensor, grad, hessian, jacobian, jvp, nn, registry, vjp, vmap
-from pullback.autograd import machine
-from pullback.autograd.fused import fused
+from pullback.autograd.kernels.fused_elementwise import fused
+from pullback.autograd.runtime import llvm
 from pullback.autograd.testing.check import Case, refuses
 from pullback.autograd.testing.tensors import gradients_of
 from pullback.testing import check_primitive, strategies
@@ -28,21 +28,21 @@ THRESHOLDS = {  # module -> what it compares sizes with when it is called, and a
     "autograd.fused": {"_LEAST": 1},
     "autograd.summed": {"_LEAST": 1, "_ROW": 1, "SMALL": 1},
     "autograd.products": {"SMALL": 1, "_FEW": 0, "_PART": 1},
-    "autograd.panels": {"worth": lambda a, b: a.shape[1] == b.shape[0] and machine.available(a, b)},
+    "autograd.panels": {"worth": lambda a, b: a.shape[1] == b.shape[0] and llvm.available(a, b)},
     "autograd.convolution": {"at_once": lambda *_: 1},
     "autograd.shifted": {"at_once": lambda *_: 1},
     "autograd.windows": {"BLOCK": 1},
     "autograd.memory": {"LARGE": 1},
     "nn.cross_entropy": {"_FEW": 0},
 }
-CODE = [False, *([True] if machine.available(np.ones(1)) else [])]
+CODE = [False, *([True] if llvm.available(np.ones(1)) else [])]
 
 
 @contextlib.contextmanager
 def sizes(code, large):
     """With or without machine code, and (if `large`) as if all arrays were."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "_enabled", code)
+        patch.setattr(llvm, "_enabled", code)
         for module, names in THRESHOLDS.items() if large else ():
             for name, value in names.items():
                 patch.setattr(sys.modules[f"pullback.{module}"], name, value)

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from pullback.autograd import machine
-from pullback.autograd.fused import fused
+from pullback.autograd.kernels.fused_elementwise import fused
+from pullback.autograd.runtime import llvm
 
 MODULE = sys.modules[fused.__module__]
 LEAST, PART, BLOCK = MODULE._LEAST, MODULE._PART, MODULE._BLOCK
@@ -17,8 +17,8 @@ DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.fixture(params=["machine code", "blocks"], autouse=True)
 def way(request, monkeypatch):
     if request.param == "blocks":
-        monkeypatch.setattr(machine, "_enabled", False)
-    elif not machine.available(np.ones(1)):
+        monkeypatch.setattr(llvm, "_enabled", False)
+    elif not llvm.available(np.ones(1)):
         pytest.skip("no machine code")
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullback import Tensor, conv, jvp, max_pool, no_grad, profile, relu, vmap
-from pullback.autograd import machine
-from pullback.autograd.fusion import convolved
+from pullback.autograd.ops.fused_conv import convolved
+from pullback.autograd.runtime import llvm
 from pullback.testing import gradcheck, gradgradcheck
 
 
@@ -36,7 +36,7 @@ def settings(draw: Any) -> dict[str, Any]:
 def one_by_one(given: dict[str, Any], x: Any, w: Any, bias: Any) -> Any:
     """The operations for themselves, by NumPy."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "_enabled", False)
+        patch.setattr(llvm, "_enabled", False)
         y = conv(x, w, *given["others"], bias=bias)
         y = relu(y) if given["rectified"] else y
         return max_pool(y, given["tile"]) if given["tile"] else y

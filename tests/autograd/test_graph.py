@@ -12,7 +12,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor
-from pullback.autograd.primitive import _primitives
+from pullback.autograd.core.primitive import _primitives
 
 
 def leaf(value):

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pullback.autograd import crew, images, machine
-from pullback.autograd.door import natural, reads, writes
+from pullback.autograd.runtime import images, launch, llvm
+from pullback.autograd.runtime.arguments import natural, reads, writes
 
 pytest.importorskip("llvmlite")
 with_images = pytest.mark.skipif(not images._PLAIN, reason="LLVM loads object code here")
@@ -113,7 +113,7 @@ def test_several_functions():
     assert found == [42, 40, 43]
 
 
-@machine.kernel(x=reads("count"), y=writes("count"), count=natural)
+@llvm.kernel(x=reads("count"), y=writes("count"), count=natural)
 def _scaled(code, factor):
     x, y, count = code.arguments
 
@@ -127,11 +127,11 @@ def _scaled(code, factor):
 @pytest.mark.parametrize("plain", [False, pytest.param(True, marks=with_images)])
 def test_a_kernel_either_way(plain, monkeypatch):
     monkeypatch.setattr(images, "_PLAIN", plain)
-    made, assembled = [], machine.assembled
-    monkeypatch.setattr(machine, "assembled", lambda *args: made.append(assembled(*args)) or made[-1])
+    made, assembled = [], llvm.assembled
+    monkeypatch.setattr(llvm, "assembled", lambda *args: made.append(assembled(*args)) or made[-1])
     x, y = np.arange(37, dtype="f4"), np.zeros(37, "f4")
     _scaled.cache_clear()
-    crew.run(_scaled(np.dtype("f4"), 3), 1, x=x, y=y, count=37)
+    launch.run(_scaled(np.dtype("f4"), 3), 1, x=x, y=y, count=37)
     np.testing.assert_array_equal(y, 3 * x)
     assert made[0].startswith(images._MARK) is plain
     _scaled.cache_clear()

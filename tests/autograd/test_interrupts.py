@@ -20,12 +20,18 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, enable_grad, no_grad, override
-from pullback.autograd import anomaly, crew, gradients, graph, levels, lines, memory, products, threads
-from pullback.autograd.graph import modes
-from pullback.autograd.threads import one_blas_thread, spread, team
+from pullback.autograd.core import backward, graph, tracing
+from pullback.autograd.core.graph import modes
+from pullback.autograd.debug import anomaly
+from pullback.autograd.kernels import implicit_im2col
+from pullback.autograd.ops import matmul
+from pullback.autograd.runtime import launch, memory, threads
+from pullback.autograd.runtime.threads import one_blas_thread, spread, team
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as of POSIX")
-WATCHED = {m.__file__ for m in (anomaly, crew, gradients, graph, levels, lines, memory, products, threads)} | {__file__}
+WATCHED = {
+    m.__file__ for m in (anomaly, launch, backward, graph, tracing, implicit_im2col, memory, matmul, threads)
+} | {__file__}
 
 
 def interrupted(call, n):
@@ -101,7 +107,7 @@ def parts():
 
 
 def blas():
-    products.product(A, A)
+    matmul.product(A, A)
 
 
 def contexts():
@@ -126,10 +132,10 @@ def working(count):
 def three(monkeypatch, set_threads):
     """Three threads, for small work, too, and what is to be as it was."""
     monkeypatch.setattr(threads, "WORTH", 0)
-    monkeypatch.setattr(crew, "WORTH", 1e-9)
-    monkeypatch.setattr(products, "_PART", 1 << 12)
-    monkeypatch.setattr(products, "_FEW", 0)
-    monkeypatch.setattr(products, "SMALL", 0)
+    monkeypatch.setattr(launch, "WORTH", 1e-9)
+    monkeypatch.setattr(matmul, "_PART", 1 << 12)
+    monkeypatch.setattr(matmul, "_FEW", 0)
+    monkeypatch.setattr(matmul, "SMALL", 0)
     monkeypatch.setattr(sys, "unraisablehook", lambda lost: None)  # what comes in a callback of a weak reference
     set_threads(3)
 

@@ -9,7 +9,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, nn
-from pullback.autograd.lending import leases
+from pullback.autograd.core.aliasing import leases
 
 A = np.array([1.0, 2.0, 3.0])
 

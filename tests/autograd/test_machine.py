@@ -14,19 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pullback import Tensor, enable_grad, nn, no_grad, optim
-from pullback.autograd import boxes, code_cache, crew, elementwise, machine, pooled, shifted
-from pullback.autograd.adaptive import adaptive_max_pool, box_sum
-from pullback.autograd.convolution import conv, conv_transpose, conv_weight
-from pullback.autograd.door import natural, reads, writes
-from pullback.autograd.fused import fused
-from pullback.autograd.fusion import convolved
-from pullback.autograd.pooling import flat_take, max_pool, max_unpool, window_place, window_spread, window_sum
-from pullback.autograd.primitive import registry
-from pullback.autograd.shifted import tile_of
-from pullback.autograd.windows import Geometry, geometry
+from pullback.autograd.core.primitive import registry
+from pullback.autograd.kernels import box_windows, conv_native, max_pool_native
+from pullback.autograd.kernels.conv_native import tile_of
+from pullback.autograd.kernels.fused_elementwise import fused
+from pullback.autograd.ops import elementwise
+from pullback.autograd.ops.adaptive_pooling import adaptive_max_pool, box_sum
+from pullback.autograd.ops.convolution import conv, conv_transpose, conv_weight
+from pullback.autograd.ops.fused_conv import convolved
+from pullback.autograd.ops.im2col import Geometry, geometry
+from pullback.autograd.ops.pooling import flat_take, max_pool, max_unpool, window_place, window_spread, window_sum
+from pullback.autograd.runtime import code_cache, launch, llvm
+from pullback.autograd.runtime.arguments import natural, reads, writes
 from pullback.testing import check_primitive
 
-pytestmark = pytest.mark.skipif(not machine.available(np.ones(1)), reason="no machine code")
+pytestmark = pytest.mark.skipif(not llvm.available(np.ones(1)), reason="no machine code")
 DTYPES = ("float32", "float64")
 BY_MACHINE = (
     *("conv", "conv_transpose", "conv_weight", "max_pool", "window_place", "window_sum", "window_spread"),
@@ -40,7 +42,7 @@ def by_numpy(monkeypatch):
 
     def call(f: Any, *args: Any, **options: Any) -> Any:
         with monkeypatch.context() as patch:
-            patch.setattr(machine, "_enabled", False)
+            patch.setattr(llvm, "_enabled", False)
             return f(*args, **options)
 
     return call
@@ -90,7 +92,7 @@ def test_the_convolution_trio(geo, n, channels, outs, groups, dtype):
     y, b = normal(2, dtype, n, groups * outs, *geo.out), normal(3, dtype, groups * outs)
     depth, windows = channels * math.prod(geo.kernel), math.prod(geo.out)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "_enabled", False)
+        patch.setattr(llvm, "_enabled", False)
         expected = (
             conv.function(x, w, b, geo=geo, groups=groups),
             conv_transpose.function(y, w, geo=geo, groups=groups),
@@ -131,10 +133,10 @@ def test_large_convolutions(by_numpy, n, channels, outs, spatial, kernel, stride
 def lines_written(monkeypatch):
     """The lengths of what is compiled, none of which is found on disk, nor was made before."""
     lengths: list[int] = []
-    assembled = machine.assembled
+    assembled = llvm.assembled
     monkeypatch.setattr(code_cache, "read", lambda key: None)
     monkeypatch.setattr(
-        machine, "assembled", lambda text, names: lengths.append(text.count("\n")) or assembled(text, names)
+        llvm, "assembled", lambda text, names: lengths.append(text.count("\n")) or assembled(text, names)
     )
     forget()
     return lengths
@@ -142,7 +144,7 @@ def lines_written(monkeypatch):
 
 def forget() -> None:
     """No kernel was made before, nor a plan that has one."""
-    for module in (shifted, pooled, boxes):
+    for module in (conv_native, max_pool_native, box_windows):
         for function in vars(module).values():
             if hasattr(function, "cache_clear"):
                 function.cache_clear()
@@ -188,7 +190,7 @@ def test_large_tiles_need_no_more_code(by_numpy, lines_written, tile, recorded):
 @pytest.fixture(params=[(32, 16), (16, 32), (16, 16)], ids=str)
 def narrower(request, monkeypatch):
     """The code for CPUs with shorter or fewer registers, which this one runs as well."""
-    for module in (machine, shifted):
+    for module in (llvm, conv_native):
         monkeypatch.setattr(module, "registers", lambda: request.param)
     forget()
     yield
@@ -234,7 +236,7 @@ def test_what_is_not_finite_stays_in_its_windows():
 def test_pooling_to_the_bit(geo, n, channels, dtype, numbers, seed):
     x = numbers(seed, dtype, n, channels, *geo.spatial)
     with np.errstate(all="ignore"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "_enabled", False)
+        patch.setattr(llvm, "_enabled", False)
         expected, places = max_pool.function(x, geo=geo)
         g = normal(5, dtype, *expected.shape)
         back = window_place.function(g, places, geo=geo)
@@ -249,7 +251,7 @@ def both(f: Any, *args: Any, **options: Any) -> tuple[Any, Any]:
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")  # for all threads, as np.errstate is not
         mine = f(*args, **options)
-        patch.setattr(machine, "_enabled", False)
+        patch.setattr(llvm, "_enabled", False)
         return mine, f(*args, **options)
 
 
@@ -383,11 +385,11 @@ def test_primitives_without_machine_code(by_numpy, name):
 @pytest.mark.parametrize("machine_code", [True, False])
 def test_small_arrays_as_if_they_were_large(monkeypatch, name, machine_code):
     """In one pass: by machine code, and in blocks of NumPy's."""
-    runs, run = [], crew.run
+    runs, run = [], launch.run
     for module, least in ((sys.modules[fused.__module__], "_LEAST"), (elementwise, "_MANY")):
         monkeypatch.setattr(module, least, 2)
-    monkeypatch.setattr(machine, "_enabled", machine_code)
-    monkeypatch.setattr(crew, "run", lambda *args, **arguments: runs.append(1) or run(*args, **arguments))
+    monkeypatch.setattr(llvm, "_enabled", machine_code)
+    monkeypatch.setattr(launch, "run", lambda *args, **arguments: runs.append(1) or run(*args, **arguments))
     assert check_primitive(registry[name], settings=settings(max_examples=25))
     assert bool(runs) == machine_code
 
@@ -433,7 +435,7 @@ def test_llvmlite_is_imported_when_it_is_needed():
 def test_dropped_code_leaves_the_rest_alone():
     """As when two threads have compiled the same, or a cache is full."""
 
-    @machine.kernel(x=reads("count"), y=writes("count"), count=natural)
+    @llvm.kernel(x=reads("count"), y=writes("count"), count=natural)
     def doubled(code):
         x, y, count = code.arguments
 
@@ -447,9 +449,9 @@ def test_dropped_code_leaves_the_rest_alone():
     for _ in range(5):
         y = np.empty(11)
         doubled.cache_clear()
-        crew.run(doubled(np.float64), 1, x=x, y=y, count=11)
+        launch.run(doubled(np.float64), 1, x=x, y=y, count=11)
         gc.collect()
         np.testing.assert_array_equal(y, 2 * np.arange(11.0))
     y = np.empty(11)
-    crew.run(kept, 1, x=x, y=y, count=11)
+    launch.run(kept, 1, x=x, y=y, count=11)
     np.testing.assert_array_equal(y, 2 * np.arange(11.0))

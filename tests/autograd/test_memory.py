@@ -6,7 +6,7 @@ import numpy as np
 
 import pullback as pb
 from pullback import Tensor
-from pullback.autograd import memory
+from pullback.autograd.runtime import memory
 
 SHAPE = (memory.LARGE // 4,)
 

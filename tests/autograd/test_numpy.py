@@ -9,7 +9,7 @@ from numpy_calls import CALLS, flattened, qualified
 
 import pullback as pb
 from pullback import Tensor
-from pullback.autograd.tensor import find, functions
+from pullback.autograd.core.tensor import find, functions
 
 MODULES = {
     "numpy": np,

@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullback import get_num_threads, set_num_threads
-from pullback.autograd import machine, panels, products
+from pullback.autograd.kernels import gemm
+from pullback.autograd.ops import matmul
+from pullback.autograd.runtime import llvm
 
-pytestmark = pytest.mark.skipif(not machine.available(np.ones(1)), reason="llvmlite is not installed")
+pytestmark = pytest.mark.skipif(not llvm.available(np.ones(1)), reason="llvmlite is not installed")
 
 RNG = np.random.default_rng(0)
 LAYOUTS = {
@@ -39,7 +41,7 @@ def integers(m, n, dtype):
 def test_layouts(left, right, dtype):
     for m, k, n in ((37, 65, 83), (5, 600, 16), (530, 7, 40)):
         a, b = LAYOUTS[left](integers(m, k, dtype)), LAYOUTS[right](integers(k, n, dtype))
-        c = panels.product(a, b)
+        c = gemm.product(a, b)
         assert c.dtype == dtype
         np.testing.assert_array_equal(c, a.astype(int) @ b.astype(int))
 
@@ -48,17 +50,17 @@ def test_layouts(left, right, dtype):
 def test_lengths(m, k, n, a_turned, b_turned, dtype):
     a = integers(k, m, dtype).T if a_turned else integers(m, k, dtype)
     b = integers(n, k, dtype).T if b_turned else integers(k, n, dtype)
-    np.testing.assert_array_equal(panels.product(a, b), a.astype(int) @ b.astype(int))
+    np.testing.assert_array_equal(gemm.product(a, b), a.astype(int) @ b.astype(int))
 
 
 @pytest.mark.parametrize("m, k, n", [(64, 9216, 128), (9, 3000, 20), (3000, 64, 16), (64, 40, 3000), (700, 2100, 60)])
 def test_several_parts_are_the_same_over_any_threads(m, k, n):
     a, b, before, results = RNG.normal(size=(m, k)), RNG.normal(size=(k, n)), get_num_threads(), []
-    assert panels._plan(m, k, n, 8)[3] > 1 and panels.worth(a, b) is (m * k * n >= panels._SIZE)
+    assert gemm._plan(m, k, n, 8)[3] > 1 and gemm.worth(a, b) is (m * k * n >= gemm._SIZE)
     try:
         for threads in (1, 2, 3):
             set_num_threads(threads)
-            results.append(panels.product(a, b))
+            results.append(gemm.product(a, b))
     finally:
         set_num_threads(before)
     for c in results[1:]:
@@ -75,17 +77,17 @@ def test_what_is_not_finite_stays_in_its_row_and_column():
     expected[3], expected[:, 69] = True, True
     for left in (a, np.asfortranarray(a)):
         for right in (b, np.asfortranarray(b)):
-            np.testing.assert_array_equal(np.isnan(panels.product(left, right)), expected)
+            np.testing.assert_array_equal(np.isnan(gemm.product(left, right)), expected)
 
 
 def test_which_products_go_here(monkeypatch):
     seen = []
-    monkeypatch.setattr(panels, "product", lambda a, b: seen.append((a.shape, b.shape)) or np.matmul(a, b))
+    monkeypatch.setattr(gemm, "product", lambda a, b: seen.append((a.shape, b.shape)) or np.matmul(a, b))
     large = integers(200, 300, "float32"), integers(300, 100, "float32")
-    products.product(*large)
+    matmul.product(*large)
     assert seen == [((200, 300), (300, 100))]
     for a, b in ((large[0][:2], large[1]), (large[0][:50], large[1][:, :1]), (large[0], large[1].astype(float))):
-        products.product(a, b)
+        matmul.product(a, b)
     with pytest.raises(ValueError, match="matmul"):
-        products.product(large[0], large[0])
+        matmul.product(large[0], large[0])
     assert len(seen) == 1

@@ -11,7 +11,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, nn, testing
-from pullback.autograd.graph import modes
+from pullback.autograd.core.graph import modes
 
 RNG = np.random.default_rng(0)
 A = RNG.normal(size=(2, 3, 4))

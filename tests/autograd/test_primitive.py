@@ -9,7 +9,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor
-from pullback.autograd.primitive import _primitives, elementwise
+from pullback.autograd.core.primitive import _primitives, elementwise
 from pullback.testing import GradcheckError, check_primitive
 
 numbers = itertools.count()
@@ -217,7 +217,7 @@ def test_two_libraries_may_not_take_one_name(name, module):
         ValueError, match=f"{name}.* registered already, by .*test_primitive; give this one another name"
     ):
         pb.primitive(other, name=name)
-    with pytest.raises(ValueError, match="'relu' is registered already, by pullback.autograd.elementwise"):
+    with pytest.raises(ValueError, match="'relu' is registered already, by pullback.autograd.ops.elementwise"):
         pb.primitive(other, name="relu")
 
 

@@ -3,8 +3,8 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor
-from pullback.autograd import products
-from pullback.autograd.summed import added
+from pullback.autograd.kernels.sums import added
+from pullback.autograd.ops import matmul
 from pullback.testing import gradgradcheck
 
 RNG = np.random.default_rng(5)
@@ -89,7 +89,7 @@ def test_affine(lead):
 def test_matrices_small_and_large(n, k, m, dtype):
     a, b = (RNG.integers(-3, 4, size=shape).astype(dtype) for shape in ((n, k), (k, m)))
     for left, right in ((a, b), (a.T.copy().T, b[::-1][::-1])):
-        out = products.product(left, right)
+        out = matmul.product(left, right)
         assert out.dtype == dtype
         np.testing.assert_array_equal(out, np.einsum("ij,jk->ik", a, b))
 

@@ -9,8 +9,8 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, nn, viz
-from pullback.autograd.graph import modes
-from pullback.autograd.primitive import _primitives
+from pullback.autograd.core.graph import modes
+from pullback.autograd.core.primitive import _primitives
 
 
 def leaf(value):

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 import pullback.nn  # noqa: F401 - has primitives of its own
 from pullback import registry
-from pullback.autograd.tensor import functions
+from pullback.autograd.core.tensor import functions
 from pullback.autograd.testing.check import refuses
 from pullback.testing import check_primitive, strategies
 

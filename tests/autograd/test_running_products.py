@@ -9,7 +9,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor
-from pullback.autograd import running_products
+from pullback.autograd.ops import running_products
 
 RNG = np.random.default_rng(5)
 FORMS = {"prod": pb.prod, "cumprod": lambda x: pb.sum(pb.cumprod(x)), "last": lambda x: pb.cumprod(x)[-1]}

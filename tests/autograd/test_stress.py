@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 
 import pullback as pb
 from pullback import Tensor, nn, optim, registry
-from pullback.autograd.graph import Node, RaisedNode, mode, modes
-from pullback.autograd.watching import Watcher
+from pullback.autograd.core.graph import Node, RaisedNode, mode, modes
+from pullback.autograd.core.observers import Watcher
 from pullback.testing import strategies
 
 

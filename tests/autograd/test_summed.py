@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from pullback.autograd import machine
-from pullback.autograd.summed import _LEAST, summed
+from pullback.autograd.kernels.sums import _LEAST, summed
+from pullback.autograd.runtime import llvm
 
 AXES = [None, (1, 2), (0, 1, 2), (2,), (0, 2), (0,), (0, 1), (1,)]
 
@@ -57,7 +57,7 @@ def test_other_arrays_than_those_of_machine_code():
 def test_any_number_of_threads_gives_the_same_bits(set_threads):
     x = np.random.default_rng(0).normal(size=(60, 7001)).astype("float32")
     assert x.size >= _LEAST
-    if not machine.available(x):
+    if not llvm.available(x):
         pytest.skip("no machine code")
     results = []
     for count in (1, 2, 3):

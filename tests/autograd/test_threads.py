@@ -14,8 +14,9 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, get_num_threads, set_num_threads
-from pullback.autograd import crew, products, threads
-from pullback.autograd.threads import each, spread
+from pullback.autograd.ops import matmul
+from pullback.autograd.runtime import launch, threads
+from pullback.autograd.runtime.threads import each, spread
 
 
 @contextlib.contextmanager
@@ -26,7 +27,7 @@ def number(count):
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(threads, "WORTH", 0)
-            patch.setattr(crew, "WORTH", 1e-9)
+            patch.setattr(launch, "WORTH", 1e-9)
             yield
     finally:
         set_num_threads(before)
@@ -143,7 +144,7 @@ def test_blas_in_a_fresh_process(machine_code):
         threadpoolctl.threadpool_limits(3, user_api="blas")
         before = blas()
         import pullback as pb
-        from pullback.autograd import crew, threads
+        from pullback.autograd.runtime import launch as crew, threads
         assert blas() == before and 3 in before, (blas(), before)
         crew.WORTH, threads.WORTH, inside = 1e-9, 0, []
         pb.set_num_threads(2)
@@ -215,11 +216,11 @@ def test_results_are_the_same_to_the_bit(size, groups, stride):
 @pytest.mark.parametrize("dtype", ["float64", "complex128"])  # by machine code, if there is any, and by BLAS
 def test_products_are_the_same_to_the_bit(shapes, dtype):
     a, b = (np.random.default_rng(i).normal(size=shape).astype(dtype) for i, shape in enumerate(shapes))
-    assert a.size * shapes[1][1] >= 2 * products._PART
+    assert a.size * shapes[1][1] >= 2 * matmul._PART
     results = []
     for count in (1, 2, 3):
         with number(count):
-            results.append(products.product(a, b))
+            results.append(matmul.product(a, b))
     np.testing.assert_allclose(results[0], np.einsum("ij,jk->ik", a, b), atol=1e-11)
     for other in results[1:]:
         np.testing.assert_array_equal(results[0], other)
@@ -350,7 +351,7 @@ def test_the_end_of_the_process_during_work():
     code = """
         import threading, time
         import numpy as np, pullback as pb
-        from pullback.autograd import crew, threads
+        from pullback.autograd.runtime import launch as crew, threads
         crew.WORTH, threads.WORTH = 1e-9, 0
         pb.set_num_threads(3)
         x, w = np.ones((64, 2, 16, 16)), np.ones((2, 2, 3, 3))

@@ -9,8 +9,8 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, nn, no_grad, viz
-from pullback.autograd.graph import pull
-from pullback.autograd.tensor import seed
+from pullback.autograd.core.graph import pull
+from pullback.autograd.core.tensor import seed
 
 NETS = 200
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pullback import Tensor, nn, viz
-from pullback.autograd.profiling import Row
+from pullback.autograd.debug.profiling import Row
 
 pytest.importorskip("matplotlib")
 

@@ -1,0 +1,191 @@
+"""Asking a Tensor for gradients: `backward`, and what is told of them as they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from ..runtime.memory import owned
+from .graph import LAST, Node, RemovableHandle, mode, modes, pull
+from .pytrees import flatten, matching
+from .tensor import Tensor, as_data, result, seed, wrap
+
+
+def backward(
+    self: Tensor,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Iterable[Tensor] | None = None,
+) -> None:
+    """Add to the `.grad` of every leaf, or of the `inputs` alone, the gradient of this tensor, weighted by `gradient`.
+
+    `gradient` has this tensor's shape and may be left out if it has one element (then 1). The graph
+    is freed as it is used unless `retain_graph`; `create_graph` records the pass itself, so that the
+    gradients can be differentiated again. RuntimeError where no graph was recorded or it was freed.
+    `inputs` need not be leaves, but must require a gradient; the `.grad` of one from which nothing leads here stays
+    as it is, None at first. Only what lies between them and this tensor is used, and freed with the operations
+    that made them.
+
+    The gradient at a complex z = x + iy is d/dx - i d/dy, as in JAX, so that holomorphic functions keep the rules
+    of the reals (d z**2 / dz is 2 z); its conjugate is the direction of steepest ascent. Of a complex result the
+    real part is meant: `gradient` g weighs it by Re(g * result), in which nothing is conjugated.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> (x ** 2).backward(create_graph=True)
+    >>> x.grad
+    Tensor(6., requires_grad=True)
+    >>> z = Tensor(3 + 4j, requires_grad=True)
+    >>> abs(z).backward()
+    >>> z.grad
+    Tensor(0.6-0.8j, dtype=complex128)
+    """
+    wanted = None if inputs is None else set(_nodes("backward", [inputs] if isinstance(inputs, Tensor) else inputs))
+    start = seed(self, gradient, create_graph)
+    retain = create_graph if retain_graph is None else retain_graph
+    owners: dict[int, Node | None] = {id(start[1]): None}
+    for node, g in pull([start], wanted, retain_graph=retain, create_graph=create_graph).items():
+        if node.hooks is not None and LAST in node.hooks:
+            continue  # it has accumulated already
+        if g.__class__ is ndarray and node.grad is None:
+            if owners.setdefault(id(g), node) is not node or not owned(g):
+                g = g.copy()  # an array that another leaf was given too, or a view
+            first = wrap(g)
+            if node.grad is None:
+                node.grad = first
+                continue
+        _accumulate(node, g)
+
+
+def grads(
+    outputs: Any, inputs: Any, cotangents: Any = None, retain_graph: bool | None = None, create_graph: bool = False
+) -> Any:
+    """The gradients of recorded `outputs` with respect to `inputs`, in the form of these; no `.grad` is touched.
+
+    Outputs and inputs are Tensors or nests of them (tuples, lists, dictionaries; inputs also `model.parameters()`); of
+    several outputs the sum is meant. `cotangents`, in the form of the outputs, weigh them; None, for all or in the
+    place of an output with one element, is 1. Inputs may be leaves or results; one that does not lead to the outputs
+    has gradient 0, as in `grad` (where PyTorch's `autograd.grad` raises or gives None). As in `backward`, the graph is
+    freed as it is used unless `retain_graph`, `create_graph` records the pass, and hooks run. RuntimeError where an
+    output or an input does not require a gradient or the graph was freed.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> first = grads(x**3, x, create_graph=True)
+    >>> grads(first, x)
+    Tensor(18.)
+    >>> x.grad is None
+    True
+    """
+    inputs = list(inputs) or () if isinstance(inputs, (Iterator, list)) else inputs
+    results = flatten(outputs)[0]
+    leaves, rebuild = flatten(inputs)
+    _nodes("grads", results, "outputs")
+    nodes = _nodes("grads", leaves)
+    weights = [None] * len(results) if cotangents is None else matching(outputs, cotangents, "grads: cotangents")
+    seeds = [seed(out, g, create_graph) for out, g in zip(results, weights, strict=True)]
+    with mode(retaining=False):
+        retain = create_graph if retain_graph is None else retain_graph
+        found = pull(seeds, set(nodes), retain_graph=retain, create_graph=create_graph)
+    given = (found.get(node, np.zeros(node.shape, node.dtype)[()]) for node in nodes)
+    return rebuild(map(result, given))
+
+
+def _nodes(caller: str, tensors: Any, name: str = "inputs") -> list[Node]:
+    """Those of Tensors that all require a gradient."""
+    nodes = []
+    for i, x in enumerate(tensors):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{caller}: {name}[{i}] is a {type(x).__name__}, not a Tensor")
+        if x._node is None:
+            raise RuntimeError(f"{caller}: {name}[{i}], of shape {x.shape}, does not require a gradient")
+        nodes.append(x._node)
+    if not nodes:
+        raise ValueError(f"{caller}: {name} is empty" + "; leave it out for all leaves" * (caller == "backward"))
+    return nodes
+
+
+def _accumulate(node: Node, g: Any) -> None:
+    """Add to a node's `grad`, to which other threads add, too: what is there is replaced if it is what was added to.
+
+    No other thread has a turn between that question and the replacement, as nothing is called there (a lock, which
+    would say so, costs a twentieth of a small backward pass).
+    """
+    while True:
+        before = there = node.grad
+        if before is not None and (before._held.shape != node.shape or before._held.dtype != node.dtype):
+            before = _fitting(before, node)
+        if isinstance(g, Tensor):
+            after = result(g) if before is None else before + g
+        else:
+            after = wrap(g.copy() if before is None else before._held + g)
+        if node.grad is there:
+            node.grad = after
+            return
+
+
+def _fitting(grad: Tensor, node: Node) -> Tensor:
+    """What a `grad` was before, in the dtype of its tensor, whose `data` may have been assigned since."""
+    if grad.shape != node.shape:
+        raise ValueError(
+            f"backward: a gradient of shape {node.shape} cannot be added to grad of shape {grad.shape}; "
+            "set grad to None when data gets another shape"
+        )
+    if not np.can_cast(grad.dtype, node.dtype, "same_kind"):
+        raise TypeError(f"backward: a gradient of {node.dtype} cannot be added to grad of {grad.dtype}")
+    return grad.astype(node.dtype)
+
+
+def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+    """Call `hook` with this tensor's gradient when backward reaches it; what it returns, unless None,
+    replaces the gradient, in its shape and dtype. Returns a handle whose `remove()` takes the hook away.
+
+    Several hooks run in the order in which they came, each with what those before it left. One that is added or
+    removed while hooks of the tensor run is so from the next pass on.
+    """
+    if self._node is None:
+        raise RuntimeError("register_hook: this tensor does not require a gradient")
+
+    def on_cotangent(node: Node, g: Any) -> Any:
+        lifted = isinstance(g, Tensor)
+        new = hook(g if lifted else wrap(g))
+        if new is None:
+            return g
+        new = new if isinstance(new, Tensor) else wrap(as_data(new))
+        if new.shape != g.shape:
+            raise ValueError(f"hook: returned shape {new.shape} for a gradient of shape {g.shape}")
+        if new.dtype != g.dtype:
+            if not np.can_cast(new.dtype, g.dtype, "same_kind"):
+                raise TypeError(f"hook: returned dtype {new.dtype} for a gradient of dtype {g.dtype}")
+            new = new.astype(g.dtype)
+        return new if lifted else new._held
+
+    return self._node.add_hook(on_cotangent)
+
+
+def retain_grad(self: Tensor) -> None:
+    """Let `backward` fill `grad` here, too, though this is no leaf: with what the hooks, of any age, leave.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> y = x * x
+    >>> y.retain_grad()
+    >>> (2 * y).backward()
+    >>> y.grad
+    Tensor(2.)
+    """
+    if self._node is None:
+        raise RuntimeError("retain_grad: this tensor does not require a gradient")
+    if not self.is_leaf:
+        self._node.add_hook(_retain, LAST)
+
+
+def _retain(node: Node, g: Any) -> Any:
+    if modes.retaining:
+        _accumulate(node, g)
+    return g
+
+
+for _method in (backward, register_hook, retain_grad):
+    setattr(Tensor, _method.__name__, _method)

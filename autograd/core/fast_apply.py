@@ -1,0 +1,151 @@
+"""The code that runs when a primitive is called, written out for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+import numpy as np
+
+from .aliasing import leases, own, owned
+from .graph import Node, modes
+from .tensor import Tensor, as_data, lift
+from .views import more
+
+if TYPE_CHECKING:
+    from .primitive import Primitive
+
+_SCALARS = (t for t in np.sctypeDict.values() if issubclass(t, (np.number, np.bool)))
+PLAIN = frozenset((bool, int, float, complex, type(None), *_SCALARS))  # what functions take as it is
+
+
+# What is added for a primitive that gives views, of the array {x}: `shares` and `link` of views.py, written out, which
+# halves their time. No other thread has a turn between a question and the assignment, as nothing is called there.
+_SHARES = """\
+        _of = out.base
+        if (_of is {x} or out is {x} or _of is not None and _of is {x}.base) and _base is not None: _memory = out"""
+_LINK = """\
+    if _memory is not None:
+        _result._held, _result._view, _known = _memory, (_base, _primitive, {options}), _ref(_result)
+        _only = _base._views
+        if _only is None or _only.__class__ is _ref and _only() is None and _base._views is _only: _base._views = _known
+        else: _more(_base, _known)"""
+
+
+def shape_of(value: Any) -> Any:
+    try:
+        return value.shape
+    except AttributeError:  # a number, or the arrays of a variadic argument
+        return tuple(map(shape_of, value)) if isinstance(value, tuple) else ()
+
+
+def _taken(x: Any, lifted: bool) -> tuple[bool, Node | None, Any]:
+    """Whether there is a Tensor among the arguments by now, the node and the array of what can be one."""
+    x = lift(x)
+    return (True, x._node, x._held) if isinstance(x, Tensor) else (lifted, None, as_data(x))
+
+
+def compiled(primitive: Primitive, computed: bool = False) -> Callable[..., Any]:
+    """`apply` for a fixed number of arrays: `outputs` written out for this primitive, without its loops; or, if that is
+    computed already, what takes `_function`'s result first and records it.
+
+    Its own names begin with an underscore, those of the primitive do not. For one with the array x, the option axis and
+    the rule `lambda g, out, axis: ...` it reads
+
+        def apply(x, *, axis):
+            _special = _modes.special
+            if _special > 1: return _slow(x, axis=axis)
+            _lifted, _foreign, _n0 = False, False, None
+            if isinstance(x, _Tensor): _lifted, _n0, x = True, x._node, x._held
+            elif x.__class__ not in _plain:
+                _foreign = True
+                if x.__class__ is not _ndarray or x.dtype.hasobject:
+                    _lifted, _n0, x = _taken(x, _lifted)
+            if _special: _n0 = None                               # nothing is to be recorded
+            out = _function(x, axis=axis)
+            if out.__class__ is _ndarray:
+                if not out.ndim: out = out[()]
+            elif out.__class__ is complex: out = _complex128(out)
+            if not _lifted: return out
+            _edges = ()
+            if (_foreign or _leases) and _n0 is not None: x = _own(x, _foreign and _n0 is None)
+            if axis.__class__ not in _plain and _n0 is not None: axis = _owned(axis)
+            if _n0 is not None: _edges += ((_n0, _rules[0], (out, axis,)),)
+            _result = _new(_Tensor)                              # wrap(out, ...), without a call
+            _result._held = out
+            _result._node = _Node(_primitive, _edges, out) if _edges else None
+            _result._view = _result._views = None
+            return _result
+
+    That of a primitive which gives views (see views.py) also remembers the Tensor x, and links the result to it where
+    that is a view; then it holds the array that shares memory, even if that has no axes.
+    """
+    arrays, options, rules = primitive.arrays, primitive.options, primitive.rules
+    call = ", ".join([*arrays, *(f"{o}={o}" for o in options)])
+    nodes = [f"_n{i}" for i in range(len(arrays))]
+    views = primitive.views
+    lines = [
+        f"def apply({', '.join(['_computed'] * computed + [*arrays, *(['*', *options] if options else [])])}):",
+        "    _special = _modes.special",
+        f"    if _special > 1: return _slow({call})",
+        f"    _lifted, _foreign, {', '.join(nodes)} = False, False, {', '.join('None' for _ in nodes)}",
+        *["    _base = _memory = None"] * views,
+    ]
+    for node, x in zip(nodes, arrays, strict=True):
+        base, of = ("_base, ", f"{x}, ") if views else ("", "")
+        lines += [
+            f"    if isinstance({x}, _Tensor): {base}_lifted, {node}, {x} = {of}True, {x}._node, {x}._held",
+            f"    elif {x}.__class__ not in _plain:",
+            "        _foreign = True",
+            f"        if {x}.__class__ is not _ndarray or {x}.dtype.hasobject:",
+            f"            _lifted, {node}, {x} = _taken({x}, _lifted)",
+        ]
+    lines += [
+        f"    if _special: {' = '.join(nodes)} = None",
+        *[f"    if {x}.__class__ is not _ndarray: {x} = _asarray({x})" for x in arrays if views],
+        f"    {', '.join(['out', *primitive.residuals])} = {'_computed' if computed else f'_function({call})'}",
+        "    if out.__class__ is _ndarray:",
+        *[_SHARES.format(x=arrays[0])] * views,
+        "        if not out.ndim: out = out[()]",
+        "    elif out.__class__ is complex: out = _complex128(out)",  # as 1j * float64 gives
+        "    if not _lifted: return out",
+        "    _edges = ()",
+    ]
+    for value in (*arrays, *options):
+        keepers = " or ".join(f"_n{i} is not None" for i, rule in sorted(rules.items()) if value in rule.wants)
+        if keepers and value in arrays:
+            foreign = f"_foreign and _n{arrays.index(value)} is None"
+            lines.append(f"    if (_foreign or _leases) and ({keepers}): {value} = _own({value}, {foreign})")
+        elif keepers:
+            lines.append(f"    if {value}.__class__ not in _plain and ({keepers}): {value} = _owned({value})")
+    for i, node in enumerate(nodes):
+        edge = f"({node}, _rules[{i}], {rules[i].kept})" if i in rules else f"_no_rule({i})"
+        lines.append(f"    if {node} is not None: _edges += ({edge},)")
+    lines += [
+        "    _result = _new(_Tensor)",
+        "    _result._held = out",
+        "    _result._node = _Node(_primitive, _edges, out) if _edges else None",
+        "    _result._view = _result._views = None",
+        *[_LINK.format(options=", ".join(options))] * views,
+        "    return _result",
+    ]
+    scope: dict[str, Any] = {
+        **{
+            "__name__": __name__,
+            "_modes": modes,
+            "_Tensor": Tensor,
+            "_new": Tensor.__new__,
+            "_Node": Node,
+            "_plain": PLAIN,
+            "_taken": _taken,
+            "_leases": leases,
+            "_own": own,
+            "_owned": owned,
+        },
+        **{"_primitive": primitive, "_function": primitive.function, "_slow": primitive._apply, "_rules": dict(rules)},
+        **{"_ndarray": np.ndarray, "_complex128": np.complex128, "_no_rule": primitive.rule, "_shape_of": shape_of},
+        **{"_more": more, "_ref": ref, "_asarray": np.asarray},
+    }
+    exec("\n".join(lines), scope)
+    return scope["apply"]

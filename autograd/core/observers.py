@@ -1,0 +1,100 @@
+"""Watchers: what looks on while a thread's operations and rules run, as `detect_anomaly` and `profile` do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import copy
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from .graph import Node, Output, fit
+from .rule import Rule
+from .tensor import Tensor
+from .tracing import Traced
+
+
+class Watcher:
+    """While it is among `modes.watchers`, it is told of each operation and each rule once they have run.
+
+    `seconds` is what that took, and None for what runs within another operation or rule.
+    """
+
+    _within = False
+
+    def ran(
+        self, primitive: Any, args: tuple[Any, ...], options: dict[str, Any], out: Any, seconds: float | None
+    ) -> None:
+        """An operation gave `out`."""
+
+    def pulled(
+        self, rule: Any, node: Node, g: Any, kept: tuple[Any, ...], cotangent: Any, seconds: float | None
+    ) -> None:
+        """A rule of the operation that made `node` gave a cotangent."""
+
+    def arrived(self, node: Node, g: Any) -> None:
+        """The gradient of a leaf is complete."""
+
+    def operation(self, primitive: Any, run: Callable[..., Any]) -> Callable[..., Any]:
+        """What runs in place of a primitive."""
+
+        def watched(*args: Any, **options: Any) -> Any:
+            results, seconds = self._timed(run, *args, **options)
+            self.ran(primitive, args, options, results[0], seconds)
+            return results
+
+        return watched
+
+    def rule(self, rule: Any, node: Node, parent: Node) -> Any:
+        """What runs in place of a rule; those of a segment, and of one of several outputs, lead to rules to be seen."""
+        if not isinstance(rule, Rule):
+            return rule
+
+        def watched(g: Any, *kept: Any) -> Any:
+            cotangent, seconds = self._timed(lambda: fit(rule.function(g, *kept), parent, rule))
+            self.pulled(rule, node, g, kept, cotangent, seconds)
+            return cotangent
+
+        stand_in = copy(rule)
+        stand_in.function = watched
+        return stand_in
+
+    def _timed(self, run: Callable[..., Any], *args: Any, **options: Any) -> tuple[Any, float | None]:
+        if self._within:
+            return run(*args, **options), None
+        self._within = True
+        try:
+            start = perf_counter()
+            result = run(*args, **options)
+            return result, perf_counter() - start
+        finally:
+            self._within = False
+
+
+def arrays(x: Any) -> Iterator[Any]:
+    """All arrays and numbers in a value or a tuple or list of them, those of all transforms included."""
+    if isinstance(x, (tuple, list)):
+        for part in x:
+            yield from arrays(part)
+    elif isinstance(x, Tensor):
+        yield from arrays(x._held)
+    elif isinstance(x, Traced):
+        yield from arrays((x.value, getattr(x, "tangent", None)))
+    elif isinstance(x, (np.ndarray, np.generic, float, complex)):
+        yield x
+
+
+def nodes(x: Any) -> Iterator[Node]:
+    """The nodes that an operation with this result has recorded, on all levels."""
+    if isinstance(x, tuple):
+        for part in x:
+            yield from nodes(part)
+    elif isinstance(x, Tensor):
+        if x._node is not None:
+            if isinstance(x._node.primitive, Output):
+                yield x._node.edges[0][0]
+            yield x._node
+        yield from nodes(x._held)
+    elif isinstance(x, Traced):
+        yield from nodes((x.value, getattr(x, "tangent", None)))

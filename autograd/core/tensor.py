@@ -1,0 +1,498 @@
+"""Tensor: an array and, if a gradient may be asked of it, the node of the graph that made it."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .aliasing import is_lent, lent, own, shared
+from .graph import LAST, Node, mode, modes
+from .tracing import Traced, detached, raw
+from .views import leave, related, write
+
+_DEEPEST = 64  # axes that an array can have
+_NUMBERS = frozenset((bool, int, float, complex, np.float64, np.float32, np.int64, np.bool_))
+UNMASKED = frozenset((*_NUMBERS, np.ndarray, str, type, slice, type(Ellipsis), type(None)))
+
+
+def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+    """A numeric array of `data`; a 0-d one as a NumPy scalar, whose arithmetic is several times faster."""
+    if data.__class__ not in UNMASKED:
+        if isinstance(data, Tensor):
+            data = raw(data)
+        else:
+            unmasked(data)
+    array = np.array(data, dtype=dtype, copy=copy)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"Tensor: dtype {array.dtype} is not numeric (bool, integer, float or complex)")
+    return array if array.ndim else array[()]
+
+
+def unmasked(data: Any) -> None:
+    """TypeError for a masked array with masked entries, which would become ordinary numbers, also in nested lists."""
+    if data.__class__ in UNMASKED:
+        return
+    if isinstance(data, (list, tuple)):
+        holds_tensors(data)
+    elif isinstance(data, _masked_arrays()) and np.ma.is_masked(data):
+        raise TypeError("Tensor: a masked array would lose its mask; give its filled(), or where(mask, ..., ...)")
+
+
+def _masked_arrays() -> Any:
+    """NumPy's class of them; none as long as nobody has imported it, which takes longer than the first Tensor may."""
+    return getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
+
+
+def borrowed(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+    """As `as_data`, of what others hold, whose memory is shared unless `copy`; see lending.py."""
+    array = as_data(data, dtype, copy)
+    return array if copy or isinstance(data, (Tensor, list, tuple)) else shared(array)
+
+
+def values_of(x: Any) -> Any:
+    """The values of anything that can be a Tensor, as a constant: an array, or a Tensor if they differ over a batch."""
+    data = detached(x) if isinstance(x, Tensor) else as_data(x)
+    return wrap(data) if isinstance(data, Traced) else data
+
+
+def known(option: Any) -> Any:
+    """An option, on whose value depends what is done, without Tensors in it; TypeError if it differs over a batch."""
+    if isinstance(option, (tuple, list)):
+        return type(option)(map(known, option))
+    return raw(option) if isinstance(option, Tensor) else option
+
+
+def _differentiable(dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "fc":
+        raise TypeError(f"requires_grad: only float and complex tensors have gradients, not {dtype}")
+
+
+def lift(x: Any) -> Any:
+    """A Tensor or an array, of anything that can be one: a Tensor of a nested list or tuple with Tensors in it."""
+    if isinstance(x, (Tensor, np.ndarray, np.generic)):
+        return x
+    return np.stack([lift(part) for part in x]) if holds_tensors(x) else as_data(x)
+
+
+def floating(x: Any, least: Any = np.float64) -> Any:
+    """A Tensor or an array of floating-point numbers, as functions have it that compute in them.
+
+    Floats and complex numbers stay as they are; integers and bools become float64 (or, as ufuncs have it with float16
+    for `least`, the smallest floats from there on that hold all of their dtype).
+    """
+    x = lift(x)
+    return x if x.dtype.kind in "fc" else x.astype(np.result_type(x.dtype, least))
+
+
+def holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
+    """Whether a nested list or tuple holds Tensors; ValueError where that has no end, which NumPy would look for."""
+    if not isinstance(x, (list, tuple)):
+        return False
+    if id(x) in around or len(around) > _DEEPEST:
+        raise ValueError(f"Tensor: a {type(x).__name__} is a part of itself, or inside more than {_DEEPEST} others")
+    kinds = set(map(type, x))
+    if kinds <= _NUMBERS:
+        return False
+    if any(issubclass(kind, _masked_arrays()) for kind in kinds):
+        for part in x:
+            unmasked(part)
+    if not any(issubclass(kind, (list, tuple)) for kind in kinds):
+        return any(issubclass(kind, Tensor) for kind in kinds)
+    inside = (*around, id(x))
+    return any([isinstance(part, Tensor) or holds_tensors(part, inside) for part in x])  # all are looked into
+
+
+def on_cpu(device: Any) -> None:
+    """ValueError for a device other than the one there is."""
+    if device not in (None, "cpu"):
+        raise ValueError(f"there is no device {device!r}, only 'cpu'")
+
+
+class Tensor:
+    """An array that records what is computed from it, so that gradients can be asked of it.
+
+    `data` is copied: anything that `np.array` takes, numeric, or a Tensor (whose graph is left behind).
+    With `requires_grad` it becomes a leaf whose `.grad` is filled by `backward`; TypeError for integers
+    and bools. A 0-d result is held as a NumPy scalar.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    Tensor([2., 4.])
+    """
+
+    __slots__ = ("_held", "_node", "_view", "_views", "_scope", "__weakref__")
+    _held: Any
+    _node: Node | None
+    _view: tuple[Any, ...] | None  # a view's base, and the operation and the options that took it (see views.py)
+    _views: weakref.ref[Tensor] | list[weakref.ref[Tensor]] | None  # a base's, the only one or several
+    _scope: int  # of what is made inside a transform: the number of that (see `modes.scopes`)
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
+        if requires_grad.__class__ is not bool and not isinstance(requires_grad, np.bool):
+            raise TypeError(
+                f"Tensor: requires_grad is True or False, not {requires_grad!r}; write Tensor([...]) for several "
+                "numbers, zeros(shape) for a shape, dtype=... for a dtype"
+            )
+        self._held = as_data(data, dtype, copy=True)
+        self._node = self._view = self._views = None
+        if modes.depth:
+            self._scope = modes.scopes[-1]
+        if requires_grad:
+            self.requires_grad = True
+
+    @property
+    def data(self) -> Any:
+        """The values: a NumPy array, or a NumPy scalar where `ndim` is 0.
+
+        What is written into the array is written into this tensor, and so into its views and its base, but not into
+        what was computed from it before. Assigned, it is copied: values of the same shape and dtype are seen by views
+        and base, too; with others this tensor parts from them, and they keep what they have.
+        """
+        if self._held.__class__ is np.ndarray:
+            return lent(self)
+        return self._held.data if isinstance(self._held, Tensor) else raw(self).copy()
+
+    @data.setter
+    def data(self, values: Any) -> None:
+        if is_lent(values, self._held):
+            return
+        values, old = as_data(values, copy=True), self._node
+        if related(self):
+            if (values.shape, values.dtype) == (self.shape, self.dtype):
+                with mode(recording=False):
+                    write(self, wrap(values))
+                values = self._held
+            else:
+                leave(self)
+        if old is not None:
+            _differentiable(values.dtype)
+            if old.primitive is None and (values.shape, values.dtype) == (old.shape, old.dtype):
+                old.value = None if isinstance(values, np.ndarray) else values
+            else:
+                self._node = Node.at(old.level, None, (), values)
+                self._node.grad, self._node.hooks = old.grad, old.hooks
+        self._held = values
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this tensor are recorded; a leaf that stops requiring a gradient forgets its `grad`."""
+        return self._node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        if not flag:
+            if not self.is_leaf:
+                raise RuntimeError("requires_grad: an operation made this tensor; detach() or detach_() it instead")
+            self._node = None
+        elif self._node is None:
+            _differentiable(self._held.dtype)
+            if isinstance(self._held, Traced):
+                self._held = wrap(self._held)
+            self._node = Node.at(2 * modes.depth, None, (), self._held)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set `requires_grad` and return the tensor itself."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this tensor."""
+        return self._node is None or self._node.primitive is None
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` has accumulated, or None: for what is no leaf only after `retain_grad`."""
+        return None if self._node is None else self._node.grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is None and self._node is None:
+            return
+        if self._node is None:
+            raise RuntimeError("grad: this tensor does not require a gradient")
+        if value is not None:
+            value = value if isinstance(value, Tensor) else Tensor(value)
+            if value.shape != self.shape:
+                raise ValueError(f"grad: shape {value.shape} given for a tensor of shape {self.shape}")
+        self._node.grad = value
+
+    shape = property(attrgetter("_held.shape"), doc="The lengths of the axes, a tuple.")
+    dtype = property(attrgetter("_held.dtype"), doc="The NumPy dtype of the entries.")
+    ndim = property(attrgetter("_held.ndim"), doc="The number of axes.")
+    size = property(attrgetter("_held.size"), doc="The number of entries.")
+
+    @property
+    def device(self) -> str:
+        """Where the values are: there is only "cpu"."""
+        return "cpu"
+
+    def detach(self) -> Tensor:
+        """The same values without the graph, as a tensor of its own: neither sees what is written into the other."""
+        return wrap(detached(self))
+
+    def detach_(self) -> Tensor:
+        """Leave the graph, and return the tensor itself."""
+        self._held, self._node = detached(self), None
+        return self
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was called for this tensor, which is no leaf."""
+        return self._node is not None and self._node.hooks is not None and LAST in self._node.hooks
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The values as a NumPy array, as `data` gives them, whether or not a gradient is required."""
+        return np.asarray(self.data)
+
+    def item(self, *index: int) -> Any:
+        """The one value (or the one at `index`) as a Python number; ValueError if there are more."""
+        return raw(self).item(*index)
+
+    def _assign(self, new: Any) -> Tensor:
+        """Become `new`, in place: what was recorded with the old value keeps it."""
+        new = new if isinstance(new, Tensor) else wrap(new)
+        before, after = self._held, new._held
+        if after.shape != before.shape:
+            raise ValueError(f"in-place operation: result of shape {after.shape} does not fit shape {before.shape}")
+        if after.dtype is not before.dtype and after.dtype != before.dtype:
+            if not np.can_cast(after.dtype, before.dtype, "same_kind"):
+                raise TypeError(f"in-place operation: cannot cast the result from {after.dtype} to {before.dtype}")
+            new = new.astype(before.dtype)
+        write(self, new)
+        return self
+
+    __array_priority__ = 1000.0
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        values = raw(self)
+        if _would_end(self):
+            raise TypeError(
+                "a Tensor that requires a gradient would lose it in a NumPy array: "
+                "use .detach() or .numpy() for its values, or stack() for a list of Tensors"
+            )
+        return np.array(values if copy else self.data, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if not kwargs and method == "__call__" and ufunc in functions:
+            return functions[ufunc](*inputs)
+        from ..numpy_api.dispatch import call_ufunc
+
+        return call_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from ..numpy_api.dispatch import call_function
+
+        return call_function(func, args, kwargs)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The package, as the Python array API standard's namespace; ValueError for a revision that it is not."""
+        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12", "2025.12"):
+            raise ValueError(f"there is no revision {api_version!r} of the array API here; the newest is 2025.12")
+        return import_module(__package__.rpartition(".")[0])
+
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
+        """The values for another library to share, through DLPack; TypeError if a gradient would be lost.
+
+        What runs backwards through memory is copied, unless `copy=False`: PyTorch would abort the process.
+        """
+        array = self.__array__()
+        if copy is None and any(step < 0 for step in array.strides):
+            array = array.copy()
+        return array.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return np.asarray(raw(self)).__dlpack_device__()
+
+    def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
+        """The tensor itself: there is only the device "cpu"."""
+        on_cpu(device)
+        return self
+
+    def __repr__(self) -> str:
+        data = self._held
+        plain = isinstance(data, (np.ndarray, np.generic))
+        body = np.array2string(np.asarray(data), separator=", ", prefix="Tensor(") if plain else repr(data)
+        shape = f", shape={self.shape}" if not self.size and self.shape != (0,) else ""
+        dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
+        return f"Tensor({body}{shape}{dtype}{', requires_grad=True' if self._node else ''})"
+
+    def __format__(self, spec: str) -> str:
+        if self.ndim and spec[-1:] in tuple("bcdeEfFgGnoxX%"):
+            raise TypeError(
+                f"format {spec!r} is for one number, not for a Tensor of shape {self.shape}: format its entries, "
+                "t.item() or each of t.tolist(), or round(t, 2)"
+            )
+        return format(raw(self) if self.ndim == 0 else str(self), spec)
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-d Tensor")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.ndim:
+            raise TypeError(f"iteration over a 0-d Tensor, {raw(self)}")
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(raw(self))
+
+    def _number(self, kind: str) -> Any:
+        """The value, for a number of that kind."""
+        if self.ndim:
+            raise TypeError(f"only a 0-d Tensor is a number, not one of shape {self.shape}; see item()")
+        value = raw(self).item()
+        if _would_end(self):
+            raise TypeError(
+                f"{kind}() of a Tensor of which a gradient may be asked would lose it (NumPy and math call it where "
+                "they want a number): use .item() for the value, or stack() for an array of Tensors"
+            )
+        return value
+
+    def __int__(self) -> int:
+        return int(self._number("int"))
+
+    def __float__(self) -> float:
+        return float(self._number("float"))
+
+    def __complex__(self) -> complex:
+        return complex(self._number("complex"))
+
+    def __index__(self) -> int:
+        return np.asarray(raw(self)).__index__()
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(raw(self) == (raw(value) if isinstance(value, Tensor) else value)))
+
+    __hash__ = object.__hash__
+
+    if TYPE_CHECKING:  # given in methods.py, from the functions of the families
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __call(self, *arguments: Any) -> Any: ...
+
+        __getitem__ = __setitem__ = __neg__ = __pos__ = __abs__ = __invert__ = __call
+        __add__ = __radd__ = __iadd__ = __sub__ = __rsub__ = __isub__ = __call
+        __mul__ = __rmul__ = __imul__ = __truediv__ = __rtruediv__ = __itruediv__ = __call
+        __pow__ = __rpow__ = __ipow__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = __call
+
+    def __copy__(self) -> Tensor:
+        if not self.is_leaf:
+            return wrap(self._held, self._node)
+        return _rebuild(type(self), raw(self), self.requires_grad, self.grad)
+
+    def __reduce__(self) -> Any:
+        if not self.is_leaf:
+            raise TypeError("only a leaf can be pickled or deep-copied: the graph stays here (detach() it first)")
+        return _rebuild, (type(self), self.data, self.requires_grad, self.grad)  # a pickle may give the memory itself
+
+
+functions: dict[Any, Callable[..., Any]] = {}  # NumPy's functions and ufuncs -> what runs them on Tensors
+finders: list[Callable[[Any], Any]] = []  # give what runs a ufunc of a library that is not imported here, or None
+
+
+def find(ufunc: Any) -> Any:
+    """What runs a ufunc on Tensors, or None."""
+    return functions.get(ufunc) or next(filter(None, (finder(ufunc) for finder in finders)), None)
+
+
+def plain(x: Tensor) -> Any:
+    """The array of a Tensor of which no transform or graph knows, or else the same as a Tensor."""
+    return wrap(x._held, x._node) if carried(x) else x._held
+
+
+def leaf(value: Any, level: int) -> Tensor:
+    """A Tensor of a value (an array or a Tensor of a lower level) from which the graph of some level starts."""
+    return wrap(value, Node.at(level, None, (), value))
+
+
+def lowered(x: Tensor, level: int) -> Tensor:
+    """A Tensor without the graphs above some level."""
+    while x._node is not None and x._node.level > level:
+        x = x._held if isinstance(x._held, Tensor) else wrap(x._held)
+    return x
+
+
+def carried(x: Any) -> bool:
+    """Whether a derivative may be asked of what is computed from a value."""
+    return isinstance(x, Tensor) and (x._node is not None or isinstance(x._held, Traced))
+
+
+def _would_end(x: Any) -> bool:
+    """Whether a derivative that may be asked now would end in what is made of a value's array or number."""
+    if not carried(x) or modes.recording:
+        return carried(x)
+    while isinstance(x, Tensor):
+        x = x._held
+    return isinstance(x, Traced)  # of which `no_grad` is no matter
+
+
+def wrap(data: Any, node: Node | None = None) -> Tensor:
+    """A Tensor of an array as it is, not copied."""
+    tensor = _new(Tensor)
+    tensor._held = data
+    tensor._node = node
+    tensor._view = tensor._views = None
+    if modes.depth:
+        tensor._scope = modes.scopes[-1]
+    return tensor
+
+
+def apart(x: Any) -> Any:
+    """The same value as a Tensor that is no view, where NumPy would copy: what is written into one is not seen by the
+    other, though they share memory until then."""
+    return wrap(x._held, x._node) if isinstance(x, Tensor) else x
+
+
+def result(derivative: Any) -> Tensor:
+    """A derivative as a Tensor for the user, in no memory that others can write into: a cotangent or tangent that the
+    user gave, or a constant of the function, may have come through as it is."""
+    if isinstance(derivative, Tensor):
+        return wrap(own(derivative._held), derivative._node)
+    return wrap(own(derivative))
+
+
+_new = Tensor.__new__
+
+
+def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | None) -> Tensor:
+    tensor = cls.__new__(cls)
+    if isinstance(data, np.ndarray) and data.base is not None:  # a pickle's buffer, into which others may write
+        data = data.copy("K")
+    tensor._held, tensor._node, tensor._view, tensor._views = data, None, None, None
+    if modes.depth:
+        tensor._scope = modes.scopes[-1]
+    tensor.requires_grad, tensor.grad = requires_grad, grad
+    return tensor
+
+
+def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tuple[Node, Any]:
+    """Where `pull` starts: the output's node and first cotangent (None: one), of the output's shape and dtype."""
+    if not isinstance(output, Tensor):
+        raise TypeError(f"backward: expected a Tensor, not {type(output).__name__}")
+    if output._node is None:
+        raise RuntimeError("backward: this tensor does not require a gradient, and nothing was recorded for it")
+    if gradient is None:
+        if output.size != 1:
+            raise RuntimeError(f"backward: an output of shape {output.shape} needs a gradient of that shape")
+        one = np.ones(output.shape, output.dtype) if output.ndim else output.dtype.type(1)
+        return output._node, wrap(one) if create_graph else one
+    given = gradient if isinstance(gradient, Tensor) else wrap(borrowed(gradient))
+    if given.shape != output.shape:
+        raise ValueError(f"backward: gradient of shape {given.shape} given for an output of shape {output.shape}")
+    if given.dtype != output.dtype:
+        if given.dtype.kind == "c" != output.dtype.kind:
+            raise TypeError(f"backward: gradient of dtype {given.dtype} given for an output of dtype {output.dtype}")
+        given = given.astype(output.dtype)
+    traced = create_graph or output._node.level or isinstance(given._held, Traced)
+    return output._node, given if traced else given._held

@@ -1,0 +1,92 @@
+"""Elementwise formulas over large arrays in one pass through memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..runtime import launch
+from ..runtime.arguments import Arguments, OverlapError, address, in_place, positive, reads
+from ..runtime.llvm import Code, Value, available, kernel
+from ..runtime.threads import each
+
+__all__ = ["fused"]
+
+_BLOCK, _PART = 1 << 15, 1 << 14  # entries of which a few such blocks fit in the cache; those of a part in machine code
+_LEAST = 1 << 11  # entries for which more than one call pays
+
+
+def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[Any] = (), /, **numbers: Any) -> None:
+    """Give arrays, in place, new values: formula(*targets, *others, **numbers), a tuple with one for each target.
+
+    All arrays have one shape and one dtype, or it is a ValueError. The formula works entry by entry: with operators
+    (on targets in place, too), `np.sqrt`, `np.maximum` and `np.sign`, and it may ask bools among the numbers what
+    to do. With machine code it is compiled, once for all values of the other numbers; or else NumPy goes through
+    blocks that fit the cache. Both round alike. Where a target lies in another array, and is not the same, NumPy has
+    them as a whole.
+    """
+    arrays = [*targets, *others]
+    shape, dtype, size = arrays[0].shape, arrays[0].dtype, arrays[0].size
+    simple = size >= _LEAST
+    for a in arrays:
+        if a.shape != shape or a.dtype != dtype:
+            kinds = ", ".join(f"{a.dtype} {a.shape}" for a in arrays)
+            raise ValueError(f"fused: arrays {kinds}; expected one shape and one dtype")
+        simple = simple and a.flags.c_contiguous
+    for a in targets:
+        simple = simple and a.flags.writeable
+    if not simple:
+        _by_numpy(formula, targets, arrays, numbers)
+    elif available(*arrays):
+        flags = tuple((name, n) for name, n in numbers.items() if isinstance(n, bool))
+        given = tuple(name for name, n in numbers.items() if not isinstance(n, bool))
+        run = _compiled(dtype, formula, len(targets), len(arrays), given, flags)
+        values = np.array([numbers[name] for name in given], dtype) if given else None
+        named = {f"a{i}": a for i, a in enumerate(arrays)}
+        try:
+            launch.run(run, -(-size // _PART), size * len(arrays), **named, values=values, size=size, part=_PART)
+        except OverlapError:
+            _by_numpy(formula, targets, arrays, numbers)
+    elif any(address(t) != address(a) and np.may_share_memory(t, a) for t in targets for a in arrays):
+        _by_numpy(formula, targets, arrays, numbers)
+    else:
+        parts = [slice(i, i + _BLOCK) for i in range(0, size, _BLOCK)]
+        flat, cut = [a.reshape(-1) for a in arrays], len(targets)
+        each(
+            lambda p: _by_numpy(formula, [a[p] for a in flat[:cut]], [a[p] for a in flat], numbers),
+            parts,
+            size * len(arrays),
+        )
+
+
+def _by_numpy(formula: Callable[..., Any], targets: Sequence[Any], arrays: Sequence[Any], numbers: Any) -> None:
+    for target, value in zip(targets, formula(*arrays, **numbers), strict=True):
+        if value is not target:
+            target[...] = value
+
+
+def _arguments(formula: Any, targets: int, arrays: int, names: Any, flags: Any) -> Arguments:
+    places = {f"a{i}": (in_place if i < targets else reads)("size") for i in range(arrays)}
+    return {**places, "values": reads("len(names)"), "size": positive, "part": positive}
+
+
+@kernel("", _arguments)
+def _compiled(
+    code: Code, formula: Callable[..., Any], targets: int, arrays: int, names: tuple[str, ...], flags: Any
+) -> None:
+    *places, values, size, part = code.arguments
+    numbers: dict[str, Any] = {name: code.filled(values[i]) for i, name in enumerate(names)}
+
+    def vector(i: Value, mask: Value | None = None) -> None:
+        entries = [code.load(at + i, mask) for at in places]
+        results = formula(*entries, **numbers, **dict(flags))
+        for at, result in zip(places[:targets], results, strict=True):
+            code.store(at + i, result, mask)
+
+    start, stop = code.part * part, code.part * part + part
+    stop = stop.if_less(size, stop, size)
+    whole = stop - stop % code.lanes
+    code.loop(start, whole, code.lanes, vector)
+    code.loop(whole, stop, code.lanes, lambda i: vector(i, code.first(stop - i)))

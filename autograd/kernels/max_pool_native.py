@@ -1,0 +1,181 @@
+"""Max-pooling by machine code, a channel at a time: windows are read side by side in its lines (see `lines`), and what
+they chose is put back, or taken, one by one."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from ..ops.im2col import Geometry
+from ..runtime import launch, memory
+from ..runtime.arguments import natural, per_thread, positive, reads, writes
+from ..runtime.llvm import Code, Kernel, Value, kernel
+from .box_windows import shared
+from .implicit_im2col import lines_of, read, scratch
+
+__all__ = ["flat_place", "flat_take", "inside", "max_pool", "window_place"]
+
+_SIZES = {"each": positive, **dict.fromkeys(("channels", "numbers", "windows"), natural)}
+
+
+def _channels(code: Code, body: Any) -> None:
+    """`body` is to be done with each channel of a part."""
+    *_, each, channels, _, _ = code.arguments
+    first, end = code.part * each, code.part * each + each
+    code.loop(first, end.if_less(channels, end, channels), 1, body)
+
+
+@kernel(
+    lines=per_thread("size"),
+    **dict.fromkeys(("room", "size"), natural),
+    x=reads("channels * numbers"),
+    y=writes("channels * windows"),
+    choice=writes("channels * windows", "uint8"),
+    firsts=reads("windows", "uint8"),
+    offsets=reads("depth", "int64"),
+    runs=reads("count * 4", "int64"),
+    **dict.fromkeys(("count", "depth"), natural),
+    **_SIZES,
+)
+def _largest(code: Code, step: int) -> None:
+    """The largest entry of each window and its number, which is given for windows of nothing but -inf."""
+    lines, room, _, x, y, choice, firsts, offsets, runs, count, depth, *_, numbers, windows = code.arguments
+    own = lines + code.thread * room
+
+    def channel(c: Value) -> None:
+        read(code, own, x + c * numbers, runs, count, step, -math.inf)
+        largest, chosen = y + c * windows, choice + c * windows
+
+        def vector(p: Value) -> None:
+            mask = code.first(windows - p)
+
+            def place(q: Value, best: Value, number: Value) -> list[Value]:
+                entry = code.load(own + (offsets[q] + p), mask)
+                better = code.larger(entry, best)
+                return [code.where(better, entry, best), code.where(better, code.bytes(q), number)]
+
+            start = [code.constant(-math.inf), code.load(firsts + p, mask)]
+            best, number = code.loop(0, depth, 1, place, start)
+            code.store(largest + p, best, mask)
+            code.store(chosen + p, number, mask)
+
+        code.loop(0, windows, code.lanes, vector)
+
+    _channels(code, channel)
+
+
+@functools.lru_cache(256)
+def _plan(lead: tuple[int, ...], dtype: Any, geo: Geometry) -> tuple[Kernel, int, int]:
+    """The kernel for inputs of some shape, the number of parts, and of numbers in lines."""
+    lines, numbers, windows = lines_of(geo, 1, 0, geo.out[0]), math.prod(geo.spatial), math.prod(geo.out)
+    parts, each, channels = shared(lead, numbers, windows, dtype.itemsize)
+    kernel = _largest(dtype, lines.step).fixed(
+        **{"offsets": lines.offsets, "runs": lines.runs, "count": len(lines.runs), "size": lines.size},
+        **{"depth": math.prod(geo.kernel), "each": each, "channels": channels, "numbers": numbers, "windows": windows},
+    )
+    return kernel, parts, lines.size
+
+
+def max_pool(x: Any, y: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
+    """Fill the results of `pooling.max_pool`; `firsts` has for each window the number of its first entry."""
+    kernel, parts, size = _plan(x.shape[:2], x.dtype, geo)
+    lines, room = scratch(size, x.dtype)
+    x = np.ascontiguousarray(x)
+    launch.run(kernel, parts, x.size, x=x, y=y, choice=choice, firsts=firsts, lines=lines, room=room)
+
+
+@kernel(
+    x=writes("channels * numbers"),
+    y=reads("channels * windows"),
+    choice=reads("channels * windows * chosen", "uint8"),
+    places=reads("channels * windows * (not chosen)", "int64"),
+    steps=reads("depth", "int64"),
+    starts=reads("windows * chosen", "int64"),
+    depth=natural,
+    **_SIZES,
+)
+def _placed(code: Code, chosen: bool) -> None:
+    """Zeros, and numbers added at places, or where in their windows they were chosen."""
+    x, y, choice, places, steps, starts, _, *_, numbers, windows = code.arguments
+
+    def channel(c: Value) -> None:
+        target, first = x + c * numbers, c * windows
+
+        def add(p: Value) -> None:
+            number = first + p
+            place = starts[p] + steps[code.widened(choice[number])] if chosen else places[number]
+            target[place] = target[place] + y[number]
+
+        code.clear(target, numbers)
+        code.loop(0, windows, 1, add)
+
+    _channels(code, channel)
+
+
+@kernel(
+    x=reads("channels * numbers"),
+    y=writes("channels * windows"),
+    places=reads("channels * windows", "int64"),
+    **_SIZES,
+)
+def _taken(code: Code) -> None:
+    """The numbers at places."""
+    x, y, places, *_, numbers, windows = code.arguments
+
+    def channel(c: Value) -> None:
+        def vector(p: Value) -> None:
+            mask, at = code.first(windows - p), c * windows + p
+            code.store(y + at, code.gather(x + c * numbers, code.load(places + at, mask)), mask)
+
+        code.loop(0, windows, code.lanes, vector)
+
+    _channels(code, channel)
+
+
+def _run(kernel: Kernel, x: Any, y: Any, **arguments: Any) -> None:
+    numbers, windows = math.prod(x.shape[2:]), math.prod(y.shape[2:])
+    parts, each, channels = shared(x.shape[:2], numbers, windows, x.itemsize)
+    sizes = {"each": each, "channels": channels, "numbers": numbers, "windows": windows}
+    launch.run(kernel, parts, x.size + y.size, x=x, y=y, **arguments, **sizes)
+
+
+def inside(indices: Any, size: int) -> Any:
+    """Indices as the code takes them; TypeError if they are not integers, IndexError if one is not below the size."""
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"indices of dtype {indices.dtype} are not integers")
+    indices = np.require(indices, np.int64, ("C", "A"))
+    if indices.size and int(indices.view(np.uint64).max()) >= size:  # negative ones are large without their sign
+        raise IndexError(f"indices from {indices.min()} to {indices.max()} of {size} entries")
+    return indices
+
+
+def window_place(y: Any, choice: Any, geo: Geometry, starts: Any, steps: Any) -> Any:
+    """As `pooling.window_place`, for windows that start there, and the steps from there on to their entries.
+
+    No window chose what is beside the input.
+    """
+    x = memory.empty((*y.shape[:2], *geo.spatial), y.dtype)
+    choice = np.ascontiguousarray(choice)
+    given = {"choice": choice, "places": None, "steps": steps, "starts": starts, "depth": len(steps)}
+    _run(_placed(x.dtype, True), x, np.ascontiguousarray(y), **given)
+    return x
+
+
+def flat_place(y: Any, indices: Any, spatial_shape: tuple[int, ...]) -> Any:
+    """As `pooling.max_unpool`."""
+    x = memory.empty((*y.shape[:2], *spatial_shape), y.dtype)
+    places = inside(indices, math.prod(spatial_shape))
+    given = {"choice": None, "places": places, "steps": None, "starts": None, "depth": 0}
+    _run(_placed(x.dtype, False), x, np.ascontiguousarray(y), **given)
+    return x
+
+
+def flat_take(x: Any, indices: Any) -> Any:
+    """As `pooling.flat_take`."""
+    y = memory.empty(indices.shape, x.dtype)
+    places = inside(indices, math.prod(x.shape[2:]))
+    _run(_taken(x.dtype), np.ascontiguousarray(x), y, places=places)
+    return y

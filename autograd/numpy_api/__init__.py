@@ -1,0 +1,1 @@
+"""NumPy's two protocols, and the methods and names that its users expect."""

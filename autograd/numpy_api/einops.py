@@ -1,0 +1,72 @@
+"""What other libraries must be told about Tensors; none of them is imported here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+from ..core.tensor import Tensor
+
+
+class _WhenImported:
+    """Runs `then` on a module when somebody imports it: a finder that, asked for it once, leaves and passes on."""
+
+    def __init__(self, name: str, then: Callable[[ModuleType], None]) -> None:
+        self.name, self.then = name, then
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != self.name:
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        loader: Any = spec and spec.loader
+        if loader:
+            execute = loader.exec_module
+
+            def execute_and_then(module: ModuleType) -> None:
+                execute(module)
+                self.then(module)
+
+            loader.exec_module = execute_and_then
+        return spec
+
+
+def when_imported(name: str, then: Callable[[ModuleType], None]) -> None:
+    """Run `then` on the module of this name: now if it is imported, else when it is, and never if it is not."""
+    module = sys.modules.get(name)
+    if module is None:
+        sys.meta_path.insert(0, _WhenImported(name, then))
+    else:
+        then(module)
+
+
+_kept: list[type] = []  # for a class holds its subclasses weakly
+
+
+def _backend(einops: Any) -> None:
+    """Add Tensors to einops, which finds the backend of an array among the subclasses of its own."""
+
+    class PullbackBackend(einops.NumpyBackend):
+        framework_name = __package__
+
+        def __init__(self) -> None:
+            self.np = import_module(__package__)
+
+        def is_appropriate_type(self, tensor: Any) -> bool:
+            return isinstance(tensor, Tensor)
+
+        def from_numpy(self, x: Any) -> Tensor:
+            return self.np.asarray(x)
+
+        def to_numpy(self, x: Tensor) -> Any:
+            return x.numpy()
+
+    _kept.append(PullbackBackend)
+
+
+when_imported("einops._backends", _backend)

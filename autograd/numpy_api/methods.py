@@ -1,0 +1,417 @@
+"""Operators and methods of Tensor: each is a function that is registered elsewhere, put where NumPy has it."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.batching import NOT_AT_ONCE, Batched, at_once, computed
+from ..core.examples import by_example, one_by_one, writes
+from ..core.graph import modes
+from ..core.primitive import Primitive, implements
+from ..core.tensor import Tensor, apart, as_data, carried, holds_tensors, wrap
+from ..core.tracing import raw
+from ..ops import casting
+from ..ops import elementwise as el
+from ..ops.diagonals import diagonal, trace
+from ..ops.indexing import getitem, setitem
+from ..ops.joining import repeat
+from ..ops.matmul import dot, matmul
+from ..ops.reductions import cumsum, log_softmax, max, mean, min, softmax, sum
+from ..ops.running_products import cumprod, prod
+from ..ops.shape import copy, matrix_transpose, ravel, reshape, squeeze, swapaxes, transpose
+from ..ops.sorting import argsort, choose, partition, sort, take
+from ..ops.statistics import std, var
+
+__all__ = [
+    "all", "allclose", "any", "argmax", "argmin", "argpartition", "argwhere", "array2string", "array_equal",
+    "array_equiv", "array_repr", "array_str", "bitwise_and", "bitwise_count", "bitwise_invert",
+    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "common_type",
+    "count_nonzero", "diag_indices", "diag_indices_from", "digitize", "einsum_path", "equal", "flatnonzero", "gcd",
+    "greater", "greater_equal", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "intersect1d",
+    "invert", "isclose", "iscomplex", "iscomplexobj", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf",
+    "isreal", "isrealobj", "isscalar", "iterable", "ix_", "lcm", "left_shift", "less", "less_equal", "lexsort",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "mask_indices", "may_share_memory",
+    "min_scalar_type", "nanargmax", "nanargmin", "ndim", "nonzero", "not_equal", "packbits", "ravel_multi_index",
+    "right_shift", "save", "savetxt", "savez", "savez_compressed", "searchsorted", "setdiff1d", "setxor1d", "shape",
+    "shares_memory", "signbit", "size", "spacing", "tril_indices", "tril_indices_from", "triu_indices",
+    "triu_indices_from", "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values",
+    "unpackbits", "unravel_index",
+]  # fmt: skip
+
+
+constants: set[Any] = set()
+
+
+def _carried(value: Any) -> bool:
+    """Whether a derivative may be asked of what is in a value, of the examples of a batch, or of parts of a list."""
+    if isinstance(value, (list, tuple)):
+        return holds_tensors(value) and builtins.any(map(_carried, value))
+    if carried(value) and value._node is None and isinstance(value._held, Batched):
+        return _carried(value._held.value)
+    return carried(value)
+
+
+def constant(function: Any, *names: str, run: Callable[..., Any] = computed) -> Callable[..., Any]:
+    """A function whose results are constants of the graph (comparisons, positions, shapes), on Tensors.
+
+    The arguments of these names have entries that go into the result: TypeError if one of them requires a gradient.
+    `run(function, *args, **kwargs)` calls it: for each example of a batch, unless told.
+    """
+
+    def on_tensors(*args: Any, **kwargs: Any) -> Any:
+        if names and modes.recording:
+            given = inspect.signature(function).bind(*args, **kwargs).arguments
+            lost = [name for name in names if _carried(given.get(name))]
+            if lost:
+                raise TypeError(
+                    f"{function.__name__}: {lost[0]} requires a gradient, which has no rule here; detach() it"
+                )
+        return run(function, *args, **kwargs)
+
+    constants.add(on_tensors)
+    if run is at_once:
+        writes(on_tensors)
+    on_tensors.__wrapped__ = function  # type: ignore[attr-defined]  # for its signature
+    on_tensors.__name__ = function.__name__
+    on_tensors.__doc__ = f"`numpy.{function.__name__}`, on Tensors too; what it gives is a constant of the graph."
+    implements(function)(on_tensors)
+    return on_tensors
+
+
+less, less_equal, greater, greater_equal = map(constant, (np.less, np.less_equal, np.greater, np.greater_equal))
+equal, not_equal = constant(np.equal), constant(np.not_equal)
+logical_and, logical_or, logical_not = map(constant, (np.logical_and, np.logical_or, np.logical_not))
+isfinite, isinf, isnan = map(constant, (np.isfinite, np.isinf, np.isnan))
+all, any = constant(np.all), constant(np.any)
+argmax, argmin = constant(np.argmax), constant(np.argmin)
+count_nonzero, nonzero = constant(np.count_nonzero), constant(np.nonzero)
+array_equal, allclose, isclose = map(constant, (np.array_equal, np.allclose, np.isclose))
+logical_xor, bitwise_and, bitwise_or, bitwise_xor = map(
+    constant, (np.logical_xor, np.bitwise_and, np.bitwise_or, np.bitwise_xor)
+)
+bitwise_invert, bitwise_left_shift, bitwise_right_shift, bitwise_count = map(
+    constant, (np.bitwise_invert, np.bitwise_left_shift, np.bitwise_right_shift, np.bitwise_count)
+)
+invert, left_shift, right_shift = bitwise_invert, bitwise_left_shift, bitwise_right_shift
+gcd, lcm, signbit, spacing = map(constant, (np.gcd, np.lcm, np.signbit, np.spacing))
+isneginf, isposinf, iscomplex, isreal = map(constant, (np.isneginf, np.isposinf, np.iscomplex, np.isreal))
+iscomplexobj, isrealobj, array_equiv = map(constant, (np.iscomplexobj, np.isrealobj, np.array_equiv))
+argpartition, lexsort, searchsorted, digitize = map(
+    constant, (np.argpartition, np.lexsort, np.searchsorted, np.digitize)
+)
+nanargmax, nanargmin, flatnonzero, argwhere = map(constant, (np.nanargmax, np.nanargmin, np.flatnonzero, np.argwhere))
+histogram, histogram2d, histogramdd = (
+    constant(function, "weights", "bins") for function in (np.histogram, np.histogram2d, np.histogramdd)
+)
+histogram_bin_edges, isin = constant(np.histogram_bin_edges, "bins"), constant(np.isin)
+unique, unique_all, unique_counts, unique_inverse = (
+    constant(function, "ar", "x") for function in (np.unique, np.unique_all, np.unique_counts, np.unique_inverse)
+)
+
+
+@implements(np.unique_values)
+def unique_values(x: Any, /) -> Any:
+    """The distinct entries, sorted; a constant of the graph."""
+    return unique(x)
+
+
+intersect1d, setdiff1d, setxor1d, union1d = (
+    constant(function, "ar1", "ar2") for function in (np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d)
+)
+shape, ndim, size = map(constant, (np.shape, np.ndim, np.size))
+ix_ = constant(np.ix_, "args")
+unravel_index, ravel_multi_index = constant(np.unravel_index), constant(np.ravel_multi_index)
+diag_indices_from, tril_indices_from, triu_indices_from = map(
+    constant, (np.diag_indices_from, np.tril_indices_from, np.triu_indices_from)
+)
+
+
+diag_indices, mask_indices, tril_indices, triu_indices = map(
+    constant, (np.diag_indices, np.mask_indices, np.tril_indices, np.triu_indices)
+)
+packbits, unpackbits, einsum_path = constant(np.packbits), constant(np.unpackbits), constant(np.einsum_path)
+common_type, min_scalar_type, isscalar, iterable = map(
+    constant, (np.common_type, np.min_scalar_type, np.isscalar, np.iterable)
+)
+shares_memory, may_share_memory = constant(np.shares_memory), constant(np.may_share_memory)
+array2string, array_repr, array_str = map(constant, (np.array2string, np.array_repr, np.array_str))
+save, savetxt, savez, savez_compressed = (
+    constant(function, run=at_once) for function in (np.save, np.savetxt, np.savez, np.savez_compressed)
+)
+bitwise_not = bitwise_invert
+
+
+def _binary_operator(symbol: str, function: Callable[[Any, Any], Any]) -> None:
+    setattr(Tensor, f"__{symbol}__", function)
+    setattr(Tensor, f"__r{symbol}__", lambda self, other: function(other, self))
+    setattr(Tensor, f"__i{symbol}__", lambda self, other: self._assign(function(self, other)))
+
+
+for _symbol, _primitive in {
+    "add": el.add,
+    "sub": el.subtract,
+    "mul": el.multiply,
+    "truediv": el.divide,
+    "pow": el.power,
+    "mod": el.remainder,
+    "floordiv": el.floor_divide,
+}.items():
+    _binary_operator(_symbol, _primitive.apply)
+_binary_operator("matmul", matmul.form)
+
+
+def _comparison(symbol: str, ufunc: np.ufunc) -> None:
+    compare = getattr(operator, symbol)
+
+    def method(self: Tensor, other: Any) -> Any:
+        if modes.depth:
+            return computed(ufunc, self, other)
+        out = compare(raw(self), raw(other) if isinstance(other, Tensor) else other)
+        if out.__class__ is bool:
+            return NotImplemented  # NumPy does not know the other
+        return wrap(out if out.__class__ is np.ndarray or isinstance(out, np.generic) else as_data(out))
+
+    setattr(Tensor, f"__{symbol}__", method)
+
+
+def _constant_operator(symbol: str, ufunc: np.ufunc) -> None:
+    """An operator on integers and bools, which have no gradient."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        return computed(ufunc, self, other)
+
+    def reflected(self: Tensor, other: Any) -> Any:
+        return computed(ufunc, other, self)
+
+    setattr(Tensor, f"__{symbol}__", method)
+    setattr(Tensor, f"__r{symbol}__", reflected)
+    setattr(Tensor, f"__i{symbol}__", lambda self, other: self._assign(method(self, other)))
+
+
+for _symbol, _ufunc in {
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "lshift": np.left_shift,
+    "rshift": np.right_shift,
+}.items():
+    _constant_operator(_symbol, _ufunc)
+
+for _symbol, _ufunc in {
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+}.items():
+    _comparison(_symbol, _ufunc)
+
+
+def _setitem(self: Tensor, index: Any, value: Any) -> None:
+    if not _is_there(self, index, value):
+        self._assign(setitem(self, index, value))
+
+
+def _is_there(x: Tensor, index: Any, value: Any) -> bool:
+    """Whether a value is the view of that part of x, as at the end of `x[i] += v`, which wrote into the view."""
+    if not isinstance(value, Tensor) or value._view is None:
+        return False
+    base, primitive, *options = value._view
+    return base is x and primitive is getitem and _same(options[0], index)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if a.__class__ is tuple and b.__class__ is tuple:
+        return len(a) == len(b) and builtins.all(map(_same, a, b))
+    return a is b or a.__class__ is b.__class__ and isinstance(a, (int, slice)) and a == b
+
+
+def _in_place(function: Callable[..., Any]) -> Callable[..., None]:
+    """NumPy's method of this name changes its array, unlike the function."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> None:
+        self._assign(function(self, *args, **kwargs))
+
+    method.__wrapped__ = function  # type: ignore[attr-defined]  # for its signature
+    method.__name__ = function.__name__
+    return writes(method)
+
+
+def _with_options(name: str, function: Any) -> Callable[..., Any]:
+    """A method that takes `out=`, and more arguments by position than the function."""
+    numpy_function = getattr(np, name)
+    function = function.form if isinstance(function, Primitive) else function
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return (numpy_function if len(args) > 1 or "out" in kwargs else function)(self, *args, **kwargs)
+        except NOT_AT_ONCE as error:
+            return one_by_one(method, (self, *args), kwargs, error)
+
+    taken = inspect.signature(function)
+    out = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)
+    parameters = [p.replace(annotation=p.empty) for p in taken.parameters.values() if p.name != "out"]
+    at = next((i for i, p in enumerate(parameters) if p.kind is p.VAR_KEYWORD), len(parameters))
+    method.__signature__ = inspect.Signature([*parameters[:at], out, *parameters[at:]])  # type: ignore[attr-defined]
+    method.__name__, method.__qualname__, method.__doc__ = name, f"Tensor.{name}", function.__doc__
+    return method
+
+
+def _value(name: str) -> property:
+    """NumPy's attribute of the values."""
+    return property(lambda self: getattr(raw(self), name))
+
+
+def _missing(name: str) -> property:
+    """An attribute that says why it is missing (by `__getattr__` all other attributes would be found more slowly)."""
+
+    def missing(self: Tensor) -> Any:
+        message = f"{type(self).__name__} has no attribute {name!r}; it is about an array's memory, see .numpy()"
+        raise AttributeError(message, name=name, obj=self)
+
+    return property(missing, doc="Not here, as it is about an array's memory; see `numpy()`.")
+
+
+def _conj(self: Tensor) -> Any:
+    """The complex conjugate; the tensor itself where it is not complex."""
+    return el.conj(self) if self.dtype.kind == "c" else self
+
+
+def _set_imag(self: Tensor, values: Any) -> None:
+    if self.dtype.kind != "c":
+        raise TypeError(f"imag: a Tensor of {self.dtype} has no imaginary part to write into")
+    self.imag[...] = values
+
+
+def _reshape(self: Tensor, *shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
+    """The same entries in another shape, given as one tuple or as several numbers; see `reshape`."""
+    return reshape(self, _one_or_several(shape), order, copy=copy)
+
+
+def _one_or_several(given: tuple[Any, ...]) -> Any:
+    return given[0] if len(given) == 1 else given
+
+
+_attributes: dict[str, Any] = {
+    "__neg__": el.negative,
+    "__pos__": el.positive,
+    "__abs__": el.abs,
+    "conj": _conj,
+    "__invert__": lambda x: computed(np.invert, x),
+    "__getitem__": getitem,
+    "__setitem__": _setitem,
+    "T": property(transpose.form),
+    "mT": property(matrix_transpose),
+    "sum": sum,
+    "prod": prod,
+    "mean": mean,
+    "max": max,
+    "min": min,
+    "var": var,
+    "std": std,
+    "cumsum": cumsum,
+    "cumprod": cumprod,
+    "all": all,
+    "any": any,
+    "argmax": argmax,
+    "argmin": argmin,
+    "argsort": argsort,
+    "argpartition": argpartition,
+    "searchsorted": searchsorted,
+    "nonzero": nonzero,
+    "choose": choose,
+    "compress": lambda x, condition, axis=None, out=None: np.compress(condition, x, axis, out),
+    "partition": _in_place(partition),
+    "sort": _in_place(sort),
+    "take": take,
+    "round": casting.round,
+    "real": property(casting.real.form, lambda self, values: self.real.__setitem__(..., values)),
+    "imag": property(casting.imag.form, _set_imag),
+    "conjugate": _conj,
+    "__divmod__": casting.divmod,
+    "__rdivmod__": lambda self, other: casting.divmod(other, self),
+    "__round__": lambda self, ndigits=0: casting.round(self, ndigits or 0),
+    "clip": el.clip,
+    "astype": casting.astype,
+    "ravel": ravel,
+    "flatten": lambda x, order="C": apart(ravel(x, order)),
+    "squeeze": squeeze,
+    "swapaxes": swapaxes,
+    "reshape": _reshape,
+    "transpose": lambda x, *axes: transpose(x, _one_or_several(axes) if axes else None),
+    "copy": copy,
+    "diagonal": diagonal,
+    "dot": dot,
+    "repeat": repeat,
+    "trace": trace,
+    "exp": el.exp,
+    "log": el.log,
+    "sqrt": el.sqrt,
+    "tanh": el.tanh,
+    "sigmoid": el.sigmoid,
+    "relu": el.relu,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "tolist": lambda self: raw(self).tolist(),
+    "tobytes": lambda self, order="C": raw(self).tobytes(order),
+    "tofile": lambda self, fid, sep="", format="%s": raw(self).tofile(fid, sep, format),
+    "dump": lambda self, file: raw(self).dump(file),
+    "dumps": lambda self: raw(self).dumps(),
+    **{name: _value(name) for name in ("strides", "itemsize", "nbytes", "flags")},
+    **{
+        name: _missing(name)
+        for name in ("base", "byteswap", "ctypes", "getfield", "resize", "setfield", "setflags", "view")
+    },
+}
+
+_WITH_OUT = (
+    *("all", "any", "argmax", "argmin", "choose", "clip", "cumprod", "cumsum", "dot", "max", "mean"),
+    *("min", "prod", "round", "std", "sum", "take", "trace", "var"),
+)
+_attributes |= {name: _with_options(name, _attributes[name]) for name in _WITH_OUT}
+
+_DOCS = {  # of what has none from its function
+    "T": "The transpose: all axes in reverse order; a view.",
+    "mT": "The matrices that the last two axes span, transposed; a view.",
+    "real": "The real parts; a view.",
+    "imag": "The imaginary parts; a view.",
+    "compress": "The entries (along `axis`) at which `condition` is true.",
+    "flatten": "All entries in a row, as a copy.",
+    "transpose": "The axes in another order, in reverse unless `axes` are given, as one tuple or as several numbers.",
+    "partition": "Put the `kth` entry along `axis` in its sorted place, the smaller before and the larger behind it.",
+    "sort": "Sort the entries along `axis`, in place.",
+    "tolist": "The values as nested lists of Python numbers; the number itself if there are no axes.",
+    "tobytes": "The values as bytes.",
+    "tofile": "Write the values to a file, as text with `sep` between them, or as bytes without.",
+    "dump": "Write a pickle of the array of values to a file.",
+    "dumps": "A pickle of the array of values.",
+    "strides": "The steps in memory along each axis, in bytes.",
+    "itemsize": "The bytes of one entry.",
+    "nbytes": "The bytes of all entries.",
+    "flags": "NumPy's flags of the layout in memory.",
+}
+
+
+def _takes_options(name: str, method: Any) -> bool:
+    return name == "__round__" or name[0] != "_" and len(inspect.signature(method).parameters) > 1
+
+
+for _name, _attribute in _attributes.items():
+    _attribute = _attribute.form if isinstance(_attribute, Primitive) else _attribute
+    if _name in _DOCS:
+        if isinstance(_attribute, property):
+            _attribute = property(_attribute.fget, _attribute.fset, doc=_DOCS[_name])
+        else:
+            _attribute.__name__, _attribute.__doc__ = _name, _DOCS[_name]
+    if inspect.isfunction(_attribute) and _name not in _WITH_OUT and _takes_options(_name, _attribute):
+        if _attribute.__name__[0] in "_<":  # of this file
+            _attribute.__name__ = _name
+        _attribute = by_example(_attribute)
+    setattr(Tensor, _name, _attribute)

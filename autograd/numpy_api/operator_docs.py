@@ -1,0 +1,23 @@
+"""What `help` says of a Tensor's operators."""
+
+from __future__ import annotations
+
+from types import FunctionType
+
+import numpy as np
+
+from ..core.tensor import Tensor
+
+_OWN = {
+    "__copy__": "Return the same tensor anew; of a leaf, with a gradient of its own.",
+    "__dlpack_device__": "The device for DLPack: the CPU's memory.",
+    "__round__": "Return the values rounded to `ndigits` decimal places, to whole numbers without.",
+}
+
+
+def explain() -> None:
+    """Give the operators that say nothing their names, and the words that NumPy has for those of its arrays."""
+    for name, method in vars(Tensor).items():
+        if name.startswith("__") and isinstance(method, FunctionType) and not method.__doc__:
+            method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+            method.__doc__ = _OWN.get(name) or getattr(np.ndarray, name).__doc__

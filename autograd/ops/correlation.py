@@ -1,0 +1,133 @@
+"""Convolution and correlation of sequences, covariance of variables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.half_precision import by_single
+from ..core.primitive import implements
+from ..core.tensor import floating, lift
+from ..core.tracing import bottom
+from .convolution import conv
+from .diagonals import diagonal
+from .elementwise import clip, conj, sqrt
+from .indexing import scatter
+from .joining import atleast_1d, atleast_2d
+from .reductions import sum
+from .shape import concatenate, flip, reshape
+
+__all__ = ["convolve", "corrcoef", "correlate", "cov"]
+
+_MODES = ("full", "same", "valid")
+
+
+def _full(name: str, a: Any, v: Any, mode: str) -> tuple[Any, int, int]:
+    """The full convolution of two sequences, with their lengths."""
+    a, v = atleast_1d(a, v)
+    if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
+        raise ValueError(f"{name}: two sequences are needed, not arrays of shapes {a.shape} and {v.shape}")
+    if mode not in _MODES:
+        raise ValueError(f"{name}: mode={mode!r}; expected one of {', '.join(_MODES)}")
+    if not (np.all(np.isfinite(bottom(a))) and np.all(np.isfinite(bottom(v)))):  # which times the padding would be NaN
+        places = np.add.outer(np.arange(a.size), np.arange(v.size))
+        return scatter(reshape(a, (-1, 1)) * v, places, (a.size + v.size - 1,)), a.size, v.size
+    long, short = (a, v) if a.size >= v.size else (v, a)
+    out = conv(reshape(long, (1, 1, -1)), reshape(flip(short), (1, 1, -1)), padding=short.size - 1)
+    out = reshape(out, -1)
+    return out.astype(np.bool_) if a.dtype == v.dtype == np.bool_ else out, a.size, v.size
+
+
+def _part(full: Any, n: int, m: int, mode: str, start: int) -> Any:
+    """What the mode keeps of a full convolution of sequences of lengths n and m."""
+    if mode == "full":
+        return full
+    if mode == "same":
+        return full[start : start + max(n, m)]
+    return full[min(n, m) - 1 : max(n, m)]
+
+
+@implements(np.convolve)
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    """The convolution of two sequences: all of it, as much as the longer one ("same"), or where both overlap
+    wholly ("valid").
+
+    >>> from pullback import Tensor
+    >>> convolve(Tensor([1.0, 2.0, 3.0]), Tensor([1.0, 10.0]))
+    Tensor([ 1., 12., 23., 30.])
+    """
+    full, n, m = _full("convolve", a, v, mode)
+    return _part(full, n, m, mode, (min(n, m) - 1) // 2)
+
+
+@implements(np.correlate)
+def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    """The correlation of two sequences: sums of a, moved on, times the conjugate of v; modes as for `convolve`."""
+    v = lift(v)
+    full, n, m = _full("correlate", a, flip(conj(v) if v.dtype.kind == "c" else v), mode)
+    return _part(full, n, m, mode, (m - 1) // 2 if n >= m else n // 2)
+
+
+@implements(np.cov)
+@by_single
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
+) -> Any:
+    """The covariances of variables, the rows of `m` (and `y`) or, unless `rowvar`, the columns.
+
+    Observations count `fweights` times, whole numbers, and weigh `aweights`; ValueError if these are not from 0 and
+    one for each. The divisor is their number less `ddof` (None: 0 if `bias`, else 1).
+    """
+    x = _variables(m, rowvar)
+    if y is not None:
+        x = concatenate([x, _variables(y, rowvar)])
+    if dtype is not None:
+        x = x.astype(dtype)
+    ddof = (0 if bias else 1) if ddof is None else ddof
+    times, importance = (_weights(name, w, x.shape[1]) for name, w in (("fweights", fweights), ("aweights", aweights)))
+    if np.any(np.rint(bottom(times)) != bottom(times)):
+        raise TypeError("cov: fweights must be whole numbers; aweights may be any")
+    weights = times * importance
+    total = sum(weights)
+    divisor = np.maximum(total - ddof * sum(weights * importance) / total, 0)
+    x = floating(x)
+    real = np.finfo(x.dtype).dtype
+    weights, total, divisor = weights.astype(real), total.astype(real), divisor.astype(real)
+    x = x - sum(x * (weights / total), 1, keepdims=True)
+    return np.squeeze((x * weights) @ (conj(x) if x.dtype.kind == "c" else x).mT / divisor)
+
+
+def _weights(name: str, weights: Any, n: int) -> Any:
+    """Weights of `n` observations (None: equal ones)."""
+    weights = np.ones(n) if weights is None else lift(weights).astype(float)
+    if weights.shape != (n,) or np.any(bottom(weights) < 0):
+        raise ValueError(f"cov: {name} of shape {weights.shape} for {n} observations; expected one from 0 for each")
+    return weights
+
+
+def _variables(m: Any, rowvar: bool) -> Any:
+    m = lift(m)
+    if m.ndim > 2:
+        raise ValueError(f"cov: expected at most 2 dimensions, not shape {m.shape}")
+    return m.mT if m.ndim == 2 and not rowvar else atleast_2d(m)
+
+
+@implements(np.corrcoef)
+@by_single
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+    """The correlation coefficients of variables: `cov` over the products of their standard deviations."""
+    c = cov(x, y, rowvar, dtype=dtype)
+    if not c.ndim:
+        return c / c
+    deviation = sqrt(np.real(diagonal(c)))
+    c = c / deviation[:, None] / deviation
+    return c if c.dtype.kind == "c" else clip(c, -1, 1)

@@ -1,0 +1,392 @@
+"""Machine code for a few inner loops, where llvmlite is installed (extra `fast`).
+
+NumPy has no loop that keeps a tile of a matrix product in registers and reads its operands from where they lie. Such
+loops are written down here with `Code`, and LLVM compiles them for the CPU that is running when they are first called,
+in some tenths of a second; later processes find them on disk (see `code_cache`). Other threads run during calls.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import inspect
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import code_cache
+from .arguments import Arguments, Door, Integer, Pointer
+from .images import Loaded, assembled, cpu, loaded, registers
+
+_DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
+_BYTES = {"float": 4, "double": 8, "i8": 1, "i64": 8}
+_LETTERS = {"float": "f32", "double": "f64", "i8": "i8", "i64": "i64"}
+_FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "sdiv": "fdiv"}
+_KERNELS = 256  # of each kind that are kept
+_enabled = os.environ.get("PULLBACK_MACHINE_CODE", "1") != "0" and importlib.util.find_spec("llvmlite") is not None
+
+
+def available(*arrays: Any) -> bool:
+    """Whether there is machine code for these (or None): NumPy's, none empty, all of float32 or all of float64, and
+    where such numbers lie as a rule."""
+    given = [a for a in arrays if a is not None]
+    kinds = {a.dtype for a in given}
+    known = _enabled and len(kinds) == 1 and kinds <= _DTYPES
+    return known and all(a.__class__ is np.ndarray and a.size and a.flags.aligned for a in given)
+
+
+def lanes(dtype: Any) -> int:
+    """How many numbers a vector register holds."""
+    return registers()[0] // np.dtype(dtype).itemsize
+
+
+class Value:
+    """An integer, number, vector or pointer that the code will have; Python's numbers stand for constants.
+
+    It takes part in formulas as arrays do: operators, `np.sqrt`, `np.maximum` and `np.sign` build the code for them.
+    """
+
+    def __init__(self, code: Code, raw: Any) -> None:
+        self.code, self.raw = code, raw
+
+    def _with(self, name: str, a: Any, b: Any) -> Value:
+        code, whole = self.code, self.raw.type in (self.code.int, self.code.integers)
+        operands = (code.raw(v) if whole or isinstance(v, Value) else code.constant(v).raw for v in (a, b))
+        return Value(code, getattr(code.builder, name if whole else _FLOATS[name])(*operands))
+
+    def __add__(self, other: Any) -> Value:
+        """A sum, or a pointer that has moved by that many items."""
+        if self.raw.type.is_pointer:
+            return Value(self.code, self.code.builder.gep(self.raw, [self.code.raw(other)]))
+        return self._with("add", self, other)
+
+    def __radd__(self, other: Any) -> Value:
+        return self._with("add", other, self)
+
+    def __sub__(self, other: Any) -> Value:
+        return self._with("sub", self, other)
+
+    def __rsub__(self, other: Any) -> Value:
+        return self._with("sub", other, self)
+
+    def __mul__(self, other: Any) -> Value:
+        return self._with("mul", self, other)
+
+    def __rmul__(self, other: Any) -> Value:
+        return self._with("mul", other, self)
+
+    def __truediv__(self, other: Any) -> Value:
+        return self._with("sdiv", self, other)
+
+    def __rtruediv__(self, other: Any) -> Value:
+        return self._with("sdiv", other, self)
+
+    def __mod__(self, other: Any) -> Value:
+        """The rest of a division of integers, neither of them negative."""
+        return self._with("srem", self, other)
+
+    def __neg__(self) -> Value:
+        return Value(self.code, self.code.builder.fneg(self.raw))
+
+    def __and__(self, other: Value) -> Value:
+        """Of masks, as | and ~."""
+        return Value(self.code, self.code.builder.and_(self.raw, other.raw))
+
+    def __or__(self, other: Value) -> Value:
+        return Value(self.code, self.code.builder.or_(self.raw, other.raw))
+
+    def __invert__(self) -> Value:
+        return Value(self.code, self.code.builder.not_(self.raw))
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any) -> Any:
+        return getattr(self.code, ufunc.__name__)(*inputs) if method == "__call__" else NotImplemented
+
+    def __getitem__(self, i: Any) -> Value:
+        return Value(self.code, self.code.builder.load((self + i).raw))
+
+    def __setitem__(self, i: Any, value: Value) -> None:
+        self.code.builder.store(value.raw, (self + i).raw)
+
+    def if_less(self, other: Any, yes: Any, no: Any) -> Value:
+        """`yes` where an integer is less than another, or else `no`."""
+        less = self.code.builder.icmp_signed("<", self.raw, self.code.raw(other))
+        return Value(self.code, self.code.builder.select(less, self.code.raw(yes), self.code.raw(no)))
+
+
+class Code:
+    """A function under construction, which does one part of some work: that of the number `part`, on the thread of
+    the number `thread`.
+
+    The other arguments (see `door`) are the same for all parts.
+    """
+
+    def __init__(self, name: str, arguments: Arguments, dtype: Any) -> None:
+        from llvmlite import ir
+
+        self.ir, self.int, self.byte = ir, ir.IntType(64), ir.IntType(8)
+        self.number: Any = ir.FloatType() if np.dtype(dtype) == np.float32 else ir.DoubleType()
+        self.lanes = lanes(dtype)
+        self.vector: Any = ir.VectorType(self.number, self.lanes)
+        self.integers: Any = ir.VectorType(self.int, self.lanes)
+        self.module = ir.Module(name)
+        self.function = ir.Function(
+            self.module, ir.FunctionType(ir.VoidType(), [self.int, self.int, self.int.as_pointer()]), name
+        )
+        self.builder: Any = ir.IRBuilder(self.function.append_basic_block())
+        self.part, self.thread, given = (Value(self, a) for a in self.function.args)
+        self.one = Value(self, self.int(1))
+        self.arguments = [self._argument(argument, given[i]) for i, argument in enumerate(arguments.values())]
+
+    def _argument(self, argument: Integer | Pointer, value: Value) -> Value:
+        if isinstance(argument, Integer):
+            return value
+        kind = {"number": self.number, "int64": self.int, "uint8": self.byte}[argument.kind]
+        return Value(self, self.builder.inttoptr(value.raw, kind.as_pointer()))
+
+    def widened(self, byte: Value) -> Value:
+        """A small number, which is not negative, as an integer like others."""
+        return Value(self, self.builder.zext(byte.raw, self.int))
+
+    def raw(self, value: Any) -> Any:
+        return value.raw if isinstance(value, Value) else self.int(value)
+
+    def _intrinsic(self, name: str, result: Any, arguments: Sequence[Any], vector: Any) -> Value:
+        """A call of one of LLVM's own functions, for a kind of vectors."""
+        suffix = f"v{vector.count}{_LETTERS[str(vector.element)]}"
+        full = f"llvm.{name}.{suffix}" + (f".p0{suffix}" if name.startswith("masked") else "")
+        kind = self.ir.FunctionType(result, [a.type for a in arguments])
+        found = self.module.globals.get(full) or self.ir.Function(self.module, kind, full)
+        return Value(self, self.builder.call(found, arguments))
+
+    def loop(self, start: Any, stop: Any, step: Any, body: Callable[..., Any], carried: Sequence[Value] = ()) -> Any:
+        """for i in range(start, stop, step): carried = body(i, *carried); what is carried at the end."""
+        b, before = self.builder, self.builder.block
+        head, inside, after = (b.append_basic_block() for _ in range(3))
+        b.branch(head)
+        b.position_at_end(head)
+        i, *values = (Value(self, b.phi(self.raw(v).type)) for v in (start, *carried))
+        for phi, first in zip((i, *values), (start, *carried), strict=True):
+            phi.raw.add_incoming(self.raw(first), before)
+        b.cbranch(b.icmp_signed("<", i.raw, self.raw(stop)), inside, after)
+        b.position_at_end(inside)
+        results = body(i, *values)
+        following = results if carried else ()
+        for phi, value in zip((i, *values), (i + step, *following), strict=True):
+            phi.raw.add_incoming(value.raw, b.block)
+        b.branch(head)
+        b.position_at_end(after)
+        return values
+
+    def constant(self, number: float = 0.0) -> Value:
+        """A vector of the same number."""
+        return Value(self, self.ir.Constant(self.vector, [self.number(number)] * self.lanes))
+
+    def _filled(self, raw: Any) -> Any:
+        nothing = self.ir.Constant(self.ir.VectorType(raw.type, self.lanes), self.ir.Undefined)
+        return self._shuffled(self.builder.insert_element(nothing, raw, self.int(0)), nothing, [0] * self.lanes)
+
+    def filled(self, number: Value) -> Value:
+        """A vector of the same number."""
+        return Value(self, self._filled(number.raw))
+
+    def bytes(self, number: Value) -> Value:
+        """A vector of the same small integer."""
+        return Value(self, self._filled(self.builder.trunc(number.raw, self.byte)))
+
+    def first(self, count: Any) -> Value:
+        """A mask: which lanes of a vector are among the first `count`."""
+        count, short = Value(self, self.raw(count)), self.ir.IntType(32)
+        numbers = self.ir.Constant(self.ir.VectorType(short, self.lanes), [short(i) for i in range(self.lanes)])
+        limit = self.builder.trunc(count.if_less(self.lanes, count, self.lanes).raw, short)
+        return Value(self, self.builder.icmp_signed("<", numbers, self._filled(limit)))
+
+    def less(self, a: Value, b: Value) -> Value:
+        """A mask: where integers are less than others."""
+        return Value(self, self.builder.icmp_signed("<", a.raw, b.raw))
+
+    def larger(self, a: Value, b: Value) -> Value:
+        """A mask: where a is larger than b, or NaN while b is not."""
+        above, number = self.builder.fcmp_unordered(">", a.raw, b.raw), self.builder.fcmp_ordered("==", b.raw, b.raw)
+        return Value(self, above) & Value(self, number)
+
+    def where(self, mask: Value, a: Value, b: Value) -> Value:
+        return Value(self, self.builder.select(mask.raw, a.raw, b.raw))
+
+    def sqrt(self, x: Value) -> Value:
+        return self._intrinsic("sqrt", self.vector, [x.raw], self.vector)
+
+    def maximum(self, a: Any, b: Any) -> Value:
+        """The larger of two, or NaN if either is."""
+        a, b = (v if isinstance(v, Value) else self.constant(v) for v in (a, b))
+        return self.where(self.larger(a, b), a, b)
+
+    def sign(self, x: Value) -> Value:
+        zero, one = self.constant(), self.constant(1.0)
+        above, below = (self.builder.fcmp_ordered(c, x.raw, zero.raw) for c in "><")
+        return self.where(Value(self, above), one, self.where(Value(self, below), -one, x))
+
+    def load(self, at: Value, mask: Value | None = None, fill: float = 0.0) -> Value:
+        """The vector that lies from `at` on; `fill` where it is masked."""
+        item = at.raw.type.pointee
+        kind = self.ir.VectorType(item, self.lanes)
+        place = self.builder.bitcast(at.raw, kind.as_pointer())
+        if mask is None:
+            return Value(self, self.builder.load(place, align=_BYTES[str(item)]))
+        size = self.ir.IntType(32)(_BYTES[str(item)])
+        others = self.constant(fill).raw if item == self.number else self.ir.Constant(kind, None)
+        return self._intrinsic("masked.load", kind, [place, size, mask.raw, others], kind)
+
+    def store(self, at: Value, vector: Value, mask: Value | None = None) -> None:
+        kind = vector.raw.type
+        place = self.builder.bitcast(at.raw, kind.as_pointer())
+        size = _BYTES[str(kind.element)]
+        if mask is None:
+            self.builder.store(vector.raw, place, align=size)
+        else:
+            arguments = [vector.raw, place, self.ir.IntType(32)(size), mask.raw]
+            self._intrinsic("masked.store", self.ir.VoidType(), arguments, kind)
+
+    def gather(self, at: Value, places: Value, fill: float = 0) -> Value:
+        """What lies in these places from `at` on; `fill` for places that are negative."""
+        b, item = self.builder, at.raw.type.pointee
+        kind, size = self.ir.VectorType(item, self.lanes), _BYTES[str(item)]
+        begin, steps = self._filled(b.ptrtoint(at.raw, self.int)), self.ir.Constant(self.integers, [size] * self.lanes)
+        pointers = b.inttoptr(b.add(begin, b.mul(places.raw, steps)), self.ir.VectorType(at.raw.type, self.lanes))
+        inside = b.icmp_signed(">=", places.raw, self.ir.Constant(self.integers, None))
+        others = self.ir.Constant(kind, [item(fill)] * self.lanes)
+        return self._intrinsic("masked.gather", kind, [pointers, self.ir.IntType(32)(size), inside, others], kind)
+
+    def stepped(self, start: Value, step: int, count: Value) -> Value:
+        """Places for `gather`: `count` of them from `start` on, a step apart; then none."""
+        steps = self.ir.Constant(self.integers, [i * step for i in range(self.lanes)])
+        places = self.builder.add(self._filled(start.raw), steps)
+        return self.where(self.first(count), Value(self, places), self.filled(Value(self, self.int(-1))))
+
+    def clear(self, at: Value, count: Value) -> None:
+        """So many zeros from `at` on."""
+        self.loop(0, count, self.lanes, lambda i: self.store(at + i, self.constant(), self.first(count - i)))
+
+    def transposed(self, rows: Sequence[Value]) -> list[Value]:
+        """The columns of as many vectors as each has lanes: shuffled as cards are, until all have changed places."""
+        raws, n = [row.raw for row in rows], self.lanes
+        order = [i // 2 + i % 2 * n for i in range(2 * n)]
+        for _ in range(n.bit_length() - 1):
+            pairs = [(raws[i], raws[i + n // 2]) for i in range(n // 2)]
+            raws = [self._shuffled(*pair, half) for pair in pairs for half in (order[:n], order[n:])]
+        return [Value(self, raw) for raw in raws]
+
+    def _shuffled(self, a: Any, b: Any, places: Sequence[int]) -> Any:
+        """Lanes of two vectors, those of the second being numbered after those of the first."""
+        kind = self.ir.VectorType(self.ir.IntType(32), len(places))
+        return self.builder.shuffle_vector(a, b, self.ir.Constant(kind, list(places)))
+
+    def every(self, parts: Sequence[Value], first: int = 0) -> Value:
+        """Of as many vectors, end to end, as the step is: every step-th number, from one on."""
+        n, step, found = self.lanes, len(parts), parts[0].raw
+        for j, part in enumerate(parts):
+            wanted = [i * step + first for i in range(n)]
+            places = [w if j == 0 else i if w < j * n else n + w - j * n for i, w in enumerate(wanted)]
+            found = self._shuffled(found, part.raw, [p if p < 2 * n else 0 for p in places])
+        return Value(self, found)
+
+    def fma(self, a: Value, b: Value, c: Value) -> Value:
+        """a b + c, rounded once where the CPU can do that."""
+        product = self.builder.fmul(a.raw, b.raw, flags=("contract",))
+        return Value(self, self.builder.fadd(product, c.raw, flags=("contract",)))
+
+    def total(self, vector: Value) -> Value:
+        """The sum of a vector's lanes."""
+        found = self._intrinsic("vector.reduce.fadd", self.number, [self.number(-0.0), vector.raw], self.vector)
+        found.raw.fastmath.add("reassoc")
+        return found
+
+    def text(self) -> str:
+        """The finished function in LLVM's language."""
+        self.builder.ret_void()
+        return str(self.module)
+
+
+class Kernel:
+    """Machine code that does the parts of some work (see `crew.run`)."""
+
+    def __init__(self, name: str, code: Loaded, door: Door) -> None:
+        self.name, self.code, self.door = name, code, door
+        (self.address,) = code.addresses
+
+    @functools.cached_property
+    def enter(self) -> Callable[..., Any]:
+        """What checks the arguments (see `Door.opened`)."""
+        return self.door.opened()
+
+    def fixed(self, **arguments: Any) -> Kernel:
+        """The same, for calls with the other arguments alone; these are checked here."""
+        same = Kernel(self.name, self.code, self.door)
+        same.enter = self.door.opened(**arguments)
+        return same
+
+
+def kernel(
+    requires: str = "", declared: Callable[..., Arguments] | None = None, /, **arguments: Integer | Pointer
+) -> Callable[[Callable[..., None]], Callable[..., Kernel]]:
+    """Decorator: of a function that writes some machine code down, `build(code, *parameters)`, the one that gives it
+    compiled, `(dtype, *parameters)`, made once for the same ones.
+
+    The code's arguments are as they say (see `door`), or as `declared` says for the parameters; `requires` is a formula
+    that holds for the integers among them.
+    """
+
+    def decorate(build: Callable[..., None]) -> Callable[..., Kernel]:
+        name, (_, *names) = build.__name__.strip("_"), inspect.signature(build).parameters
+
+        @functools.lru_cache(_KERNELS)
+        def made(dtype: Any, *parameters: Any) -> Kernel:
+            given = declared(*parameters) if declared else arguments
+
+            def text() -> str:
+                code = Code(name, given, dtype)
+                build(code, *parameters)
+                return code.text()
+
+            code = compiled(text, [name], build, np.dtype(dtype).str, *parameters)
+            known = {"lanes": lanes(dtype), **dict(zip(names, parameters, strict=True))}
+            return Kernel(name, code, Door(name, given, requires, dtype, known))
+
+        functools.update_wrapper(made, build)
+        return made
+
+    return decorate
+
+
+def compiled(text: Callable[[], str], names: Sequence[str], *key: Any) -> Loaded:
+    """The functions of a module that `text` gives in LLVM's language: from the disk, if it is there by this key."""
+    code = code_cache.kept(_name(key), lambda: assembled(text(), names))
+    return loaded(code, names)
+
+
+def _name(key: tuple[Any, ...]) -> bytes:
+    """All that machine code depends on, in the same words in all processes; nothing if there are none."""
+    import llvmlite
+
+    package = sys.modules[__name__.partition(".")[0]]
+    versions = package.__version__, llvmlite.__version__, sys.platform, platform.machine(), sys.maxsize
+    try:
+        return code_cache.key(versions, cpu(), registers(), *map(_described, key))
+    except (OSError, TypeError):
+        return b""
+
+
+def _described(value: Any) -> Any:
+    """A parameter of machine code, as what has one form: functions of this package by their names and sources."""
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is tuple:
+        return tuple(map(_described, value))
+    name, place = getattr(value, "__qualname__", ""), str(getattr(value, "__module__", ""))
+    found = getattr(sys.modules.get(place), name, None)
+    if getattr(found, "__wrapped__", found) is not value or place.partition(".")[0] != __name__.partition(".")[0]:
+        raise TypeError(f"{value!r} may be anything")
+    return place, name, code_cache.sources(os.path.dirname(str(sys.modules[place].__file__)))
