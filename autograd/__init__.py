@@ -20,12 +20,11 @@ from .core.primitive import registry as registry
 from .core.tensor import Tensor as Tensor
 from .debug.anomaly import *
 from .debug.profiling import *
-from .numpy_api import einops
+from .numpy_api import dispatch, einops, methods
 from .numpy_api import operator_docs as _operator_docs
 from .numpy_api.array_api import *
 from .numpy_api.array_api import __array_api_version__ as __array_api_version__
 from .numpy_api.array_api import __array_namespace_info__ as __array_namespace_info__
-from .numpy_api.methods import *
 from .ops import emath
 from .ops import fft as _fft  # for NumPy's own fft to find it, and so with the others
 from .ops.adaptive_pooling import *
@@ -45,6 +44,7 @@ from .ops.joining import *
 from .ops.linalg import compositions as _linalg
 from .ops.linalg import matrix_calculus as _matrix_calculus  # for the registry to have its primitive
 from .ops.matmul import *
+from .ops.nondifferentiable import *
 from .ops.padding import *
 from .ops.polynomials import *
 from .ops.pooling import *

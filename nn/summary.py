@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autograd import Tensor, no_grad
-
-if TYPE_CHECKING:
-    from .module import Module
 
 
 class Row(NamedTuple):
@@ -45,7 +42,7 @@ class Summary:
     __repr__ = __str__
 
 
-def summarize(model: Module, input_shape: tuple[int, ...]) -> Summary:
+def summarize(model: Any, input_shape: tuple[int, ...]) -> Summary:
     """See `Module.summary`."""
     modules = list(model.named_modules())
     parameters = list(model.parameters())
@@ -53,7 +50,7 @@ def summarize(model: Module, input_shape: tuple[int, ...]) -> Summary:
     modes = [module.training for _, module in modules]
     shapes: dict[int, str] = {}
 
-    def record(module: Module, args: Any, output: Any) -> None:
+    def record(module: Any, args: Any, output: Any) -> None:
         shapes[id(module)] = _shape(output)
 
     handles = [module.register_forward_hook(record) for _, module in modules]

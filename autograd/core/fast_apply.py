@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import ref
 
 import numpy as np
 
 from .aliasing import leases, own, owned
 from .graph import Node, modes
+from .rule import shape_of
 from .tensor import Tensor, as_data, lift
 from .views import more
-
-if TYPE_CHECKING:
-    from .primitive import Primitive
 
 _SCALARS = (t for t in np.sctypeDict.values() if issubclass(t, (np.number, np.bool)))
 PLAIN = frozenset((bool, int, float, complex, type(None), *_SCALARS))  # what functions take as it is
@@ -33,20 +31,13 @@ _LINK = """\
         else: _more(_base, _known)"""
 
 
-def shape_of(value: Any) -> Any:
-    try:
-        return value.shape
-    except AttributeError:  # a number, or the arrays of a variadic argument
-        return tuple(map(shape_of, value)) if isinstance(value, tuple) else ()
-
-
 def _taken(x: Any, lifted: bool) -> tuple[bool, Node | None, Any]:
     """Whether there is a Tensor among the arguments by now, the node and the array of what can be one."""
     x = lift(x)
     return (True, x._node, x._held) if isinstance(x, Tensor) else (lifted, None, as_data(x))
 
 
-def compiled(primitive: Primitive, computed: bool = False) -> Callable[..., Any]:
+def compiled(primitive: Any, computed: bool = False) -> Callable[..., Any]:
     """`apply` for a fixed number of arrays: `outputs` written out for this primitive, without its loops; or, if that is
     computed already, what takes `_function`'s result first and records it.
 

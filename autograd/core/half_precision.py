@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["HALF", "by_single"]
+from ..kernels.sums import HALF
 
-HALF = np.dtype(np.float16)
+__all__ = ["by_single"]
 
 
 def by_single(form: Callable[..., Any]) -> Callable[..., Any]:

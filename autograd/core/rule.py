@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .fast_apply import shape_of
 from .graph import Node
 from .tensor import wrap
 
-if TYPE_CHECKING:
-    from .primitive import Primitive
+
+def shape_of(value: Any) -> Any:
+    try:
+        return value.shape
+    except AttributeError:  # a number, or the arrays of a variadic argument
+        return tuple(map(shape_of, value)) if isinstance(value, tuple) else ()
 
 
 class Rule:
@@ -21,7 +24,7 @@ class Rule:
 
     __slots__ = ("primitive", "position", "function", "given", "wants", "kept", "pick", "key")
 
-    def __init__(self, primitive: Primitive, position: int, function: Callable[..., Any], wants: tuple[str, ...]):
+    def __init__(self, primitive: Any, position: int, function: Callable[..., Any], wants: tuple[str, ...]):
         self.primitive, self.position = primitive, position
         self.given = function, wants
         if "position" in wants and primitive.variadic:

@@ -280,23 +280,11 @@ class Tensor:
             )
         return np.array(values if copy else self.data, dtype=dtype, copy=copy)
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if not kwargs and method == "__call__" and ufunc in functions:
-            return functions[ufunc](*inputs)
-        from ..numpy_api.dispatch import call_ufunc
-
-        return call_ufunc(ufunc, method, inputs, kwargs)
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from ..numpy_api.dispatch import call_function
-
-        return call_function(func, args, kwargs)
-
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """The package, as the Python array API standard's namespace; ValueError for a revision that it is not."""
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12", "2025.12"):
             raise ValueError(f"there is no revision {api_version!r} of the array API here; the newest is 2025.12")
-        return import_module(__package__.rpartition(".")[0])
+        return import_module(__package__.partition(".")[0])
 
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ops.im2col import MANY, Geometry, sample_blocks
 from ..runtime import launch, memory
 from ..runtime.arguments import Integer, LaunchError, Pointer, natural, per_thread, positive, reads, writes
 from ..runtime.llvm import Code, Kernel, Value, kernel
+from .geometry import MANY, Geometry, sample_blocks
 from .implicit_im2col import scratch
 
 __all__ = ["Along", "Tables", "along", "box_largest", "box_sum", "shared", "strided", "tables"]

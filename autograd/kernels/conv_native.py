@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ops.im2col import BLOCK, Geometry, at_once, parted, together, with_samples
 from ..runtime import launch, memory
 from ..runtime.arguments import natural, positive, reads, writes
 from ..runtime.llvm import Code, Kernel, Value, available, kernel, registers
+from .geometry import BLOCK, Geometry, at_once, parted, together, with_samples
 from .implicit_im2col import NEAR, Block, of_rows, over, rows_of, scratch
 
 __all__ = ["available", "conv", "conv_weight"]

@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ops.im2col import BLOCK, MANY, Geometry, sample_blocks, shares
 from ..runtime.arguments import LaunchError, natural, per_thread, positive, reads
 from ..runtime.launch import Scratch
 from ..runtime.llvm import Code, Value
+from .geometry import BLOCK, MANY, Geometry, sample_blocks, shares
 
 __all__ = ["NEAR", "Block", "Lines", "Rows", "lines_of", "of_rows", "over", "read", "rows_of", "scratch"]
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.im2col import Geometry
 from ..runtime import launch, memory
 from ..runtime.arguments import natural, per_thread, positive, reads, writes
 from ..runtime.llvm import Code, Kernel, Value, kernel
 from .box_windows import shared
+from .geometry import Geometry
 from .implicit_im2col import lines_of, read, scratch
 
 __all__ = ["flat_place", "flat_take", "inside", "max_pool", "window_place"]

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from ..core.half_precision import HALF
 from ..runtime import launch, memory
 from ..runtime.arguments import natural, positive, reads, writes
 from ..runtime.llvm import Code, Value, available, kernel
@@ -23,6 +22,7 @@ from ..runtime.threads import WORTH, each, one_blas_thread
 __all__ = ["SMALL", "added", "rounded", "summed", "totals"]
 
 SMALL = 1 << 13  # entries of products for which BLAS uses one thread
+HALF = np.dtype(np.float16)
 _ONES = {np.dtype(t): np.ones(SMALL, t) for t in "fdFD"}
 
 _add: Any = np.add.reduce

@@ -22,16 +22,17 @@ from typing import Any
 
 import numpy as np
 
-from ..core.batching import NOT_AT_ONCE, agreed
+from ..core.batching import NOT_AT_ONCE, agreed, computed
 from ..core.examples import one_by_one, writes
 from ..core.graph import modes
 from ..core.primitive import Primitive, implements
-from ..core.tensor import Tensor, as_data, carried, find, functions, lift, values_of
+from ..core.tensor import Tensor, find, functions, lift, values_of
 from ..core.tracing import bottom
 from ..ops.indexing import differs, is_mask, places_of, plain_index, scatter, setitem
+from ..ops.inplace import check_out, into
+from ..ops.nondifferentiable import constants
 from ..ops.reductions import started
 from ..ops.shape import axes_of, broadcast_to, concatenate, expand_dims, moveaxis, ravel, reshape, stack
-from .methods import computed, constants
 
 
 def named(function: Any) -> str:
@@ -133,32 +134,6 @@ def _translation(function: Any, handler: Any) -> tuple[int, frozenset[str], Call
 
 def _same(value: Any, default: Any) -> bool:
     return value is default or (isinstance(value, (str, int, float)) and value == default)
-
-
-def check_out(name: str, out: Any) -> None:
-    if not isinstance(out, (Tensor, np.ndarray)):
-        raise TypeError(f"{name}: out must be a Tensor or an array, not {type(out).__name__}")
-
-
-def into(out: Any, result: Any, name: str, where: Any = True, casting: Any = "same_kind") -> Any:
-    """`out`, a Tensor or an array, changed in place to the result, or only where the mask says so."""
-    out, result = out[0] if isinstance(out, tuple) and len(out) == 1 else out, lift(result)
-    check_out(name, out)
-    if not np.can_cast(result.dtype, out.dtype, casting):
-        raise TypeError(f"{name}: cannot cast the result from {result.dtype} to out, {out.dtype}, by {casting!r}")
-    if not isinstance(out, Tensor):
-        values = as_data(result)
-        if carried(result) and modes.recording:
-            raise TypeError(f"{name}: out is a NumPy array, which cannot record the result; make it a Tensor")
-        if where is True and out.shape != result.shape:
-            raise ValueError(f"{name}: result of shape {result.shape} does not fit out of shape {out.shape}")
-        out[... if where is True else where] = values
-        return out
-    if result.dtype != out.dtype:
-        result = lift(result).astype(out.dtype)
-    if is_mask(where):
-        return out._assign(np.where(where, result, out))
-    return out._assign(result if where is True else setitem(out, where, result))
 
 
 # Ufuncs
@@ -371,3 +346,21 @@ def _spread(x: Any, index: Any, values: Any) -> Any:
     """The values in the shape of the entries that they are for."""
     at = places_of(index, x.shape) if differs(index) else np.broadcast_to(0, x.shape)[index]
     return broadcast_to(lift(values), at.shape).astype(x.dtype)
+
+
+# The protocols
+
+
+def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """What NumPy calls for its ufuncs."""
+    if not kwargs and method == "__call__" and ufunc in functions:
+        return functions[ufunc](*inputs)
+    return call_ufunc(ufunc, method, inputs, kwargs)
+
+
+def _array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """What NumPy calls for its other functions."""
+    return call_function(func, args, kwargs)
+
+
+Tensor.__array_ufunc__, Tensor.__array_function__ = _array_ufunc, _array_function  # type: ignore[attr-defined]

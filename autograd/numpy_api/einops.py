@@ -52,10 +52,10 @@ def _backend(einops: Any) -> None:
     """Add Tensors to einops, which finds the backend of an array among the subclasses of its own."""
 
     class PullbackBackend(einops.NumpyBackend):
-        framework_name = __package__
+        framework_name = __package__.rpartition(".")[0]
 
         def __init__(self) -> None:
-            self.np = import_module(__package__)
+            self.np = import_module(__package__.rpartition(".")[0])
 
         def is_appropriate_type(self, tensor: Any) -> bool:
             return isinstance(tensor, Tensor)

@@ -26,16 +26,12 @@ from ..core.batching import full
 from ..core.primitive import primitive
 from ..core.tensor import known, lift
 from ..kernels import conv_native
-from ..kernels.sums import summed
-from ..runtime import memory
-from ..runtime.threads import spread
-from .im2col import (
+from ..kernels.geometry import (
     BLOCK,
     WIDE,
     Geometry,
     agree,
     at_once,
-    draw_geometry,
     extent,
     geometry,
     padded,
@@ -48,6 +44,10 @@ from .im2col import (
     windows,
     with_samples,
 )
+from ..kernels.sums import summed
+from ..runtime import memory
+from ..runtime.threads import spread
+from .im2col import draw_geometry
 from .indexing import scatter
 from .shape import reshape
 

@@ -11,9 +11,9 @@ from ..core.aliasing import own
 from ..core.graph import Node, Shortcut, modes
 from ..core.tensor import Tensor, wrap
 from ..kernels import conv_native
+from ..kernels.geometry import Geometry
 from .convolution import arguments, conv
 from .elementwise import gate, relu
-from .im2col import Geometry
 from .pooling import max_pool, pooling_geometry, window_place
 
 __all__ = ["convolved"]

@@ -7,15 +7,41 @@ from typing import Any
 import numpy as np
 
 from ..core.examples import by_example, writes
+from ..core.graph import modes
 from ..core.primitive import implements
-from ..core.tensor import Tensor, apart, values_of
-from ..numpy_api.dispatch import into
+from ..core.tensor import Tensor, apart, as_data, carried, lift, values_of
 from .indexing import getitem, is_mask, setitem
 from .joining import resize
 from .shape import broadcast_to, ravel, reshape
 from .sorting import take
 
 __all__ = ["copyto", "place", "put", "putmask"]
+
+
+def check_out(name: str, out: Any) -> None:
+    if not isinstance(out, (Tensor, np.ndarray)):
+        raise TypeError(f"{name}: out must be a Tensor or an array, not {type(out).__name__}")
+
+
+def into(out: Any, result: Any, name: str, where: Any = True, casting: Any = "same_kind") -> Any:
+    """`out`, a Tensor or an array, changed in place to the result, or only where the mask says so."""
+    out, result = out[0] if isinstance(out, tuple) and len(out) == 1 else out, lift(result)
+    check_out(name, out)
+    if not np.can_cast(result.dtype, out.dtype, casting):
+        raise TypeError(f"{name}: cannot cast the result from {result.dtype} to out, {out.dtype}, by {casting!r}")
+    if not isinstance(out, Tensor):
+        values = as_data(result)
+        if carried(result) and modes.recording:
+            raise TypeError(f"{name}: out is a NumPy array, which cannot record the result; make it a Tensor")
+        if where is True and out.shape != result.shape:
+            raise ValueError(f"{name}: result of shape {result.shape} does not fit out of shape {out.shape}")
+        out[... if where is True else where] = values
+        return out
+    if result.dtype != out.dtype:
+        result = lift(result).astype(out.dtype)
+    if is_mask(where):
+        return out._assign(np.where(where, result, out))
+    return out._assign(result if where is True else setitem(out, where, result))
 
 
 @implements(np.copyto)

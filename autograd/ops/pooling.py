@@ -19,10 +19,11 @@ from ..core.primitive import linear, primitive
 from ..core.tensor import Tensor, lift, values_of, wrap
 from ..core.tracing import bottom
 from ..kernels import box_windows, max_pool_native
+from ..kernels.geometry import Geometry, agree, geometry, sample_blocks, taps
 from ..runtime import memory
 from ..runtime.llvm import available
 from ..runtime.threads import each
-from .im2col import Geometry, agree, draw_geometry, geometry, sample_blocks, taps
+from .im2col import draw_geometry
 
 __all__ = [
     "avg_pool", "flat_take", "max_pool", "max_unpool", "window_place", "window_select", "window_spread", "window_sum",

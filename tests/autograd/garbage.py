@@ -10,8 +10,8 @@ import pullback as pb
 from pullback import Tensor
 from pullback.autograd.core.primitive import registry
 from pullback.autograd.kernels import fused_elementwise, gemm, sums
+from pullback.autograd.kernels.geometry import Geometry
 from pullback.autograd.ops import elementwise
-from pullback.autograd.ops.im2col import Geometry
 from pullback.autograd.runtime import launch
 from pullback.autograd.runtime.arguments import LaunchError
 from pullback.testing import strategies

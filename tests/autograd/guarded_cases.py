@@ -10,10 +10,10 @@ import pullback as pb
 from pullback import Tensor, nn, optim
 from pullback.autograd.kernels import fused_elementwise, gemm
 from pullback.autograd.kernels import sums as summed
+from pullback.autograd.kernels.geometry import Geometry, geometry
 from pullback.autograd.ops import elementwise
 from pullback.autograd.ops import fused_conv as fusion
 from pullback.autograd.ops.convolution import conv_weight
-from pullback.autograd.ops.im2col import Geometry, geometry
 from pullback.autograd.ops.pooling import window_place
 from pullback.autograd.runtime import launch as crew
 from pullback.autograd.runtime import llvm

@@ -6,7 +6,7 @@ import pytest
 import pullback as pb
 from pullback import Tensor, grad, jvp, vmap
 from pullback.autograd.core.pytrees import flatten
-from pullback.autograd.numpy_api.methods import constants
+from pullback.autograd.ops.nondifferentiable import constants
 
 X = np.array([[1.0, 4.0, 1.0, 0.0], [5.0, 2.0, 5.0, 3.0], [0.0, 0.0, -2.0, 7.0]])
 SQUARES = np.array([[[1.0, 2.0], [0.0, 3.0]], [[1.0, 1.0], [1.0, 1.0]], [[0.0, 5.0], [2.0, 0.0]]])

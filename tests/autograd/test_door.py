@@ -21,9 +21,10 @@ from pullback.autograd.kernels import (
     max_pool_native,
     sums,
 )
+from pullback.autograd.kernels.geometry import Geometry, geometry
 from pullback.autograd.ops.adaptive_pooling import adaptive_max_pool, box_sum
 from pullback.autograd.ops.convolution import conv_transpose, conv_weight
-from pullback.autograd.ops.im2col import Geometry, col2im, geometry, im2col
+from pullback.autograd.ops.im2col import col2im, im2col
 from pullback.autograd.ops.pooling import flat_take, window_place, window_select, window_spread, window_sum
 from pullback.autograd.runtime import launch, llvm
 from pullback.autograd.runtime.arguments import (

@@ -20,7 +20,7 @@ from pullback import Tensor, grad, nn, vmap
 from pullback.autograd.core.primitive import Primitive
 from pullback.autograd.core.pytrees import flatten
 from pullback.autograd.core.tensor import functions
-from pullback.autograd.numpy_api.methods import constants
+from pullback.autograd.ops.nondifferentiable import constants
 
 F = nn.functional
 SCALES = (1.0, 0.98, 0.99, 1.01)

@@ -18,11 +18,11 @@ from pullback.autograd.core.primitive import registry
 from pullback.autograd.kernels import box_windows, conv_native, max_pool_native
 from pullback.autograd.kernels.conv_native import tile_of
 from pullback.autograd.kernels.fused_elementwise import fused
+from pullback.autograd.kernels.geometry import Geometry, geometry
 from pullback.autograd.ops import elementwise
 from pullback.autograd.ops.adaptive_pooling import adaptive_max_pool, box_sum
 from pullback.autograd.ops.convolution import conv, conv_transpose, conv_weight
 from pullback.autograd.ops.fused_conv import convolved
-from pullback.autograd.ops.im2col import Geometry, geometry
 from pullback.autograd.ops.pooling import flat_take, max_pool, max_unpool, window_place, window_spread, window_sum
 from pullback.autograd.runtime import code_cache, launch, llvm
 from pullback.autograd.runtime.arguments import natural, reads, writes

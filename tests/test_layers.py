@@ -1,0 +1,100 @@
+"""The house's floors: each imports only from itself and from below, and no modules import one another in a circle."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import pullback
+
+ROOT = Path(pullback.__file__).parent
+FLOORS = (
+    "autograd.runtime", "autograd.kernels", "autograd.core", "autograd.ops", "autograd.transforms",
+    "autograd.numpy_api", "autograd.debug", "autograd.testing", "autograd", "nn", "optim", "viz",
+)  # fmt: skip
+ARRAYS_ALONE = ("autograd.runtime", "autograd.kernels")  # where nobody knows Tensors
+MACHINE_CODE = "llvmlite"
+
+
+def sources():
+    """The files of the package by their dotted names below it."""
+    files = [f for room in ("autograd", "nn", "optim", "viz") for f in (ROOT / room).rglob("*.py")]
+    return {".".join(f.relative_to(ROOT).with_suffix("").parts): f.read_text(encoding="utf-8") for f in files}
+
+
+def imported(name, text, names):
+    """The modules of the package, and those of others, that a module imports anywhere in its text."""
+    package = name.split(".")[:-1]
+    inside, outside = set(), set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            outside |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            outside.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            base = [*package[: len(package) - node.level + 1], *(node.module or "").split(".")]
+            target = ".".join(part for part in base if part)
+            for alias in node.names:
+                found = [f"{target}.{alias.name}", f"{target}.{alias.name}.__init__", target, f"{target}.__init__"]
+                inside |= {next((n for n in found if n.lstrip(".") in names), target)}
+    return {n.lstrip(".") for n in inside}, outside
+
+
+def floor(name):
+    return max((f for f in FLOORS if f"{name}.".startswith(f"{f}.")), key=len)
+
+
+def violations(texts):
+    graph, found = {}, []
+    for name, text in texts.items():
+        inside, outside = imported(name, text, texts)
+        graph[name] = inside & texts.keys()
+        here = FLOORS.index(floor(name))
+        for other in graph[name]:
+            if FLOORS.index(floor(other)) > here:
+                found.append(f"{name} imports {other}, which is above it")
+        if MACHINE_CODE in outside and floor(name) not in ARRAYS_ALONE:
+            found.append(f"{name} imports {MACHINE_CODE}")
+    return found + [f"a circle: {' -> '.join(circle)}" for circle in circles(graph)]
+
+
+def circles(graph):
+    """A circle through each module that is in one and in none found before."""
+    state, path, found = {}, [], []
+
+    def visit(name):
+        state[name] = "open"
+        path.append(name)
+        for other in sorted(graph[name]):
+            if state.get(other) == "open":
+                found.append([*path[path.index(other) :], other])
+            elif other not in state:
+                visit(other)
+        state[name] = path.pop() and "done"
+
+    for name in sorted(graph):
+        if name not in state:
+            visit(name)
+    return found
+
+
+def test_imports_go_down():
+    assert violations(sources()) == []
+
+
+@pytest.mark.parametrize(
+    "module, line, expected",
+    [
+        ("autograd.core.graph", "from .tensor import Tensor", "a circle"),
+        ("autograd.kernels.sums", "from ..core.tensor import Tensor", "above it"),
+        ("autograd.ops.shape", "def f():\n    from ..transforms.derivatives import grad", "above it"),
+        ("autograd.core.rule", "if TYPE_CHECKING:\n    from .primitive import Primitive", "a circle"),
+        ("autograd.ops.convolution", "from llvmlite import ir", "imports llvmlite"),
+        ("nn.linear", "from ..optim import SGD", "above it"),
+        ("autograd.runtime.threads", "from .. import Tensor", "above it"),
+    ],
+)
+def test_planted_imports_are_found(module, line, expected):
+    texts = sources()
+    texts[module] += f"\n{line}\n"
+    assert any(expected in found for found in violations(texts))
