@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import pullback as pb
-from pullback.autograd.ops import convolution, im2col
+from pullback.autograd.kernels import geometry
+from pullback.autograd.ops import convolution
 from pullback.testing import gradcheck, gradgradcheck, numerical_grad
 
 X = np.arange(1.0, 10.0).reshape(1, 1, 3, 3)
@@ -91,13 +92,13 @@ def test_teaching_form_and_fast_path_agree_in_value_and_gradients(case, block):
     x, w, options = case
     groups = options.pop("groups")
     tensors = [pb.Tensor(a, requires_grad=True) for a in (x, w)]
-    before, im2col.BLOCK, convolution.BLOCK = im2col.BLOCK, block, block
+    before, geometry.BLOCK, convolution.BLOCK = geometry.BLOCK, block, block
     try:
         fast = pb.conv(*tensors, **options, groups=groups)
         g = np.random.default_rng(1).standard_normal(fast.shape)
         fast.backward(g)
     finally:
-        im2col.BLOCK = convolution.BLOCK = before
+        geometry.BLOCK = convolution.BLOCK = before
     grads = [t.grad.data for t in tensors]
 
     def teaching(x, w):

@@ -9,7 +9,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, nn
-from pullback.autograd.core.aliasing import leases
+from pullback.autograd.core.aliasing import _ended, _Lease, leases
 
 A = np.array([1.0, 2.0, 3.0])
 
@@ -233,3 +233,17 @@ def test_threads_share_what_they_read():
     finally:
         sys.setswitchinterval(interval)
     assert not wrong and id(x._held) not in leases
+
+
+def test_the_end_of_a_lease_leaves_a_newer_one():
+    """As when another thread takes one between the end of an array and what follows from it."""
+    arrays, owner = [np.ones(3), np.ones(3)], -1  # no object's id
+    for i in (0, 1):
+        lease = _Lease(arrays[i], _ended)
+        lease.owner = owner
+        older, leases[owner] = leases.get(owner), lease
+    assert older() is arrays[0]
+    del arrays[0]
+    assert older() is None and leases[owner] is lease
+    del arrays[0]
+    assert owner not in leases
