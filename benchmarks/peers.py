@@ -103,7 +103,7 @@ class Pullback(PyTorch):
         self.nn, self.F, self.optim, self.tensor = pullback.nn, pullback.nn.functional, pullback.optim, pullback.Tensor
 
     def about(self) -> str:
-        fast = self.main.autograd.machine.available(np.ones(1, np.float32))
+        fast = self.main.autograd.runtime.llvm.available(np.ones(1, np.float32))
         return f"{self.main.__version__} ({'machine code' if fast else 'NumPy alone'})"
 
 

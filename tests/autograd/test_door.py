@@ -363,7 +363,7 @@ def test_guard_pages_end_a_process_that_goes_astray(read, write, size):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
     if read or write:
         assert done.returncode == -signal.SIGSEGV
-        assert "planted" in done.stderr and "Segmentation fault" in done.stderr and "crew.py" in done.stderr
+        assert "planted" in done.stderr and "Segmentation fault" in done.stderr and "launch.py" in done.stderr
     else:
         assert done.returncode == 0 and len(done.stdout.split()) == 2
 

@@ -24,15 +24,15 @@ SLOW = ("expm", "iv", "jv", "kv", "logm", "yv")  # seconds for an example
 THOROUGH = settings(max_examples=30, database=None)
 
 THRESHOLDS = {  # module -> what it compares sizes with when it is called, and a value that all sizes are above
-    "autograd.elementwise": {"_MANY": 1},
-    "autograd.fused": {"_LEAST": 1},
-    "autograd.summed": {"_LEAST": 1, "_ROW": 1, "SMALL": 1},
-    "autograd.products": {"SMALL": 1, "_FEW": 0, "_PART": 1},
-    "autograd.panels": {"worth": lambda a, b: a.shape[1] == b.shape[0] and llvm.available(a, b)},
-    "autograd.convolution": {"at_once": lambda *_: 1},
-    "autograd.shifted": {"at_once": lambda *_: 1},
-    "autograd.windows": {"BLOCK": 1},
-    "autograd.memory": {"LARGE": 1},
+    "autograd.ops.elementwise": {"_MANY": 1},
+    "autograd.kernels.fused_elementwise": {"_LEAST": 1},
+    "autograd.kernels.sums": {"_LEAST": 1, "_ROW": 1, "SMALL": 1},
+    "autograd.ops.matmul": {"SMALL": 1, "_FEW": 0, "_PART": 1},
+    "autograd.kernels.gemm": {"worth": lambda a, b: a.shape[1] == b.shape[0] and llvm.available(a, b)},
+    "autograd.ops.convolution": {"at_once": lambda *_: 1},
+    "autograd.kernels.conv_native": {"at_once": lambda *_: 1},
+    "autograd.kernels.geometry": {"BLOCK": 1},
+    "autograd.runtime.memory": {"LARGE": 1},
     "nn.cross_entropy": {"_FEW": 0},
 }
 CODE = [False, *([True] if llvm.available(np.ones(1)) else [])]

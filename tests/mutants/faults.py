@@ -18,7 +18,7 @@ class Fault(NamedTuple):
 RUNTIME = [
     Fault("whole = stop - stop % code.lanes", "whole = stop + 0", "test_fused"),
     Fault("stop = stop.if_less(size, stop, size)", "stop = stop + 0", "test_fused"),
-    Fault("crew.run(run, -(-size // _PART),", "crew.run(run, size // _PART,", "test_fused"),
+    Fault("launch.run(run, -(-size // _PART),", "launch.run(run, size // _PART,", "test_fused"),
     Fault("for i in range(0, size, _BLOCK)]", "for i in range(0, size - 1, _BLOCK)]", "test_fused"),
     Fault("simple = simple and a.flags.c_contiguous", "simple = simple and True", "test_fused"),
     Fault("address(t) != address(a) and np.may", "address(t) < 0 and np.may", "test_fused"),
