@@ -235,10 +235,7 @@ def run(kernel: Kernel, parts: int, size: float = math.inf, /, **arguments: Any)
     try:
         helpers = team.gathered(call, min(parts, int(min(size / WORTH, MOST))))
         last = len(team.helpers) if helpers else 0
-        for name, a in arguments.items():
-            if a.__class__ is Scratch:
-                arguments[name] = a.memory(last + 1)
-        entered = kernel.enter(parts, last + 1, **arguments)
+        entered = kernel.enter(parts, last + 1, **_with_memory(arguments, last + 1))
         if CHECK:
             given, spans = entered
             guarded(kernel.name, given, spans, lambda: _launch(kernel, parts, given, helpers, last))
@@ -247,6 +244,10 @@ def run(kernel: Kernel, parts: int, size: float = math.inf, /, **arguments: Any)
     finally:
         if team.leader is call:
             team.leader = None
+
+
+def _with_memory(arguments: dict[str, Any], threads: int) -> dict[str, Any]:
+    return {name: a.memory(threads) if a.__class__ is Scratch else a for name, a in arguments.items()}
 
 
 def _launch(kernel: Kernel, parts: int, given: Any, helpers: Sequence[Helper], last: int) -> None:
