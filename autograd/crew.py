@@ -235,7 +235,8 @@ def run(kernel: Kernel, parts: int, size: float = math.inf, /, **arguments: Any)
     try:
         helpers = team.gathered(call, min(parts, int(min(size / WORTH, MOST))))
         last = len(team.helpers) if helpers else 0
-        entered = kernel.enter(parts, last + 1, **_with_memory(arguments, last + 1))
+        arguments = _with_memory(arguments, last + 1)  # which is to live as long as the work
+        entered = kernel.enter(parts, last + 1, **arguments)
         if CHECK:
             given, spans = entered
             guarded(kernel.name, given, spans, lambda: _launch(kernel, parts, given, helpers, last))
