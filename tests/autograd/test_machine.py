@@ -27,7 +27,7 @@ from pullback.autograd.threads import get_num_threads, set_num_threads
 from pullback.autograd.windows import Geometry, geometry
 from pullback.testing import check_primitive
 
-pytest.importorskip("llvmlite")
+pytestmark = pytest.mark.skipif(not machine.available(np.ones(1)), reason="there is no machine code to look at")
 DTYPES = ("float32", "float64")
 BY_MACHINE = (
     *("conv", "conv_transpose", "conv_weight", "gate", "max_pool", "window_place", "window_sum", "window_spread"),
