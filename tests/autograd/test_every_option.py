@@ -6,6 +6,7 @@ them; where they do not, its error names "vmap", the function and the option.
 """
 
 import inspect
+import io
 import re
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy_calls import CALLS, flattened, qualified
 
 import pullback as pb
 from pullback import Tensor, grad, jvp, nn, vmap
+from pullback.autograd.primitive import _primitives as primitives
 
 F, L = nn.functional, pb.linalg
 X = np.random.default_rng(0).standard_normal((3, 4))
@@ -309,7 +311,7 @@ WRITERS = {  # what writes into an array -> its option, whose error says that it
     "put_along_axis": ("axis", lambda x, k: np.put_along_axis(x, np.array([[0]]), 1.0, k)),
     "fill_diagonal": ("wrap", lambda x, k: np.fill_diagonal(x, 1.0, k)),
     "sort": ("axis", lambda x, k: x.sort(k)),
-    "save": ("arr", lambda x, k: np.save("never written", x)),
+    "save": ("arr", lambda x, k: np.save(io.BytesIO(), x)),
 }
 
 
@@ -319,3 +321,15 @@ def test_nothing_is_written_example_by_example(name):
     x = np.ones((2, 2, 2))
     with pytest.raises(TypeError, match=f"^vmap: {name}: {option} must be the same"):
         vmap(lambda x, k: (write(x * 1, k), x)[1])(x, np.array([0, 1]))
+
+
+def test_an_option_of_a_primitive():
+    scaled = pb.primitive(lambda x, *, by: x * by, name="scaled by an option")
+    try:
+        scaled.vjp("x")(lambda g, by: g * by)
+        x, by = np.arange(6.0).reshape(2, 3), np.array([2.0, 3.0])
+        np.testing.assert_array_equal(vmap(lambda x, by: scaled(x, by=by))(x, by), x * by[:, None])
+        slopes = vmap(grad(lambda x, by: scaled(x, by=by).sum()))(x, by)
+        np.testing.assert_array_equal(slopes, np.repeat(by[:, None], 3, 1))
+    finally:
+        del primitives[scaled.name]
