@@ -85,7 +85,8 @@ def one_by_one(function: Callable[..., Any], args: Any, kwargs: Any, error: Any)
     out = Across(level, n, outwards=True)
     values = [out(x) if i in batched else x for i, x in enumerate(values)]
     rows = []
-    with mode(batches=tuple(batch for batch in modes.batches if batch[0] != level)):
+    around = tuple(batch for batch in modes.batches if batch[0] != level or batch[2] == "error")
+    with mode(batches=around):  # where random numbers are an error, they are here
         for k in range(n):
             given, options = rebuild(_option(x[k]) if i in batched else x for i, x in enumerate(values))
             try:

@@ -205,18 +205,18 @@ def loop(function, args, kwargs, option, values):
     return [[np.asarray(x) for x in row] for row in rows]
 
 
-def check(f, key, function, option, rows, values):
-    """vmap of a function of an option's value, beside what it gives for one value after another."""
+def check(f, key, function, option, rows, values, batches=()):
+    """vmap of a function of an option's value (and of `batches`), beside what it gives for one value after another."""
     if rows is None or [x.shape for x in rows[0]] != [x.shape for x in rows[1]]:
         with pytest.raises(
             (TypeError, ValueError, IndexError, np.exceptions.AxisError, pb.linalg.LinAlgError)
         ) as caught:
-            vmap(f)(np.array(values))
+            vmap(f)(np.array(values), *batches)
         if rows is not None:
             name = NAMES.get(function.__name__, function.__name__)
             assert re.search(rf"^vmap: {name}.*\b{option}\b", str(caught.value)) and "gradient" not in str(caught.value)
         return
-    out = vmap(f)(np.array(values))
+    out = vmap(f)(np.array(values), *batches)
     assert len(out) == len(rows[0])
     for o, column in zip(out, zip(*rows, strict=True), strict=True):
         np.testing.assert_allclose(o.numpy(), np.stack(column), rtol=1e-9, atol=1e-12)
@@ -236,6 +236,41 @@ def test_beside_a_loop(key):
         rows,
         values,
     )
+
+
+def with_arrays(x, arrays):
+    """Nested arguments with others in the place of the float arrays, and these."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(with_arrays(part, arrays) for part in x)
+    return next(arrays) if isinstance(x, Tensor) or isinstance(x, np.ndarray) and x.dtype.kind in "fc" else x
+
+
+def arrays_in(x):
+    return [y for y in flattened(x) if isinstance(y, Tensor) or isinstance(y, np.ndarray) and y.dtype.kind in "fc"]
+
+
+@pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("key", SAMPLES)
+def test_with_batched_arrays(key, depth):
+    """The arrays, too, have the batch axis; at depth 2 they have one of their own, and the option the other."""
+    function, args, kwargs, option, values = SAMPLES[key]
+    rows = loop(function, args, kwargs, option, values)
+    names = list(kwargs)
+    given = (*args, *kwargs.values())
+
+    def run(v, *arrays):
+        filled = with_arrays(given, iter(arrays))
+        options = dict(zip(names, filled[len(args) :], strict=True))
+        return tuple(map(pb.asarray, results(called(function, filled[: len(args)], options, option, v))))
+
+    stacks = [np.stack([np.asarray(x)] * 2) for x in arrays_in(given)]
+    if depth == 1:
+        check(run, key, function, option, rows, values, stacks)
+    elif rows is not None and stacks:
+        mapped = lambda v: tuple(x[0] for x in vmap(lambda *arrays: run(v, *arrays))(*stacks))  # noqa: E731
+        check(mapped, key, function, option, rows, values)
 
 
 CONTINUOUS = {  # a function of x and of an option's value -> batches of values; each has a value for every example
