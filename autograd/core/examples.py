@@ -51,12 +51,12 @@ def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
 _made: dict[Any, Any] = {}  # function -> that in several faces by one or more names
 
 
-def face_by_example(face: Any, names: Any, without: Any = ()) -> None:
-    """Make the functions of these names in a module such as `by_example` does, but for those of some modules."""
+def face_by_example(face: Any, names: Any, room: str = "") -> None:
+    """Make the functions of these names in a module such as `by_example` does, if they were defined in that room."""
     for name in names:
         function: Any = getattr(face, name)
         plain_function = inspect.isfunction(function) and not hasattr(function, "by_itself")
-        if not plain_function or function.__module__ in without:
+        if not plain_function or not function.__module__.startswith(room):
             continue
         if function not in _made:
             _made[function] = by_example(function)
