@@ -17,7 +17,8 @@ from ..core.primitive import elementwise, implements, primitive
 from ..core.tensor import apart, lift
 from ..kernels.fused_elementwise import fused
 from ..runtime import memory
-from .special.slopes import cosine, per_square, power_slope
+from .short_forms import ordinary, within_range
+from .special.slopes import cosine_by, per_square, power_slope
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
@@ -37,18 +38,25 @@ def _zero(g: Any) -> Any:
     return np.zeros_like(g)
 
 
-def _slope(a: Any, b: Any) -> Any:
-    """The derivative of a ** b in a; 0 where that has a pole though a ** b has none."""
+def _slope(a: Any, b: Any, out: Any) -> Any:
+    """The derivative of out = a ** b in a; 0 where that has a pole though a ** b has none."""
     if (b.__class__ is int or b.__class__ is float) and not 0 <= b < 1 and (b - 1) + 1 == b:
         return b * a ** (b - 1)
+    short = within_range(lambda a, b: b * (out / a), a, b) if ordinary(out) else None
+    if short is not None:
+        return short
     at_zero = np.logical_and(a == 0, np.logical_and(np.real(b) >= 0, np.real(b) < 1))
     slope = power_slope.apply(np.where(at_zero, 1, a), b, p=(0, 1), n=1, m=0)
     return slope / divisor(np.where(np.logical_and(at_zero, b != 0), a, 1))
 
 
-def _base(a: Any, b: Any) -> Any:
-    """a, and 1 where it is 0 and a ** b is no pole: what the logarithm in the derivative in b is taken of."""
-    return np.where(np.logical_and(a == 0, np.real(b) >= 0), 1, a)
+def _slope_in_exponent(a: Any, b: Any, out: Any) -> Any:
+    """The derivative of out = a ** b in b; 0 where a is and a ** b has no pole."""
+    short = within_range(lambda a: out * np.log(a, dtype=out.dtype), a) if ordinary(out) else None
+    if short is not None:
+        return short
+    base = np.where(np.logical_and(a == 0, np.real(b) >= 0), 1, a)
+    return power_slope.apply(base, b, p=(1,), n=0, m=1)
 
 
 # x, and inf for 0: what one divides by to have 0 where 1 / x has a pole. There is no second derivative there, or it is
@@ -74,8 +82,8 @@ power = elementwise(
     name="power",
     ufunc=np.power,
     domain=(_POSITIVE, (-3.0, 3.0)),
-    a=lambda g, a, b: g * _slope(a, b),
-    b=lambda g, a, b: g * power_slope.apply(_base(a, b), b, p=(1,), n=0, m=1),
+    a=lambda g, a, b, out: g * _slope(a, b, out),
+    b=lambda g, a, b, out: g * _slope_in_exponent(a, b, out),
 )
 
 
@@ -170,8 +178,8 @@ arctan2 = elementwise(
 hypot = elementwise(
     np.hypot,
     domain=_POSITIVE,
-    a=lambda g, a, b: g * cosine(a, b),
-    b=lambda g, a, b: g * cosine(b, a),
+    a=lambda g, a, b, out: g * cosine_by(out, a, b),
+    b=lambda g, a, b, out: g * cosine_by(out, b, a),
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...core.primitive import elementwise, primitive
+from ..short_forms import ordinary
 
 _POSITIVE = (0.2, 3.0)
 
@@ -16,6 +17,8 @@ _POSITIVE = (0.2, 3.0)
 def _over_hypot(a: Any, b: Any, twice: bool) -> Any:
     """a / hypot(a, b), or with `twice` over its square; 0 where both are 0."""
     length: Any = np.hypot(a, b)
+    if ordinary(length):
+        return a / length / length if twice else a / length
     scale: Any = 1.0
     if np.any(np.isinf(length)):  # finite at half the size
         scale = np.where(np.isinf(length), 0.5, 1).astype(length.dtype)
@@ -47,6 +50,11 @@ per_square = elementwise(
     ),
     b=lambda g, a, b: -_off_zero(g, a, b) * (2 * per_square(a, b) * per_square(b, a)),
 )
+
+
+def cosine_by(length: Any, a: Any, b: Any) -> Any:
+    """`cosine`, whose length hypot(a, b) is known."""
+    return a / length if ordinary(length) else cosine(a, b)
 
 
 def _at(p: tuple[float, ...], b: Any) -> Any:
