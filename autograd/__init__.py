@@ -55,11 +55,14 @@ from .ops.shape import *
 from .ops.sorting import *
 from .ops.special import functions as _special
 from .ops.special.sinc_i0 import *
+from .ops.splitting import *
 from .ops.statistics import *
 from .runtime.threads import get_num_threads as get_num_threads
 from .runtime.threads import set_num_threads as set_num_threads
 from .transforms.checkpoint import *
 from .transforms.derivatives import *
+from .transforms.implicit import *
+from .transforms.vmap import *
 
 if not typing.TYPE_CHECKING:  # checkers follow the imports; at run time the families are names here, too
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not inspect.ismodule(value)]
