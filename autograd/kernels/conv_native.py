@@ -1,4 +1,4 @@
-"""The convolution trio by machine code: matrix products with rows of im2col(X) that are read where they lie."""
+"""Convolution and the gradient of its weight by machine code: matrix products over implicit im2col."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ def _inner_products(code: Code, step: int, height: int, width: int) -> None:
 
 @functools.lru_cache(256)
 def tile_of(outs: int, length: int, lanes: int) -> tuple[int, int]:
-    """The height and width, in vectors, of the tiles that take least time."""
+    """The height and width (in vectors) of the fastest micro-kernel."""
     most = registers()[1] * 3 // 4
 
     def time(height: int) -> float:
@@ -328,7 +328,7 @@ def chain(terms: int) -> int:
 
 
 class _Plan(NamedTuple):
-    """What is to be known for convolutions of inputs and weights of some shapes."""
+    """Everything that depends on shapes only."""
 
     kernel: Kernel
     parts: int
@@ -349,7 +349,7 @@ def _plan(
     tile: tuple[int, ...],
     chosen: bool,
 ) -> _Plan | int:
-    """The plan, or how many samples are to be taken as one."""
+    """The plan, or how many samples are to be merged into one."""
     m = at_once("conv", geo, groups, shape, weights, None, biases, _FEW)
     if m > 1:
         return m
@@ -381,7 +381,7 @@ def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
 def convolved(
     x: Any, w: Any, bias: Any, geo: Geometry, groups: int, rectified: bool, tile: tuple[int, ...], chosen: bool
 ) -> tuple[Any, Any]:
-    """As `conv`, but no less than 0, if rectified; of tiles of that size the largest, and which ones, if wanted."""
+    """As `conv`, then relu if `rectified`, then max over each `tile` unless empty, and which it was if `chosen`."""
     plan = _plan(x.shape, w.shape, None if bias is None else bias.shape, x.dtype, geo, groups, rectified, tile, chosen)
     if isinstance(plan, int):
         tile = (*tile, 1) if tile else ()
@@ -397,7 +397,7 @@ def convolved(
 
 
 class _WeightPlan(NamedTuple):
-    """What is to be known for the gradients of weights from inputs and outputs of some shapes."""
+    """Everything about the gradient of a weight that depends on shapes only."""
 
     kernel: Kernel
     parts: int

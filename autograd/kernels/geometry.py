@@ -160,12 +160,12 @@ def taps(geo: Geometry, rows: slice = slice(None)) -> Iterator[tuple[tuple[int, 
 
 
 def shares(size: int, parts: int) -> int:
-    """Into how many parts so many bytes should fall at least, for the sake of threads."""
+    """The least number of parts for `size` bytes, so that threads can share them."""
     return min(parts, 8 * size // BLOCK)
 
 
 def sample_blocks(samples: int, sample_bytes: int, parts: int = FEW) -> list[slice]:
-    """Ranges of about as many samples each, that fit a block, or single ones; a few of them, for threads to share."""
+    """Ranges of samples that fit a block (or single samples), of about one length; a few for threads to share."""
     most = max(1, BLOCK // max(1, sample_bytes))
     count = max(1, min(samples, shares(samples * sample_bytes, parts)), -(-samples // most))
     return [slice(samples * i // count, samples * (i + 1) // count) for i in range(count)] if samples else []
@@ -256,8 +256,8 @@ def at_once(
     bias: tuple[int, ...] | None = None,
     wide: int = WIDE,
 ) -> int:
-    """How many samples of a convolution are to be taken as one, so that it has `wide` windows; ValueError if shapes of
-    its input, weight, output or bias do not belong together."""
+    """How many samples of a convolution to merge into one, so that it has `wide` windows; ValueError if the shapes of
+    its input, weight, output or bias do not agree."""
     agree(name, geo, x, y, whole=True)
     good = isinstance(groups, (int, np.integer)) and groups > 0
     if good and w is None and y is not None:
@@ -273,9 +273,9 @@ def at_once(
 
 
 def together(x: Any, m: int) -> Any:
-    """Every m samples of (N, C, *spatial) as one, in which they are the last spatial axis (zeros fill the last one up).
+    """Merge every m samples of (N, C, *spatial) into one, along a new last axis (zeros fill the last one up).
 
-    With the windows of that axis 1 long the maps are what they were, but what is copied lies in longer runs.
+    Windows have length 1 along that axis, so results do not change, but copies get longer.
     """
     if len(x) % m:
         x = np.concatenate([x, np.zeros((-len(x) % m, *x.shape[1:]), x.dtype)])
@@ -283,12 +283,12 @@ def together(x: Any, m: int) -> Any:
 
 
 def parted(y: Any, n: int) -> Any:
-    """The n samples of which `together` made fewer."""
+    """The inverse of `together`: the n samples that it merged."""
     y = np.moveaxis(y, -1, 1)
     return y.reshape(-1, *y.shape[2:])[:n]
 
 
 def with_samples(geo: Geometry, m: int) -> Geometry:
-    """The geometry of m samples taken together."""
+    """The geometry of m samples merged by `together`."""
     more: Any = ((m,), (1,), (1,), ((0, 0),), (1,), (m,))
     return Geometry(*(setting + last for setting, last in zip(geo, more, strict=True)))

@@ -1,7 +1,7 @@
 """Convolution of any number of spatial axes, its transpose, and its weight's gradient.
 
 With the windows of the input as columns a convolution is a matrix product, Y = W im2col(X), and the two
-laws of matrix calculus (see `products.matmul`) give everything else:
+laws of matrix calculus (see matmul.py) give everything else:
 
     conv              Y  = W cols           cols = im2col(X)
     conv_transpose    X  = col2im(W^T Y)    Law 1 for the columns, then the transpose of im2col
@@ -81,7 +81,7 @@ def _by_group(w: Any, groups: int) -> Any:
 
 
 def _scratch() -> tuple[Any, Any]:
-    """As `np.zeros` and `np.empty`, but what they gave for a shape they give again."""
+    """As `np.zeros` and `np.empty`, but each gives the same array again for the same shape."""
     return functools.cache(np.zeros), functools.cache(np.empty)
 
 
@@ -168,7 +168,7 @@ def conv(x: Any, w: Any, b: Any, *, geo: Geometry, groups: int) -> Any:
     if m > 1:
         y = conv.function(together(x, m), w[..., None], b, geo=with_samples(geo, m), groups=groups)
         return parted(y, len(x))
-    w = np.ascontiguousarray(w)  # what runs backwards is no matter for BLAS
+    w = np.ascontiguousarray(w)  # BLAS takes no negative strides
     matrix = _by_group(w, groups)
     outs = matrix.shape[1]
     bias = 0 if b is None else b.reshape(groups, outs, 1)
@@ -317,7 +317,7 @@ def _(call: Any, n: int, values: Any, batched: Any, *, geo: Geometry, groups: in
 
 
 def _check(name: str, x: Any, w: Any, groups: int, inputs: int) -> None:
-    """That x (N, C, *spatial) and a weight for `inputs` channels of x belong together."""
+    """ValueError unless x is (N, C, *spatial) and agrees with a weight for `inputs` channels."""
     problem = ""
     if x.ndim < 3 or w.ndim != x.ndim:
         problem = "expected (N, C, *spatial) and a weight of as many dimensions"
@@ -332,7 +332,7 @@ def _check(name: str, x: Any, w: Any, groups: int, inputs: int) -> None:
 def arguments(
     x: Any, w: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, *, bias: Any = None
 ) -> tuple[tuple[Any, Any, Any], Geometry, int]:
-    """What users give `conv`, in the one form that the primitive sees."""
+    """The arguments of `conv` as users give them, in the one form that the primitive takes."""
     x, w = lift(x), lift(w)
     _check("conv", x, w, groups, w.shape[1] * groups if w.ndim > 1 else 0)
     if bias is not None:

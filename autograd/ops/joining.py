@@ -1,4 +1,4 @@
-"""Joining, splitting, repeating and rearranging arrays, made of the moves in shaping.py and of indexing."""
+"""Joining, splitting, repeating and rearranging arrays, made of the operations in shape.py and of indexing."""
 
 from __future__ import annotations
 

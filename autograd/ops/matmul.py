@@ -28,7 +28,7 @@ _FEW, _PART = 1 << 18, 1 << 23  # multiplications for which BLAS uses one thread
 
 
 def product(a: Any, b: Any) -> Any:
-    """a @ b; of arrays by machine code, or with BLAS at one thread and in parts over the threads here."""
+    """a @ b; of large arrays by machine code, or by BLAS at one thread in parts that the pool's threads share."""
     if a.__class__ is not ndarray or b.__class__ is not ndarray:
         return a @ b
     matrices = a.ndim == b.ndim == 2
