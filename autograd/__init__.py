@@ -54,20 +54,24 @@ from .ops.shape import *
 from .ops.sorting import *
 from .ops.special import functions as _special
 from .ops.special.sinc_i0 import *
+from .ops.splitting import *
 from .ops.statistics import *
 from .runtime.threads import get_num_threads as get_num_threads
 from .runtime.threads import set_num_threads as set_num_threads
 from .transforms.checkpoint import *
 from .transforms.derivatives import *
+from .transforms.implicit import *
+from .transforms.vmap import *
 
 if not typing.TYPE_CHECKING:  # checkers follow the imports; at run time the families are names here, too
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not inspect.ismodule(value)]
     __all__ += ["__array_api_version__", "__array_namespace_info__"]
 
 _NOT_BY_EXAMPLE = {  # families whose functions take functions, or are scopes and settings
-    f"{__name__}.{family}"
-    for family in ("anomaly", "gradients", "graph", "inspection", "primitive", "profiling", "segments", "threads",
-                   "transforms")
+    sys.modules[f"{__name__}.{family}"].__name__
+    for family in ("core.backward", "core.graph", "core.primitive", "debug.anomaly", "debug.profiling",
+                   "numpy_api.array_api", "runtime.threads", "transforms.checkpoint", "transforms.derivatives",
+                   "transforms.implicit", "transforms.vmap")
 }  # fmt: skip
 _faces = (sys.modules[__name__], _linalg, _fft, _special)
 for _face in _faces:

@@ -17,11 +17,14 @@ import numpy as np
 
 from ..runtime import launch, memory
 from ..runtime.arguments import Integer, LaunchError, Pointer, natural, per_thread, positive, reads, writes
-from ..runtime.llvm import Code, Kernel, Value, kernel
+from ..runtime.llvm import Code, Kernel, Value, available, kernel
 from .geometry import MANY, Geometry, sample_blocks
 from .implicit_im2col import scratch
 
-__all__ = ["Along", "Tables", "along", "box_largest", "box_sum", "shared", "strided", "tables"]
+__all__ = [
+    "Along", "Tables", "along", "available", "box_largest", "box_sum", "shared", "strided", "tables", "window_spread",
+    "window_sum",
+]  # fmt: skip
 
 _WIDE = 1 << 7  # windows that fill several vectors
 _FAR = 1 << 62  # more than any place
@@ -336,3 +339,13 @@ def box_largest(x: Any, out: tuple[int, ...], by: Tables) -> Any:
         raise LaunchError("tables of boxes: one without entries has no largest")
     _run(_largest(x.dtype), x, y, by, places=places, line_places=scratch(by.room, np.dtype(np.int64))[0])
     return y, places
+
+
+def window_sum(x: Any, geo: Geometry) -> Any:
+    """As `pooling.window_sum`."""
+    return box_sum(x, geo.out, strided(geo))
+
+
+def window_spread(y: Any, geo: Geometry) -> Any:
+    """As `pooling.window_spread`."""
+    return box_sum(y, geo.spatial, strided(geo, back=True))

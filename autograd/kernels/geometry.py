@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -16,15 +15,8 @@ import numpy as np
 
 BLOCK = 1 << 20  # bytes to work on at a time: about what a core's second-level cache holds
 
-
 FEW, MANY = 4, 16  # parts for threads to share: of work in Python, and in machine code
-
-
 _FAR = 1 << 48  # more than memory has
-
-
-WIDE = 256  # windows that a matrix product needs to run at full speed
-
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -246,7 +238,7 @@ def _problem(geo: Geometry, whole: bool) -> str:
 
 
 @functools.lru_cache(1024)
-def at_once(
+def belong(
     name: str,
     geo: Geometry,
     groups: int,
@@ -254,10 +246,8 @@ def at_once(
     w: tuple[int, ...] | None,
     y: tuple[int, ...] | None,
     bias: tuple[int, ...] | None = None,
-    wide: int = WIDE,
-) -> int:
-    """How many samples of a convolution to merge into one, so that it has `wide` windows; ValueError if the shapes of
-    its input, weight, output or bias do not agree."""
+) -> None:
+    """Check that shapes of a convolution's input, weight, output and bias belong together; ValueError if not."""
     agree(name, geo, x, y, whole=True)
     good = isinstance(groups, (int, np.integer)) and groups > 0
     if good and w is None and y is not None:
@@ -269,26 +259,3 @@ def at_once(
             f"{name}: x of shape {x}, w of {w}, y of {y}, bias of {bias}, groups={groups}; expected "
             f"x (N, C, *spatial), w (K, C/groups, *{geo.kernel}), y (N, K, *out), bias (K,)"
         )
-    return max(1, min(x[0], -(-wide // max(1, math.prod(geo.out)))))
-
-
-def together(x: Any, m: int) -> Any:
-    """Merge every m samples of (N, C, *spatial) into one, along a new last axis (zeros fill the last one up).
-
-    Windows have length 1 along that axis, so results do not change, but copies get longer.
-    """
-    if len(x) % m:
-        x = np.concatenate([x, np.zeros((-len(x) % m, *x.shape[1:]), x.dtype)])
-    return np.ascontiguousarray(np.moveaxis(x.reshape(len(x) // m, m, *x.shape[1:]), 1, -1))
-
-
-def parted(y: Any, n: int) -> Any:
-    """The inverse of `together`: the n samples that it merged."""
-    y = np.moveaxis(y, -1, 1)
-    return y.reshape(-1, *y.shape[2:])[:n]
-
-
-def with_samples(geo: Geometry, m: int) -> Geometry:
-    """The geometry of m samples merged by `together`."""
-    more: Any = ((m,), (1,), (1,), ((0, 0),), (1,), (m,))
-    return Geometry(*(setting + last for setting, last in zip(geo, more, strict=True)))

@@ -26,9 +26,10 @@ from ..runtime.launch import Scratch
 from ..runtime.llvm import Code, Value
 from .geometry import BLOCK, MANY, Geometry, sample_blocks, shares
 
-__all__ = ["NEAR", "Block", "Lines", "Rows", "lines_of", "of_rows", "over", "read", "rows_of", "scratch"]
+__all__ = ["FEW", "NEAR", "Block", "Lines", "Rows", "lines_of", "of_rows", "over", "read", "rows_of", "scratch"]
 
 _SPARE = 32  # more than any tile is wide
+FEW = 32  # windows that a sample should have, for the sake of whole vectors
 NEAR = 8  # the step up to which whole vectors are read, and what is between is left out
 
 

@@ -28,7 +28,8 @@ from ..core.graph import modes
 from ..core.primitive import Primitive, implements
 from ..core.tensor import Tensor, find, functions, lift, values_of
 from ..core.tracing import bottom
-from ..ops.indexing import differs, is_mask, places_of, plain_index, scatter, setitem
+from ..ops.index_parts import differs, is_mask, plain_index
+from ..ops.indexing import places_of, scatter, setitem
 from ..ops.inplace import check_out, into
 from ..ops.nondifferentiable import constants
 from ..ops.reductions import started

@@ -21,8 +21,10 @@ from .. import reductions as red
 from ..matmul import matmul, tensordot, vecdot
 from ..nondifferentiable import constant
 from ..shape import axes_of, expand_dims, matrix_transpose, moveaxis, ravel, reshape
-from .decompositions import EighResult, EigResult, QRResult, SVDResult, cholesky, eig, eigh, qr, rounding, svd
+from .decompositions import EighResult, EigResult, QRResult, cholesky, eig, eigh, qr
 from .matrix_functions import expm, logm, solve_sylvester, sqrtm
+from .repeated_values import rounding
+from .singular_values import SVDResult, svd
 from .solving import SlogdetResult, det, matrices, pinv, slogdet, solve
 from .triangular import block_diag, cho_factor, cho_solve, lu, lu_factor, lu_solve, solve_triangular
 
