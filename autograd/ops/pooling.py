@@ -61,7 +61,7 @@ def _(g: Any, choice: Any, geo: Geometry) -> Any:
 
 @primitive
 def window_place(y: Any, choice: Any, *, geo: Geometry) -> Any:
-    """Put each entry of y (N, C, *out) where in its window `choice` says, adding what meets: (N, C, *spatial)."""
+    """Add each entry of y (N, C, *out) to zeros (N, C, *spatial), at the place in its window that `choice` names."""
     check_choice("window_place", y.shape, choice, geo)
     return _choosing(y).window_place(y, choice, geo)
 
