@@ -13,7 +13,7 @@ from .optimizer import Optimizer, reals
 
 
 class Adam(Optimizer):
-    """Adam as in PyTorch: step size is independent of gradient scale.
+    """Adam, step for step as PyTorch's: steps of a size that the gradient's own size does not matter to.
 
     From the gradient g of a parameter p (negated to `maximize`), the t-th step computes, entry by entry,
 

@@ -8,9 +8,10 @@ Beside the caller's own thread there is a pool of workers, the helpers: the firs
 until it is done; others work alone meanwhile, also from within a part. Nobody waits for a worker that is slow to wake.
 
 Ctrl-C raises KeyboardInterrupt in the main thread wherever it happens to be: as a function written in Python begins,
-after any call, and at the end of a turn of a loop. So what must hold afterwards rests on what cannot be interrupted
-halfway: a `with` of a lock, assignments without a call among them, a `finally` that begins with such or with a call of
-C. What takes more can be done twice, and is, when the first time was interrupted.
+after any call, and at the end of a turn of a loop. So what is to hold afterwards hangs on what can not be cut in two:
+a `with` of a lock, assignments without a call among them, a `finally` that begins with such or with a call of C. What
+takes more can be done twice, and is, when the first time was cut short. From Python 3.12 on, a turn that ends in an
+`if` has its end outside of the `try` or `with` around it: such loops are functions of their own.
 """
 
 from __future__ import annotations
