@@ -1,4 +1,4 @@
-"""As many windows along each axis as are asked for: their sums and largest entries, by machine code or by NumPy.
+"""Adaptive windows, a given number along each axis: their sums and largest entries, by machine code or by NumPy.
 
 The i-th of k windows over n entries is from floor(i n / k) to ceil((i + 1) n / k).
 """

@@ -1,4 +1,4 @@
-"""Convolution by machine code: matrix products with rows of im2col(X) that are read where they lie."""
+"""Convolution by machine code: matrix products over implicit im2col, whose rows are read where they lie."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def pooled(
 
 @functools.lru_cache(256)
 def tile_of(outs: int, length: int, lanes: int) -> tuple[int, int]:
-    """The height and width, in vectors, of the tiles that take least time."""
+    """The height and width (in vectors) of the fastest micro-kernel."""
     most = registers()[1] * 3 // 4
 
     def time(height: int) -> float:
@@ -247,7 +247,7 @@ def chain(terms: int) -> int:
 
 
 class _Plan(NamedTuple):
-    """What is to be known for convolutions of inputs and weights of some shapes."""
+    """Everything that depends on shapes only."""
 
     kernel: Kernel
     parts: int
@@ -296,7 +296,7 @@ def conv(x: Any, w: Any, bias: Any, geo: Geometry, groups: int) -> Any:
 def convolved(
     x: Any, w: Any, bias: Any, geo: Geometry, groups: int, rectified: bool, tile: tuple[int, ...], chosen: bool
 ) -> tuple[Any, Any]:
-    """As `conv`, but no less than 0, if rectified; of tiles of that size the largest, and which ones, if wanted."""
+    """As `conv`, then relu if `rectified`, then max over each `tile` unless empty, and which it was if `chosen`."""
     if tile:
         tile = (*tile, *(1,) * (len(geo.out) - len(tile)))  # merged samples are an axis, too
     plan = _plan(x.shape, w.shape, x.dtype, geo, groups, rectified, tile, chosen)

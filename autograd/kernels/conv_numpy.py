@@ -46,7 +46,7 @@ def _by_group(w: Any, groups: int) -> Any:
 
 
 def _scratch() -> tuple[Any, Any]:
-    """As `np.zeros` and `np.empty`, but what they gave for a shape they give again."""
+    """As `np.zeros` and `np.empty`, but each gives the same array again for the same shape."""
     return functools.cache(np.zeros), functools.cache(np.empty)
 
 
@@ -122,7 +122,7 @@ def conv(x: Any, w: Any, b: Any, geo: Geometry, groups: int) -> Any:
 
 @merges_inputs(_WIDE)
 def _conv(x: Any, w: Any, b: Any, geo: Geometry, groups: int) -> tuple[Any]:
-    w = np.ascontiguousarray(w)  # what runs backwards is no matter for BLAS
+    w = np.ascontiguousarray(w)  # BLAS takes no negative strides
     matrix = _by_group(w, groups)
     outs = matrix.shape[1]
     bias = 0 if b is None else b.reshape(groups, outs, 1)

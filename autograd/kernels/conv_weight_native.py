@@ -1,4 +1,4 @@
-"""The gradient of a convolution's weight by machine code: products of Y with rows of im2col(X), outer or inner ones."""
+"""The gradient of a convolution's weight by machine code: outer or inner products over implicit im2col."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _inner_products(code: Code, step: int, height: int, width: int) -> None:
 
 
 class _WeightPlan(NamedTuple):
-    """What is to be known for the gradients of weights from inputs and outputs of some shapes."""
+    """Everything about the gradient of a weight that depends on shapes only."""
 
     kernel: Kernel
     parts: int

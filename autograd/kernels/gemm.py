@@ -1,4 +1,4 @@
-"""Matrix products by machine code: any layout of either matrix, in parts for threads to share."""
+"""Matrix products by machine code, a packed GEMM: operands of any layout, in parts for threads to share."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _PARTS, _TERMS = 8, 1 << 10  # parts at most, and the terms that a part has at l
     **dict.fromkeys(("few", "block", "part_columns", "part_rows", "part_terms"), positive),
 )
 def _products(code: Code, height: int, width: int, far: bool, turned: bool) -> None:
-    """C = A B, a tile of `height` rows and `width` vectors at a time, with a few terms at a time.
+    """C = A B by a micro-kernel that makes a tile of `height` rows and `width` vectors, from a few terms at a time.
 
-    From row to row of A there are `down` numbers and from column to column `across`; from row to row of B, or from
-    column to column if it is turned, `beside`. A panel of B, as wide as a tile, is copied, and strips of A, as high as
-    a tile, if its columns lie far apart. Parts have so many columns, rows and terms; those of later terms have a C of
-    their own.
+    The strides of A are `down` between rows and `across` between columns; that of B is `beside`, between rows, or
+    between columns if B is transposed (`turned`). A panel of B, as wide as a tile, is packed, and so are strips of
+    A, as high as a tile, if its columns lie far apart. Parts are blocks of columns, rows and terms; those of later
+    terms have a C of their own.
     """
     products = _Products(code, height, width, far, turned)
     first, last, few, block = products.first, products.last, products.few, products.block
@@ -140,7 +140,7 @@ def worth(a: Any, b: Any) -> bool:
 
 @functools.lru_cache(256)
 def _plan(m: int, k: int, n: int, itemsize: int) -> tuple[int, int, tuple[int, ...], int]:
-    """The height and width of tiles; `few`, the rows of a block, the columns, rows and terms of parts; how many."""
+    """The height and width of tiles; `few`, the rows of a block, the columns, rows and terms of a part; the parts."""
     lanes, most = registers()[0] // itemsize, registers()[1] * 3 // 4
     tiles = [(h, most // h) for h in (12, 8, 6)]
     height, width = min(tiles, key=lambda tile: over(m, tile[0]) * over(n, tile[1] * lanes))
@@ -157,8 +157,8 @@ def _plan(m: int, k: int, n: int, itemsize: int) -> tuple[int, int, tuple[int, .
 def _fixed(
     m: int, k: int, n: int, dtype: Any, steps: tuple[int, int], further: tuple[int, int]
 ) -> tuple[Kernel, bool, int, int]:
-    """The kernel for matrices of some shapes, and of so many bytes from row to row and from column to column, whether B
-    is turned, the number of parts, and of the numbers that a thread needs."""
+    """The kernel for matrices of these shapes and strides (in bytes), whether B is transposed, the number of parts, and
+    how many numbers of scratch memory a thread needs."""
     item = dtype.itemsize
     turned, far = further[1] != item, steps[0] == item and steps[1] >= _FAR
     height, width, (few, block, *sizes), parts = _plan(m, k, n, item)

@@ -152,12 +152,12 @@ def taps(geo: Geometry, rows: slice = slice(None)) -> Iterator[tuple[tuple[int, 
 
 
 def shares(size: int, parts: int) -> int:
-    """Into how many parts so many bytes should fall at least, for the sake of threads."""
+    """The least number of parts for `size` bytes, so that threads can share them."""
     return min(parts, 8 * size // BLOCK)
 
 
 def sample_blocks(samples: int, sample_bytes: int, parts: int = FEW) -> list[slice]:
-    """Ranges of about as many samples each, that fit a block, or single ones; a few of them, for threads to share."""
+    """Ranges of samples that fit a block (or single samples), of about one length; a few for threads to share."""
     most = max(1, BLOCK // max(1, sample_bytes))
     count = max(1, min(samples, shares(samples * sample_bytes, parts)), -(-samples // most))
     return [slice(samples * i // count, samples * (i + 1) // count) for i in range(count)] if samples else []

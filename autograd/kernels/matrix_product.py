@@ -18,9 +18,9 @@ _FEW, _PART = 1 << 18, 1 << 23  # multiplications for which BLAS uses one thread
 
 
 def product(a: Any, b: Any) -> Any:
-    """a @ b, by an operator of theirs where they are no arrays.
+    """a @ b; of Tensors and others that are no arrays by their own operator.
 
-    By machine code, or with BLAS at one thread and in parts over the threads here.
+    By machine code, or by BLAS at one thread, in parts that the threads of the pool share.
     """
     if a.__class__ is not ndarray or b.__class__ is not ndarray:
         return a @ b

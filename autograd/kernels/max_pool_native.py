@@ -1,5 +1,5 @@
-"""Max-pooling by machine code, a channel at a time: windows are read side by side in its lines (see `lines`), and what
-they chose is put back, or taken, one by one."""
+"""Max-pooling by machine code, a channel at a time: windows are read side by side in its lines (implicit_im2col.py),
+and the entries that they chose are put back, or taken, one by one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SIZES = {"each": positive, **dict.fromkeys(("channels", "numbers", "windows"), 
 
 
 def _channels(code: Code, body: Any) -> None:
-    """`body` is to be done with each channel of a part."""
+    """Run `body` for each channel of a part."""
     *_, each, channels, _, _ = code.arguments
     first, end = code.part * each, code.part * each + each
     code.loop(first, end.if_less(channels, end, channels), 1, body)
@@ -44,7 +44,7 @@ def _channels(code: Code, body: Any) -> None:
     **_SIZES,
 )
 def _largest(code: Code, step: int) -> None:
-    """The largest entry of each window and its number, which is given for windows of nothing but -inf."""
+    """Max and argmax of each window; all -inf keeps its first entry's number."""
     lines, room, _, x, y, choice, firsts, offsets, runs, count, depth, *_, numbers, windows = code.arguments
     own = lines + code.thread * room
 
@@ -72,7 +72,7 @@ def _largest(code: Code, step: int) -> None:
 
 @functools.lru_cache(256)
 def _plan(lead: tuple[int, ...], dtype: Any, geo: Geometry) -> tuple[Kernel, int, int]:
-    """The kernel for inputs of some shape, the number of parts, and of numbers in lines."""
+    """The kernel for inputs of some shape, the number of parts, and the length of the lines."""
     lines, numbers, windows = lines_of(geo, 1, 0, geo.out[0]), math.prod(geo.spatial), math.prod(geo.out)
     parts, each, channels = shared(lead, numbers, windows, dtype.itemsize)
     kernel = _largest(dtype, lines.step).fixed(
@@ -111,7 +111,7 @@ def max_pool(x: Any, geo: Geometry) -> tuple[Any, Any]:
     **_SIZES,
 )
 def _placed(code: Code, chosen: bool) -> None:
-    """Zeros, and numbers added at places, or where in their windows they were chosen."""
+    """Zeros, and y added at the places, or, if `chosen`, where each window chose an entry."""
     x, y, choice, places, steps, starts, _, *_, numbers, windows = code.arguments
 
     def channel(c: Value) -> None:
@@ -135,7 +135,7 @@ def _placed(code: Code, chosen: bool) -> None:
     **_SIZES,
 )
 def _taken(code: Code) -> None:
-    """The numbers at places."""
+    """The entries at the places."""
     x, y, places, *_, numbers, windows = code.arguments
 
     def channel(c: Value) -> None:

@@ -1,4 +1,4 @@
-"""Max-pooling by NumPy, an offset of the kernel at a time, and what windows chose put back, or taken."""
+"""Max-pooling by NumPy, an offset of the kernel at a time; the chosen entries put back, or taken."""
 
 from __future__ import annotations
 

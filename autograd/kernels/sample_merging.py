@@ -18,19 +18,19 @@ __all__ = ["merges_inputs", "merges_pairs"]
 
 
 def at_once(geo: Geometry, samples: int, windows: int) -> int:
-    """How many samples are to be merged into one, for it to have so many windows."""
+    """How many samples to merge into one, so that it has so many windows."""
     return max(1, min(samples, -(-windows // max(1, math.prod(geo.out)))))
 
 
 def _merged(x: Any, m: int) -> Any:
-    """Every m samples of (N, C, *spatial) as one; zeros fill the last one up."""
+    """Merge every m samples into one along a new last axis (zero-padded)."""
     if len(x) % m:
         x = np.concatenate([x, np.zeros((-len(x) % m, *x.shape[1:]), x.dtype)])
     return np.ascontiguousarray(np.moveaxis(x.reshape(len(x) // m, m, *x.shape[1:]), 1, -1))
 
 
 def _parted(y: Any, n: int) -> Any:
-    """The n samples of which fewer were made."""
+    """The inverse of `_merged`: the n samples."""
     y = np.moveaxis(y, -1, 1)
     return y.reshape(-1, *y.shape[2:])[:n]
 

@@ -1,4 +1,4 @@
-"""What the choice of one entry for each window means: its number inside the kernel, and its position in the input."""
+"""The entry that each window chose: its number inside the kernel, and its position in the input."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ def _(call: Any, n: int, values: Any, batched: Any, *, geo: Geometry, groups: in
 
 
 def _check(name: str, x: Any, w: Any, groups: int, inputs: int) -> None:
-    """That x (N, C, *spatial) and a weight for `inputs` channels of x belong together."""
+    """ValueError unless x is (N, C, *spatial) and agrees with a weight for `inputs` channels."""
     problem = ""
     if x.ndim < 3 or w.ndim != x.ndim:
         problem = "expected (N, C, *spatial) and a weight of as many dimensions"
@@ -180,7 +180,7 @@ def _check(name: str, x: Any, w: Any, groups: int, inputs: int) -> None:
 def arguments(
     x: Any, w: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, *, bias: Any = None
 ) -> tuple[tuple[Any, Any, Any], Geometry, int]:
-    """What users give `conv`, in the one form that the primitive sees."""
+    """The arguments of `conv` as users give them, in the one form that the primitive takes."""
     x, w = lift(x), lift(w)
     _check("conv", x, w, groups, w.shape[1] * groups if w.ndim > 1 else 0)
     if bias is not None:

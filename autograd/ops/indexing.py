@@ -45,7 +45,7 @@ def _(x: Any, index: Any) -> Any:
 
 @linear("values", jointly=True)
 def scatter(*values: Any, indices: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
-    """An array of zeros of `shape` with each of the values added at its index; what is named twice gets both."""
+    """Zeros of `shape` with the values added at `index`; where an entry is named twice, both values are added."""
     out = np.zeros(shape, np.result_type(*values))
     basic = [names_once(index) for index in indices]
     for i, (y, index) in enumerate(zip(values, indices, strict=True)):
@@ -305,7 +305,7 @@ def _gathered(x: Any, index: Any) -> Any:
 
 
 class Picked:
-    """What takes a view by an index that differs over a batch, as far as views ask."""
+    """The operation of a view that was taken by an index that differs over a batch, as views.py uses it."""
 
     name, options = "getitem", ("index",)
 

@@ -1,8 +1,8 @@
 """Pooling: a window's maximum or mean, and the way back.
 
-max_pool is im2col and then a selection matrix with a single 1 per window; which one is the residual `choice`,
+max_pool is im2col and then a selection matrix with a single 1 per window; which one is the auxiliary output `choice`,
 the number of an offset inside the kernel. `window_select` and `window_place` are that matrix and its transpose.
-max_unpool is the transpose too, for positions in the form in which users hold them.
+max_unpool is the transpose, too, for positions that are flat over the spatial shape, as users have them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _(g: Any, choice: Any, geo: Geometry) -> Any:
 
 @primitive
 def window_place(y: Any, choice: Any, *, geo: Geometry) -> Any:
-    """Put each entry of y (N, C, *out) where in its window `choice` says, adding what meets: (N, C, *spatial)."""
+    """Add each entry of y (N, C, *out) to zeros (N, C, *spatial), at the place in its window that `choice` names."""
     check_choice("window_place", y.shape, choice, geo)
     return _choosing(y).window_place(y, choice, geo)
 
@@ -87,7 +87,7 @@ def pooling_geometry(
     dilation: Any = 1,
     ceil_mode: bool = False,
 ) -> Geometry:
-    """The windows that the settings, as users give them, mean; ValueError if there are none."""
+    """The geometry of the windows with these settings, as users give them; ValueError if there are none."""
     if x.ndim < 3:
         raise ValueError(f"{name}: x of shape {x.shape}; expected (N, C, *spatial)")
     stride = kernel_size if stride is None else stride
@@ -127,7 +127,7 @@ def window_sum(x: Any, *, geo: Geometry) -> Any:
 
 @linear("y")
 def window_spread(y: Any, *, geo: Geometry) -> Any:
-    """Each entry of y (N, C, *out) added to all entries of its window: (N, C, *spatial), as `window_sum` had it."""
+    """The transpose of `window_sum`: each entry of y (N, C, *out) added to all of its window, (N, C, *spatial)."""
     agree("window_spread", geo, None, y.shape)
     return _adding(y).window_spread(y, geo)
 

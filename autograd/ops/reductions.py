@@ -206,6 +206,7 @@ def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 def logsumexp(x: Any, *, axis: Any, keepdims: Any) -> Any:
     """log(sum(exp(x))) over `axis` (None: over all axes), without overflow; -inf where all entries are.
 
+    >>> from pullback import Tensor
     >>> logsumexp(Tensor([1000.0, 1000.0]))
     Tensor(1000.69314718)
     """
@@ -251,6 +252,7 @@ def _(
 
     The factors `b` (None: 1) may be negative, but if the sum is, too, its logarithm is NaN.
 
+    >>> from pullback import Tensor
     >>> logsumexp(Tensor([1000.0, 1000.0]))
     Tensor(1000.69314718)
     """

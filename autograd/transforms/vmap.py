@@ -36,6 +36,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness:
 
     >>> vmap(lambda x, y: x @ y)([[1.0, 2.0], [3.0, 4.0]], [[1.0, 0.0], [0.0, 1.0]])
     Tensor([1., 4.])
+    >>> from pullback import grad
     >>> vmap(grad(lambda w, x: (w * x) ** 2), in_axes=(None, 0))(3.0, [1.0, 2.0])
     Tensor([ 6., 24.])
     """

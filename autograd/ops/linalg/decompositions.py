@@ -86,8 +86,8 @@ def eigh(a: Any) -> Any:
 
     Only the triangle `UPLO` ("L" or "U") of `a` is read, and only there is the gradient not 0.
     Where eigenvalues repeat, the gradient is NaN unless the cotangents of their eigenvectors vanish within the space of
-    these and those of the eigenvalues are equal, as for their sum: what V f(w) V^T is to have there, `matrix_function`
-    has.
+    these and those of the eigenvalues are equal, as for their sum. The derivatives of V f(w) V^T exist there:
+    `matrix_function` has them.
 
     >>> eigh(Tensor([[2.0, 0.0], [0.0, 3.0]])).eigenvalues
     Tensor([2., 3.])
@@ -136,8 +136,8 @@ def eig(a: Any) -> Any:
 
     Eigenvectors have length 1 and a real largest entry. The gradient asks that there be n of them, independent. Where
     they are not, or eigenvalues repeat, it is NaN unless the cotangents of the eigenvectors (where they are not, of all
-    of them) vanish within the space of these and those of the eigenvalues are equal, as for their sum: what
-    V f(w) V^-1 is to have where eigenvalues repeat, `matrix_function` has.
+    of them) vanish within the space of these and those of the eigenvalues are equal, as for their sum. The
+    derivatives of V f(w) V^-1 exist where eigenvalues repeat: `matrix_function` has them.
     """
     w, v = np.linalg.eig(a)
     places = np.argmax(np.abs(v), axis=-2, keepdims=True) if v.size else np.zeros_like(v)

@@ -1,7 +1,7 @@
 """Eigen- and singular values that repeat, and what derivatives of their vectors are then.
 
 Where values repeat (but for rounding), their vectors are an arbitrary basis, and no derivative of them exists. That of
-what is made of them may: of V f(w) V^T it does. But from the cotangents of w and V alone nothing can tell f(w) = 1 from
+a function of them may: of V f(w) V^T it does. But from the cotangents of w and V alone nothing can tell f(w) = 1 from
 f(w) = w^2 there. So gradients are right where the cotangents of the vectors vanish within their common space and those
 of its values are equal, as for sum(w); for a function that does not see the values at all it is enough that turning the
 basis changes nothing, as for the projection on the space. Else they are NaN. So are tangents of w and V in a direction

@@ -30,8 +30,8 @@ def svd(a: Any, *, full_matrices: bool) -> Any:
     With `full_matrices` U and Vh are square, and what is beyond the min(m, n) singular values is an arbitrary
     basis. Without `compute_uv` only S is given. `hermitian` matrices go through `eigh`.
     Where singular values repeat, the gradient is NaN unless the cotangents of their vectors vanish within the spaces of
-    these and those of the values are equal, as for their sum. What belongs to the singular value 0, if there is more
-    than one or `a` is not square, is to have no cotangents at all.
+    these and those of the values are equal, as for their sum. The vectors of the singular value 0, if there is more
+    than one or `a` is not square, must have no cotangents at all.
 
     >>> svd(Tensor([[0.0, 2.0], [3.0, 0.0]])).S
     Tensor([3., 2.])
