@@ -10,6 +10,7 @@ import numpy as np
 
 from ..autograd import Tensor, enable_grad, override, relu
 from ..autograd.core.graph import pull
+from ..nn.traversal import in_mode
 
 Array = np.ndarray[Any, Any]
 
@@ -78,11 +79,9 @@ def _run(model: Any, x: Any, layer: Any) -> Iterator[tuple[Tensor, Tensor]]:
     """The input, as a leaf, and what `layer` makes of it, while the model is in eval mode."""
     module = _find(model, layer)
     outputs: list[Any] = []
-    training = {part: part.training for part in model.modules()}
     hook = module.register_forward_hook(lambda module, inputs, output: outputs.append(_first(output)))
     try:
-        model.eval()
-        with enable_grad():
+        with in_mode(model, training=False), enable_grad():
             pixels = Tensor(x, requires_grad=True)
             model(pixels)
             if not outputs:
@@ -90,8 +89,6 @@ def _run(model: Any, x: Any, layer: Any) -> Iterator[tuple[Tensor, Tensor]]:
             yield pixels, outputs[-1]
     finally:
         hook.remove()
-        for part, mode in training.items():
-            part.training = mode
 
 
 def _first(output: Any) -> Any:
