@@ -1,14 +1,83 @@
-"""Activations as modules."""
+"""Activations, as functions and as modules."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from ..autograd import relu, sigmoid, tanh
-from . import functional as F
+from .. import autograd, special
+from ..autograd import expm1, relu, sigmoid, tanh, where
 from .module import Module
 
+__all__ = [
+    "ELU",
+    "GELU",
+    "LeakyReLU",
+    "LogSoftmax",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "elu",
+    "gelu",
+    "leaky_relu",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
 _relu, _sigmoid, _tanh = relu.form, sigmoid.form, tanh.form
+
+
+def softmax(input: Any, dim: int = -1, *, axis: int | None = None) -> Any:
+    """exp(input) / sum(exp(input)) along `dim`."""
+    return autograd.softmax(input, dim if axis is None else axis)
+
+
+def log_softmax(input: Any, dim: int = -1, *, axis: int | None = None) -> Any:
+    """log(softmax(input)) along `dim`."""
+    return autograd.log_softmax(input, dim if axis is None else axis)
+
+
+def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
+    """input where it is positive, negative_slope * input elsewhere."""
+    return where(input > 0, input, input * negative_slope)
+
+
+def elu(input: Any, alpha: float = 1.0) -> Any:
+    """input where it is positive, alpha * (exp(input) - 1) elsewhere (Clevert et al., 2016)."""
+    return where(input > 0, input, alpha * expm1(where(input > 0, 0, input)))
+
+
+def gelu(input: Any, approximate: str = "none") -> Any:
+    """input * Phi(input) with the normal distribution function Phi (Hendrycks and Gimpel, 2016).
+
+    Phi is SciPy's (ImportError without it) or, with `approximate="tanh"`, an approximation by tanh.
+    """
+    if approximate == "none":
+        return input * special.ndtr(input)
+    if approximate != "tanh":
+        raise ValueError(f"gelu: approximate={approximate!r} is neither 'none' nor 'tanh'")
+    inner = math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))
+    return 0.5 * input * (1 + tanh(inner))
+
+
+def silu(input: Any) -> Any:
+    """input * sigmoid(input), also known as swish."""
+    return input * sigmoid(input)
+
+
+def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    """log(1 + exp(beta * input)) / beta, a smooth relu; just input where beta * input exceeds `threshold`."""
+    scaled = input * beta
+    linear_part = scaled > threshold
+    return where(linear_part, input, autograd.softplus(where(linear_part, 0, scaled)) / beta)
 
 
 class _Inplace(Module):
@@ -56,14 +125,14 @@ class Softmax(_Along):
     """exp(x) / sum(exp(x)) along `dim`."""
 
     def forward(self, input: Any) -> Any:
-        return F.softmax(input, self.dim)
+        return softmax(input, self.dim)
 
 
 class LogSoftmax(_Along):
     """log(softmax(x)) along `dim`."""
 
     def forward(self, input: Any) -> Any:
-        return F.log_softmax(input, self.dim)
+        return log_softmax(input, self.dim)
 
 
 class LeakyReLU(_Inplace):
@@ -74,7 +143,7 @@ class LeakyReLU(_Inplace):
         self.negative_slope = negative_slope
 
     def forward(self, input: Any) -> Any:
-        return F.leaky_relu(input, self.negative_slope)
+        return leaky_relu(input, self.negative_slope)
 
     def extra_repr(self) -> str:
         return ", ".join(filter(None, [f"negative_slope={self.negative_slope}", super().extra_repr()]))
@@ -88,7 +157,7 @@ class ELU(_Inplace):
         self.alpha = alpha
 
     def forward(self, input: Any) -> Any:
-        return F.elu(input, self.alpha)
+        return elu(input, self.alpha)
 
     def extra_repr(self) -> str:
         return ", ".join(filter(None, [f"alpha={self.alpha}", super().extra_repr()]))
@@ -102,7 +171,7 @@ class GELU(Module):
         self.approximate = approximate
 
     def forward(self, input: Any) -> Any:
-        return F.gelu(input, self.approximate)
+        return gelu(input, self.approximate)
 
     def extra_repr(self) -> str:
         return f"approximate={self.approximate!r}"
@@ -112,7 +181,7 @@ class SiLU(_Inplace):
     """x * sigmoid(x); `inplace` is accepted, but the result is a new tensor all the same."""
 
     def forward(self, input: Any) -> Any:
-        return F.silu(input)
+        return silu(input)
 
 
 class Softplus(Module):
@@ -123,7 +192,7 @@ class Softplus(Module):
         self.beta, self.threshold = beta, threshold
 
     def forward(self, input: Any) -> Any:
-        return F.softplus(input, self.beta, self.threshold)
+        return softplus(input, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}, threshold={self.threshold}"

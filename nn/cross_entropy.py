@@ -1,4 +1,5 @@
-"""Classification losses: cross-entropy with class indices is one primitive, everything else is composed."""
+"""Losses of classification, as functions and as modules: cross-entropy with class numbers is one primitive, all else
+is composed."""
 
 from __future__ import annotations
 
@@ -24,6 +25,14 @@ from ..autograd.core.half_precision import by_single
 from ..autograd.core.tensor import floating, lift, plain, wrap
 from ..autograd.core.tracing import bottom
 from ..autograd.kernels.sums import added
+from .loss import Loss, check_reduction
+
+__all__ = [
+    "CrossEntropyLoss",
+    "NLLLoss",
+    "cross_entropy",
+    "nll_loss",
+]
 
 _FEW = 32  # classes for which it is faster to have the logits of one class beside one another
 
@@ -66,12 +75,6 @@ def _(draw: Any) -> Any:
 
 
 _apply = class_cross_entropy.apply
-
-
-def check_reduction(reduction: str, name: str) -> None:
-    """ValueError unless `reduction` is one of the three."""
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{name}: reduction {reduction!r}; expected 'none', 'mean' or 'sum'")
 
 
 @by_single
@@ -206,3 +209,34 @@ def _with_probabilities(input: Any, target: Any, weight: Any, reduction: str, la
         target = (1 - label_smoothing) * target + label_smoothing / classes
     losses = -sum(log_softmax(input, axis) * target * by_class, axis=axis)
     return _reduce(losses, losses.shape, reduction, losses.size)
+
+
+class CrossEntropyLoss(Loss):
+    """-log softmax(logits) at the target class; see `functional.cross_entropy` for shapes and errors.
+
+    >>> loss = CrossEntropyLoss()
+    >>> loss(Tensor([[1.0, 1.0]]), np.array([0]))
+    Tensor(0.69314718)
+    """
+
+    def __init__(
+        self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__(reduction)
+        self._hold("weight", weight)
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+
+
+class NLLLoss(Loss):
+    """-log_probability at the target class; see `functional.nll_loss`."""
+
+    def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self._hold("weight", weight)
+        self.ignore_index = ignore_index
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return nll_loss(input, target, self.weight, self.ignore_index, self.reduction)

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...autograd import Tensor, asarray
-from ...autograd.core.tensor import unmasked
 from ..init import generator as default_generator
 
 __all__ = ["Dataset", "Subset", "TensorDataset", "random_split"]
@@ -67,8 +66,8 @@ class Subset:
             raise TypeError(f"Subset: indices must be integers, not {numbers.dtype}{hint}")
         if numbers.ndim != 1:
             raise ValueError(f"Subset: indices must be a list of numbers, not of shape {numbers.shape}")
-        unmasked(indices)
-        self.dataset, self.indices = dataset, numbers.astype(np.intp)
+        self.dataset = dataset
+        self.indices = asarray(indices).numpy().astype(np.intp)  # masked arrays are refused here
 
     def __repr__(self) -> str:
         return f"Subset({len(self)} of {self.dataset!r})"
