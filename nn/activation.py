@@ -36,29 +36,30 @@ _relu, _sigmoid, _tanh = relu.form, sigmoid.form, tanh.form
 
 
 def softmax(input: Any, dim: int = -1, *, axis: int | None = None) -> Any:
-    """exp(input) / sum(exp(input)) along `dim`."""
+    """Return the softmax, exp(input) / sum(exp(input)) along `dim`, in the input's shape."""
     return autograd.softmax(input, dim if axis is None else axis)
 
 
 def log_softmax(input: Any, dim: int = -1, *, axis: int | None = None) -> Any:
-    """log(softmax(input)) along `dim`."""
+    """Return log(softmax(input)) along `dim`, without overflow, in the input's shape."""
     return autograd.log_softmax(input, dim if axis is None else axis)
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
-    """input where it is positive, negative_slope * input elsewhere."""
+    """Return input where it is positive and negative_slope * input elsewhere (Maas et al., 2013)."""
     return where(input > 0, input, input * negative_slope)
 
 
 def elu(input: Any, alpha: float = 1.0) -> Any:
-    """input where it is positive, alpha * (exp(input) - 1) elsewhere (Clevert et al., 2016)."""
+    """Return input where it is positive and alpha * (exp(input) - 1) elsewhere (Clevert et al., 2016)."""
     return where(input > 0, input, alpha * expm1(where(input > 0, 0, input)))
 
 
 def gelu(input: Any, approximate: str = "none") -> Any:
-    """input * Phi(input) with the normal distribution function Phi (Hendrycks and Gimpel, 2016).
+    """Return input * Phi(input), where Phi is the normal distribution function (Hendrycks and Gimpel, 2016).
 
-    Phi is SciPy's (ImportError without it) or, with `approximate="tanh"`, an approximation by tanh.
+    Phi is SciPy's (ImportError without it) or, with `approximate="tanh"`, an approximation by tanh. ValueError for
+    another `approximate`.
     """
     if approximate == "none":
         return input * special.ndtr(input)
@@ -69,12 +70,12 @@ def gelu(input: Any, approximate: str = "none") -> Any:
 
 
 def silu(input: Any) -> Any:
-    """input * sigmoid(input), also known as swish."""
+    """Return input * sigmoid(input), also known as swish (Ramachandran et al., 2017)."""
     return input * sigmoid(input)
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
-    """log(1 + exp(beta * input)) / beta, a smooth relu; just input where beta * input exceeds `threshold`."""
+    """Return log(1 + exp(beta * input)) / beta, a smooth ReLU; where beta * input exceeds `threshold`, input itself."""
     scaled = input * beta
     linear_part = scaled > threshold
     return where(linear_part, input, autograd.softplus(where(linear_part, 0, scaled)) / beta)
@@ -92,7 +93,7 @@ class _Inplace(Module):
 
 
 class ReLU(_Inplace):
-    """max(x, 0); `inplace` is accepted, but the result is a new tensor all the same."""
+    """The rectifier, max(x, 0); `inplace` is accepted, but the result is a new tensor all the same."""
 
     def forward(self, input: Any) -> Any:
         return _relu(input)
@@ -106,7 +107,7 @@ class Tanh(Module):
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
+    """The logistic function, 1 / (1 + exp(-x))."""
 
     def forward(self, input: Any) -> Any:
         return _sigmoid(input)
@@ -122,21 +123,21 @@ class _Along(Module):
 
 
 class Softmax(_Along):
-    """exp(x) / sum(exp(x)) along `dim`."""
+    """The softmax, exp(x) / sum(exp(x)) along `dim`."""
 
     def forward(self, input: Any) -> Any:
         return softmax(input, self.dim)
 
 
 class LogSoftmax(_Along):
-    """log(softmax(x)) along `dim`."""
+    """The logarithm of the softmax along `dim`."""
 
     def forward(self, input: Any) -> Any:
         return log_softmax(input, self.dim)
 
 
 class LeakyReLU(_Inplace):
-    """x where it is positive, negative_slope * x elsewhere."""
+    """The leaky rectifier: x where it is positive, negative_slope * x elsewhere (Maas et al., 2013)."""
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -150,7 +151,7 @@ class LeakyReLU(_Inplace):
 
 
 class ELU(_Inplace):
-    """x where it is positive, alpha * (exp(x) - 1) elsewhere."""
+    """The exponential linear unit: x where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al., 2016)."""
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -164,7 +165,7 @@ class ELU(_Inplace):
 
 
 class GELU(Module):
-    """x * Phi(x) with the normal distribution function Phi; see `functional.gelu` for `approximate`."""
+    """The Gaussian error linear unit, x * Phi(x); see `functional.gelu` for Phi and `approximate`."""
 
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
@@ -178,14 +179,14 @@ class GELU(Module):
 
 
 class SiLU(_Inplace):
-    """x * sigmoid(x); `inplace` is accepted, but the result is a new tensor all the same."""
+    """The sigmoid linear unit, x * sigmoid(x); `inplace` is accepted, but the result is a new tensor all the same."""
 
     def forward(self, input: Any) -> Any:
         return silu(input)
 
 
 class Softplus(Module):
-    """log(1 + exp(beta * x)) / beta, a smooth relu."""
+    """The smooth ReLU log(1 + exp(beta * x)) / beta; where beta * x exceeds `threshold`, x itself."""
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()

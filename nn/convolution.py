@@ -40,9 +40,10 @@ def conv_nd(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Any:
-    """Cross-correlation of input (N, C, *spatial) with weight (K, C/groups, *kernel), plus bias (K,).
+    """Return the cross-correlation of input (N, C, *spatial) with weight (K, C/groups, *kernel), plus bias (K,).
 
-    `padding` may be "same" or "valid"; stride, padding and dilation are numbers or one for each dimension.
+    `padding` may be "same" or "valid"; stride, padding and dilation are numbers or one for each dimension. A single
+    sample (C, *spatial) is taken, too; ValueError for other shapes.
     """
     return autograd.conv(input, weight, stride, padding, dilation, groups, bias=bias)
 
@@ -59,7 +60,10 @@ def conv_transpose_nd(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    """The transposed convolution of input (N, C, *spatial) with weight (C, K/groups, *kernel), plus bias (K,)."""
+    """Return the transposed convolution of input (N, C, *spatial) with weight (C, K/groups, *kernel), plus bias (K,).
+
+    A single sample (C, *spatial) is taken, too; ValueError for other shapes.
+    """
     out = autograd.conv_transpose(input, weight, stride, padding, output_padding, dilation, groups)
     return out if bias is None else out + reshape(bias, (-1, *(1,) * dims))
 
@@ -69,7 +73,7 @@ conv_transpose1d, conv_transpose2d, conv_transpose3d = thin(conv_transpose_nd)
 
 
 class _Conv(Windowed):
-    """What convolutions and transposed ones have in common."""
+    """The common base of convolutions and transposed ones."""
 
     weight: Parameter
     bias: Parameter | None

@@ -39,8 +39,9 @@ _FEW = 32  # classes for which it is faster to have the logits of one class besi
 
 @primitive(name="cross_entropy", residuals=["z", "total"])
 def class_cross_entropy(x: Any, hit: Any, *, mean: bool) -> Any:
-    """log(sum_c exp(x_nc)) - x_nt for every row n of x (N, C), or the mean of them, where t is the class in which
-    row n of the mask `hit` (N, C) is True.
+    """Return log(sum_c exp(x_nc)) - x_nt for every row n of x (N, C), or the mean of them.
+
+    Here t is the class in which row n of the mask `hit` (N, C) is True.
 
     >>> class_cross_entropy(np.array([[0.0, 0.0]]), np.array([[False, True]]), mean=False)
     array([0.69314718])
@@ -86,7 +87,7 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
-    """-log softmax(input) at the target class, for logits (C,), (N, C) or (N, C, d1, ...).
+    """Return -log softmax(input) at the target class, for logits (C,), (N, C) or (N, C, d1, ...).
 
     `target` holds class numbers, in the input's shape without C (entries equal to `ignore_index` do not count),
     or class probabilities in the input's shape. `weight` has an entry for each class; with class numbers the
@@ -127,7 +128,10 @@ def cross_entropy(
 
 @by_single
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
-    """-input at the target class, for log-probabilities (C,), (N, C) or (N, C, d1, ...); see `cross_entropy`."""
+    """Return -input at the target class, for log-probabilities (C,), (N, C) or (N, C, d1, ...).
+
+    Targets are class numbers; they, `weight`, `ignore_index` and errors are as for `cross_entropy`.
+    """
     input, target = floating(input), lift(target)
     check_reduction(reduction, "nll_loss")
     classes = _check_target(input, target, "nll_loss")
@@ -212,7 +216,7 @@ def _with_probabilities(input: Any, target: Any, weight: Any, reduction: str, la
 
 
 class CrossEntropyLoss(Loss):
-    """-log softmax(logits) at the target class; see `functional.cross_entropy` for shapes and errors.
+    """The cross-entropy loss, -log softmax(logits) at the target class; see `functional.cross_entropy`.
 
     >>> loss = CrossEntropyLoss()
     >>> loss(Tensor([[1.0, 1.0]]), np.array([0]))
@@ -231,7 +235,7 @@ class CrossEntropyLoss(Loss):
 
 
 class NLLLoss(Loss):
-    """-log_probability at the target class; see `functional.nll_loss`."""
+    """The negative log-likelihood loss, -log_probability at the target class; see `functional.nll_loss`."""
 
     def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(reduction)

@@ -18,9 +18,10 @@ __all__ = [
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True) -> Any:
-    """In training zero each entry with probability `p` and scale the others by 1 / (1 - p); else input itself.
+    """Zero each entry with probability `p` and scale the others by 1 / (1 - p), but only in training.
 
-    Draws from this thread's generator, which `nn.manual_seed` starts anew.
+    Draws from this thread's generator, which `nn.manual_seed` starts anew. ValueError unless p is between 0 and 1.
+    Source: Srivastava et al., Dropout, 2014.
     """
     check_probability(p, "dropout")
     differs = isinstance(p, Tensor)  # from example to example, it may be
@@ -33,15 +34,15 @@ def dropout(input: Any, p: float = 0.5, training: bool = True) -> Any:
 
 
 def check_probability(p: float, name: str) -> None:
-    """ValueError unless p is between 0 and 1."""
+    """Raise ValueError unless p is between 0 and 1."""
     if not everywhere(np.logical_and(p >= 0, p <= 1)):
         raise ValueError(f"{name}: p={p}; expected a probability, 0 to 1")
 
 
 class Dropout(Module):
-    """In training zeros each entry with probability `p` and scales the others by 1 / (1 - p) (Srivastava et al., 2014).
+    """A layer that in training zeros entries with probability `p` and scales the others by 1 / (1 - p).
 
-    `inplace` is accepted for PyTorch's sake: the result is a new tensor all the same.
+    Source: Srivastava et al., Dropout, 2014. `inplace` is accepted, but the result is a new tensor all the same.
     """
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:

@@ -20,12 +20,14 @@ _affine = affine.form
 
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
-    """input (..., in) times the transpose of weight (out, in), plus bias (out,)."""
+    """Return input (..., in) times the transpose of weight (out, in), plus bias (out,): shape (..., out)."""
     return _affine(input, weight, bias)
 
 
 class Linear(Module):
-    """x (..., in_features) times the transpose of `weight` (out_features, in_features), plus `bias`.
+    """An affine map: x (..., in_features) times the transpose of `weight` (out_features, in_features), plus `bias`.
+
+    ValueError for an input with another number of features.
 
     >>> from pullback import nn
     >>> nn.Linear(2, 3)(nn.init.zeros_(nn.Parameter(np.zeros((5, 2), np.float32)))).shape
@@ -60,7 +62,7 @@ class Linear(Module):
 
 
 class Identity(Module):
-    """Its input; whatever arguments it is made with, so that it can stand in for any layer."""
+    """A layer that returns its input; it takes any arguments, so that it can stand in for any layer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ __all__ = [
 
 
 def check_reduction(reduction: str, name: str) -> None:
-    """ValueError unless `reduction` is one of the three."""
+    """Raise ValueError unless `reduction` is "none", "mean" or "sum"."""
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{name}: reduction {reduction!r}; expected 'none', 'mean' or 'sum'")
 
@@ -39,14 +39,14 @@ def _check_pair(input: Any, target: Any, reduction: str, name: str) -> None:
 
 @by_single
 def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
-    """The squared differences, averaged, summed or ("none") as they are; ValueError if the shapes differ."""
+    """Return the squared differences, averaged, summed or ("none") as they are; ValueError if the shapes differ."""
     _check_pair(input, target, reduction, "mse_loss")
     return _reduced(square(input - target), reduction)
 
 
 @by_single
 def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
-    """The absolute differences, averaged, summed or ("none") as they are; ValueError if the shapes differ."""
+    """Return the absolute differences, averaged, summed or ("none") as they are; ValueError if the shapes differ."""
     _check_pair(input, target, reduction, "l1_loss")
     return _reduced(abs(input - target), reduction)
 
@@ -55,9 +55,10 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
 ) -> Any:
-    """-(target * log sigmoid(input) + (1 - target) * log sigmoid(-input)), without overflow.
+    """Return -(target * log sigmoid(input) + (1 - target) * log sigmoid(-input)), without overflow.
 
-    `weight` multiplies the losses and `pos_weight` those of the positive class; both broadcast.
+    `weight` multiplies the losses and `pos_weight` those of the positive class; both broadcast. ValueError if the
+    shapes of input and target differ.
     """
     _check_pair(input, target, reduction, "binary_cross_entropy_with_logits")
     softened = autograd.softplus(-input)
@@ -68,6 +69,8 @@ def binary_cross_entropy_with_logits(
 
 
 class Loss(Module):
+    """Base of the losses: a reduction, and weights as buffers."""
+
     weight: Tensor | None
 
     def __init__(self, reduction: str = "mean") -> None:
@@ -82,21 +85,21 @@ class Loss(Module):
 
 
 class MSELoss(Loss):
-    """The mean squared difference."""
+    """The mean squared difference; see `functional.mse_loss` for shapes and `reduction`."""
 
     def forward(self, input: Any, target: Any) -> Any:
         return mse_loss(input, target, self.reduction)
 
 
 class L1Loss(Loss):
-    """The mean absolute difference."""
+    """The mean absolute difference; see `functional.l1_loss` for shapes and `reduction`."""
 
     def forward(self, input: Any, target: Any) -> Any:
         return l1_loss(input, target, self.reduction)
 
 
 class BCEWithLogitsLoss(Loss):
-    """Binary cross-entropy of logits; see `functional.binary_cross_entropy_with_logits`."""
+    """The binary cross-entropy of logits; see `functional.binary_cross_entropy_with_logits`."""
 
     pos_weight: Tensor | None
 

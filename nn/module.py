@@ -65,7 +65,7 @@ class Module:
     _forward_pre_hooks: Mapping[int, Callable[..., Any]] = _nothing
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What calling the module computes."""
+        """Compute what calling the module gives; every layer and model defines its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -134,14 +134,20 @@ class Module:
             raise ValueError(f"{type(self).__name__}: {name!r} cannot be registered: the class has such an attribute")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """The same as assigning the attribute `name`, for names that are made at run time."""
+        """Assign the attribute `name`, for names that are made at run time.
+
+        TypeError for anything but a Parameter or None, ValueError for a name that cannot be registered.
+        """
         self._check_name(name)
         if not (param is None or isinstance(param, Parameter)):
             raise TypeError(f"register_parameter: {name!r} must be a Parameter or None, not {type(param).__name__}")
         setattr(self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Hold a Tensor that is state but no parameter; in the state_dict only if `persistent`."""
+        """Hold a Tensor that is state but no parameter; in the state_dict only if `persistent`.
+
+        TypeError for anything but a Tensor or None, ValueError for a name that cannot be registered.
+        """
         self._check_name(name)
         if not (tensor is None or isinstance(tensor, Tensor)):
             raise TypeError(f"register_buffer: {name!r} must be a Tensor or None, not {type(tensor).__name__}")
@@ -149,7 +155,10 @@ class Module:
         setattr(self, name, tensor)
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """The same as assigning the attribute `name`, for names that are made at run time."""
+        """Assign the attribute `name`, for names that are made at run time.
+
+        TypeError for anything but a Module or None, ValueError for a name that cannot be registered.
+        """
         self._check_name(name)
         if not (module is None or isinstance(module, Module)):
             raise TypeError(f"add_module: {name!r} must be a Module or None, not {type(module).__name__}")
@@ -168,16 +177,16 @@ class Module:
         return [(name, value) for name, value in self.__dict__.items() if isinstance(value, Module)]
 
     def named_modules(self, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
-        """This module and all below it with their dotted names, a shared one once (under its first name)."""
+        """Yield this module and all below it with their dotted names, a shared one once (under its first name)."""
         walked = walk(self, prefix, set() if remove_duplicate else None)
         return ((name, module) for name, module, left in walked if not left)
 
     def modules(self) -> Iterator[Module]:
-        """This module and all below it."""
+        """Yield this module and all below it."""
         return (module for _, module in self.named_modules())
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules directly below this one, with their names."""
+        """Yield the modules directly below this one, with their names."""
         seen: set[int] = set()
         for name, module in self._own_modules():
             if id(module) not in seen:
@@ -185,31 +194,31 @@ class Module:
                 yield name, module
 
     def children(self) -> Iterator[Module]:
-        """The modules directly below this one."""
+        """Yield the modules directly below this one."""
         return (module for _, module in self.named_children())
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
-        """The parameters of this module and (with `recurse`) all below it, with their dotted names."""
+        """Yield the parameters of this module and (with `recurse`) all below it, with their dotted names."""
         return named(self, Module._own_parameters, prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters of this module and (with `recurse`) all below it."""
+        """Yield the parameters of this module and (with `recurse`) all below it."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
-        """The buffers of this module and (with `recurse`) all below it, with their dotted names."""
+        """Yield the buffers of this module and (with `recurse`) all below it, with their dotted names."""
         return named(self, Module._own_buffers, prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """The buffers of this module and (with `recurse`) all below it."""
+        """Yield the buffers of this module and (with `recurse`) all below it."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def get_submodule(self, target: str) -> Module:
-        """The module with the dotted name `target` ("" is this one); AttributeError if there is none."""
+        """Return the module with the dotted name `target` ("" is this one); AttributeError if there is none."""
         module = self
         for name in target.split(".") if target else ():
             child = module.__dict__.get(name)
@@ -219,7 +228,7 @@ class Module:
         return module
 
     def get_parameter(self, target: str) -> Parameter:
-        """The parameter with the dotted name `target`; AttributeError if there is none."""
+        """Return the parameter with the dotted name `target`; AttributeError if there is none."""
         path, _, name = target.rpartition(".")
         parameter = self.get_submodule(path).__dict__.get(name)
         if not isinstance(parameter, Parameter):
@@ -236,17 +245,17 @@ class Module:
         return self
 
     def train(self, mode: bool = True) -> Self:
-        """Set `training`, here and below: how dropout behaves."""
+        """Set `training`, here and below, on which dropout depends; returns this module."""
         for module in self.modules():
             module.training = mode
         return self
 
     def eval(self) -> Self:
-        """The same as `train(False)`."""
+        """Do the same as `train(False)`."""
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Set `requires_grad` of all parameters: False freezes them."""
+        """Set `requires_grad` of all parameters (False freezes them); returns this module."""
         for parameter in self.parameters():
             parameter.requires_grad = requires_grad
         return self
@@ -258,7 +267,10 @@ class Module:
                 parameter.grad = None if set_to_none else Tensor(np.zeros_like(parameter.data))
 
     def to(self, dtype: Any) -> Self:
-        """Convert the real floating-point parameters and buffers (and gradients) to the float type `dtype`."""
+        """Convert the real floating-point parameters and buffers (and gradients) to the float type `dtype`.
+
+        TypeError for a dtype that is no float type.
+        """
         dtype = np.dtype(dtype)
         if dtype.kind != "f":
             raise TypeError(f"{type(self).__name__}.to: dtype {dtype} is not a float type")
@@ -270,21 +282,21 @@ class Module:
         return self
 
     def float(self) -> Self:
-        """The same as `to(numpy.float32)`."""
+        """Do the same as `to(numpy.float32)`."""
         return self.to(np.float32)
 
     def double(self) -> Self:
-        """The same as `to(numpy.float64)`."""
+        """Do the same as `to(numpy.float64)`."""
         return self.to(np.float64)
 
     # State
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Copies of the parameters and persistent buffers by their dotted names, as PyTorch names them."""
+        """Return copies of the parameters and persistent buffers by their dotted names, as PyTorch names them."""
         return {name: Tensor(tensor.data) for name, tensor in persistent(self).items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
-        """Take over values (Tensors, arrays or what `numpy.asarray` takes) by name, each cast to what it replaces.
+        """Take over values (Tensors, arrays or nested lists) by name, each cast to the dtype of what it replaces.
 
         Nothing is changed unless everything fits: RuntimeError names the keys that are missing or unexpected (only
         if `strict`), of another shape, or of another kind of dtype (an integer for a float).
@@ -294,21 +306,21 @@ class Module:
     # Pictures in text
 
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
-        """A printable table of the layers: names, output shapes, numbers of parameters.
+        """Return a printable table of the layers: names, output shapes, numbers of parameters.
 
         `input_shape` is that of one sample; a batch of one sample of zeros is run through the model in eval mode.
         """
         return summarize(self, input_shape)
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses in the repr."""
+        """Return what stands between the parentheses in the repr."""
         return ""
 
     def __repr__(self) -> str:
         return described(self, Module.__repr__)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Copy all below, too, however deep."""
+        """Copy this module and all below it, however deep."""
         return copied(self, memo, Module.__deepcopy__)
 
 

@@ -55,7 +55,10 @@ def max_pool_nd(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """The largest entry of every window; with `return_indices` also its place in the flattened spatial axes."""
+    """Return the largest entry of every window of (N, C, *spatial) or (C, *spatial).
+
+    With `return_indices` also its place in the flattened spatial axes. ValueError for an input of another shape.
+    """
     kernel = per_dimension(kernel_size, dims, "kernel_size")
     return autograd.max_pool(input, kernel, stride, padding, dilation, ceil_mode, return_indices)
 
@@ -71,21 +74,24 @@ def avg_pool_nd(
     count_include_pad: bool = True,
     divisor_override: float | None = None,
 ) -> Any:
-    """The mean of every window, the padding's zeros counted unless `count_include_pad` is False; or its sum over
-    `divisor_override`."""
+    """Return the mean of every window of (N, C, *spatial) or (C, *spatial).
+
+    The padding's zeros count unless `count_include_pad` is False; with `divisor_override` it is the sum over that.
+    ValueError for an input of another shape.
+    """
     kernel = per_dimension(kernel_size, dims, "kernel_size")
     return autograd.avg_pool(input, kernel, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 @by_sample
 def adaptive_avg_pool_nd(dims: int, input: Any, output_size: Any) -> Any:
-    """The means of as many windows along each axis as `output_size` says, None for an axis that stays as it is."""
+    """Return the means of `output_size` windows along each axis, a number or one for each axis, None for its length."""
     return autograd.adaptive_avg_pool(input, output_size)
 
 
 @by_sample
 def adaptive_max_pool_nd(dims: int, input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest entries of as many windows along each axis as `output_size` says; see `max_pool2d`."""
+    """Return the largest entries of `output_size` windows along each axis; `return_indices` is as for `max_pool2d`."""
     return autograd.adaptive_max_pool(input, output_size, return_indices)
 
 
@@ -98,10 +104,10 @@ def max_unpool_nd(
     padding: Any = 0,
     output_size: Any = None,
 ) -> Any:
-    """Zeros with the entries of `input` put back at `indices`, as `max_pool` returned them.
+    """Return zeros with the entries of `input` put back at `indices`, as `max_pool` returned them.
 
     The spatial shape is the smallest that pools to the input's, or `output_size` (with or without the leading
-    axes), which may differ from it by less than a stride.
+    axes), which may differ from it by less than a stride; ValueError for one that differs by more.
     """
     name = f"max_unpool{dims}d"
     if np.shape(indices) != input.shape:

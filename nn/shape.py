@@ -22,7 +22,7 @@ __all__ = [
 
 
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
-    """The axes from `start_dim` to `end_dim` as one.
+    """Make one axis of those from `start_dim` to `end_dim`; ValueError if there are none.
 
     >>> flatten(np.zeros((2, 3, 4)), 1).shape
     (2, 12)
@@ -37,7 +37,13 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 
 def unflatten(input: Any, dim: int, unflattened_size: tuple[int, ...]) -> Any:
-    """The axis `dim` as several, of the lengths `unflattened_size`, one of which may be -1."""
+    """Make several axes of the axis `dim`, of the lengths `unflattened_size`, one of which may be -1.
+
+    ValueError if the lengths do not fit.
+
+    >>> unflatten(np.zeros((2, 12)), 1, (3, -1)).shape
+    (2, 3, 4)
+    """
     axis = normalize_axis_index(dim, input.ndim, "unflatten")
     length, sizes = input.shape[axis], list(unflattened_size)
     known = math.prod(n for n in sizes if n != -1)
@@ -93,7 +99,7 @@ def _pad_axis(x: Any, axis: int, widths: tuple[int, int], mode: str, value: floa
 
 
 class Flatten(Module):
-    """The axes from `start_dim` to `end_dim` as one."""
+    """A layer that makes one axis of those from `start_dim` to `end_dim`; see `functional.flatten`."""
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
@@ -107,7 +113,7 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """The axis `dim` as several, of the lengths `unflattened_size`."""
+    """A layer that makes several axes of the axis `dim`; see `functional.unflatten`."""
 
     def __init__(self, dim: int, unflattened_size: tuple[int, ...]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What convolution and pooling share: one N-d form of each, and thin 1d, 2d and 3d names over it.
+"""The common ground of convolution and pooling: one N-d form of each, and thin 1d, 2d and 3d names over it.
 
 Inputs are (N, C, *spatial), or (C, *spatial) for a single sample, whose result has no batch axis either.
 """
@@ -26,7 +26,7 @@ class Windowed(Module):
 
 
 def per_dimension(value: Any, dims: int, name: str) -> tuple[Any, ...]:
-    """A number as that number for each dimension; ValueError if there is not one value for each."""
+    """Repeat a number for each dimension; ValueError if several are given, but not one for each."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
     if len(values) != dims:
         raise ValueError(f"{name}={value}: {len(values)} values for {dims} spatial dimensions")
@@ -34,7 +34,7 @@ def per_dimension(value: Any, dims: int, name: str) -> tuple[Any, ...]:
 
 
 def batched(function: Callable[[Any], Any], x: Any, dims: int, name: str) -> Any:
-    """`function` of a batch, for a batch or a single sample."""
+    """Apply a function of a batch to a batch or a single sample; ValueError for other shapes."""
     if x.ndim == dims + 2:
         return function(x)
     if x.ndim != dims + 1:
@@ -57,7 +57,7 @@ def by_sample(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def thin(function: Callable[..., Any]) -> list[Callable[..., Any]]:
-    """The 1d, 2d and 3d forms of a function whose first argument is the number of dimensions."""
+    """Make the 1d, 2d and 3d forms of a function whose first argument is the number of dimensions."""
 
     def fixed(dims: int) -> Callable[..., Any]:
         def named(*args: Any, **kwargs: Any) -> Any:

@@ -15,9 +15,11 @@ from ..nn.data import DataLoader, Subset, TensorDataset
 from ..nn.traversal import in_mode
 from .optimizer import Optimizer
 
+__all__ = ["Trainer"]
+
 
 class Trainer:
-    """Trains `model` to make `loss(model(x), y)` small, by `optimizer`.
+    """A training loop, in which `optimizer` makes `loss(model(x), y)` small.
 
     Data are a loader, or any iterable of batches `(x, ..., y)` that can be iterated many times; or a TensorDataset, a
     Subset of one, or a tuple of whole arrays `(x, ..., y)`, of which batches of `batch_size` are made, floats in the
@@ -91,7 +93,10 @@ class Trainer:
         return self.history
 
     def evaluate(self, loader: Any, *, batch_size: int = 256) -> dict[str, float]:
-        """The mean loss and, for class indices, the accuracy over all samples, in eval mode."""
+        """Return the mean loss and, for class indices, the accuracy over all samples, in eval mode.
+
+        ValueError if the loader gives no samples.
+        """
         seen = _Score()
         with in_mode(self.model, training=False), no_grad():
             for *inputs, target in self._batches(loader, batch_size):
@@ -100,7 +105,7 @@ class Trainer:
         return seen.results("evaluate")
 
     def predict(self, x: Any, *, batch_size: int = 256) -> np.ndarray[Any, Any]:
-        """The model's outputs, in eval mode, for an array or Tensor x, or for data with labels, which are left out.
+        """Return the model's outputs, in eval mode, for an array or Tensor x, or for data without their labels.
 
         Of a batch `(x, ..., y)` the last part is taken to be the labels, unless it is the only one.
         """

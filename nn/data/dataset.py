@@ -15,7 +15,7 @@ __all__ = ["Dataset", "Subset", "TensorDataset", "random_split"]
 
 
 class Dataset(Protocol):
-    """Whatever has a length and gives its sample at an index: an array, a number, or a tuple or dict of them."""
+    """Any object with a length and, at each index, a sample: an array, a number, or a tuple or dict of them."""
 
     def __len__(self) -> int: ...
 
@@ -23,7 +23,7 @@ class Dataset(Protocol):
 
 
 class TensorDataset:
-    """Samples that are the entries, along their first axis, of arrays or Tensors of one length.
+    """A dataset whose samples are the entries, along the first axis, of arrays or Tensors of one length.
 
     The arrays are not copied. An index, slice or array of indices gives a tuple of Tensors. ValueError if the
     lengths differ.
@@ -53,7 +53,8 @@ class TensorDataset:
 
 
 class Subset:
-    """The samples of `dataset` at `indices`, in that order. TypeError unless these are integers.
+    """The samples of `dataset` at `indices`, in that order. TypeError unless these are integers, ValueError
+    unless they have one axis.
 
     >>> Subset(TensorDataset([1.0, 2.0, 3.0]), [2, 0])[0]
     (Tensor(3.),)
@@ -84,10 +85,10 @@ class Subset:
 def random_split(
     dataset: Dataset, lengths: Sequence[float], generator: int | np.random.Generator | None = None
 ) -> list[Subset]:
-    """Disjoint random subsets of the given lengths, or fractions of the whole, which must make up the whole.
+    """Return disjoint random subsets of the given lengths, or fractions, which must make up the whole dataset.
 
     What fractions leave over by rounding down goes to the first subsets, one sample each. `generator` is
-    a seed or a NumPy generator (None: the one that `nn.manual_seed` seeds).
+    a seed or a NumPy generator (None: the one that `nn.manual_seed` seeds). ValueError for lengths that do not fit.
 
     >>> parts = random_split(TensorDataset(np.arange(10.0)), [0.75, 0.25], generator=0)
     >>> [len(part) for part in parts]

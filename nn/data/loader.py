@@ -14,12 +14,12 @@ __all__ = ["DataLoader"]
 
 
 class DataLoader:
-    """Batches of a dataset's samples, as Tensors: a tuple (or dict) of them where the samples are such.
+    """An iterable over batches of a dataset's samples: Tensors, or tuples or dicts of them as the samples are.
 
-    Can be iterated many times; with `shuffle` each time in a new order. `generator` is a seed or a NumPy
+    It can be iterated many times; with `shuffle` each time in a new order. `generator` is a seed or a NumPy
     generator (None: the one that `nn.manual_seed` seeds); the same seed gives the same orders. Float data
     comes as `dtype` (None: as it is), integers and bools as they are. With `drop_last` a last batch of
-    fewer than `batch_size` samples is left out.
+    fewer than `batch_size` samples is left out. ValueError for a `batch_size` that is no positive integer.
 
     >>> loader = DataLoader(TensorDataset(np.arange(5.0)), batch_size=2)
     >>> [x.tolist() for (x,) in loader]
@@ -47,7 +47,7 @@ class DataLoader:
         return f"DataLoader({self.dataset!r}, {options}, dtype={self.dtype})"
 
     def __len__(self) -> int:
-        """The number of batches."""
+        """Return the number of batches."""
         whole, rest = divmod(len(self.dataset), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 

@@ -12,7 +12,7 @@ __all__ = ["mnist5k"]
 
 
 def mnist5k() -> tuple[TensorDataset, TensorDataset]:
-    """5,000 digits of MNIST, 500 of each class in random order: 4,000 to train on and 1,000 to test with.
+    """Return 5,000 digits of MNIST, 500 of each class in random order: 4,000 to train on and 1,000 to test with.
 
     Images are float32 of shape (N, 1, 28, 28) in [0, 1], ink being 1, and labels int64 of shape (N,); the
     folder's README names their source.
