@@ -24,7 +24,7 @@ _CALL = Module.__call__
 
 
 def applied(modules: Sequence[Any], input: Any) -> Any:
-    """What the modules, one after the other, make of the input."""
+    """Apply the modules to the input, one after the other."""
     i, count = 0, len(modules)
     while i < count:
         module = modules[i]

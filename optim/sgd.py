@@ -10,6 +10,8 @@ import numpy as np
 from ..autograd.kernels.fused_elementwise import fused
 from .optimizer import Optimizer, reals
 
+__all__ = ["SGD"]
+
 
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum, Nesterov's momentum and weight decay, step for step as PyTorch's.

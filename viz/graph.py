@@ -18,6 +18,9 @@ from . import scene
 from .drawing import Box, Drawing, Link, graphviz
 from .report import page
 
+__all__ = ["Graph", "graph"]
+
+
 _LIMIT = 250  # results and leaves drawn at most: those nearest to the output
 _SMALL = 4  # tensors of up to so many entries are shown with their values
 _LONGEST = 60  # characters of a name
