@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..core.aliasing import own
-from ..core.graph import Node, Output, Several, enable_grad, mode, modes, no_grad, now, pull
+from ..core.backward import backward_pass
+from ..core.graph import BackwardRule, Node, Output, Several, enable_grad, mode, modes, no_grad, now
 from ..core.pytrees import flatten
 from ..core.replay import surroundings
 from ..core.tensor import Tensor, carried, leaf, lowered, plain, seed, wrap
@@ -45,9 +46,9 @@ class Segment:
         self.name, self.find = name, find
         self.several = tuple(map(str, range(outputs))) if outputs > 1 else ("out",)
 
-    def cotangent(self, position: int, g: Any, *kept: Any) -> Any:
+    def cotangent(self, position: int, g: Any, *saved: Any) -> Any:
         if g.found is None:
-            g.found = self.find(g, *kept)
+            g.found = self.find(g, *saved)
         return g.found.pop(position)
 
 
@@ -78,11 +79,14 @@ class Place:
     def __repr__(self) -> str:
         return f"the rule of {self.primitive.name}"
 
-    def function(self, g: Any, *kept: Any) -> Any:
-        return self.primitive.cotangent(self.position, g, *kept)
+    def function(self, g: Any, *saved: Any) -> Any:
+        return self.primitive.cotangent(self.position, g, *saved)
 
-    def rewrap(self, node: Node, kept: Any, parents: Any) -> Any:
-        inputs, outputs, _ = kept
+    def standing_in(self, recorded: BackwardRule, saved: Any) -> tuple[BackwardRule, Any]:
+        return self, saved
+
+    def rewrap(self, node: Node, saved: Any, parents: dict[int, Node]) -> Any:
+        inputs, outputs, _ = saved
         return tuple(wrap(x, parents[i]) for i, x in enumerate(inputs)), tuple(_tops(node, outputs)), True
 
 
@@ -197,7 +201,7 @@ def _same(name: str, again: Any, before: Any, scale: Any) -> None:
 
 def _pulled(seeds: Any, nodes: Sequence[Any], create_graph: bool) -> dict[int, Any]:
     """The cotangents of the nodes, by position, zeros where they are not reached."""
-    found = pull(seeds, set(nodes), retain_graph=create_graph, create_graph=create_graph, through=False)
+    found = backward_pass(seeds, set(nodes), retain_graph=create_graph, create_graph=create_graph, through=False)
     return {i: found[n] if n in found else np.zeros(n.shape, n.dtype)[()] for i, n in enumerate(nodes)}
 
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from ..core.backward import backward_pass
 from ..core.batching import Batched
 from ..core.forward import dual
-from ..core.graph import enable_grad, mode, modes, pull
+from ..core.graph import enable_grad, mode, modes
 from ..core.pytrees import flatten, matching, over
 from ..core.replay import surroundings
 from ..core.tensor import Tensor, apart, as_data, carried, leaf, lowered, plain, result, seed, wrap
-from ..core.tracing import deeper, level_of
+from ..core.tracing import level_of, new_level
 from ..ops.casting import astype
 from ..ops.creation import asarray
 from ..ops.elementwise import positive
@@ -110,7 +111,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     _function("jvp", f)
     given, rebuild = flatten(tuple(primals))
     directions = matching(tuple(primals), tuple(tangents), "jvp: tangents")
-    with deeper() as level:
+    with new_level() as level:
         inputs = []
         for i, (x, t) in enumerate(zip(map(asarray, given), map(asarray, directions), strict=True)):
             if x.dtype.kind not in "fc":
@@ -167,7 +168,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness:
             shapes = ", ".join(str(x.shape) for x in tensors)
             raise ValueError(f"vmap: in_axes {in_axes} of arguments of shapes {shapes} give no one number of examples")
         (n,) = counts
-        with deeper() as level, mode(batches=(*modes.batches, (level, n, randomness))):
+        with new_level() as level, mode(batches=(*modes.batches, (level, n, randomness))):
             inputs = [
                 x if axis is None else batched(level, moveaxis(x, axis, 0))
                 for x, axis in zip(tensors, axes, strict=True)
@@ -350,7 +351,7 @@ class _Traced:
         """Those of the inputs, pulled back from pairs of an output and its cotangent."""
         nodes: list[Any] = [x._node for x in self.inputs]
         starts = [seed(out, g, self.create_graph or carried(g)) for out, g in pairs if out._node is not None]
-        found = pull(starts, set(nodes), retain_graph=True, create_graph=self.create_graph) if starts else {}
+        found = backward_pass(starts, set(nodes), retain_graph=True, create_graph=self.create_graph) if starts else {}
         grads = (found.get(node, np.zeros(x.shape, x.dtype)[()]) for x, node in zip(self.inputs, nodes, strict=True))
         return list(map(result, grads))
 
