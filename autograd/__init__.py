@@ -20,6 +20,7 @@ from .core.primitive import registry as registry
 from .core.tensor import Tensor as Tensor
 from .debug.anomaly import *
 from .debug.profiling import *
+from . import ops as _ops
 from .numpy_api import dispatch, einops, methods
 from .numpy_api import operator_docs as _operator_docs
 from .numpy_api.array_api import *
@@ -64,14 +65,9 @@ if not typing.TYPE_CHECKING:  # checkers follow the imports; at run time the fam
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not inspect.ismodule(value)]
     __all__ += ["__array_api_version__", "__array_namespace_info__"]
 
-_NOT_BY_EXAMPLE = {  # families whose functions take functions, or are scopes and settings
-    f"{__name__}.{family}"
-    for family in ("anomaly", "gradients", "graph", "inspection", "primitive", "profiling", "segments", "threads",
-                   "transforms")
-}  # fmt: skip
 _faces = (sys.modules[__name__], _linalg, _fft, _special)
 for _face in _faces:
-    _face_by_example(_face, _face.__all__, _NOT_BY_EXAMPLE)
+    _face_by_example(_face, _face.__all__, _ops.__name__)  # others take functions, or are scopes and settings
 
 for _face in _faces:
     for _name, _made in list(vars(_face).items()):

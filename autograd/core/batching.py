@@ -122,8 +122,9 @@ def along(call: Any, n: int, values: Any, batched: set[int], /, *, axis: Any, **
     ndims = {np.ndim(v) - (i in batched) for i, v in enumerate(values) if v is not None}
     if axis is None or len(ndims) > 1:  # arguments that broadcast
         return looped(call, n, values, batched, axis=axis, **options)
-    axes = tuple(i + 1 if i >= 0 else i for i in ((axis,) if isinstance(axis, int) else axis))
-    return call(*full(n, values, batched), axis=axes[0] if isinstance(axis, int) else axes, **options)
+    one = isinstance(axis, (int, np.integer))
+    axes = tuple(i + 1 if i >= 0 else i for i in ((axis,) if one else axis))
+    return call(*full(n, values, batched), axis=axes[0] if one else axes, **options)
 
 
 def folded(call: Any, n: int, values: Any, batched: set[int], /, **options: Any) -> Any:

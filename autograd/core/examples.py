@@ -18,7 +18,7 @@ import numpy as np
 from .batching import NOT_AT_ONCE, Batched, Differs, NoBatch, together
 from .graph import Node, Output, mode, modes
 from .pytrees import flatten
-from .tensor import Tensor, carried, plain, wrap
+from .tensor import Tensor, plain, wrap
 from .tracing import level_of
 
 
@@ -48,20 +48,22 @@ def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
     return form
 
 
-def face_by_example(face: Any, names: Any, without: Any = ()) -> None:
-    """Make the functions of these names in a module such as `by_example` does, but for those of some modules."""
-    made: dict[Any, Any] = {}
+_made: dict[Any, Any] = {}  # function -> that in several faces by one or more names
+
+
+def face_by_example(face: Any, names: Any, room: str = "") -> None:
+    """Make the functions of these names in a module such as `by_example` does, if they were defined in that room."""
     for name in names:
         function: Any = getattr(face, name)
         plain_function = inspect.isfunction(function) and not hasattr(function, "by_itself")
-        if not plain_function or function.__module__ in without:
+        if not plain_function or not function.__module__.startswith(room):
             continue
-        if function not in made:
-            made[function] = by_example(function)
+        if function not in _made:
+            _made[function] = by_example(function)
             home, own_name = sys.modules[function.__module__], function.__name__
             if getattr(home, own_name, None) is function:  # where pickle looks for it
-                setattr(home, own_name, made[function])
-        setattr(face, name, made[function])
+                setattr(home, own_name, _made[function])
+        setattr(face, name, _made[function])
 
 
 def one_by_one(function: Callable[..., Any], args: Any, kwargs: Any, error: Any) -> Any:
@@ -83,9 +85,10 @@ def one_by_one(function: Callable[..., Any], args: Any, kwargs: Any, error: Any)
     out = Across(level, n, outwards=True)
     values = [out(x) if i in batched else x for i, x in enumerate(values)]
     rows = []
-    with mode(batches=tuple(batch for batch in modes.batches if batch[0] != level)):
+    around = tuple(batch for batch in modes.batches if batch[0] != level or batch[2] == "error")
+    with mode(batches=around):  # where random numbers are an error, they are here
         for k in range(n):
-            given, options = rebuild(_plain(x[k]) if i in batched else x for i, x in enumerate(values))
+            given, options = rebuild(_option(x[k]) if i in batched else x for i, x in enumerate(values))
             try:
                 rows.append(by_example(function)(*given, **options))
             except Exception as found:
@@ -98,10 +101,9 @@ def one_by_one(function: Callable[..., Any], args: Any, kwargs: Any, error: Any)
         raise differing from None
 
 
-def _plain(x: Any) -> Any:
-    """An array, as functions have it for options, of a value of which no derivative is asked."""
-    x = x._held if isinstance(x, Tensor) and not carried(x) else x
-    return bool(x) if isinstance(x, np.bool) else x  # NumPy takes no other for keepdims
+def _option(x: Any) -> Any:
+    """An example's value as functions have it for options: NumPy takes no bool of its own for keepdims."""
+    return bool(x) if isinstance(x, np.bool) else x
 
 
 def _arguments(function: Callable[..., Any], args: Any, kwargs: Any, batch: Batched) -> str:

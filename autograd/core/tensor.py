@@ -16,6 +16,13 @@ from .graph import LAST, Node, mode, modes
 from .tracing import Tracer, detached, raw
 from .views import leave, related, write
 
+if TYPE_CHECKING:
+    from .declarations import Operations
+
+    _Operations = Operations["Tensor"]
+else:
+    _Operations = object
+
 _DEEPEST = 64  # axes that an array can have
 _NUMBERS = frozenset((bool, int, float, complex, np.float64, np.float32, np.int64, np.bool_))
 UNMASKED = frozenset((*_NUMBERS, np.ndarray, str, type, slice, type(Ellipsis), type(None)))
@@ -114,7 +121,7 @@ def on_cpu(device: Any) -> None:
         raise ValueError(f"there is no device {device!r}, only 'cpu'")
 
 
-class Tensor:
+class Tensor(_Operations):
     """An array that records what is computed from it, so that gradients can be asked of it.
 
     `data` is copied: anything that `np.array` takes, numeric, or a Tensor (whose graph is left behind).
@@ -223,11 +230,6 @@ class Tensor:
             if value.shape != self.shape:
                 raise ValueError(f"grad: shape {value.shape} given for a tensor of shape {self.shape}")
         self._node.grad = value
-
-    shape = property(attrgetter("_held.shape"), doc="The lengths of the axes, a tuple.")
-    dtype = property(attrgetter("_held.dtype"), doc="The NumPy dtype of the entries.")
-    ndim = property(attrgetter("_held.ndim"), doc="The number of axes.")
-    size = property(attrgetter("_held.size"), doc="The number of entries.")
 
     @property
     def device(self) -> str:
@@ -364,16 +366,6 @@ class Tensor:
 
     __hash__ = object.__hash__
 
-    if TYPE_CHECKING:  # given in methods.py, from the functions of the families
-
-        def __getattr__(self, name: str) -> Any: ...
-        def __call(self, *arguments: Any) -> Any: ...
-
-        __getitem__ = __setitem__ = __neg__ = __pos__ = __abs__ = __invert__ = __call
-        __add__ = __radd__ = __iadd__ = __sub__ = __rsub__ = __isub__ = __call
-        __mul__ = __rmul__ = __imul__ = __truediv__ = __rtruediv__ = __itruediv__ = __call
-        __pow__ = __rpow__ = __ipow__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = __call
-
     def __copy__(self) -> Tensor:
         if not self.is_leaf:
             return wrap(self._held, self._node)
@@ -384,6 +376,14 @@ class Tensor:
             raise TypeError("only a leaf can be pickled or deep-copied: the graph stays here (detach() it first)")
         return _rebuild, (type(self), self.data, self.requires_grad, self.grad)  # a pickle may give the memory itself
 
+
+for _name, _doc in {
+    "shape": "The lengths of the axes, a tuple.",
+    "dtype": "The NumPy dtype of the entries.",
+    "ndim": "The number of axes.",
+    "size": "The number of entries.",
+}.items():
+    setattr(Tensor, _name, property(attrgetter(f"_held.{_name}"), doc=_doc))
 
 functions: dict[Any, Callable[..., Any]] = {}  # NumPy's functions and ufuncs -> what runs them on Tensors
 finders: list[Callable[[Any], Any]] = []  # give what runs a ufunc of a library that is not imported here, or None

@@ -9,6 +9,9 @@ import numpy as np
 from ..core.tensor import Tensor
 
 _OWN = {
+    "__array_ufunc__": "Run a ufunc of NumPy on Tensors; NumPy calls this.",
+    "__array_function__": "Run a function of NumPy on Tensors; NumPy calls this.",
+    "__complex__": "Return the one value as a complex number.",
     "__copy__": "Return the same tensor anew; of a leaf, with a gradient of its own.",
     "__dlpack_device__": "The device for DLPack: the CPU's memory.",
     "__round__": "Return the values rounded to `ndigits` decimal places, to whole numbers without.",

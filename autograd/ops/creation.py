@@ -49,14 +49,17 @@ def creator(function: Any) -> Callable[..., Tensor]:
     """A function of NumPy that makes an array, as one that makes a Tensor."""
 
     @wraps(function, assigned=("__name__",), updated=())
-    def create(*args: Any, requires_grad: bool = False, **kwargs: Any) -> Tensor:
+    def create(*args: Any, requires_grad: bool = False, **kwargs: Any) -> Any:
         for given in args:
             if given.__class__ not in UNMASKED:
                 unmasked(given)
         if kwargs:
             unmasked(list(kwargs.values()))
         try:
-            tensor = wrap(as_data(function(*args, **kwargs)))
+            made = function(*args, **kwargs)
+            if isinstance(made, tuple):  # as of linspace(retstep=True)
+                return tuple(wrap(as_data(part)) for part in made)
+            tensor = wrap(as_data(made))
         except (TypeError, ValueError):
             try:
                 over(known, (args, kwargs))

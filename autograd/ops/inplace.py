@@ -122,6 +122,9 @@ class Flat:
         _write("flat", self._tensor, places, resize(values, np.shape(places)))
 
 
-Tensor.flat = property(Flat, lambda self, values: self.flat.__setitem__(slice(None), values))  # type: ignore[attr-defined]
-Tensor.fill = by_example(copyto)  # type: ignore[attr-defined]
-Tensor.put = by_example(put)  # type: ignore[attr-defined]
+for _name, _attribute in {
+    "flat": property(Flat, lambda self, values: self.flat.__setitem__(slice(None), values)),
+    "fill": by_example(copyto),
+    "put": by_example(put),
+}.items():
+    setattr(Tensor, _name, _attribute)

@@ -10,7 +10,8 @@ lasts; who comes meanwhile, also from within a part, works alone. Nobody waits f
 Ctrl-C raises KeyboardInterrupt in the main thread wherever it happens to be: as a function written in Python begins,
 after any call, and at the end of a turn of a loop. So what is to hold afterwards hangs on what can not be cut in two:
 a `with` of a lock, assignments without a call among them, a `finally` that begins with such or with a call of C. What
-takes more can be done twice, and is, when the first time was cut short.
+takes more can be done twice, and is, when the first time was cut short. From Python 3.12 on, a turn that ends in an
+`if` has its end outside of the `try` or `with` around it: such loops are functions of their own.
 """
 
 from __future__ import annotations
@@ -68,19 +69,27 @@ class _OneBlasThread:
     def enter(self, call: object) -> None:
         with self.lock:
             self.calls.add(call)
-            for blas in _blas() or () if len(self.calls) == 1 else ():
-                if (n := blas.get_num_threads()) != 1:
-                    self.limited.append((blas, n))
-                    blas.set_num_threads(1)
+            if len(self.calls) == 1:
+                self._limit()
+
+    def _limit(self) -> None:
+        for blas in _blas() or ():
+            if (n := blas.get_num_threads()) != 1:
+                self.limited.append((blas, n))
+                blas.set_num_threads(1)
 
     def leave(self, call: object) -> None:
         """End a call, whether or not its `enter` and an earlier `leave` came to their ends."""
         with self.lock:
             self.calls.discard(call)
-            while self.limited and not self.calls:
-                blas, n = self.limited[-1]
-                blas.set_num_threads(n)
-                self.limited.pop()
+            if not self.calls:
+                self._set_back()
+
+    def _set_back(self) -> None:
+        while self.limited:
+            blas, n = self.limited[-1]
+            blas.set_num_threads(n)
+            self.limited.pop()
 
 
 class Helper:

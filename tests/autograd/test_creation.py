@@ -242,3 +242,10 @@ NUMBERS, TRUTHS = np.ma.array([0, 1], mask=[True, False]), np.ma.array([True, Tr
 def test_masks_of_indices_and_options_are_not_lost(use):
     with pytest.raises(TypeError, match="a masked array would lose its mask"):
         use(Tensor([1.0, 2.0]))
+
+
+def test_several_arrays():
+    points, step = pb.linspace(0.0, 1.0, 5, retstep=True)
+    assert points.tolist() == [0, 0.25, 0.5, 0.75, 1] and step.item() == 0.25
+    rows, columns = pb.indices((2, 3), sparse=True)
+    assert rows.tolist() == [[0], [1]] and columns.tolist() == [[0, 1, 2]]

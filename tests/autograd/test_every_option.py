@@ -6,6 +6,7 @@ them; where they do not, its error names "vmap", the function and the option.
 """
 
 import inspect
+import io
 import re
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy_calls import CALLS, flattened, qualified
 
 import pullback as pb
 from pullback import Tensor, grad, jvp, nn, vmap
+from pullback.autograd.primitive import _primitives as primitives
 
 F, L = nn.functional, pb.linalg
 X = np.random.default_rng(0).standard_normal((3, 4))
@@ -203,18 +205,18 @@ def loop(function, args, kwargs, option, values):
     return [[np.asarray(x) for x in row] for row in rows]
 
 
-def check(f, key, function, option, rows, values):
-    """vmap of a function of an option's value, beside what it gives for one value after another."""
+def check(f, key, function, option, rows, values, batches=()):
+    """vmap of a function of an option's value (and of `batches`), beside what it gives for one value after another."""
     if rows is None or [x.shape for x in rows[0]] != [x.shape for x in rows[1]]:
         with pytest.raises(
             (TypeError, ValueError, IndexError, np.exceptions.AxisError, pb.linalg.LinAlgError)
         ) as caught:
-            vmap(f)(np.array(values))
+            vmap(f)(np.array(values), *batches)
         if rows is not None:
             name = NAMES.get(function.__name__, function.__name__)
             assert re.search(rf"^vmap: {name}.*\b{option}\b", str(caught.value)) and "gradient" not in str(caught.value)
         return
-    out = vmap(f)(np.array(values))
+    out = vmap(f)(np.array(values), *batches)
     assert len(out) == len(rows[0])
     for o, column in zip(out, zip(*rows, strict=True), strict=True):
         np.testing.assert_allclose(o.numpy(), np.stack(column), rtol=1e-9, atol=1e-12)
@@ -234,6 +236,41 @@ def test_beside_a_loop(key):
         rows,
         values,
     )
+
+
+def with_arrays(x, arrays):
+    """Nested arguments with others in the place of the float arrays, and these."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(with_arrays(part, arrays) for part in x)
+    return next(arrays) if isinstance(x, Tensor) or isinstance(x, np.ndarray) and x.dtype.kind in "fc" else x
+
+
+def arrays_in(x):
+    return [y for y in flattened(x) if isinstance(y, Tensor) or isinstance(y, np.ndarray) and y.dtype.kind in "fc"]
+
+
+@pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("key", SAMPLES)
+def test_with_batched_arrays(key, depth):
+    """The arrays, too, have the batch axis; at depth 2 they have one of their own, and the option the other."""
+    function, args, kwargs, option, values = SAMPLES[key]
+    rows = loop(function, args, kwargs, option, values)
+    names = list(kwargs)
+    given = (*args, *kwargs.values())
+
+    def run(v, *arrays):
+        filled = with_arrays(given, iter(arrays))
+        options = dict(zip(names, filled[len(args) :], strict=True))
+        return tuple(map(pb.asarray, results(called(function, filled[: len(args)], options, option, v))))
+
+    stacks = [np.stack([np.asarray(x)] * 2) for x in arrays_in(given)]
+    if depth == 1:
+        check(run, key, function, option, rows, values, stacks)
+    elif rows is not None and stacks:
+        mapped = lambda v: tuple(x[0] for x in vmap(lambda *arrays: run(v, *arrays))(*stacks))  # noqa: E731
+        check(mapped, key, function, option, rows, values)
 
 
 CONTINUOUS = {  # a function of x and of an option's value -> batches of values; each has a value for every example
@@ -309,7 +346,7 @@ WRITERS = {  # what writes into an array -> its option, whose error says that it
     "put_along_axis": ("axis", lambda x, k: np.put_along_axis(x, np.array([[0]]), 1.0, k)),
     "fill_diagonal": ("wrap", lambda x, k: np.fill_diagonal(x, 1.0, k)),
     "sort": ("axis", lambda x, k: x.sort(k)),
-    "save": ("arr", lambda x, k: np.save("never written", x)),
+    "save": ("arr", lambda x, k: np.save(io.BytesIO(), x)),
 }
 
 
@@ -319,3 +356,15 @@ def test_nothing_is_written_example_by_example(name):
     x = np.ones((2, 2, 2))
     with pytest.raises(TypeError, match=f"^vmap: {name}: {option} must be the same"):
         vmap(lambda x, k: (write(x * 1, k), x)[1])(x, np.array([0, 1]))
+
+
+def test_an_option_of_a_primitive():
+    scaled = pb.primitive(lambda x, *, by: x * by, name="scaled by an option")
+    try:
+        scaled.vjp("x")(lambda g, by: g * by)
+        x, by = np.arange(6.0).reshape(2, 3), np.array([2.0, 3.0])
+        np.testing.assert_array_equal(vmap(lambda x, by: scaled(x, by=by))(x, by), x * by[:, None])
+        slopes = vmap(grad(lambda x, by: scaled(x, by=by).sum()))(x, by)
+        np.testing.assert_array_equal(slopes, np.repeat(by[:, None], 3, 1))
+    finally:
+        del primitives[scaled.name]
