@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..runtime.generated import run
 from .graph import BackwardRule, Node
 from .tensor import wrap
 
@@ -36,7 +37,10 @@ class Rule:
         self.needs = needs
         self.key = (primitive, position)
         self.saved = f"({''.join(primitive.source(name) + ',' for name in needs)})"
-        self.save = eval(f"lambda {primitive.header}: {self.saved}", {"_shape_of": shape_of})
+        scope: dict[str, Any] = {"_shape_of": shape_of}
+        text = f"def save({primitive.header}): return {self.saved}"
+        run(text, f"<pullback {primitive.name}.save{self.saved}>", scope)
+        self.save = scope.pop("save")
 
     def __repr__(self) -> str:
         return f"the rule of {self.primitive.name} for array {self.position}"

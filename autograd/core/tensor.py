@@ -465,7 +465,7 @@ def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | N
 
 
 def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tuple[Node, Any]:
-    """Where `pull` starts: the output's node and first cotangent (None: one), of the output's shape and dtype."""
+    """Where a backward pass starts: the output's node and first cotangent (None: one), of its shape and dtype."""
     if not isinstance(output, Tensor):
         raise TypeError(f"backward: expected a Tensor, not {type(output).__name__}")
     if output._node is None:

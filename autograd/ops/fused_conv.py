@@ -24,7 +24,7 @@ _ZERO = np.zeros(1)
 
 def convolved(x: Any, w: Any, *settings: Any, bias: Any, rectified: bool, pooling: tuple[Any, ...] = ()) -> Any:
     """`conv`; then `relu`, if rectified; then `max_pool` with those arguments, if there are any."""
-    if modes.dispatch is not TRANSFORM and [conv.rules, relu.rules, max_pool.rules] == _RULES:
+    if modes.dispatch is not TRANSFORM and all([p.rules[i].given == given for p, i, given in _RULES]):
         together = _together(*arguments(x, w, *settings, bias=bias), rectified, pooling)
         if together is not None:
             return together
@@ -67,7 +67,8 @@ def _tiles(geo: Geometry) -> bool:
     return beside and inside and math.prod(geo.kernel) <= _LARGEST
 
 
-_RULES = [dict(each.rules) for each in (conv, relu, max_pool)]  # which ask for nothing that is not computed here
+# The rules for which this is made: others could ask for what is not computed here.
+_RULES = [(p, i, rule.given) for p in (conv, relu, max_pool) for i, rule in p.rules.items()]
 
 
 # What relu stops is stopped before it is spread over the tiles, all but one entry of which get zero anyway.
