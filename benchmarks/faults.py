@@ -48,7 +48,7 @@ from functions import FUNCTIONS, Function, Library, as_primitive
 
 import autograd as hips
 import pullback
-from pullback.autograd.core.primitive import _primitives
+from pullback.autograd.core.registry import _primitives
 from pullback.testing import check_primitive, strategies
 
 jax.config.update("jax_enable_x64", True)

@@ -8,7 +8,7 @@ import pytest
 
 import pullback
 from pullback import registry
-from pullback.autograd.core.primitive import _primitives
+from pullback.autograd.core.registry import _primitives
 
 MODULES = ["pullback", *(module.name for module in pkgutil.walk_packages(pullback.__path__, "pullback."))]
 PRIMITIVES = [name for name in registry if hasattr(registry[name].function, "__globals__")]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, enable_grad, override, relu
-from ..autograd.core.graph import pull
+from ..autograd.core.backward import backward_pass
 from ..nn.traversal import in_mode
 
 __all__ = ["deconvnet", "guided_backprop", "saliency"]
@@ -135,7 +135,7 @@ def _pulled(pixels: Tensor, out: Tensor, cotangent: Array) -> Array:
     found = {}
     if out._node is not None and pixels._node is not None:
         seeds = [(out._node, cotangent.astype(out.dtype))]
-        found = pull(seeds, {pixels._node}, retain_graph=False, create_graph=False)
+        found = backward_pass(seeds, {pixels._node}, retain_graph=False, create_graph=False)
     if not found:
         raise RuntimeError("the layer's output does not depend on the input, as far as was recorded")
     (pulled,) = found.values()

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.core.graph import Node, Several, mode, modes, pull
-from ..autograd.core.observers import Watcher
+from ..autograd.core.backward import backward_pass
+from ..autograd.core.graph import Node, Several, mode, modes
+from ..autograd.core.observers import Observer
 from ..autograd.core.tensor import seed
 from . import scene
 from .drawing import Box, Drawing, Link, graphviz
@@ -100,8 +101,8 @@ def graph(output: Tensor, model: Any = None, names: Mapping[str, Any] | None = N
     nodes = _nearest(output._node)
     drawn = {node: i for i, node in enumerate(nodes[:_LIMIT])}
     if output.size == 1:
-        with mode(watchers=(*modes.watchers, Watcher()), retaining=False):  # who draws looks on: nothing is skipped
-            gradients = pull([seed(output)], set(drawn), retain_graph=True, create_graph=False)
+        with mode(observers=(*modes.observers, Observer()), retaining=False):  # who draws looks on: nothing is skipped
+            gradients = backward_pass([seed(output)], set(drawn), retain_graph=True, create_graph=False)
     else:
         gradients = {node: node.grad._held for node in drawn if node.grad is not None}
 
@@ -116,10 +117,10 @@ def graph(output: Tensor, model: Any = None, names: Mapping[str, Any] | None = N
         operation = len(boxes)
         boxes.append(Box("operation", (_SYMBOLS.get(node.primitive.name, node.primitive.name),)))
         links.append(Link(operation, i))
-        if any(parent not in drawn for parent, _, _ in node.edges):
+        if any(parent not in drawn for parent, _, _ in node.edges or ()):
             links.append(Link(len(boxes), operation))
             boxes.append(Box("more", ("⋯",)))
-        for parent, rule, _ in node.edges:
+        for parent, rule, _ in node.edges or ():
             if parent in drawn:
                 links.append(Link(drawn[parent], operation, _role(rule)))
     hidden = len(nodes) - len(drawn)

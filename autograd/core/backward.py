@@ -1,17 +1,157 @@
-"""Asking a Tensor for gradients: `backward`, and what is told of them as they arrive."""
+"""The backward pass, which pulls cotangents back through the graph, and what a Tensor has of it: `backward`, hooks."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
+from ..kernels.sums import added, summed
 from ..runtime.memory import owned
-from .graph import LAST, Node, RemovableHandle, mode, modes, pull
+from .graph import LAST, BackwardRule, Node, RemovableHandle, mode, modes
 from .pytrees import flatten, matching
 from .tensor import Tensor, as_data, result, seed, wrap
+
+
+class LazySum:
+    """A cotangent that is summed when its node's turn comes, of its own term and those of all that are added to it.
+
+    `make(terms)` is their sum: many small parts of one large array cost no large array each.
+    """
+
+    def __init__(self, make: Callable[[list[Any]], Any], term: Any, like: Any, shape: tuple[int, ...]) -> None:
+        self.make, self.terms, self.rest = make, [term], None
+        self.shape, self.dtype = shape, like.dtype
+
+    def __add__(self, other: Any) -> LazySum:
+        if other.__class__ is LazySum and other.make is self.make:
+            if len(other.terms) > len(self.terms):
+                self, other = other, self
+            self.terms += other.terms
+            other = other.rest
+        if other is not None:
+            other = force(other)
+            self.rest = other if self.rest is None else self.rest + other
+        return self
+
+
+def force(g: Any) -> Any:
+    """A cotangent as it is, or summed if it is a `LazySum`."""
+    if g.__class__ is not LazySum:
+        return g
+    total = g.make(g.terms)
+    return total if g.rest is None else g.rest + total
+
+
+def backward_pass(
+    seeds: Iterable[tuple[Node, Any]],
+    wanted: set[Node] | None,
+    *,
+    retain_graph: bool,
+    create_graph: bool,
+    through: bool = True,
+) -> dict[Node, Any]:
+    """Pull cotangents from the seeds back to the `wanted` nodes (None: all leaves).
+
+    Visits each node once, newest first, so that a node's cotangent is complete when its turn comes, and none
+    that cannot lead to what is wanted.
+    Cotangents are plain arrays, or Tensors with `create_graph`, when what the rules do with them and with
+    what was saved is recorded in turn. Without `through` the pass stops at what is wanted, hooks and all. Returns the
+    cotangents by node.
+    """
+    if create_graph and not modes.recording:
+        with mode(recording=True):
+            return backward_pass(seeds, wanted, retain_graph=retain_graph, create_graph=True, through=through)
+    pending: dict[Node, Any] = {}  # what has arrived at nodes whose turn has not come
+    found: dict[Node, Any] = {}
+    for node, g in seeds:
+        pending[node] = pending[node] + g if node in pending else g
+    heap = [(node.order, node) for node in pending if node.primitive is not None]
+    oldest = max((node.order for node in wanted), default=-math.inf) if wanted is not None else 0
+    heapify(heap)
+    overrides, observers = modes.overrides, modes.observers
+    plain = not (create_graph or overrides or observers)
+    while heap:
+        node = heappop(heap)[1]
+        g = pending.pop(node)
+        if g.__class__ is LazySum:
+            g = force(g)
+        if not through and wanted is not None and node in wanted:
+            found[node] = g
+            continue
+        if node.hooks is not None:
+            g = _hooked(node, g)
+        if wanted is not None and node in wanted:
+            found[node] = g
+        edges = node.edges
+        if edges is None:
+            raise RuntimeError(
+                f"backward: the graph behind {node!r} was freed by an earlier backward; "
+                "pass retain_graph=True to that one"
+            )
+        parents = {rule.position: parent for parent, rule, _ in edges} if create_graph else {}
+        for parent, rule, saved in edges:
+            if parent.order > oldest:
+                continue  # it is older than all that is wanted, and cannot lead there
+            if not plain:
+                rule, saved = overrides.get(rule.key, rule).standing_in(rule, saved)
+                if create_graph:
+                    saved = rule.rewrap(node, saved, parents)
+                for observer in observers:
+                    rule = observer.rule(rule, node, parent)
+            c = rule.function(g, *saved)
+            if c.__class__ is not parent.kind or c.shape != parent.shape or c.dtype is not parent.dtype:
+                c = unbroadcast(c, parent, rule)
+            if parent in pending:
+                pending[parent] = c + pending[parent] if c.__class__ is LazySum else pending[parent] + c
+            else:
+                pending[parent] = c
+                if parent.primitive is not None:
+                    heappush(heap, (parent.order, parent))
+        if not retain_graph:
+            node.edges = None
+    for leaf, g in pending.items():
+        if wanted is None or leaf in wanted:
+            if g.__class__ is LazySum:
+                g = force(g)
+            found[leaf] = g = g if leaf.hooks is None or not through else _hooked(leaf, g)
+            for observer in observers:
+                observer.arrived(leaf, g)
+    return found
+
+
+def _hooked(node: Node, g: Any) -> Any:
+    """A cotangent after the hooks of the node at which it has arrived, oldest first."""
+    hooks = dict(node.hooks or {})
+    for key in sorted(hooks, reverse=True):
+        g = hooks[key](node, g)
+    return g
+
+
+def unbroadcast(c: Any, node: Node, rule: BackwardRule) -> Any:
+    """A cotangent in its node's own shape and dtype: what broadcasting spread is summed, here and nowhere else."""
+    if c.__class__ is LazySum:
+        return c
+    if c.shape != node.shape:
+        given, lead = c.shape, c.ndim - len(node.shape)
+        if lead > 0:
+            c = added(c, 0) if lead == 1 else summed(c, tuple(range(lead)))
+        if c.shape != node.shape:
+            stretched = tuple([i for i, (n, m) in enumerate(zip(node.shape, c.shape, strict=False)) if n == 1 != m])
+            c = summed(c, stretched, True)
+        if c.shape != node.shape:
+            raise ValueError(f"{rule!r} returned a cotangent of shape {given} for an input of shape {node.shape}")
+    if c.dtype != node.dtype:
+        if c.dtype.kind == "c" and node.dtype.kind != "c":
+            c = np.real(c)
+        c = c.astype(node.dtype)
+    if node.value is not None and isinstance(c, np.ndarray):
+        c = c[()]
+    return c
 
 
 def backward(
@@ -47,7 +187,7 @@ def backward(
     start = seed(self, gradient, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     owners: dict[int, Node | None] = {id(start[1]): None}
-    for node, g in pull([start], wanted, retain_graph=retain, create_graph=create_graph).items():
+    for node, g in backward_pass([start], wanted, retain_graph=retain, create_graph=create_graph).items():
         if node.hooks is not None and LAST in node.hooks:
             continue  # it has accumulated already
         if g.__class__ is ndarray and node.grad is None:
@@ -88,7 +228,7 @@ def grads(
     seeds = [seed(out, g, create_graph) for out, g in zip(results, weights, strict=True)]
     with mode(retaining=False):
         retain = create_graph if retain_graph is None else retain_graph
-        found = pull(seeds, set(nodes), retain_graph=retain, create_graph=create_graph)
+        found = backward_pass(seeds, set(nodes), retain_graph=retain, create_graph=create_graph)
     given = (found.get(node, np.zeros(node.shape, node.dtype)[()]) for node in nodes)
     return rebuild(map(result, given))
 

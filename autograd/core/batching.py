@@ -21,7 +21,7 @@ import numpy as np
 from .graph import modes
 from .pytrees import flatten
 from .tensor import Tensor, holds_tensors, unmasked, wrap
-from .tracing import Traced, bottom, level_of, raw
+from .tracing import Tracer, bottom, level_of, raw
 
 
 class Differs(TypeError):
@@ -45,7 +45,7 @@ class NoBatch(ValueError):
 NOT_AT_ONCE = (Differs, NoBatch)  # what is raised where no call for all examples at once can be
 
 
-class Batched(Traced):
+class Batched(Tracer):
     """A value for each example of a batch, along the first axis of what it holds."""
 
     __slots__ = ()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from types import FunctionType
 from typing import Any
 from weakref import ref
 
 import numpy as np
 
+from ..runtime.generated import run
 from .aliasing import leases, own, owned
-from .graph import Node, modes
+from .graph import COMPUTE, TRANSFORM, Node, modes
 from .rule import shape_of
 from .tensor import Tensor, as_data, lift
 from .views import more
@@ -17,6 +19,7 @@ from .views import more
 _SCALARS = (t for t in np.sctypeDict.values() if issubclass(t, (np.number, np.bool)))
 PLAIN = frozenset((bool, int, float, complex, type(None), *_SCALARS))  # what functions take as it is
 
+_versions = itertools.count()
 
 # What is added for a primitive that gives views, of the array {x}: `shares` and `link` of views.py, written out, which
 # halves their time. No other thread has a turn between a question and the assignment, as nothing is called there.
@@ -31,13 +34,20 @@ _LINK = """\
         else: _more(_base, _known)"""
 
 
+def scalar(out: Any) -> Any:
+    """A result, as a NumPy scalar if it is 0-d."""
+    if out.__class__ is complex:  # as 1j * float64 gives
+        return np.complex128(out)
+    return out[()] if out.__class__ is np.ndarray and not out.ndim else out
+
+
 def _taken(x: Any, lifted: bool) -> tuple[bool, Node | None, Any]:
     """Whether there is a Tensor among the arguments by now, the node and the array of what can be one."""
     x = lift(x)
     return (True, x._node, x._held) if isinstance(x, Tensor) else (lifted, None, as_data(x))
 
 
-def compiled(primitive: Any, computed: bool = False) -> Callable[..., Any]:
+def compiled(primitive: Any, computed: bool = False) -> FunctionType:
     """`apply` for a fixed number of arrays: `outputs` written out for this primitive, without its loops; or, if that is
     computed already, what takes `_function`'s result first and records it.
 
@@ -45,15 +55,15 @@ def compiled(primitive: Any, computed: bool = False) -> Callable[..., Any]:
     the rule `lambda g, out, axis: ...` it reads
 
         def apply(x, *, axis):
-            _special = _modes.special
-            if _special > 1: return _slow(x, axis=axis)
+            _dispatch = _modes.dispatch
+            if _dispatch is _TRANSFORM: return _bind(x, axis=axis)[0]
             _lifted, _foreign, _n0 = False, False, None
             if isinstance(x, _Tensor): _lifted, _n0, x = True, x._node, x._held
             elif x.__class__ not in _plain:
                 _foreign = True
                 if x.__class__ is not _ndarray or x.dtype.hasobject:
                     _lifted, _n0, x = _taken(x, _lifted)
-            if _special: _n0 = None                               # nothing is to be recorded
+            if _dispatch is _COMPUTE: _n0 = None                  # nothing is to be recorded
             out = _function(x, axis=axis)
             if out.__class__ is _ndarray:
                 if not out.ndim: out = out[()]
@@ -62,7 +72,7 @@ def compiled(primitive: Any, computed: bool = False) -> Callable[..., Any]:
             _edges = ()
             if (_foreign or _leases) and _n0 is not None: x = _own(x, _foreign and _n0 is None)
             if axis.__class__ not in _plain and _n0 is not None: axis = _owned(axis)
-            if _n0 is not None: _edges += ((_n0, _rules[0], (out, axis,)),)
+            if _n0 is not None: _edges += ((_n0, _rule_0_7, (out, axis,)),)      # of the seventh code that was made
             _result = _new(_Tensor)                              # wrap(out, ...), without a call
             _result._held = out
             _result._node = _Node(_primitive, _edges, out) if _edges else None
@@ -76,10 +86,12 @@ def compiled(primitive: Any, computed: bool = False) -> Callable[..., Any]:
     call = ", ".join([*arrays, *(f"{o}={o}" for o in options)])
     nodes = [f"_n{i}" for i in range(len(arrays))]
     views = primitive.views
+    version = next(_versions)
+    named = {i: f"_rule_{i}_{version}" for i in rules}
     lines = [
         f"def apply({', '.join(['_computed'] * computed + [*arrays, *(['*', *options] if options else [])])}):",
-        "    _special = _modes.special",
-        f"    if _special > 1: return _slow({call})",
+        "    _dispatch = _modes.dispatch",
+        f"    if _dispatch is _TRANSFORM: return _bind({call})[0]",
         f"    _lifted, _foreign, {', '.join(nodes)} = False, False, {', '.join('None' for _ in nodes)}",
         *["    _base = _memory = None"] * views,
     ]
@@ -93,7 +105,7 @@ def compiled(primitive: Any, computed: bool = False) -> Callable[..., Any]:
             f"            _lifted, {node}, {x} = _taken({x}, _lifted)",
         ]
     lines += [
-        f"    if _special: {' = '.join(nodes)} = None",
+        f"    if _dispatch is _COMPUTE: {' = '.join(nodes)} = None",
         *[f"    if {x}.__class__ is not _ndarray: {x} = _asarray({x})" for x in arrays if views],
         f"    {', '.join(['out', *primitive.residuals])} = {'_computed' if computed else f'_function({call})'}",
         "    if out.__class__ is _ndarray:",
@@ -104,14 +116,14 @@ def compiled(primitive: Any, computed: bool = False) -> Callable[..., Any]:
         "    _edges = ()",
     ]
     for value in (*arrays, *options):
-        keepers = " or ".join(f"_n{i} is not None" for i, rule in sorted(rules.items()) if value in rule.wants)
+        keepers = " or ".join(f"_n{i} is not None" for i, rule in sorted(rules.items()) if value in rule.needs)
         if keepers and value in arrays:
             foreign = f"_foreign and _n{arrays.index(value)} is None"
             lines.append(f"    if (_foreign or _leases) and ({keepers}): {value} = _own({value}, {foreign})")
         elif keepers:
             lines.append(f"    if {value}.__class__ not in _plain and ({keepers}): {value} = _owned({value})")
     for i, node in enumerate(nodes):
-        edge = f"({node}, _rules[{i}], {rules[i].kept})" if i in rules else f"_no_rule({i})"
+        edge = f"({node}, {named[i]}, {rules[i].saved})" if i in rules else f"_no_rule({i})"
         lines.append(f"    if {node} is not None: _edges += ({edge},)")
     lines += [
         "    _result = _new(_Tensor)",
@@ -125,6 +137,8 @@ def compiled(primitive: Any, computed: bool = False) -> Callable[..., Any]:
         **{
             "__name__": __name__,
             "_modes": modes,
+            "_TRANSFORM": TRANSFORM,
+            "_COMPUTE": COMPUTE,
             "_Tensor": Tensor,
             "_new": Tensor.__new__,
             "_Node": Node,
@@ -134,9 +148,22 @@ def compiled(primitive: Any, computed: bool = False) -> Callable[..., Any]:
             "_own": own,
             "_owned": owned,
         },
-        **{"_primitive": primitive, "_function": primitive.function, "_slow": primitive._apply, "_rules": dict(rules)},
+        **{"_primitive": primitive, "_function": primitive.function, "_bind": primitive.bind},
+        **{named[i]: rule for i, rule in rules.items()},
         **{"_ndarray": np.ndarray, "_complex128": np.complex128, "_no_rule": primitive.rule, "_shape_of": shape_of},
         **{"_more": more, "_ref": ref, "_asarray": np.asarray},
     }
-    exec("\n".join(lines), scope)
-    return scope["apply"]
+    run("\n".join(lines), f"<pullback {primitive.name}.{'computed' if computed else 'apply'}>", scope)
+    function: FunctionType = scope.pop("apply")
+    function.__name__, function.__doc__ = primitive.name, primitive.__doc__
+    return function
+
+
+def renew(function: FunctionType, new: FunctionType) -> None:
+    """Let a function that `compiled` has made be the new one for all who hold it.
+
+    It changes at once, as each version of the code has names of its own for its rules; a call that is under way in
+    another thread goes on with the code and the rules with which it began.
+    """
+    function.__globals__.update(new.__globals__)
+    function.__code__ = new.__code__

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Several, enable_grad, made, pull
+from .backward import backward_pass, force
+from .graph import Several, enable_grad
 from .primitive import Primitive
 from .tensor import Tensor, leaf, wrap
-from .tracing import Traced, deeper, level_of
+from .tracing import Tracer, level_of, new_level
 
 
-class Dual(Traced):
+class Dual(Tracer):
     """A value and its tangent."""
 
     __slots__ = ("tangent",)
@@ -69,7 +70,7 @@ def _terms(
         if rule is None and kind == "elementwise":
             rule = primitive.rule(i)
         if rule is not None:
-            pushed = rule.function(tangent, *rule.pick(*results, *values, **options))
+            pushed = rule.function(tangent, *rule.save(*results, *values, **options))
             terms.append(pushed if primitive.several else (pushed,))
         elif kind == "linear":
             terms.append((primitive.outputs(*values[:i], tangent, *values[i + 1 :], **options)[0],))
@@ -77,7 +78,7 @@ def _terms(
             together[i] = tangent
         else:
             rule = primitive.rule(i)
-            terms.append(transposed(rule, rule.pick(*results, *values, **options), results[0], values[i], tangent))
+            terms.append(transposed(rule, rule.save(*results, *values, **options), results[0], values[i], tangent))
     if together:
         args = [
             x if primitive.kind(i) != "jointly linear" else together[i] if i in together else np.zeros_like(x)
@@ -104,14 +105,14 @@ def _total(terms: Sequence[Any], out: Any) -> Any:
     return total
 
 
-def transposed(rule: Any, kept: tuple[Any, ...], out: Any, x: Any, tangent: Any) -> tuple[Any, ...]:
+def transposed(rule: Any, saved: tuple[Any, ...], out: Any, x: Any, tangent: Any) -> tuple[Any, ...]:
     """What a tangent of `x` adds to those of the outputs, by the transpose of the rule, a linear map of cotangents."""
-    with deeper() as level, enable_grad():
+    with new_level() as level, enable_grad():
         cotangents = [leaf(np.zeros_like(o)[()], level + 1) for o in (out if isinstance(out, tuple) else (out,))]
-        back = made(rule.function(Several(cotangents) if isinstance(out, tuple) else cotangents[0], *kept))
+        back = force(rule.function(Several(cotangents) if isinstance(out, tuple) else cotangents[0], *saved))
         nodes: list[Any] = [g._node for g in cotangents]
         if level_of(back) <= level:
             return (None,) * len(nodes)
         start = back._node, np.broadcast_to(tangent, back.shape).astype(back.dtype)[()]
-        found = pull([start], set(nodes), retain_graph=False, create_graph=False)
+        found = backward_pass([start], set(nodes), retain_graph=False, create_graph=False)
     return tuple(found.get(node) for node in nodes)

@@ -1,4 +1,4 @@
-"""The computation graph that operations record, and the pass that pulls cotangents back through it.
+"""The computation graph that operations record, and the modes in which a thread's operations run.
 
 A node holds its edges: for every input that requires a gradient the input's node, the rule that pulls a
 cotangent back to it, and just the arrays for which that rule asked by name. Nodes never hold tensors, so
@@ -11,15 +11,12 @@ import io
 import itertools
 import math
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Sequence
+from enum import IntEnum
 from functools import wraps
-from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
 from numpy import ndarray
-
-from ..kernels.sums import added, summed
 
 LAST = -math.inf  # the key of a hook that runs after all others
 _creation = itertools.count(0, -1)  # newest first: a heap of nodes pops in reverse order of creation
@@ -30,23 +27,33 @@ def now() -> int:
     return next(_creation)
 
 
-class _Modes(threading.local):
-    """What is switched on in this thread; `special` is 0 while operations compute and record, 1 while they just
-    compute, and else 2.
+class Dispatch(IntEnum):
+    """What a call of a primitive does in the present modes."""
 
-    `depth` counts the transforms around that put values of their own in place of arrays (see levels.py), `scopes` has
+    RECORD = 0  # compute, and record where an argument requires a gradient
+    COMPUTE = 1
+    TRANSFORM = 2  # ask all modes: the general path, for transforms, overrides and observers
+
+
+RECORD, COMPUTE, TRANSFORM = Dispatch
+
+
+class _Modes(threading.local):
+    """What is switched on in this thread; `dispatch` is what follows from it for a call of a primitive.
+
+    `depth` counts the transforms around that put values of their own in place of arrays (see tracing.py), `scopes` has
     a number for each, which falls with time, `batches` the level, the number of examples and the randomness of those
     that are a `vmap`, outermost first; `checkpoints` counts those around.
     """
 
-    special = 0
+    dispatch = RECORD
     recording = True
     depth = 0
     scopes: tuple[int, ...] = ()
     batches: tuple[tuple[int, int, str], ...] = ()
     checkpoints = 0
-    overrides: dict[Any, Any] = {}
-    watchers: tuple[Any, ...] = ()  # see watching.py
+    overrides: dict[Any, BackwardRule] = {}  # by the key of the rule that they stand in for
+    observers: tuple[Any, ...] = ()  # see observers.py
     retaining = True  # whether a pass fills the `grad` of what `retain_grad` was called for
 
 
@@ -56,7 +63,7 @@ modes = _Modes()
 class mode(io.IOBase):
     """A context (or decorator) inside which, in this thread, modes have other values; a function is of the present one.
 
-    As `with` enters, it gives the level of the innermost transform's values (see levels.py).
+    As `with` enters, it gives the level of the innermost transform's values (see tracing.py).
 
     Modes are as before also where Ctrl-C interrupts this anywhere (see threads.py). An `__exit__` in Python could be
     interrupted before its first line; that of IOBase is in C, and so is what it calls, the `close` of a generator.
@@ -94,11 +101,13 @@ def _switched(settings: dict[str, Any]) -> Generator[None, None, None]:
     own = modes.__dict__
     try:
         own |= after
-        modes.special = 2 if modes.depth or modes.overrides or modes.watchers else 0 if modes.recording else 1
+        through = modes.depth or modes.overrides or modes.observers
+        modes.dispatch = TRANSFORM if through else RECORD if modes.recording else COMPUTE
         yield
     finally:  # without a call
         own |= before
-        modes.special = 2 if modes.depth or modes.overrides or modes.watchers else 0 if modes.recording else 1
+        through = modes.depth or modes.overrides or modes.observers
+        modes.dispatch = TRANSFORM if through else RECORD if modes.recording else COMPUTE
 
 
 def no_grad() -> Any:
@@ -117,10 +126,43 @@ def enable_grad() -> Any:
     return mode(recording=True)
 
 
+class BackwardRule(Protocol):
+    """What the backward pass needs of a rule: how a cotangent of a node comes back to one of its inputs.
+
+    `key` is what an override names it by, `position` which of the primitive's arrays it is for.
+    """
+
+    @property
+    def primitive(self) -> Any: ...
+
+    @property
+    def position(self) -> int: ...
+
+    @property
+    def key(self) -> tuple[Any, int]: ...
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The cotangent of the input, of that of the node and what was saved: `function(g, *saved)`."""
+
+    def rewrap(self, node: Node, saved: Any, parents: dict[int, Node]) -> Sequence[Any]:
+        """What was saved, as Tensors of the graph again: for rules that are to be differentiated themselves.
+
+        `parents` are the node's, by the position of the array that they are for.
+        """
+
+    def standing_in(self, recorded: BackwardRule, saved: Any) -> tuple[BackwardRule, Any]:
+        """The rule that runs in place of the `recorded` one where not all is plain, and what it takes of what that
+        saved; of most rules themselves, of an override's what it asks for."""
+
+
+Edge = tuple["Node", BackwardRule, Any]  # an input's node, the rule that leads there, what was saved for it
+
+
 class Node:
     """A vertex of the computation graph: a leaf (no primitive) or the result of a primitive.
 
-    `order` falls with time, `edges` holds one `(parent, rule, kept)` per input that requires a gradient
+    `order` falls with time, `edges` holds one `(parent, rule, saved)` per input that requires a gradient
     and becomes None once backward has used it, `value` is the result if that is a NumPy scalar, `hooks`
     are functions of the node and a cotangent that give the one to take its place. A primitive with several
     outputs has a node of kind `Several`, and one on top of it for each output.
@@ -129,10 +171,10 @@ class Node:
     __slots__ = ("order", "primitive", "edges", "kind", "value", "shape", "dtype", "grad", "hooks", "__weakref__")
     level = 0
 
-    def __init__(self, primitive: Any, edges: Any, out: Any) -> None:
+    def __init__(self, primitive: Any, edges: tuple[Edge, ...], out: Any) -> None:
         self.order = next(_creation)
         self.primitive = primitive
-        self.edges = edges
+        self.edges: tuple[Edge, ...] | None = edges
         self.kind = out.__class__
         self.shape = out.shape
         self.dtype = out.dtype
@@ -151,8 +193,8 @@ class Node:
         return RemovableHandle(self.hooks, hook, key)
 
     @classmethod
-    def at(cls, level: int, primitive: Any, edges: Any, out: Any) -> Node:
-        """A node of the graph at some level (see levels.py)."""
+    def at(cls, level: int, primitive: Any, edges: tuple[Edge, ...], out: Any) -> Node:
+        """A node of the graph at some level (see tracing.py)."""
         if not level:
             return cls(primitive, edges, out)
         node = RaisedNode(primitive, edges, out)
@@ -161,7 +203,7 @@ class Node:
 
 
 class RaisedNode(Node):
-    """A node above level 0: what was kept for its rules may be Tensors of lower levels."""
+    """A node above level 0: what was saved for its rules may be Tensors of lower levels."""
 
     __slots__ = ("level",)
 
@@ -181,7 +223,7 @@ class Several(tuple[Any, ...]):
     """The cotangents of a primitive's several outputs, None where none has arrived."""
 
     shape = dtype = None
-    found: dict[int, Any] | None = None  # what a segment found for these (see segments.py)
+    found: dict[int, Any] | None = None  # what a segment found for these (see transforms/checkpoint.py)
 
     def __add__(self, other: Any) -> Several:
         return Several(b if a is None else a if b is None else a + b for a, b in zip(self, other, strict=True))
@@ -205,158 +247,29 @@ class Output:
     def function(self, g: Any) -> Several:
         return Several(g if i == self.position else None for i in range(self.count))
 
-    def rewrap(self, node: Node, kept: Any, parents: Any) -> tuple[()]:
+    def rewrap(self, node: Node, saved: Any, parents: dict[int, Node]) -> tuple[()]:
         return ()
+
+    def standing_in(self, recorded: BackwardRule, saved: Any) -> tuple[BackwardRule, Any]:
+        return self, saved
 
 
 class Shortcut:
     """What stands for a rule where several operations were one pass: quicker together, not to be told apart by a plain
-    pass. `restored(*kept)` is what the rule itself would have kept.
+    pass. `restored(*saved)` is what the rule itself would have saved.
     """
 
-    def __init__(self, rule: Any, function: Callable[..., Any], restored: Callable[..., tuple[Any, ...]]) -> None:
+    def __init__(
+        self, rule: BackwardRule, function: Callable[..., Any], restored: Callable[..., tuple[Any, ...]]
+    ) -> None:
         self.rule, self.function, self.restored = rule, function, restored
-        self.primitive, self.position = rule.primitive, rule.position
+        self.primitive, self.position, self.key = rule.primitive, rule.position, rule.key
 
     def __repr__(self) -> str:
         return repr(self.rule)
 
+    def standing_in(self, recorded: BackwardRule, saved: Any) -> tuple[BackwardRule, Any]:
+        return self.rule, self.restored(*saved)
 
-class Deferred:
-    """A cotangent that is made when its node's turn comes, from its own term and those of all that are added to it.
-
-    `make(terms)` is their sum: many small parts of one large array cost no large array each.
-    """
-
-    def __init__(self, make: Callable[[list[Any]], Any], term: Any, like: Any, shape: tuple[int, ...]) -> None:
-        self.make, self.terms, self.rest = make, [term], None
-        self.shape, self.dtype = shape, like.dtype
-
-    def __add__(self, other: Any) -> Deferred:
-        if other.__class__ is Deferred and other.make is self.make:
-            if len(other.terms) > len(self.terms):
-                self, other = other, self
-            self.terms += other.terms
-            other = other.rest
-        if other is not None:
-            other = made(other)
-            self.rest = other if self.rest is None else self.rest + other
-        return self
-
-
-def made(g: Any) -> Any:
-    """A cotangent as it is, or made if it is `Deferred`."""
-    if g.__class__ is not Deferred:
-        return g
-    total = g.make(g.terms)
-    return total if g.rest is None else g.rest + total
-
-
-def pull(
-    seeds: Iterable[tuple[Node, Any]],
-    wanted: set[Node] | None,
-    *,
-    retain_graph: bool,
-    create_graph: bool,
-    through: bool = True,
-) -> dict[Node, Any]:
-    """Pull cotangents from the seeds back to the `wanted` nodes (None: all leaves); the heart of backward.
-
-    Visits each node once, newest first, so that a node's cotangent is complete when its turn comes, and none
-    that cannot lead to what is wanted.
-    Cotangents are plain arrays, or Tensors with `create_graph`, when what the rules do with them and with
-    what was kept is recorded in turn. Without `through` the pass stops at what is wanted, hooks and all. Returns the
-    cotangents by node.
-    """
-    if create_graph and not modes.recording:
-        with mode(recording=True):
-            return pull(seeds, wanted, retain_graph=retain_graph, create_graph=True, through=through)
-    pending: dict[Node, Any] = {}  # what has arrived at nodes whose turn has not come
-    found: dict[Node, Any] = {}
-    for node, g in seeds:
-        pending[node] = pending[node] + g if node in pending else g
-    heap = [(node.order, node) for node in pending if node.primitive is not None]
-    oldest = max((node.order for node in wanted), default=-math.inf) if wanted is not None else 0
-    heapify(heap)
-    overrides, watchers = modes.overrides, modes.watchers
-    plain = not (create_graph or overrides or watchers)
-    while heap:
-        node = heappop(heap)[1]
-        g = pending.pop(node)
-        if g.__class__ is Deferred:
-            g = made(g)
-        if not through and wanted is not None and node in wanted:
-            found[node] = g
-            continue
-        if node.hooks is not None:
-            g = _hooked(node, g)
-        if wanted is not None and node in wanted:
-            found[node] = g
-        edges = node.edges
-        if edges is None:
-            raise RuntimeError(
-                f"backward: the graph behind {node!r} was freed by an earlier backward; "
-                "pass retain_graph=True to that one"
-            )
-        parents = {rule.position: parent for parent, rule, _ in edges} if create_graph else None
-        for parent, rule, kept in edges:
-            if parent.order > oldest:
-                continue  # it is older than all that is wanted, and cannot lead there
-            if not plain:
-                if rule.__class__ is Shortcut:
-                    rule, kept = rule.rule, rule.restored(*kept)
-                if rule.key in overrides:
-                    rule, kept = overrides[rule.key].standing_in(rule, kept)
-                if create_graph:
-                    kept = rule.rewrap(node, kept, parents)
-                for watcher in watchers:
-                    rule = watcher.rule(rule, node, parent)
-            c = rule.function(g, *kept)
-            if c.__class__ is not parent.kind or c.shape != parent.shape or c.dtype is not parent.dtype:
-                c = fit(c, parent, rule)
-            if parent in pending:
-                pending[parent] = c + pending[parent] if c.__class__ is Deferred else pending[parent] + c
-            else:
-                pending[parent] = c
-                if parent.primitive is not None:
-                    heappush(heap, (parent.order, parent))
-        if not retain_graph:
-            node.edges = None
-    for leaf, g in pending.items():
-        if wanted is None or leaf in wanted:
-            if g.__class__ is Deferred:
-                g = made(g)
-            found[leaf] = g = g if leaf.hooks is None or not through else _hooked(leaf, g)
-            for watcher in watchers:
-                watcher.arrived(leaf, g)
-    return found
-
-
-def _hooked(node: Node, g: Any) -> Any:
-    """A cotangent after the hooks of the node at which it has arrived, oldest first."""
-    hooks = dict(node.hooks or {})
-    for key in sorted(hooks, reverse=True):
-        g = hooks[key](node, g)
-    return g
-
-
-def fit(c: Any, node: Node, rule: Any) -> Any:
-    """A cotangent in its node's own shape and dtype: what broadcasting spread is summed, here and nowhere else."""
-    if c.__class__ is Deferred:
-        return c
-    if c.shape != node.shape:
-        given, lead = c.shape, c.ndim - len(node.shape)
-        if lead > 0:
-            c = added(c, 0) if lead == 1 else summed(c, tuple(range(lead)))
-        if c.shape != node.shape:
-            stretched = tuple([i for i, (n, m) in enumerate(zip(node.shape, c.shape, strict=False)) if n == 1 != m])
-            c = summed(c, stretched, True)
-        if c.shape != node.shape:
-            raise ValueError(f"{rule!r} returned a cotangent of shape {given} for an input of shape {node.shape}")
-    if c.dtype != node.dtype:
-        if c.dtype.kind == "c" and node.dtype.kind != "c":
-            c = np.real(c)
-        c = c.astype(node.dtype)
-    if node.value is not None and isinstance(c, np.ndarray):
-        c = c[()]
-    return c
+    def rewrap(self, node: Node, saved: Any, parents: dict[int, Node]) -> Sequence[Any]:
+        return self.rule.rewrap(node, self.restored(*saved), parents)

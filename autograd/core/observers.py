@@ -1,4 +1,4 @@
-"""Watchers: what looks on while a thread's operations and rules run, as `detect_anomaly` and `profile` do."""
+"""Observers: what looks on while a thread's operations and rules run, as `detect_anomaly` and `profile` do."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Node, Output, fit
+from .backward import unbroadcast
+from .graph import BackwardRule, Node, Output
 from .rule import Rule
 from .tensor import Tensor
-from .tracing import Traced
+from .tracing import Tracer
 
 
-class Watcher:
-    """While it is among `modes.watchers`, it is told of each operation and each rule once they have run.
+class Observer:
+    """While it is among `modes.observers`, it is told of each operation and each rule once they have run.
 
     `seconds` is what that took, and None for what runs within another operation or rule.
     """
@@ -29,7 +30,7 @@ class Watcher:
         """An operation gave `out`."""
 
     def pulled(
-        self, rule: Any, node: Node, g: Any, kept: tuple[Any, ...], cotangent: Any, seconds: float | None
+        self, rule: Rule, node: Node, g: Any, saved: tuple[Any, ...], cotangent: Any, seconds: float | None
     ) -> None:
         """A rule of the operation that made `node` gave a cotangent."""
 
@@ -39,25 +40,25 @@ class Watcher:
     def operation(self, primitive: Any, run: Callable[..., Any]) -> Callable[..., Any]:
         """What runs in place of a primitive."""
 
-        def watched(*args: Any, **options: Any) -> Any:
+        def observed(*args: Any, **options: Any) -> Any:
             results, seconds = self._timed(run, *args, **options)
             self.ran(primitive, args, options, results[0], seconds)
             return results
 
-        return watched
+        return observed
 
-    def rule(self, rule: Any, node: Node, parent: Node) -> Any:
+    def rule(self, rule: BackwardRule, node: Node, parent: Node) -> BackwardRule:
         """What runs in place of a rule; those of a segment, and of one of several outputs, lead to rules to be seen."""
         if not isinstance(rule, Rule):
             return rule
 
-        def watched(g: Any, *kept: Any) -> Any:
-            cotangent, seconds = self._timed(lambda: fit(rule.function(g, *kept), parent, rule))
-            self.pulled(rule, node, g, kept, cotangent, seconds)
+        def observed(g: Any, *saved: Any) -> Any:
+            cotangent, seconds = self._timed(lambda: unbroadcast(rule.function(g, *saved), parent, rule))
+            self.pulled(rule, node, g, saved, cotangent, seconds)
             return cotangent
 
         stand_in = copy(rule)
-        stand_in.function = watched
+        stand_in.function = observed
         return stand_in
 
     def _timed(self, run: Callable[..., Any], *args: Any, **options: Any) -> tuple[Any, float | None]:
@@ -79,7 +80,7 @@ def arrays(x: Any) -> Iterator[Any]:
             yield from arrays(part)
     elif isinstance(x, Tensor):
         yield from arrays(x._held)
-    elif isinstance(x, Traced):
+    elif isinstance(x, Tracer):
         yield from arrays((x.value, getattr(x, "tangent", None)))
     elif isinstance(x, (np.ndarray, np.generic, float, complex)):
         yield x
@@ -93,8 +94,8 @@ def nodes(x: Any) -> Iterator[Node]:
     elif isinstance(x, Tensor):
         if x._node is not None:
             if isinstance(x._node.primitive, Output):
-                yield x._node.edges[0][0]
+                yield from (node for node, _, _ in x._node.edges or ())
             yield x._node
         yield from nodes(x._held)
-    elif isinstance(x, Traced):
+    elif isinstance(x, Tracer):
         yield from nodes((x.value, getattr(x, "tangent", None)))

@@ -1,25 +1,10 @@
-"""Primitives: functions on arrays with a rule per argument.
-
-A rule's first parameter is the cotangent `g`; its others are named after what it wants kept:
-
-    a parameter of the primitive    the array or option itself
-    out                             the primitive's result
-    a declared residual             what the primitive returned beside its result
-    a declared output               one of several results; `out` is the tuple of all, and so is then `g`, with
-                                    None for an output that is not used
-    NAME_shape                      only the shape of the parameter NAME, whose array is then not kept
-    position                        which of a variadic primitive's arrays the rule serves
-
-A primitive's arrays are its positional parameters, its options are keyword-only.
-"""
+"""Primitives: functions on arrays with a rule per argument. See signature.py for what a rule can ask for."""
 
 from __future__ import annotations
 
 import inspect
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -28,73 +13,32 @@ from . import views
 from .aliasing import leases, own, owned
 from .batching import NOT_AT_ONCE, by_kind
 from .examples import one_by_one
-from .fast_apply import PLAIN, compiled
+from .fast_apply import PLAIN, compiled, renew, scalar
 from .graph import Node, Output, Several, mode, modes
+from .registry import Registry, may_register, register, registered
 from .rule import Rule
+from .signature import Signature
 from .tensor import Tensor, as_data, functions, lift, wrap
-from .tracing import Traced, level_of, raw, tracer
+from .tracing import Tracer, level_of, raw, tracer
 
-_primitives: dict[str, Primitive] = {}
 _KNOWN = PLAIN | {Tensor, np.ndarray}
 
 
-class _Registry(Mapping[str, "Primitive"]):
-    """All primitives by name, read-only."""
-
-    def __getitem__(self, name: str) -> Primitive:
-        if name not in _primitives:
-            raise KeyError(f"no primitive named {name!r}; registered: {', '.join(sorted(_primitives))}")
-        return _primitives[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_primitives)
-
-    def __len__(self) -> int:
-        return len(_primitives)
-
-
-registry = _Registry()
-
-
-def _registered(name: str, module: str | None) -> Primitive:
-    """The primitive of that name, which the module, once imported, has registered: what stands in a pickle."""
-    if name not in _primitives and module is not None:
-        import_module(module)
-    return registry[name]
-
-
-_KINDS = {
-    inspect.Parameter.KEYWORD_ONLY: "a keyword",
-    inspect.Parameter.VAR_POSITIONAL: "a list",
-    inspect.Parameter.VAR_KEYWORD: "keywords",
-}
-
-
-def _may_replace(old: Any, function: Any) -> None:
-    """Whether a primitive may take the place of one of its name: where that was defined in the same place, or both in a
-    notebook or session, with a warning, which Python shows once. ValueError where they come from different libraries.
-    """
-    places = [(getattr(f, "__module__", None), getattr(f, "__qualname__", None)) for f in (old.function, function)]
-    if old.function is not function and places[0] != places[1] and {module for module, _ in places} != {"__main__"}:
-        raise ValueError(
-            f"a primitive named {old.name!r} is registered already, by {places[0][0]}; "
-            "give this one another name: primitive(name=...)"
-        )
-    warnings.warn(f"the primitive {old.name!r} was defined again; the new one takes its place", stacklevel=4)
-
-
-def _scalar(out: Any) -> Any:
-    """A result, as a NumPy scalar if it is 0-d."""
-    if out.__class__ is complex:  # as 1j * float64 gives
-        return np.complex128(out)
-    return out[()] if out.__class__ is np.ndarray and not out.ndim else out
-
-
-class Primitive:
+class Primitive(Signature):
     """A function on arrays through which Tensors can go, because rules say how cotangents come back.
 
-    Calling it takes what users write (`public`, where there is one); `apply(*arrays, **options)` takes the
-    one form that the function and the rules see. On plain arrays both just compute.
+    Calling it takes what users write. What it goes through, from the outermost inwards; each just computes where there
+    are no Tensors:
+
+        form        what users call, as a plain function: the one that `public` was given, or `apply`
+        apply       takes the one canonical form of the arguments that the function and the rules see; gives the result.
+                    Code of its own for each primitive, the quick path of all calls (see fast_apply.py)
+        bind        as `apply`, by the general path and in the sight of observers; gives the residuals, too
+        outputs     as `bind`, unobserved: what tracers ask for at the levels below their own
+        function    what computes, on arrays alone
+
+    Beside them stands `computed`: `apply` where the function's result is there already, from a kernel that does several
+    operations in one.
     """
 
     def __init__(
@@ -105,35 +49,20 @@ class Primitive:
         residuals: Iterable[str] = (),
         outputs: Iterable[str] = (),
     ):
-        if name in _primitives:
-            _may_replace(_primitives[name], function)
-        self.name, self.function, self.arrays = name, function, arrays
-        self.residuals, self.several = tuple(residuals), tuple(outputs)
-        self.variadic: str | None = None
-        self.options: tuple[str, ...] = ()
-        if not arrays:
-            parameters = inspect.signature(function).parameters.values()
-            self.arrays = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
-            self.variadic = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
-            self.options = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
-        for word in filter(None, (*self.arrays, self.variadic, *self.options, *self.residuals, *self.several)):
-            if word == "out" or word.startswith("_"):
-                raise ValueError(
-                    f"{name}: {word!r} names a parameter; rules ask for the result as 'out', and names "
-                    "that begin with an underscore are not for them"
-                )
-        star = ["*" + self.variadic] if self.variadic else ["*"] if self.options else []
-        self.header = ", ".join(["out", *self.residuals, *self.arrays, *star, *self.options])
+        may_register(name, function)
+        super().__init__(name, function, arrays, residuals, outputs)
+        self.function = function
         self.rules: dict[int, Rule] = {}
         self.forward: dict[int, Rule] = {}
         self.kinds: dict[str, str] = {}  # argument -> "elementwise", "linear", "jointly linear" or "general"
         self.samples: Callable[[Any], Any] | None = None
         self.views = False
         self.put: Callable[..., Any] | None = None
-        self._public: Callable[..., Any] | None = None
         self.ufunc: Any = None
+        self._public: Callable[..., Any] | None = None
+        self._batching: Callable[..., Any] | None = None
         self.__name__, self.__doc__ = name, function.__doc__
-        _primitives[name] = self
+        register(self)
 
     def __repr__(self) -> str:
         signature = inspect.signature(self)
@@ -142,22 +71,11 @@ class Primitive:
 
     def __getattr__(self, name: str) -> Any:
         if name == "__signature__":  # made when `inspect.signature` and `help` ask for it
-            return inspect.signature(self._public) if self._public else self._signature()
+            return inspect.signature(self._public) if self._public else self.of_call(self.ufunc)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
-    def _signature(self) -> inspect.Signature:
-        """What a call takes where there is no `public`: the arrays, and the options or those of NumPy's ufunc."""
-        Parameter = inspect.Parameter
-        kind = Parameter.POSITIONAL_OR_KEYWORD if self.ufunc is None else Parameter.POSITIONAL_ONLY
-        parameters = [Parameter(array, kind) for array in self.arrays]
-        parameters += [Parameter(self.variadic, Parameter.VAR_POSITIONAL)] if self.variadic else []
-        options: dict[str, Any] = {"out": None, "where": True, "dtype": None} if self.ufunc is not None else {}
-        options |= dict.fromkeys(self.options, Parameter.empty)
-        parameters += [Parameter(option, Parameter.KEYWORD_ONLY, default=d) for option, d in options.items()]
-        return inspect.Signature(parameters)
-
     def __reduce__(self) -> Any:
-        return _registered, (self.name, getattr(self.function, "__module__", None))
+        return registered, (self.name, getattr(self.function, "__module__", None))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs and self.ufunc is not None:
@@ -169,7 +87,7 @@ class Primitive:
 
     @property
     def form(self) -> Callable[..., Any]:
-        """What users call, as a plain function."""
+        """What users call, as a plain function; see the class."""
         return self._public or self.apply
 
     def public(self, form: Callable[..., Any]) -> Primitive:
@@ -180,15 +98,21 @@ class Primitive:
         self.__wrapped__ = form
         return self
 
-    def vjp(self, argument: str, kind: str = "general") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Decorator: the rule that pulls a cotangent back to `argument`, an array parameter."""
+    def vjp(self, argument: str, kind: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorator: the rule that pulls a cotangent back to `argument`, an array parameter.
+
+        `kind` says what kind of map the primitive is in it, "general" where nothing else was said. A rule that takes
+        another's place is seen by all calls from then on, also through operators and what was taken from here before.
+        """
         position = self.position(argument)
 
         def register(rule: Callable[..., Any]) -> Callable[..., Any]:
-            self.kinds.setdefault(argument, kind)
-            self.rules[position] = self.make_rule(argument, rule)
-            self.__dict__.pop("apply", None)
-            self.__dict__.pop("computed", None)
+            made = self.make_rule(argument, rule)
+            self.kinds[argument] = kind or self.kinds.get(argument, "general")
+            if position == len(self.arrays):  # the list's, of which each position has its own (see `rule`)
+                self.rules = {at: known for at, known in self.rules.items() if at < position}
+            self.rules[position] = made
+            self._renew()
             return rule
 
         return register
@@ -203,14 +127,14 @@ class Primitive:
 
         return register
 
-    @cached_property
+    @property
     def batching(self) -> Callable[..., Any]:
         """How this acts on a batch of examples; see batching.py."""
-        return by_kind(self)
+        return self._batching or by_kind(self)
 
     def batch(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Decorator: the batching rule, where the kind of the primitive does not give it; see batching.py."""
-        self.batching = rule
+        self._batching = rule
         return rule
 
     def view(self, put: Callable[..., Any] | None) -> Callable[..., Any] | None:
@@ -220,14 +144,8 @@ class Primitive:
         allowed.
         """
         self.views, self.put = True, put
+        self._renew()
         return put
-
-    def position(self, argument: str) -> int:
-        """The position of the array parameter of that name."""
-        names = (*self.arrays, self.variadic)
-        if argument not in names:
-            raise TypeError(f"{self.name}: no array parameter named {argument!r}; it has {', '.join(map(str, names))}")
-        return names.index(argument)
 
     def strategy(self, samples: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Decorator: how the property tests draw `(arrays, options)` for `apply`; see `testing.strategies.Draw`."""
@@ -236,28 +154,7 @@ class Primitive:
 
     def make_rule(self, argument: str, function: Callable[..., Any]) -> Rule:
         """A rule of `argument`, made of a function of the cotangent and of what it asks for by name."""
-        given = inspect.signature(function).parameters.values()
-        for p in given:
-            if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
-                call = ", ".join(q.name for q in given)
-                raise TypeError(
-                    f"{self.name}: the rule for {argument!r} takes {p.name!r} as {_KINDS[p.kind]}, "
-                    f"but rules are called by position: write it as ({call})"
-                )
-        if not given:
-            raise TypeError(f"{self.name}: the rule for {argument!r} takes nothing; it is given the cotangent first")
-        return Rule(self, self.position(argument), function, tuple(p.name for p in given)[1:])
-
-    def source(self, want: str) -> str:
-        """The expression, in terms of `header`, for what a rule asks for by the name `want`."""
-        if want in ("out", self.variadic, *self.residuals, *self.arrays, *self.options):
-            return want
-        if want in self.several:
-            return f"out[{self.several.index(want)}]"
-        base = want.removesuffix("_shape")
-        if base != want and base in (self.variadic, *self.arrays):
-            return f"_shape_of({base})"
-        raise TypeError(f"{self.name}: a rule asks for {want!r}; there are {self.header.replace('*, ', '')}")
+        return Rule(self, self.position(argument), function, self.needs(argument, function))
 
     def rule(self, position: int) -> Rule:
         """The rule for the array at `position`."""
@@ -270,21 +167,17 @@ class Primitive:
         return rule
 
     def _in_force(self, position: int) -> Rule:
-        """The rule for the array at `position`, so that it keeps what an `override` wants, too."""
+        """The rule for the array at `position`, so that it saves what an `override` needs, too."""
         rule = self.rule(position)
-        substitute = modes.overrides.get(rule.key)
+        substitute: Any = modes.overrides.get(rule.key)
         return rule if substitute is None else rule.widened(substitute)
-
-    def argument(self, position: int) -> str:
-        """The name of the array parameter to which the array at `position` belongs."""
-        return self.arrays[position] if position < len(self.arrays) else str(self.variadic)
 
     def kind(self, position: int) -> str:
         """What kind of map this is in the array at `position`."""
         return self.kinds.get(self.argument(position), "general")
 
     def outputs(self, *args: Any, **options: Any) -> tuple[Any, ...]:
-        """The result, as `apply` gives it, and the residuals."""
+        """The result, as `apply` gives it, and the residuals; see the class."""
         if not _KNOWN.issuperset(map(type, args)):
             args = tuple(x if x.__class__ in PLAIN else lift(x) for x in args)
         level = 0
@@ -304,7 +197,7 @@ class Primitive:
                 lifted = True
                 node = arg._node
                 if node is None:
-                    arg = arg if isinstance(arg._held, Traced) else arg._held
+                    arg = arg if isinstance(arg._held, Tracer) else arg._held
                 elif node.level == level:
                     parents.append((position, node))
                     arg = arg._held
@@ -320,23 +213,23 @@ class Primitive:
             results = self.function(*values, **options)
             if self.several:
                 count = len(self.several)
-                results = (tuple(map(_scalar, results[:count])), *results[count:])
+                results = (tuple(map(scalar, results[:count])), *results[count:])
             else:
-                results = (_scalar(results[0]), *results[1:]) if self.residuals else (_scalar(results),)
+                results = (scalar(results[0]), *results[1:]) if self.residuals else (scalar(results),)
         if not lifted:
             return results
         if not parents or not modes.recording:
             return self.wrapped(results[0], None), *results[1:]
         rules = [self._in_force(position) for position, _ in parents]
-        wanted = {want for rule in rules for want in rule.wants}
+        needed = {name for rule in rules for name in rule.needs}
         if foreign or leases:
-            values = [own(v, i in foreign) if self.argument(i) in wanted else v for i, v in enumerate(values)]
-        options = {name: owned(value) if name in wanted else value for name, value in options.items()}
-        edges, picked = [], {}
+            values = [own(v, i in foreign) if self.argument(i) in needed else v for i, v in enumerate(values)]
+        options = {name: owned(value) if name in needed else value for name, value in options.items()}
+        edges, saved = [], {}
         for (_, parent), rule in zip(parents, rules, strict=True):
-            if rule.kept not in picked:
-                picked[rule.kept] = rule.pick(*results, *values, **options)
-            edges.append((parent, rule, picked[rule.kept]))
+            if rule.saved not in saved:
+                saved[rule.saved] = rule.save(*results, *values, **options)
+            edges.append((parent, rule, saved[rule.saved]))
         node = Node.at(level, self, tuple(edges), Several() if self.several else results[0])
         if self.several:
             node.value = None
@@ -355,33 +248,42 @@ class Primitive:
         output = Output(self.several[position], position, len(self.several))
         return wrap(out, Node.at(node.level, output, ((node, output, ()),), out))
 
-    @property
-    def watched(self) -> Callable[..., tuple[Any, ...]]:
-        """What computes `outputs`, in the sight of those who watch (see watching.py)."""
+    def bind(self, *args: Any, **options: Any) -> tuple[Any, ...]:
+        """The result, as `apply` gives it, and the residuals, in the sight of observers; see the class."""
         run: Callable[..., Any] = self.outputs
-        for watcher in modes.watchers:
-            run = watcher.operation(self, run)
-        return run
-
-    def _apply(self, *args: Any, **options: Any) -> Any:
-        out = self.watched(*args, **options)[0]
+        for observer in modes.observers:
+            run = observer.operation(self, run)
+        results: tuple[Any, ...] = run(*args, **options)
         if self.views and isinstance(args[0], Tensor) and views.shares_one(self, args[0], options):
-            views.link(out, args[0], self, options)
-        return out
+            views.link(results[0], args[0], self, options)
+        return results
 
     @cached_property
     def apply(self) -> Callable[..., Any]:
         """The primitive, on arguments in the one form that its function and its rules see."""
-        if self.variadic or self.several:
-            return self._apply
-        applied = compiled(self)
-        applied.__name__, applied.__doc__ = self.name, self.__doc__
-        return applied
+        if not (self.variadic or self.several):
+            return compiled(self)
+
+        def apply(*args: Any, **options: Any) -> Any:
+            return self.bind(*args, **options)[0]
+
+        apply.__name__, apply.__doc__ = self.name, self.__doc__
+        return apply
 
     @cached_property
     def computed(self) -> Callable[..., Any]:
-        """As `apply`, given first what the function returns for the arrays, where `modes.special` is less than 2."""
+        """As `apply`, given first what the function returns for the arrays, unless `modes.dispatch` is TRANSFORM."""
         return compiled(self, computed=True)
+
+    def _renew(self) -> None:
+        """Let the functions that there are already run by the rules that there are now."""
+        for name in ("apply", "computed"):
+            function = self.__dict__.get(name)
+            if function is not None and not (self.variadic or self.several):
+                renew(function, compiled(self, name == "computed"))
+
+
+registry: Mapping[str, Primitive] = Registry()
 
 
 def primitive(
@@ -472,8 +374,8 @@ def implements(*numpy_functions: Any) -> Callable[[Any], Any]:
 def override(primitive: Primitive, argument: str, rule: Callable[..., Any]) -> mode:
     """Swap a primitive's rule for one argument inside this context, in this thread.
 
-    In force for the backward passes run inside; a rule that asks for more than the ordinary one keeps
-    wants the forward pass inside, too.
+    In force for the backward passes run inside; a rule that asks for more than the ordinary one saves
+    needs the forward pass inside, too.
 
     >>> from pullback import relu
     >>> x = Tensor([-1.0, 2.0], requires_grad=True)

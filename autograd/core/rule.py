@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .graph import Node
+from ..runtime.generated import run
+from .graph import BackwardRule, Node
 from .tensor import wrap
 
 
@@ -19,61 +20,69 @@ def shape_of(value: Any) -> Any:
 class Rule:
     """How a cotangent is pulled back to one argument, and what of the forward pass that takes.
 
-    `pick(out, *residuals, *arrays, **options)` returns what the rule's function wants, in its order.
+    `needs` are the names of what the rule's function takes beside the cotangent. `save(out, *residuals, *arrays,
+    **options)` returns that, in its order, and `saved` is the source of it: a tuple in terms of those names.
     """
 
-    __slots__ = ("primitive", "position", "function", "given", "wants", "kept", "pick", "key")
+    __slots__ = ("primitive", "position", "function", "given", "needs", "saved", "save", "key")
 
-    def __init__(self, primitive: Any, position: int, function: Callable[..., Any], wants: tuple[str, ...]):
+    def __init__(self, primitive: Any, position: int, function: Callable[..., Any], needs: tuple[str, ...]):
         self.primitive, self.position = primitive, position
-        self.given = function, wants
-        if "position" in wants and primitive.variadic:
-            at, wants = wants.index("position"), tuple(want for want in wants if want != "position")
-            self.function = lambda g, *kept: function(g, *kept[:at], position, *kept[at:])
+        self.given = function, needs
+        if "position" in needs and primitive.variadic:
+            at, needs = needs.index("position"), tuple(name for name in needs if name != "position")
+            self.function = lambda g, *saved: function(g, *saved[:at], position, *saved[at:])
         else:
             self.function = function
-        self.wants = wants
+        self.needs = needs
         self.key = (primitive, position)
-        self.kept = f"({''.join(primitive.source(want) + ',' for want in wants)})"
-        self.pick = eval(f"lambda {primitive.header}: {self.kept}", {"_shape_of": shape_of})
+        self.saved = f"({''.join(primitive.source(name) + ',' for name in needs)})"
+        scope: dict[str, Any] = {"_shape_of": shape_of}
+        text = f"def save({primitive.header}): return {self.saved}"
+        run(text, f"<pullback {primitive.name}.save{self.saved}>", scope)
+        self.save = scope.pop("save")
 
     def __repr__(self) -> str:
         return f"the rule of {self.primitive.name} for array {self.position}"
 
-    def standing_in(self, recorded: Rule, kept: tuple[Any, ...]) -> tuple[Rule, tuple[Any, ...]]:
-        """This rule with what it wants out of what `recorded` kept."""
-        have = dict(zip(recorded.wants, kept, strict=True))
-        missing = [want for want in self.wants if want not in have]
+    def standing_in(self, recorded: BackwardRule, saved: Any) -> tuple[BackwardRule, Any]:
+        """This rule with what it needs out of what `recorded`, one of the same primitive and array, saved."""
+        if recorded is self:
+            return self, saved
+        plain: Any  # of a shortcut the rule for which it stands
+        plain, saved = recorded.standing_in(recorded, saved)
+        have = dict(zip(plain.needs, saved, strict=True))
+        missing = [name for name in self.needs if name not in have]
         if missing:
             raise RuntimeError(
                 f"override of {self.primitive.name}: the rule asks for {', '.join(missing)}, which was not kept; "
                 "run the forward pass inside the override too"
             )
-        return self, tuple(have[want] for want in self.wants)
+        return self, tuple(have[name] for name in self.needs)
 
     def widened(self, other: Rule) -> Rule:
-        """This rule, keeping also what `other` wants."""
-        extra = tuple(want for want in other.wants if want not in self.wants)
+        """This rule, saving also what `other` needs."""
+        extra = tuple(name for name in other.needs if name not in self.needs)
         if not extra:
             return self
-        function, count = self.function, len(self.wants)
-        return Rule(self.primitive, self.position, lambda g, *kept: function(g, *kept[:count]), self.wants + extra)
+        function, count = self.function, len(self.needs)
+        return Rule(self.primitive, self.position, lambda g, *saved: function(g, *saved[:count]), self.needs + extra)
 
-    def rewrap(self, node: Node, kept: tuple[Any, ...], parents: dict[int, Node]) -> list[Any]:
-        """What was kept, as Tensors of the graph again: for rules that are to be differentiated themselves.
+    def rewrap(self, node: Node, saved: tuple[Any, ...], parents: dict[int, Node]) -> list[Any]:
+        """What was saved, as Tensors of the graph again: for rules that are to be differentiated themselves.
 
         `parents` are the node's, by the position of the array that they are for.
         """
         arrays, variadic, several = self.primitive.arrays, self.primitive.variadic, self.primitive.several
 
-        def lift(want: str, value: Any) -> Any:
-            if want == "out":
+        def lift(name: str, value: Any) -> Any:
+            if name == "out":
                 return self.primitive.wrapped(value, node)
-            if want in several:
-                return self.primitive.wrapped_output(value, node, several.index(want))
-            if want == variadic:
+            if name in several:
+                return self.primitive.wrapped_output(value, node, several.index(name))
+            if name == variadic:
                 return tuple(wrap(v, parents[i]) if i in parents else v for i, v in enumerate(value, len(arrays)))
-            position = arrays.index(want) if want in arrays else None
+            position = arrays.index(name) if name in arrays else None
             return wrap(value, parents[position]) if position in parents else value
 
-        return [lift(want, value) for want, value in zip(self.wants, kept, strict=True)]
+        return [lift(name, value) for name, value in zip(self.needs, saved, strict=True)]

@@ -13,7 +13,7 @@ import numpy as np
 
 from .aliasing import is_lent, lent, own, shared
 from .graph import LAST, Node, mode, modes
-from .tracing import Traced, detached, raw
+from .tracing import Tracer, detached, raw
 from .views import leave, related, write
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def borrowed(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
 def values_of(x: Any) -> Any:
     """The values of anything that can be a Tensor, as a constant: an array, or a Tensor if they differ over a batch."""
     data = detached(x) if isinstance(x, Tensor) else as_data(x)
-    return wrap(data) if isinstance(data, Traced) else data
+    return wrap(data) if isinstance(data, Tracer) else data
 
 
 def known(option: Any) -> Any:
@@ -200,7 +200,7 @@ class Tensor(_Operations):
             self._node = None
         elif self._node is None:
             _differentiable(self._held.dtype)
-            if isinstance(self._held, Traced):
+            if isinstance(self._held, Tracer):
                 self._held = wrap(self._held)
             self._node = Node.at(2 * modes.depth, None, (), self._held)
 
@@ -413,7 +413,7 @@ def lowered(x: Tensor, level: int) -> Tensor:
 
 def carried(x: Any) -> bool:
     """Whether a derivative may be asked of what is computed from a value."""
-    return isinstance(x, Tensor) and (x._node is not None or isinstance(x._held, Traced))
+    return isinstance(x, Tensor) and (x._node is not None or isinstance(x._held, Tracer))
 
 
 def _would_end(x: Any) -> bool:
@@ -422,7 +422,7 @@ def _would_end(x: Any) -> bool:
         return carried(x)
     while isinstance(x, Tensor):
         x = x._held
-    return isinstance(x, Traced)  # of which `no_grad` is no matter
+    return isinstance(x, Tracer)  # of which `no_grad` is no matter
 
 
 def wrap(data: Any, node: Node | None = None) -> Tensor:
@@ -465,7 +465,7 @@ def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | N
 
 
 def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tuple[Node, Any]:
-    """Where `pull` starts: the output's node and first cotangent (None: one), of the output's shape and dtype."""
+    """Where a backward pass starts: the output's node and first cotangent (None: one), of its shape and dtype."""
     if not isinstance(output, Tensor):
         raise TypeError(f"backward: expected a Tensor, not {type(output).__name__}")
     if output._node is None:
@@ -482,5 +482,5 @@ def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tu
         if given.dtype.kind == "c" != output.dtype.kind:
             raise TypeError(f"backward: gradient of dtype {given.dtype} given for an output of dtype {output.dtype}")
         given = given.astype(output.dtype)
-    traced = create_graph or output._node.level or isinstance(given._held, Traced)
+    traced = create_graph or output._node.level or isinstance(given._held, Tracer)
     return output._node, given if traced else given._held

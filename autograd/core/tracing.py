@@ -1,7 +1,7 @@
 """The tower of transforms: which of the values that meet in an operation was put there by the innermost transform.
 
-A Tensor's `_held` is an array, or a `Traced` value that a transform such as `jvp` put in its place; if the Tensor has
-a node above level 0, it is an array or a Tensor of a lower level. At depth d (inside d such transforms) a transform's
+A Tensor's `_held` is an array, or a `Tracer` that a transform such as `jvp` put in its place; if the Tensor has a
+node above level 0, it is an array or a Tensor of a lower level. At depth d (inside d such transforms) a transform's
 values have level 2 d - 1 and the graphs that are recorded there level 2 d. An operation is done by the highest level
 among its arguments, which in turn asks for operations on what its own values hold, of lower levels.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from .graph import mode, now
 
 
-class Traced:
+class Tracer:
     """What a transform puts in place of an array: it does the operations in which it is the highest."""
 
     __slots__ = ("level", "value")
@@ -62,7 +62,7 @@ class Traced:
     __array_ufunc__ = __array_function__ = __array__ = outside
 
 
-def deeper() -> mode:
+def new_level() -> mode:
     """Inside a transform that puts values of its own in place of arrays; gives their level."""
     return mode(depth=lambda depth: depth + 1, scopes=lambda scopes: (*scopes, now()))
 
@@ -75,7 +75,7 @@ def level_of(x: Any) -> int:
     return getattr(getattr(x, "_held", None), "level", 0)
 
 
-def tracer(args: Iterable[Any], level: int) -> Traced:
+def tracer(args: Iterable[Any], level: int) -> Tracer:
     """A value of that level among arguments."""
     return next(x._held for x in args if level_of(x) == level)
 
@@ -90,8 +90,8 @@ def raw(x: Any) -> Any:
 
 def bottom(x: Any) -> Any:
     """All the values in a Tensor, an array or a number: where they differ over a batch, with its axis in front."""
-    while isinstance(x, Traced) or hasattr(x, "_held"):
-        x = x.value if isinstance(x, Traced) else x._held
+    while isinstance(x, Tracer) or hasattr(x, "_held"):
+        x = x.value if isinstance(x, Tracer) else x._held
     return x
 
 
@@ -99,7 +99,7 @@ def detached(x: Any) -> Any:
     """A Tensor's `_held` without the graphs and the tangents that belong to it."""
     data = x._held
     while not isinstance(data, (np.ndarray, np.generic)):
-        if isinstance(data, Traced):
+        if isinstance(data, Tracer):
             return data.detached()
         data = data._held
     return data

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..core.graph import Node, mode
-from ..core.observers import Watcher, arrays, nodes
+from ..core.observers import Observer, arrays, nodes
 
 __all__ = ["detect_anomaly"]
 
@@ -40,10 +40,10 @@ def detect_anomaly() -> mode:
     Traceback (most recent call last):
     FloatingPointError: divide(a float64 (2,), b float64 (2,)) gave NaN in 1 of 2 entries...
     """
-    return mode(watchers=lambda watchers: (*watchers, _Anomalies()))
+    return mode(observers=lambda observers: (*observers, _Anomalies()))
 
 
-class _Anomalies(Watcher):
+class _Anomalies(Observer):
     def ran(
         self, primitive: Any, args: tuple[Any, ...], options: dict[str, Any], out: Any, seconds: float | None
     ) -> None:
@@ -60,7 +60,7 @@ class _Anomalies(Watcher):
             raise FloatingPointError(f"{call} gave {_counted(out)}" + _already(given, made) + _at(place))
 
     def pulled(
-        self, rule: Any, node: Node, g: Any, kept: tuple[Any, ...], cotangent: Any, seconds: float | None
+        self, rule: Any, node: Node, g: Any, saved: tuple[Any, ...], cotangent: Any, seconds: float | None
     ) -> None:
         if seconds is None:
             return
@@ -69,7 +69,7 @@ class _Anomalies(Watcher):
             raise FloatingPointError(f"the gradient of the result of {call} has {_counted(g)}: " + _SUM + _at(place))
         if made := _faults(cotangent):
             argument = _described(_argument(rule.primitive, rule.position), cotangent)
-            given = {f"{name}, which was kept,": _faults(x) for name, x in zip(rule.wants, kept, strict=True)}
+            given = {f"{name}, which was kept,": _faults(x) for name, x in zip(rule.needs, saved, strict=True)}
             raise FloatingPointError(
                 f"backward of {call} gave {_counted(cotangent)} of the gradient of {argument}"
                 + _already(given, made)

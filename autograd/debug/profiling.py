@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 
 from ..core.graph import Node, mode, modes
-from ..core.observers import Watcher, arrays, nodes
+from ..core.observers import Observer, arrays, nodes
 from ..runtime.memory import used
 
 __all__ = ["Profile", "profile"]
@@ -44,7 +44,7 @@ class Row:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-class Profile(Watcher):
+class Profile(Observer):
     """What `profile` recorded: `rows`, one for each module, operation and direction, and `seconds`, the time in all.
 
     `seconds` is more than the sum over the rows: it includes what is no operation, such as Python's own work.
@@ -158,7 +158,7 @@ class Profile(Watcher):
         """Wrap a module's forward, so that its operations are recorded under this path."""
 
         def run(*args: Any, **kwargs: Any) -> Any:
-            if self not in modes.watchers:  # another thread
+            if self not in modes.observers:  # another thread
                 return forward(*args, **kwargs)
             before, self.module = self.module, path
             try:
@@ -191,7 +191,7 @@ def profile(model: Any = None) -> Iterator[Profile]:
         object.__setattr__(module, "forward", made._inside(name, module.forward))
     start = perf_counter()
     try:
-        with mode(watchers=(*modes.watchers, made)):
+        with mode(observers=(*modes.observers, made)):
             yield made
     finally:
         made.seconds += perf_counter() - start

@@ -101,7 +101,7 @@ def _(x: Any, output_size: Any, return_indices: bool = False) -> Any:
     sizes = _sizes("adaptive_max_pool", x, output_size)
     if not return_indices:
         return adaptive_max_pool.apply(x, sizes=sizes)
-    out, places = adaptive_max_pool.watched(x, sizes=sizes)
+    out, places = adaptive_max_pool.bind(x, sizes=sizes)
     return out, wrap(places) if isinstance(out, Tensor) and not isinstance(places, Tensor) else places
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aliasing import own
-from ..core.graph import Node, Shortcut, modes
+from ..core.graph import RECORD, TRANSFORM, Node, Shortcut, modes
 from ..core.tensor import Tensor, wrap
 from ..kernels import conv_native
 from ..kernels.geometry import Geometry
@@ -24,9 +24,10 @@ _ZERO = np.zeros(1)
 
 def convolved(x: Any, w: Any, *settings: Any, bias: Any, rectified: bool, pooling: tuple[Any, ...] = ()) -> Any:
     """`conv`; then `relu`, if rectified; then `max_pool` with those arguments, if there are any."""
-    together = _together(*arguments(x, w, *settings, bias=bias), rectified, pooling) if modes.special < 2 else None
-    if together is not None:
-        return together
+    if modes.dispatch is not TRANSFORM and all([p.rules[i].given == given for p, i, given in _RULES]):
+        together = _together(*arguments(x, w, *settings, bias=bias), rectified, pooling)
+        if together is not None:
+            return together
     y = conv(x, w, *settings, bias=bias)
     y = relu(y) if rectified else y
     return max_pool(y, *pooling) if pooling else y
@@ -41,7 +42,7 @@ def _together(given: Any, geo: Geometry, groups: int, rectified: bool, pooling: 
     if not (conv_native.available(x, w, b) and (over is None or _tiles(over))):
         return None
     tile = over.kernel if over else ()
-    recorded = modes.special == 0 and any(isinstance(a, Tensor) and a._node is not None for a in given)
+    recorded = modes.dispatch is RECORD and any(isinstance(a, Tensor) and a._node is not None for a in given)
     out, choice = conv_native.convolved(x, w, b, geo, groups, rectified, tile, recorded and bool(tile))
     if not recorded:
         return wrap(out)
@@ -64,6 +65,10 @@ def _tiles(geo: Geometry) -> bool:
     beside = geo.kernel == geo.stride == geo.extent and not any(map(any, geo.padding))
     inside = all(k * count <= n for n, k, count in zip(geo.spatial, geo.kernel, geo.out, strict=True))
     return beside and inside and math.prod(geo.kernel) <= _LARGEST
+
+
+# The rules for which this is made: others could ask for what is not computed here.
+_RULES = [(p, i, rule.given) for p in (conv, relu, max_pool) for i, rule in p.rules.items()]
 
 
 # What relu stops is stopped before it is spread over the tiles, all but one entry of which get zero anyway.

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.backward import LazySum
 from ..core.batching import aligned, computed, full, looped
-from ..core.graph import Deferred, modes
+from ..core.graph import modes
 from ..core.primitive import linear
 from ..core.tensor import Tensor, lift
 from ..core.views import link
@@ -63,7 +64,7 @@ def scatter(*values: Any, indices: tuple[Any, ...], shape: tuple[int, ...]) -> A
 
 @getitem.vjp("x")
 def _(g: Any, x_shape: Any, index: Any) -> Any:
-    return Deferred(_scattered, (g, index, x_shape), g, x_shape)
+    return LazySum(_scattered, (g, index, x_shape), g, x_shape)
 
 
 def _scattered(terms: list[Any]) -> Any:

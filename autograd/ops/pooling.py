@@ -111,7 +111,7 @@ def _(
     geo = pooling_geometry("max_pool", x, kernel_size, stride, padding, dilation, ceil_mode)
     if not return_indices:
         return max_pool.apply(x, geo=geo)
-    out, choice = max_pool.watched(x, geo=geo)
+    out, choice = max_pool.bind(x, geo=geo)
     if isinstance(choice, Tensor):
         return out, computed(positions_of, choice, geo)
     positions = positions_of(choice, geo)

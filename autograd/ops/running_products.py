@@ -129,7 +129,7 @@ def _largest_power(x: Any, p: Any, y: Any, q: Any) -> Any:
 def _transposed(g: Any, a: Any, top: Any, axis: int) -> tuple[Any, Any]:
     """The cotangents of the recurrence's solution before these are divided by 2 ** top, as numbers and exponents."""
     given = _flip(g, axis), _flip(a, axis), _minus(_flip(top, axis))
-    return tuple(_flip(v, axis) for v in recurrence.watched(*given, axis=axis))
+    return tuple(_flip(v, axis) for v in recurrence.bind(*given, axis=axis))
 
 
 @recurrence.vjp("s")
@@ -176,7 +176,7 @@ def _(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     g, rows = np.reshape(g, rest), np.reshape(moved, (count_of(x.shape, axis), *rest))
     out = within_range(lambda g, rows: g * _others(rows), g, rows)
     if out is None:
-        rows, powers, less = balanced.watched(rows, axis=0)
+        rows, powers, less = balanced.bind(rows, axis=0)
         others = _before(rows) * np.flip(_before(np.flip(rows, 0)), 0)
         out = _raised(g * others, None if powers is None else powers[-1:], less)
     return np.transpose(np.reshape(out, moved.shape), inverse(_in_front(axis, x.ndim)))
@@ -200,9 +200,9 @@ def _(g: Any, x: Any, axis: int) -> Any:
     g, x = np.moveaxis(g, axis, 0), np.moveaxis(x, axis, 0)
     out = within_range(lambda g, x: _before(x) * _solved(g, x[1:]), g, x)
     if out is None:
-        rows, powers, less = balanced.watched(x, axis=0)
+        rows, powers, less = balanced.bind(x, axis=0)
         unused = np.flip(cumsum.apply(np.flip(g != 0, 0), axis=0, reverse=False), 0) == 0
-        s, power = recurrence.watched(g, _finite_where(unused, rows, 1)[1:], powers, axis=0)
+        s, power = recurrence.bind(g, _finite_where(unused, rows, 1)[1:], powers, axis=0)
         out = _raised(_finite_where(unused, _before(rows), 0) * s, power, less)
     return np.moveaxis(out, 0, axis)
 
@@ -211,9 +211,9 @@ def _tangents(t: Any, x: Any) -> Any:
     """The tangents of products: of the k-th, t_k times what comes before it, plus x_k times the tangent before."""
     out = within_range(lambda t, x: np.flip(_solved(np.flip(t * _before(x), 0), np.flip(x[1:], 0)), 0), t, x)
     if out is None:
-        rows, powers, less = balanced.watched(x, axis=0)
+        rows, powers, less = balanced.bind(x, axis=0)
         given = (_flip(v) for v in (t * _before(rows), rows[1:], less))
-        s, power = recurrence.watched(*given, axis=0)
+        s, power = recurrence.bind(*given, axis=0)
         out = _raised(_flip(s), _flip(power), powers)
     return out
 

@@ -15,15 +15,17 @@ import marshal
 import os
 import re
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from keyword import kwlist
 from struct import Struct
+from types import CodeType
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy import ndarray
 
-from . import code_cache
+from . import code_cache, generated
 
 __all__ = [
     "Door", "LaunchError", "OverlapError", "address", "in_place", "integer", "natural", "per_thread", "positive",
@@ -247,9 +249,14 @@ class Door:
         With guard pages it also returns what is to be guarded: each array's position, address, begin and end.
         """
         given, scope = [n for n in self.arguments if n not in fixed], {**self.scope, **fixed}
-        code = code_cache.kept(self._key(given), lambda: marshal.dumps(compile(self._text(given), self.name, "exec")))
-        exec(marshal.loads(code), scope)
+        text, code = marshal.loads(code_cache.kept(self._key(given), lambda: marshal.dumps(self._compiled(given))))
+        generated.show(text, code.co_filename)
+        exec(code, scope)
         return scope[self.name]
+
+    def _compiled(self, given: Sequence[str]) -> tuple[str, CodeType]:
+        text = self._text(given)
+        return text, compile(text, f"<pullback {self.name}.arguments {zlib.crc32(text.encode()):08x}>", "exec")
 
     def _text(self, given: Sequence[str]) -> str:
         """The source: checks of the fixed arguments, then the function that checks the `given` ones."""

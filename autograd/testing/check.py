@@ -249,7 +249,7 @@ def _dtypes(case: Case) -> None:
     g = _single(case.g).astype(dtype)
     for i in case.asked:
         rule = case.primitive.rule(i)
-        pulled = rule.function(as_outputs(out, g), *rule.pick(out, *residuals, *single, **case.options))
+        pulled = rule.function(as_outputs(out, g), *rule.save(out, *residuals, *single, **case.options))
         if np.finfo(pulled.dtype).dtype != np.finfo(dtype).dtype:
             case.failure(f"the rule gives {pulled.dtype} for a cotangent in {dtype}", i)
     double = [x.astype(case.arrays[i].dtype)[()] for i, x in enumerate(single)]

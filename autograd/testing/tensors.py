@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..core.graph import pull
+from ..core.backward import backward_pass
 from ..core.tensor import Tensor, seed, wrap
 from ..core.tracing import raw
 from ..ops.shape import concatenate, reshape
@@ -34,7 +34,7 @@ def gradients_of(outputs: Any, gradients: Any, inputs: Any, *, create_graph: boo
     """The gradients of the outputs, weighted, by the inputs, as Tensors; zeros where they do not depend."""
     nodes = [x._node for x in inputs]
     seeds = [seed(out, g, create_graph) for out, g in zip(outputs, gradients, strict=True) if out.requires_grad]
-    found = pull(seeds, set(nodes), retain_graph=create_graph, create_graph=create_graph)
+    found = backward_pass(seeds, set(nodes), retain_graph=create_graph, create_graph=create_graph)
     lifted = (found.get(node, np.zeros(node.shape, node.dtype)[()]) for node in nodes)
     return tuple(g if isinstance(g, Tensor) else wrap(g) for g in lifted)
 
@@ -87,7 +87,7 @@ class Function(Case):
         found = [np.zeros((len(weights), parts(x.numpy()).size), parts(x.numpy()).dtype) for x in inputs]
         for k, w in enumerate(weights if out.requires_grad else ()):
             g = np.conj(joined(w.reshape(parts(self.out).shape), self.out)).astype(self.out.dtype)
-            pulled = pull([seed(out, g)], set(nodes), retain_graph=True, create_graph=False)
+            pulled = backward_pass([seed(out, g)], set(nodes), retain_graph=True, create_graph=False)
             for node, rows in zip(nodes, found, strict=True):
                 if node in pulled:
                     rows[k] = parts(np.conj(np.asarray(pulled[node]))).ravel()

@@ -17,7 +17,7 @@ from ..core.forward import dual
 from ..core.pytrees import flatten, matching, over
 from ..core.replay import surroundings
 from ..core.tensor import Tensor, as_data, lowered, plain, result
-from ..core.tracing import deeper, level_of
+from ..core.tracing import level_of, new_level
 from ..ops.casting import astype
 from ..ops.creation import asarray
 from ..ops.shape import reshape
@@ -109,7 +109,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     check_function("jvp", f)
     given, rebuild = flatten(tuple(primals))
     directions = matching(tuple(primals), tuple(tangents), "jvp: tangents")
-    with deeper() as level:
+    with new_level() as level:
         inputs = []
         for i, (x, t) in enumerate(zip(map(asarray, given), map(asarray, directions), strict=True)):
             if x.dtype.kind not in "fc":

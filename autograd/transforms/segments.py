@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import Node, Output, Several, pull
+from ..core.backward import backward_pass
+from ..core.graph import BackwardRule, Node, Output, Several
 from ..core.tensor import Tensor, wrap
 from ..core.tracing import bottom
 
@@ -32,9 +33,9 @@ class Segment:
         self.name, self.find = name, find
         self.several = tuple(map(str, range(outputs))) if outputs > 1 else ("out",)
 
-    def cotangent(self, position: int, g: Any, *kept: Any) -> Any:
+    def cotangent(self, position: int, g: Any, *saved: Any) -> Any:
         if g.found is None:
-            g.found = self.find(g, *kept)
+            g.found = self.find(g, *saved)
         return g.found.pop(position)
 
 
@@ -47,11 +48,14 @@ class Place:
     def __repr__(self) -> str:
         return f"the rule of {self.primitive.name}"
 
-    def function(self, g: Any, *kept: Any) -> Any:
-        return self.primitive.cotangent(self.position, g, *kept)
+    def function(self, g: Any, *saved: Any) -> Any:
+        return self.primitive.cotangent(self.position, g, *saved)
 
-    def rewrap(self, node: Node, kept: Any, parents: Any) -> Any:
-        inputs, outputs, _ = kept
+    def standing_in(self, recorded: BackwardRule, saved: Any) -> tuple[BackwardRule, Any]:
+        return self, saved
+
+    def rewrap(self, node: Node, saved: Any, parents: dict[int, Node]) -> Any:
+        inputs, outputs, _ = saved
         return tuple(wrap(x, parents[i]) for i, x in enumerate(inputs)), tuple(_tops(node, outputs)), True
 
 
@@ -107,5 +111,5 @@ def check_same(name: str, again: Any, before: Any, scale: Any) -> None:
 
 def pulled(seeds: Any, nodes: Sequence[Any], create_graph: bool) -> dict[int, Any]:
     """The cotangents of the nodes, by position, zeros where they are not reached."""
-    found = pull(seeds, set(nodes), retain_graph=create_graph, create_graph=create_graph, through=False)
+    found = backward_pass(seeds, set(nodes), retain_graph=create_graph, create_graph=create_graph, through=False)
     return {i: found[n] if n in found else np.zeros(n.shape, n.dtype)[()] for i, n in enumerate(nodes)}

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import enable_grad, modes, pull
+from ..core.backward import backward_pass
+from ..core.graph import enable_grad, modes
 from ..core.pytrees import flatten, over
 from ..core.tensor import Tensor, carried, leaf, lowered, plain, result, seed
 from ..ops.creation import asarray
@@ -57,7 +58,7 @@ class Traced:
         """Those of the inputs, pulled back from pairs of an output and its cotangent."""
         nodes: list[Any] = [x._node for x in self.inputs]
         starts = [seed(out, g, self.create_graph or carried(g)) for out, g in pairs if out._node is not None]
-        found = pull(starts, set(nodes), retain_graph=True, create_graph=self.create_graph) if starts else {}
+        found = backward_pass(starts, set(nodes), retain_graph=True, create_graph=self.create_graph) if starts else {}
         grads = (found.get(node, np.zeros(x.shape, x.dtype)[()]) for x, node in zip(self.inputs, nodes, strict=True))
         return list(map(result, grads))
 

@@ -10,7 +10,7 @@ from ..core.batching import Batched
 from ..core.graph import mode, modes
 from ..core.pytrees import flatten
 from ..core.tensor import Tensor, apart, lowered, plain, wrap
-from ..core.tracing import deeper, level_of
+from ..core.tracing import level_of, new_level
 from ..ops.creation import asarray
 from ..ops.shape import broadcast_to, moveaxis
 from .traced import check_function
@@ -58,7 +58,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness:
             shapes = ", ".join(str(x.shape) for x in tensors)
             raise ValueError(f"vmap: in_axes {in_axes} of arguments of shapes {shapes} give no one number of examples")
         (n,) = counts
-        with deeper() as level, mode(batches=(*modes.batches, (level, n, randomness))):
+        with new_level() as level, mode(batches=(*modes.batches, (level, n, randomness))):
             inputs = [
                 x if axis is None else batched(level, moveaxis(x, axis, 0))
                 for x, axis in zip(tensors, axes, strict=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from pullback import get_num_threads, primitive, set_num_threads
-from pullback.autograd.core.primitive import _primitives
+from pullback.autograd.core.registry import _primitives
 
 
 @pytest.fixture

@@ -221,7 +221,7 @@ def test_nests_is_scoped_and_undone_by_an_error():
     for _ in range(2):
         with pytest.raises(FloatingPointError), pb.detect_anomaly(), pb.no_grad(), pb.detect_anomaly():
             np.log(Tensor([0.0]))
-        assert not modes.special and modes.watchers == ()
+        assert not modes.dispatch and modes.observers == ()
     assert np.log(Tensor([0.0])).item() == -np.inf
     with pb.detect_anomaly():
         with pb.detect_anomaly():
@@ -235,7 +235,7 @@ def test_nests_is_scoped_and_undone_by_an_error():
 
     with pytest.raises(FloatingPointError):
         f()
-    assert not modes.special
+    assert not modes.dispatch
 
 
 def test_is_the_threads_own():

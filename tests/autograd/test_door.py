@@ -1,9 +1,11 @@
 """The door to machine code: what it refuses, and guard pages around what kernels are given."""
 
+import linecache
 import os
 import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +161,21 @@ def test_what_meets_what_is_written_is_refused(changed):
             taken(**changed)
     finally:
         set_num_threads(before)
+
+
+@needs_code
+@pytest.mark.parametrize("fixed", [{}, {"room": 1024}])
+def test_tracebacks_show_the_line_of_the_check(fixed):
+    door = nothing(np.dtype("f4")).door
+    for _ in range(2):  # at first it may be made; then it is on disk
+        linecache.clearcache()
+        enter = door.opened(**fixed)
+        with pytest.raises(LaunchError) as raised:
+            enter(1, 1, **{name: value for name, value in arguments(size=-1).items() if name not in fixed})
+        lines = [
+            f.line for f in traceback.extract_tb(raised.tb) if f.filename.startswith("<pullback nothing.arguments ")
+        ]
+        assert lines == ["size = size if size.__class__ is int and size >= 1 else _integer(size, 1, _where_size)"]
 
 
 @needs_code

@@ -142,7 +142,7 @@ def three(monkeypatch, set_threads):
 
 def present():
     """The modes of this thread."""
-    return [getattr(modes, name) for name in ("recording", "special", "depth", "batches", "overrides", "watchers")]
+    return [getattr(modes, name) for name in ("recording", "dispatch", "depth", "batches", "overrides", "observers")]
 
 
 def blas_threads():

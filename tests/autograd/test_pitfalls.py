@@ -53,7 +53,7 @@ def test_float32_is_not_widened(f):
 
 def test_an_exception_inside_nested_derivatives_leaves_no_trace():
     def in_force():
-        return modes.recording, modes.special, modes.overrides, modes.depth
+        return modes.recording, modes.dispatch, modes.overrides, modes.depth
 
     before = in_force()
 

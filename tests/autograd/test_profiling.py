@@ -10,7 +10,7 @@ import pytest
 import pullback as pb
 from pullback import Tensor, nn, viz
 from pullback.autograd.core.graph import modes
-from pullback.autograd.core.primitive import _primitives
+from pullback.autograd.core.registry import _primitives
 
 
 def leaf(value):
@@ -131,7 +131,7 @@ def test_an_error_leaves_nothing_behind():
     with pytest.raises(ValueError), pb.profile(model):
         model(Tensor(np.ones((2, 5), np.float32)))
     assert "forward" not in model.__dict__ and "forward" not in model[0].__dict__
-    assert not modes.special and modes.watchers == ()
+    assert not modes.dispatch and modes.observers == ()
     with pb.profile(model) as prof:
         with pytest.raises(ValueError):
             model(Tensor(np.ones((2, 5), np.float32)))

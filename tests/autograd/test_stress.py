@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 import pullback as pb
 from pullback import Tensor, nn, optim, registry
 from pullback.autograd.core.graph import Node, RaisedNode, mode, modes
-from pullback.autograd.core.observers import Watcher
+from pullback.autograd.core.observers import Observer
 from pullback.testing import strategies
 
 
-class Counting(Watcher):
+class Counting(Observer):
     """How many operations and rules have run."""
 
     def __init__(self):
@@ -32,7 +32,7 @@ class Counting(Watcher):
 @contextmanager
 def counted():
     counting = Counting()
-    with mode(watchers=(counting,)):
+    with mode(observers=(counting,)):
         yield counting
 
 
@@ -184,8 +184,8 @@ def drawn(primitive):
 
 def as_they_were():
     defaults = type(modes)
-    return not modes.special and all(
-        getattr(modes, name) == getattr(defaults, name) for name in ("recording", "depth", "batches", "watchers")
+    return not modes.dispatch and all(
+        getattr(modes, name) == getattr(defaults, name) for name in ("recording", "depth", "batches", "observers")
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, nn, no_grad, viz
-from pullback.autograd.core.graph import pull
+from pullback.autograd.core.backward import backward_pass
 from pullback.autograd.core.tensor import seed
 
 NETS = 200
@@ -221,7 +221,7 @@ def in_threads(net: Any, x: Any) -> list[Any]:
             z = net(leaf)
             seen = [names(z), z.numpy().copy()]
             z.backward(z.numpy(), inputs=[leaf])
-            found = pull([seed(y, y.numpy())], None, retain_graph=True, create_graph=False)
+            found = backward_pass([seed(y, y.numpy())], None, retain_graph=True, create_graph=False)
             return [*seen, leaf.grad.numpy(), *(found[node] for node in sorted(found, key=lambda node: node.order))]
 
     with ThreadPoolExecutor(4) as pool:

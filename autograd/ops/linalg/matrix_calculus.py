@@ -20,7 +20,7 @@ from ...core.forward import dual
 from ...core.graph import mode
 from ...core.primitive import primitive
 from ...core.tensor import Tensor, carried, lowered, plain, result
-from ...core.tracing import deeper, raw
+from ...core.tracing import new_level, raw
 from ..elementwise import cos, exp, square
 from .schur_parlett import corner
 from .solving import adjoint, regular
@@ -94,7 +94,7 @@ def _values(f: Callable[..., Any], w: Any, order: int = 0) -> Any:
     """f of an array, or a derivative of it, entry by entry."""
     for _ in range(order):
         f = _slope(f)
-    with mode(watchers=()), np.errstate(all="ignore"):
+    with mode(observers=()), np.errstate(all="ignore"):
         out = f(w)
     if carried(out):
         raise TypeError("matrix_function: f depends on a tensor that is differentiated or batched; give it arrays")
@@ -108,7 +108,7 @@ def _slope(f: Callable[..., Any]) -> Callable[..., Any]:
     """The derivative of a function that works entry by entry, which is another one."""
 
     def slope(x: Any) -> Any:
-        with deeper() as level:
+        with new_level() as level:
             point = dual(level, plain(x) if isinstance(x, Tensor) else x, np.ones(x.shape, x.dtype))
             out = lowered(f(point) + 0 * point, level)
         return result(out._held.tangent)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from pullback import multiply
-from pullback.autograd.core.primitive import _primitives
+from pullback.autograd.core.registry import _primitives
 from pullback.testing import GradcheckError, check_primitive
 
 QUICK = settings(max_examples=30, deadline=None, derandomize=True, database=None)
