@@ -23,7 +23,7 @@ _ZERO = np.zeros(1)
 
 
 def convolved(x: Any, w: Any, *settings: Any, bias: Any, rectified: bool, pooling: tuple[Any, ...] = ()) -> Any:
-    """`conv`; then `relu`, if rectified; then `max_pool` with those arguments, if there are any."""
+    """`conv`, then `relu` if `rectified`, then `max_pool` with the arguments `pooling` unless they are empty."""
     if modes.dispatch is not TRANSFORM and all([p.rules[i].given == given for p, i, given in _RULES]):
         together = _together(*arguments(x, w, *settings, bias=bias), rectified, pooling)
         if together is not None:
