@@ -20,11 +20,7 @@ from ..autograd import (
     take_along_axis,
     where,
 )
-from ..autograd.core.batching import folded
-from ..autograd.core.half_precision import by_single
-from ..autograd.core.tensor import floating, lift, plain, wrap
-from ..autograd.core.tracing import bottom
-from ..autograd.kernels.sums import added
+from ..extend import added, bottom, by_single, floating, folded, lift, plain, wrap
 from .loss import Loss, check_reduction
 
 __all__ = [

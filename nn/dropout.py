@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, where
-from ..autograd.core.batching import drawn, everywhere
+from ..extend import drawn, everywhere
 from . import init
 from .module import Module
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from ..autograd.core.examples import face_by_example as _face_by_example
+from ..extend import face_by_example as _face_by_example
 from .activation import elu, gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, softplus, tanh
 from .convolution import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .cross_entropy import cross_entropy, nll_loss

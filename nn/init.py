@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.core.replay import captures
+from ..extend import captures
 
 __all__ = [
     "calculate_gain",

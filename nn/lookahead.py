@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..autograd.ops.fused_conv import convolved
+from ..extend import convolved
 from .activation import ReLU
 from .convolution import Conv1d, Conv2d, Conv3d
 from .located import located

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import Tensor, abs, mean, square, sum
-from ..autograd.core.half_precision import by_single
+from ..extend import by_single
 from .module import Module
 
 __all__ = [

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.core.graph import RemovableHandle
+from ..extend import RemovableHandle
 from .located import located
 from .state import IncompatibleKeys, loaded, persistent
 from .summary import Summary, described, summarize

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.core.tracing import raw
+from ..extend import raw
 from .module import Module
 
 __all__ = ["load", "save"]

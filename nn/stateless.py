@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, asarray
-from ..autograd.core.replay import captures
+from ..extend import captures
 from .module import Module
 
 __all__ = ["functional_call", "stack_module_state"]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..autograd import Tensor, enable_grad
-from ..autograd.core.views import writable
+from ..extend import writable
 
 __all__ = ["Optimizer"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, enable_grad, override, relu
-from ..autograd.core.backward import backward_pass
+from ..extend import backward_pass
 from ..nn.traversal import in_mode
 
 __all__ = ["deconvnet", "guided_backprop", "saliency"]
