@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Tensor
-from ..autograd.debug.profiling import FIGURES, Profile, quantity
+from ..autograd import Profile, Tensor
+from ..autograd.debug.profiling import FIGURES, quantity
 from .deconvnet import activation
 from .figures import Picture, add_outlines, new_figure
 
