@@ -156,7 +156,7 @@ class _Tile:
     def some(self, first: Value, last: Value, summed: list[Value] | None = None) -> None:
         """Add the terms from first to last, or their sums where these are known, to what is in Y of those before."""
         code, mask, levels, width = self.code, self.mask, self.of.levels, self.width
-        rectified = self.of.rectified and not self.of.tile
+        rectified, tile = self.of.rectified, self.of.tile
         starts, floor = [code.filled(self.of.bias[row]) for row in self.rows for _ in range(width)], code.constant()
         if levels > 1:  # what is there belongs to it from the second time on, and is complete the last time
             later, complete = code.first(first), code.first((last - self.of.depth + 1) * code.lanes)
@@ -170,7 +170,7 @@ class _Tile:
             known = later if mask is None else later & mask
             totals = [total + code.load(place, known, -0.0) for total, place in zip(totals, self.places, strict=True)]
         for place, total in zip(self.places, totals, strict=True):
-            code.store(place, code.maximum(total, floor) if rectified else total, mask)
+            code.store(place, code.maximum(total, floor) if rectified and not tile else total, mask)
 
 
 def pooled(

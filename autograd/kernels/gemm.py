@@ -112,9 +112,16 @@ class _Products:
 
     def tile(self, p: Value, t: Value, strip: Value, at: Value, count: Value, masks: list[Value]) -> None:
         """Add the products of some rows of A with a panel to C; the sums stay in registers."""
-        code, height, width, across, bottom = self.code, self.height, self.width, self.across, self.bottom
+        code, height, width, bottom, down, across = (
+            self.code,
+            self.height,
+            self.width,
+            self.bottom,
+            self.down,
+            self.across,
+        )
         numbers = [t + r for r in range(height)]
-        rows = [i.if_less(bottom, i, bottom - 1) * self.down + at * across for i in numbers]
+        rows = [i.if_less(bottom, i, bottom - 1) * down + at * across for i in numbers]
         far = self.far
         xs, step = ([strip + r for r in range(height)], height) if far else ([self.a + row for row in rows], across)
         ys = [i.if_less(bottom, self.out + (i * self.columns + p), self.spare) for i in numbers]
