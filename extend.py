@@ -21,7 +21,8 @@ from .autograd.core.half_precision import by_single
 from .autograd.core.primitive import Primitive, elementwise, implements, linear, override, primitive, registry
 
 # Tensors and arrays
-from .autograd.core.tensor import Tensor, floating, lift, plain, seed, wrap
+from .autograd.core.tensor import Tensor, plain, wrap
+from .autograd.core.conversion import floating, lift, seed
 from .autograd.core.tracing import bottom, raw
 from .autograd.core.views import writable
 

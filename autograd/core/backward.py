@@ -12,9 +12,10 @@ from numpy import ndarray
 
 from ..kernels.sums import added, summed
 from ..runtime.memory import owned
+from .conversion import result, seed
 from .graph import LAST, BackwardRule, Node, RemovableHandle, mode, modes
 from .pytrees import flatten, matching
-from .tensor import Tensor, as_data, result, seed, wrap
+from .tensor import Tensor, as_data, wrap
 
 
 class LazySum:

@@ -11,9 +11,10 @@ import numpy as np
 
 from ..runtime.generated import run
 from .aliasing import leases, own, owned
+from .conversion import lift
 from .graph import COMPUTE, TRANSFORM, Node, modes
 from .rule import shape_of
-from .tensor import Tensor, as_data, lift
+from .tensor import Tensor, as_data
 from .views import more
 
 _SCALARS = (t for t in np.sctypeDict.values() if issubclass(t, (np.number, np.bool)))

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from .backward import backward_pass, force
+from .conversion import leaf
 from .graph import Several, enable_grad
 from .primitive import Primitive
-from .tensor import Tensor, leaf, wrap
+from .tensor import Tensor, wrap
 from .tracing import Tracer, level_of, new_level
 
 

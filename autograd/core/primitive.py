@@ -12,13 +12,14 @@ import numpy as np
 from . import views
 from .aliasing import leases, own, owned
 from .batching import NOT_AT_ONCE, by_kind
+from .conversion import lift
 from .examples import one_by_one
 from .fast_apply import PLAIN, compiled, renew, scalar
 from .graph import Node, Output, Several, mode, modes
 from .registry import Registry, may_register, register, registered
 from .rule import Rule
 from .signature import Signature
-from .tensor import Tensor, as_data, functions, lift, wrap
+from .tensor import Tensor, as_data, functions, wrap
 from .tracing import Tracer, level_of, raw, tracer
 
 _KNOWN = PLAIN | {Tensor, np.ndarray}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .aliasing import is_lent, lent, own, shared
+from .aliasing import is_lent, lent
 from .graph import LAST, Node, mode, modes
 from .tracing import Tracer, detached, raw
 from .views import leave, related, write
@@ -56,45 +56,9 @@ def _masked_arrays() -> Any:
     return getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
 
 
-def borrowed(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
-    """As `as_data`, of what others hold, whose memory is shared unless `copy`; see aliasing.py."""
-    array = as_data(data, dtype, copy)
-    return array if copy or isinstance(data, (Tensor, list, tuple)) else shared(array)
-
-
-def values_of(x: Any) -> Any:
-    """The values of anything that can be a Tensor, as a constant: an array, or a Tensor if they differ over a batch."""
-    data = detached(x) if isinstance(x, Tensor) else as_data(x)
-    return wrap(data) if isinstance(data, Tracer) else data
-
-
-def known(option: Any) -> Any:
-    """An option, on whose value depends what is done, without Tensors in it; TypeError if it differs over a batch."""
-    if isinstance(option, (tuple, list)):
-        return type(option)(map(known, option))
-    return raw(option) if isinstance(option, Tensor) else option
-
-
 def _differentiable(dtype: np.dtype[Any]) -> None:
     if dtype.kind not in "fc":
         raise TypeError(f"requires_grad: only float and complex tensors have gradients, not {dtype}")
-
-
-def lift(x: Any) -> Any:
-    """A Tensor or an array, of anything that can be one: a Tensor of a nested list or tuple with Tensors in it."""
-    if isinstance(x, (Tensor, np.ndarray, np.generic)):
-        return x
-    return np.stack([lift(part) for part in x]) if holds_tensors(x) else as_data(x)
-
-
-def floating(x: Any, least: Any = np.float64) -> Any:
-    """A Tensor or an array of floating-point numbers, as functions have it that compute in them.
-
-    Floats and complex numbers stay as they are; integers and bools become float64 (or, as ufuncs have it with float16
-    for `least`, the smallest floats from there on that hold all of their dtype).
-    """
-    x = lift(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.result_type(x.dtype, least))
 
 
 def holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
@@ -386,29 +350,11 @@ for _name, _doc in {
     setattr(Tensor, _name, property(attrgetter(f"_held.{_name}"), doc=_doc))
 
 functions: dict[Any, Callable[..., Any]] = {}  # NumPy's functions and ufuncs -> what runs them on Tensors
-finders: list[Callable[[Any], Any]] = []  # give what runs a ufunc of a library that is not imported here, or None
-
-
-def find(ufunc: Any) -> Any:
-    """What runs a ufunc on Tensors, or None."""
-    return functions.get(ufunc) or next(filter(None, (finder(ufunc) for finder in finders)), None)
 
 
 def plain(x: Tensor) -> Any:
     """The array of a Tensor of which no transform or graph knows, or else the same as a Tensor."""
     return wrap(x._held, x._node) if carried(x) else x._held
-
-
-def leaf(value: Any, level: int) -> Tensor:
-    """A Tensor of a value (an array or a Tensor of a lower level) from which the graph of some level starts."""
-    return wrap(value, Node.at(level, None, (), value))
-
-
-def lowered(x: Tensor, level: int) -> Tensor:
-    """A Tensor without the graphs above some level."""
-    while x._node is not None and x._node.level > level:
-        x = x._held if isinstance(x._held, Tensor) else wrap(x._held)
-    return x
 
 
 def carried(x: Any) -> bool:
@@ -436,20 +382,6 @@ def wrap(data: Any, node: Node | None = None) -> Tensor:
     return tensor
 
 
-def apart(x: Any) -> Any:
-    """The same value as a Tensor that is no view, where NumPy would copy: what is written into one is not seen by the
-    other, though they share memory until then."""
-    return wrap(x._held, x._node) if isinstance(x, Tensor) else x
-
-
-def result(derivative: Any) -> Tensor:
-    """A derivative as a Tensor for the user, in no memory that others can write into: a cotangent or tangent that the
-    user gave, or a constant of the function, may have come through as it is."""
-    if isinstance(derivative, Tensor):
-        return wrap(own(derivative._held), derivative._node)
-    return wrap(own(derivative))
-
-
 _new = Tensor.__new__
 
 
@@ -462,25 +394,3 @@ def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool, grad: Tensor | N
         tensor._scope = modes.scopes[-1]
     tensor.requires_grad, tensor.grad = requires_grad, grad
     return tensor
-
-
-def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tuple[Node, Any]:
-    """Where a backward pass starts: the output's node and first cotangent (None: one), of its shape and dtype."""
-    if not isinstance(output, Tensor):
-        raise TypeError(f"backward: expected a Tensor, not {type(output).__name__}")
-    if output._node is None:
-        raise RuntimeError("backward: this tensor does not require a gradient, and nothing was recorded for it")
-    if gradient is None:
-        if output.size != 1:
-            raise RuntimeError(f"backward: an output of shape {output.shape} needs a gradient of that shape")
-        one = np.ones(output.shape, output.dtype) if output.ndim else output.dtype.type(1)
-        return output._node, wrap(one) if create_graph else one
-    given = gradient if isinstance(gradient, Tensor) else wrap(borrowed(gradient))
-    if given.shape != output.shape:
-        raise ValueError(f"backward: gradient of shape {given.shape} given for an output of shape {output.shape}")
-    if given.dtype != output.dtype:
-        if given.dtype.kind == "c" != output.dtype.kind:
-            raise TypeError(f"backward: gradient of dtype {given.dtype} given for an output of dtype {output.dtype}")
-        given = given.astype(output.dtype)
-    traced = create_graph or output._node.level or isinstance(given._held, Tracer)
-    return output._node, given if traced else given._held

@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import NOT_AT_ONCE, agreed, computed
+from ..core.conversion import find, lift, values_of
 from ..core.examples import one_by_one, writes
 from ..core.graph import modes
 from ..core.primitive import Primitive, implements
-from ..core.tensor import Tensor, find, functions, lift, values_of
+from ..core.tensor import Tensor, functions
 from ..core.tracing import bottom
 from ..ops.index_parts import differs, is_mask, plain_index
 from ..ops.indexing import places_of, scatter, setitem

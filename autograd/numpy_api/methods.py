@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import NOT_AT_ONCE, computed
+from ..core.conversion import apart
 from ..core.examples import by_example, one_by_one, writes
 from ..core.graph import modes
 from ..core.primitive import Primitive
-from ..core.tensor import Tensor, apart, as_data, wrap
+from ..core.tensor import Tensor, as_data, wrap
 from ..core.tracing import raw
 from ..ops import casting
 from ..ops import elementwise as el

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import folded
+from ..core.conversion import known, lift
 from ..core.half_precision import by_single
 from ..core.primitive import linear, primitive
-from ..core.tensor import Tensor, known, lift, wrap
+from ..core.tensor import Tensor, wrap
 from ..kernels import adaptive_windows
 from ..kernels.sums import summed
 from .pooling import max_unpool

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import computed, everywhere, pointwise
+from ..core.conversion import floating, lift
 from ..core.primitive import implements, linear, primitive
-from ..core.tensor import Tensor, floating, lift, on_cpu
+from ..core.tensor import Tensor, on_cpu
 from .elementwise import arctan2, floor_divide, fmod, power, rad2deg, remainder, trunc
 
 __all__ = [

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import full
+from ..core.conversion import known, lift
 from ..core.primitive import primitive
-from ..core.tensor import known, lift
 from ..kernels import conv_native, conv_numpy
 from ..kernels.geometry import Geometry, agree, belong, extent, geometry, pairs, per_axis
 from ..kernels.sums import summed

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import floating, lift
 from ..core.half_precision import by_single
 from ..core.primitive import implements
-from ..core.tensor import floating, lift
 from ..core.tracing import bottom
 from .convolution import conv
 from .diagonals import diagonal

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import Differs
+from ..core.conversion import apart, borrowed, known, lift
 from ..core.examples import by_itself, one_by_one
 from ..core.primitive import implements
 from ..core.pytrees import over
-from ..core.tensor import UNMASKED, Tensor, apart, as_data, borrowed, known, lift, on_cpu, unmasked, wrap
+from ..core.tensor import UNMASKED, Tensor, as_data, on_cpu, unmasked, wrap
 from ..core.tracing import bottom
 from .casting import astype
 from .elementwise import floor

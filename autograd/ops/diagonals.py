@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import lift
 from ..core.examples import writes
 from ..core.primitive import implements, linear
-from ..core.tensor import Tensor, lift
+from ..core.tensor import Tensor
 from .elementwise import where
 from .indexing import scatter, setitem
 from .reductions import sum

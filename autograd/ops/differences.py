@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import floating, lift
 from ..core.primitive import implements, primitive
-from ..core.tensor import floating, lift
 from .reductions import cumsum, sum
 from .shape import axes_of, broadcast_to, concatenate, expand_dims, ravel
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import lift
 from ..core.primitive import implements, primitive
-from ..core.tensor import lift
 from .diagonals import diagonal
 from .reductions import sum
 from .shape import squeeze, transpose

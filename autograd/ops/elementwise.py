@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import computed
+from ..core.conversion import apart, lift
 from ..core.primitive import elementwise, implements, primitive
-from ..core.tensor import apart, lift
 from ..kernels.fused_elementwise import fused
 from ..runtime import memory
 from .special.slopes import cosine_by, divisor, per_square, slope_in_base, slope_in_exponent

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import everywhere
+from ..core.conversion import lift, values_of
 from ..core.primitive import implements
-from ..core.tensor import lift, values_of
 from . import elementwise as el
 from .casting import complexes, imag, joined, real
 

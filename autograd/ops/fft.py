@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import lift
 from ..core.primitive import implements, linear
-from ..core.tensor import lift
 from .creation import creator
 from .elementwise import conj
 from .padding import pad

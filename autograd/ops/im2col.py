@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import folded
+from ..core.conversion import lift
 from ..core.primitive import linear
-from ..core.tensor import lift
 from ..kernels.geometry import Geometry, add_windows, agree, extent, geometry, padded, windows
 
 __all__ = ["col2im", "im2col"]

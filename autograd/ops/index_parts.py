@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import Tensor, holds_tensors, lift, unmasked, values_of
+from ..core.conversion import lift, values_of
+from ..core.tensor import Tensor, holds_tensors, unmasked
 from ..core.tracing import level_of, raw
 
 __all__ = ["differs", "is_basic", "is_mask", "names_once", "parts_of", "plain_index"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import lift
+from ..core.conversion import lift
 from .creation import asarray
 from .shape import concatenate, ravel
 

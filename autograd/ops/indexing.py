@@ -9,9 +9,10 @@ import numpy as np
 
 from ..core.backward import LazySum
 from ..core.batching import aligned, computed, full, looped
+from ..core.conversion import lift
 from ..core.graph import modes
 from ..core.primitive import linear
-from ..core.tensor import Tensor, lift
+from ..core.tensor import Tensor
 from ..core.views import link
 from .index_parts import differs, is_basic, is_mask, names_once, parts_of, plain_index
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import apart, lift, values_of
 from ..core.examples import by_example, writes
 from ..core.graph import modes
 from ..core.primitive import implements
-from ..core.tensor import Tensor, apart, as_data, carried, lift, values_of
+from ..core.tensor import Tensor, as_data, carried
 from .indexing import getitem, is_mask, setitem
 from .joining import resize
 from .shape import broadcast_to, ravel, reshape

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import agreed, computed
+from ..core.conversion import apart, known, lift, values_of
 from ..core.primitive import implements
-from ..core.tensor import apart, holds_tensors, known, lift, values_of
+from ..core.tensor import holds_tensors
 from .index_parts import differs, plain_index
 from .indexing import getitem
 from .shape import (

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import full, stacked
+from ..core.conversion import lift
 from ..core.primitive import implements, primitive
-from ..core.tensor import Tensor, lift
+from ..core.tensor import Tensor
 from ..kernels.matrix_product import product
 from ..kernels.sums import added
 from .elementwise import conj

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import computed, everywhere
+from ..core.conversion import lift
 from ..core.primitive import implements, linear
-from ..core.tensor import Tensor, carried, lift
+from ..core.tensor import Tensor, carried
 from ..core.tracing import bottom
 from .elementwise import where
 from .indexing import setitem

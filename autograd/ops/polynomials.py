@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import agreed, everywhere
+from ..core.conversion import floating, lift, values_of
 from ..core.primitive import implements
-from ..core.tensor import floating, lift, values_of
 from .casting import imag, real
 from .correlation import convolve
 from .elementwise import conj, sqrt

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import computed, folded
+from ..core.conversion import lift, values_of
 from ..core.half_precision import by_single
 from ..core.primitive import linear, primitive
-from ..core.tensor import Tensor, lift, values_of, wrap
+from ..core.tensor import Tensor, wrap
 from ..core.tracing import bottom
 from ..kernels import avg_pool_numpy, box_windows, max_pool_native, max_pool_numpy
 from ..kernels.geometry import Geometry, agree, geometry

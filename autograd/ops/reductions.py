@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import computed
+from ..core.conversion import floating, lift, values_of
 from ..core.half_precision import by_single
 from ..core.primitive import implements, linear, primitive
-from ..core.tensor import carried, floating, lift, values_of
+from ..core.tensor import carried
 from ..kernels.sums import rounded, summed, totals
 from .elementwise import add as plus
 from .elementwise import logaddexp, maximum, minimum

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import aligned, example
+from ..core.conversion import apart, lift, values_of
 from ..core.primitive import implements, linear, primitive
-from ..core.tensor import Tensor, apart, lift, values_of, wrap
+from ..core.tensor import Tensor, wrap
 from .casting import astype
 
 __all__ = [

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import computed, everywhere
+from ..core.conversion import apart, floating, lift, values_of
 from ..core.examples import writes
 from ..core.primitive import implements
-from ..core.tensor import Tensor, apart, floating, lift, values_of, wrap
+from ..core.tensor import Tensor, wrap
 from .casting import complexes
 from .elementwise import where
 from .indexing import getitem, is_mask, scatter

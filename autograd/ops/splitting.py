@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import lift
 from ..core.primitive import implements
-from ..core.tensor import lift
 from .shape import axes_of
 
 __all__ = ["array_split", "dsplit", "hsplit", "split", "unstack", "vsplit"]

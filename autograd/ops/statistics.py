@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import computed, everywhere
+from ..core.conversion import apart, floating, lift, values_of
 from ..core.half_precision import by_single
 from ..core.primitive import implements
-from ..core.tensor import apart, floating, lift, values_of
 from ..core.tracing import bottom
 from .casting import real
 from .elementwise import conj, sqrt, square

@@ -8,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 
 from ..core.backward import backward_pass
-from ..core.tensor import Tensor, seed, wrap
+from ..core.conversion import seed
+from ..core.tensor import Tensor, wrap
 from ..core.tracing import raw
 from ..ops.shape import concatenate, reshape
 from ..transforms.derivatives import jvp, vjp

@@ -9,10 +9,11 @@ from functools import wraps
 from typing import Any
 
 from ..core.aliasing import own
+from ..core.conversion import leaf, seed
 from ..core.graph import enable_grad, mode, modes, now
 from ..core.pytrees import flatten
 from ..core.replay import surroundings
-from ..core.tensor import Tensor, leaf, seed, wrap
+from ..core.tensor import Tensor, wrap
 from ..ops.elementwise import positive
 from .segments import beyond_of, check_same, is_at, outlined, pulled
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import lowered, result
 from ..core.forward import dual
 from ..core.pytrees import flatten, matching, over
 from ..core.replay import surroundings
-from ..core.tensor import Tensor, as_data, lowered, plain, result
+from ..core.tensor import Tensor, as_data, plain
 from ..core.tracing import level_of, new_level
 from ..ops.casting import astype
 from ..ops.creation import asarray

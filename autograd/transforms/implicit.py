@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import leaf, lowered, seed
 from ..core.graph import enable_grad, modes, no_grad, now
 from ..core.replay import surroundings
-from ..core.tensor import Tensor, carried, leaf, lowered, plain, seed
+from ..core.tensor import Tensor, carried, plain
 from ..core.tracing import bottom
 from ..ops.creation import asarray
 from ..ops.elementwise import positive

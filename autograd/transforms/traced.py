@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..core.backward import backward_pass
+from ..core.conversion import leaf, lowered, result, seed
 from ..core.graph import enable_grad, modes
 from ..core.pytrees import flatten, over
-from ..core.tensor import Tensor, carried, leaf, lowered, plain, result, seed
+from ..core.tensor import Tensor, carried, plain
 from ..ops.creation import asarray
 from ..ops.elementwise import positive
 

@@ -7,9 +7,10 @@ from functools import wraps
 from typing import Any
 
 from ..core.batching import Batched
+from ..core.conversion import apart, lowered
 from ..core.graph import mode, modes
 from ..core.pytrees import flatten
-from ..core.tensor import Tensor, apart, lowered, plain, wrap
+from ..core.tensor import Tensor, plain, wrap
 from ..core.tracing import level_of, new_level
 from ..ops.creation import asarray
 from ..ops.shape import broadcast_to, moveaxis

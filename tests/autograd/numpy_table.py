@@ -15,7 +15,8 @@ import numpy as np
 
 import pullback as pb
 from pullback import Tensor
-from pullback.autograd.core.tensor import find, functions
+from pullback.autograd.core.conversion import find
+from pullback.autograd.core.tensor import functions
 
 sys.path.append(str(Path(__file__).parent))
 from numpy_calls import CALLS, qualified

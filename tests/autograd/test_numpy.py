@@ -9,7 +9,8 @@ from numpy_calls import CALLS, flattened, qualified
 
 import pullback as pb
 from pullback import Tensor
-from pullback.autograd.core.tensor import find, functions
+from pullback.autograd.core.conversion import find
+from pullback.autograd.core.tensor import functions
 
 MODULES = {
     "numpy": np,

@@ -10,7 +10,7 @@ import pytest
 import pullback as pb
 from pullback import Tensor, nn, no_grad, viz
 from pullback.autograd.core.backward import backward_pass
-from pullback.autograd.core.tensor import seed
+from pullback.autograd.core.conversion import seed
 
 NETS = 200
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from ...core.batching import agreed
+from ...core.conversion import floating, lift
 from ...core.half_precision import by_single
 from ...core.primitive import implements
-from ...core.tensor import floating, lift
 from .. import casting, diagonals
 from .. import elementwise as el
 from .. import matmul as products

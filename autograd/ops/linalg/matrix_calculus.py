@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from ...core.batching import stacked
+from ...core.conversion import lowered, result
 from ...core.forward import dual
 from ...core.graph import mode
 from ...core.primitive import primitive
-from ...core.tensor import Tensor, carried, lowered, plain, result
+from ...core.tensor import Tensor, carried, plain
 from ...core.tracing import new_level, raw
 from ..elementwise import cos, exp, square
 from .schur_parlett import corner

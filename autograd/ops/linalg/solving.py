@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.batching import stacked
+from ...core.conversion import floating, lift
 from ...core.primitive import implements, primitive
-from ...core.tensor import floating, lift
 from ..diagonals import tril
 from ..shape import expand_dims, squeeze
 

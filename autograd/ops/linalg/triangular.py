@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ...core.batching import computed, stacked
+from ...core.conversion import floating, known, lift
 from ...core.primitive import primitive
-from ...core.tensor import Tensor, floating, known, lift
+from ...core.tensor import Tensor
 from ..diagonals import tril, triu
 from ..indexing import setitem
 from .decompositions import cholesky

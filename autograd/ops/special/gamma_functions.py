@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core.tensor import as_data, lift
+from ...core.conversion import lift
+from ...core.tensor import as_data
 from ...core.tracing import bottom
 from ..elementwise import where
 from ..reductions import sum

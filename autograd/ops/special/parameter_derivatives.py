@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.tensor import lift
+from ...core.conversion import lift
 from ...core.tracing import bottom
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...core.conversion import lift
 from ...core.primitive import implements, primitive
-from ...core.tensor import lift
 from .scaled import arc, integral, size_of
 
 __all__ = ["i0", "sinc"]
