@@ -9,7 +9,7 @@ import numpy as np
 
 from .aliasing import own, shared
 from .graph import Node
-from .tensor import Tensor, as_data, holds_tensors, wrap
+from .tensor import Tensor, as_data, functions, holds_tensors, wrap
 from .tracing import Tracer, detached, raw
 
 
