@@ -1,4 +1,4 @@
-"""NumPy's `numpy.linalg` on Tensors, with gradients: the public face of `autograd/linalg.py`, and `matrix_function`."""
+"""`numpy.linalg` on Tensors, with gradients: the public face of `autograd/ops/linalg`, and `matrix_function`."""
 
 from .autograd.ops.linalg.compositions import *  # noqa: F403
 from .autograd.ops.linalg.compositions import __all__ as _names

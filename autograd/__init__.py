@@ -1,12 +1,11 @@
 """Tensors, primitives and their rules, the backward pass, and what transforms functions of tensors.
 
-What a family gives to users is what its `__all__` lists.
+What is listed here is what users have of them.
 """
 
-import inspect
 import sys
-import typing
 
+# fmt: off
 from .core import backward
 from .core.backward import grads as grads
 from .core.examples import face_by_example as _face_by_example
@@ -18,52 +17,145 @@ from .core.primitive import override as override
 from .core.primitive import primitive as primitive
 from .core.primitive import registry as registry
 from .core.tensor import Tensor as Tensor
-from .debug.anomaly import *
-from .debug.profiling import *
+from .debug.anomaly import detect_anomaly
+from .debug.profiling import Profile, profile
 from . import ops as _ops
 from .numpy_api import dispatch, einops, methods
 from .numpy_api import operator_docs as _operator_docs
-from .numpy_api.array_api import *
-from .numpy_api.array_api import __array_api_version__ as __array_api_version__
-from .numpy_api.array_api import __array_namespace_info__ as __array_namespace_info__
+from .numpy_api.array_api import (
+    __array_api_version__, __array_namespace_info__, bool, can_cast, complex128, complex64, e, finfo, float32,
+    float64, iinfo, inf, int16, int32, int64, int8, isdtype, nan, newaxis, pi, promote_types, result_type, uint16,
+    uint32, uint64, uint8,
+)
 from .ops import emath
 from .ops import fft as _fft  # for NumPy's own fft to find it, and so with the others
-from .ops.adaptive_pooling import *
-from .ops.casting import *
-from .ops.convolution import *
-from .ops.correlation import *
-from .ops.creation import *
-from .ops.diagonals import *
-from .ops.differences import *
-from .ops.einsum import *
-from .ops.elementwise import *
-from .ops.im2col import *
-from .ops.index_tricks import *
-from .ops.indexing import *
-from .ops.inplace import *
-from .ops.joining import *
+from .ops.adaptive_pooling import adaptive_avg_pool, adaptive_max_pool, box_sum
+from .ops.casting import (
+    angle, around, astype, divmod, float_power, frexp, imag, ldexp, modf, real, real_if_close, round,
+)
+from .ops.convolution import conv, conv_matrix, conv_transpose, conv_weight
+from .ops.correlation import convolve, corrcoef, correlate, cov
+from .ops.creation import (
+    arange, array, asarray, bartlett, blackman, empty, empty_like, eye, from_dlpack, fromfunction, full, full_like,
+    geomspace, hamming, hanning, identity, indices, kaiser, linspace, logspace, ones, ones_like, tri, zeros,
+    zeros_like,
+)
+from .ops.diagonals import diag, diagflat, diagonal, fill_diagonal, trace, tril, triu
+from .ops.differences import cumulative_trapezoid, diff, ediff1d, gradient, trapezoid, unwrap
+from .ops.einsum import einsum
+from .ops.elementwise import (
+    abs, absolute, acos, acosh, add, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan,
+    atan2, atanh, cbrt, ceil, clip, conj, conjugate, copysign, cos, cosh, deg2rad, degrees, divide, exp, exp2, expm1,
+    fabs, fix, floor, floor_divide, fmax, fmin, fmod, heaviside, hypot, log, log10, log1p, log2, logaddexp,
+    logaddexp2, maximum, minimum, mod, multiply, nan_to_num, negative, nextafter, positive, pow, power, rad2deg,
+    radians, reciprocal, relu, remainder, rint, sigmoid, sign, sin, sinh, softplus, sqrt, square, subtract, tan, tanh,
+    true_divide, trunc, where,
+)
+from .ops.im2col import col2im, im2col
+from .ops.index_tricks import c_, r_
+from .ops.indexing import getitem, scatter, setitem
+from .ops.inplace import copyto, place, put, putmask
+from .ops.joining import (
+    append, apply_along_axis, apply_over_axes, atleast_1d, atleast_2d, atleast_3d, block, column_stack, delete,
+    dstack, fliplr, flipud, hstack, insert, meshgrid, repeat, resize, rot90, sliding_window_view, tile, trim_zeros,
+    vstack,
+)
 from .ops.linalg import compositions as _linalg
 from .ops.linalg import matrix_calculus as _matrix_calculus  # for the registry to have its primitive
-from .ops.matmul import *
-from .ops.nondifferentiable import *
-from .ops.padding import *
-from .ops.polynomials import *
-from .ops.pooling import *
-from .ops.reductions import *
-from .ops.running_products import *
-from .ops.shape import *
-from .ops.sorting import *
+from .ops.matmul import affine, cross, dot, inner, kron, matmul, matvec, outer, tensordot, vdot, vecdot, vecmat
+from .ops.nondifferentiable import (
+    all, allclose, any, argmax, argmin, argpartition, argwhere, array2string, array_equal, array_equiv, array_repr,
+    array_str, bitwise_and, bitwise_count, bitwise_invert, bitwise_left_shift, bitwise_not, bitwise_or,
+    bitwise_right_shift, bitwise_xor, common_type, count_nonzero, diag_indices, diag_indices_from, digitize,
+    einsum_path, equal, flatnonzero, gcd, greater, greater_equal, histogram, histogram2d, histogram_bin_edges,
+    histogramdd, intersect1d, invert, isclose, iscomplex, iscomplexobj, isfinite, isin, isinf, isnan, isneginf,
+    isposinf, isreal, isrealobj, isscalar, iterable, ix_, lcm, left_shift, less, less_equal, lexsort, logical_and,
+    logical_not, logical_or, logical_xor, mask_indices, may_share_memory, min_scalar_type, nanargmax, nanargmin, ndim,
+    nonzero, not_equal, packbits, ravel_multi_index, right_shift, save, savetxt, savez, savez_compressed,
+    searchsorted, setdiff1d, setxor1d, shape, shares_memory, signbit, size, spacing, tril_indices, tril_indices_from,
+    triu_indices, triu_indices_from, union1d, unique, unique_all, unique_counts, unique_inverse, unique_values,
+    unpackbits, unravel_index,
+)
+from .ops.padding import pad
+from .ops.polynomials import poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval, roots, vander
+from .ops.pooling import (
+    avg_pool, flat_take, max_pool, max_unpool, window_place, window_select, window_spread, window_sum,
+)
+from .ops.reductions import (
+    amax, amin, cumsum, cumulative_sum, log_softmax, logsumexp, max, mean, min, nanmax, nanmin, ptp, softmax, sum,
+)
+from .ops.running_products import cumprod, cumulative_prod, prod
+from .ops.shape import (
+    broadcast_arrays, broadcast_shapes, broadcast_to, concat, concatenate, copy, expand_dims, flip, matrix_transpose,
+    moveaxis, permute_dims, ravel, reshape, roll, rollaxis, squeeze, stack, swapaxes, transpose,
+)
+from .ops.sorting import (
+    argsort, bincount, choose, compress, extract, interp, partition, piecewise, put_along_axis, select, sort,
+    sort_complex, take, take_along_axis,
+)
 from .ops.special import functions as _special
-from .ops.special.sinc_i0 import *
-from .ops.statistics import *
+from .ops.special.sinc_i0 import i0, sinc
+from .ops.splitting import array_split, dsplit, hsplit, split, unstack, vsplit
+from .ops.statistics import (
+    average, median, nancumprod, nancumsum, nanmean, nanmedian, nanpercentile, nanprod, nanquantile, nanstd, nansum,
+    nanvar, percentile, quantile, std, var,
+)
 from .runtime.threads import get_num_threads as get_num_threads
 from .runtime.threads import set_num_threads as set_num_threads
-from .transforms.checkpoint import *
-from .transforms.derivatives import *
+from .transforms.checkpoint import checkpoint
+from .transforms.derivatives import grad, hessian, hvp, jacobian, jvp, on_arrays, stop_gradient, value_and_grad, vjp
+from .transforms.implicit import fixed_point, implicit, linear_solve
+from .transforms.vmap import vmap
+# fmt: on
 
-if not typing.TYPE_CHECKING:  # checkers follow the imports; at run time the families are names here, too
-    __all__ = [name for name, value in globals().items() if name[0] != "_" and not inspect.ismodule(value)]
-    __all__ += ["__array_api_version__", "__array_namespace_info__"]
+__all__ = [
+    "Primitive", "Profile", "Tensor", "__array_api_version__", "__array_namespace_info__", "abs", "absolute", "acos",
+    "acosh", "adaptive_avg_pool", "adaptive_max_pool", "add", "affine", "all", "allclose", "amax", "amin", "angle",
+    "any", "append", "apply_along_axis", "apply_over_axes", "arange", "arccos", "arccosh", "arcsin", "arcsinh",
+    "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around", "array",
+    "array2string", "array_equal", "array_equiv", "array_repr", "array_split", "array_str", "asarray", "asin",
+    "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "avg_pool",
+    "bartlett", "bincount", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "blackman", "block", "bool", "box_sum", "broadcast_arrays",
+    "broadcast_shapes", "broadcast_to", "c_", "can_cast", "cbrt", "ceil", "checkpoint", "choose", "clip", "col2im",
+    "column_stack", "common_type", "complex128", "complex64", "compress", "concat", "concatenate", "conj",
+    "conjugate", "conv", "conv_matrix", "conv_transpose", "conv_weight", "convolve", "copy", "copysign", "copyto",
+    "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross", "cumprod", "cumsum", "cumulative_prod",
+    "cumulative_sum", "cumulative_trapezoid", "deg2rad", "degrees", "delete", "detect_anomaly", "diag",
+    "diag_indices", "diag_indices_from", "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot",
+    "dsplit", "dstack", "e", "ediff1d", "einsum", "einsum_path", "empty", "empty_like", "enable_grad", "equal", "exp",
+    "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fill_diagonal", "finfo", "fix", "fixed_point",
+    "flat_take", "flatnonzero", "flip", "fliplr", "flipud", "float32", "float64", "float_power", "floor",
+    "floor_divide", "fmax", "fmin", "fmod", "frexp", "from_dlpack", "fromfunction", "full", "full_like", "gcd",
+    "geomspace", "get_num_threads", "getitem", "grad", "gradient", "grads", "greater", "greater_equal", "hamming",
+    "hanning", "heaviside", "hessian", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "hsplit",
+    "hstack", "hvp", "hypot", "i0", "identity", "iinfo", "im2col", "imag", "implicit", "indices", "inf", "inner",
+    "insert", "int16", "int32", "int64", "int8", "interp", "intersect1d", "invert", "isclose", "iscomplex",
+    "iscomplexobj", "isdtype", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj",
+    "isscalar", "iterable", "ix_", "jacobian", "jvp", "kaiser", "kron", "lcm", "ldexp", "left_shift", "less",
+    "less_equal", "lexsort", "linear", "linear_solve", "linspace", "log", "log10", "log1p", "log2", "log_softmax",
+    "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace", "logsumexp",
+    "mask_indices", "matmul", "matrix_transpose", "matvec", "max", "max_pool", "max_unpool", "maximum",
+    "may_share_memory", "mean", "median", "meshgrid", "min", "min_scalar_type", "minimum", "mod", "modf", "moveaxis",
+    "multiply", "nan", "nan_to_num", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean",
+    "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "ndim",
+    "negative", "newaxis", "nextafter", "no_grad", "nonzero", "not_equal", "on_arrays", "ones", "ones_like", "outer",
+    "override", "packbits", "pad", "partition", "percentile", "permute_dims", "pi", "piecewise", "place", "poly",
+    "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "positive", "pow",
+    "power", "primitive", "prod", "profile", "promote_types", "ptp", "put", "put_along_axis", "putmask", "quantile",
+    "r_", "rad2deg", "radians", "ravel", "ravel_multi_index", "real", "real_if_close", "reciprocal", "registry",
+    "relu", "remainder", "repeat", "reshape", "resize", "result_type", "right_shift", "rint", "roll", "rollaxis",
+    "roots", "rot90", "round", "save", "savetxt", "savez", "savez_compressed", "scatter", "searchsorted", "select",
+    "set_num_threads", "setdiff1d", "setitem", "setxor1d", "shape", "shares_memory", "sigmoid", "sign", "signbit",
+    "sin", "sinc", "sinh", "size", "sliding_window_view", "softmax", "softplus", "sort", "sort_complex", "spacing",
+    "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take",
+    "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "trapezoid", "tri", "tril",
+    "tril_indices", "tril_indices_from", "trim_zeros", "triu", "triu_indices", "triu_indices_from", "true_divide",
+    "trunc", "uint16", "uint32", "uint64", "uint8", "union1d", "unique", "unique_all", "unique_counts",
+    "unique_inverse", "unique_values", "unpackbits", "unravel_index", "unstack", "unwrap", "value_and_grad", "vander",
+    "var", "vdot", "vecdot", "vecmat", "vjp", "vmap", "vsplit", "vstack", "where", "window_place", "window_select",
+    "window_spread", "window_sum", "zeros", "zeros_like",
+]  # fmt: skip
 
 _faces = (sys.modules[__name__], _linalg, _fft, _special)
 for _face in _faces:

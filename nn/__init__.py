@@ -4,10 +4,11 @@ from . import data, datasets, functional, init, utils
 from .activation import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .containers import ModuleDict, ModuleList, ParameterList, Sequential
 from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from .cross_entropy import CrossEntropyLoss, NLLLoss
 from .dropout import Dropout
 from .init import manual_seed
-from .linear import Flatten, Identity, Linear, Unflatten
-from .loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
+from .linear import Identity, Linear
+from .loss import BCEWithLogitsLoss, L1Loss, MSELoss
 from .module import Module, Parameter
 from .pooling import (
     AdaptiveAvgPool1d,
@@ -27,6 +28,7 @@ from .pooling import (
     MaxUnpool3d,
 )
 from .serialization import load, save
+from .shape import Flatten, Unflatten
 from .stateless import functional_call, stack_module_state
 
 __all__ = [

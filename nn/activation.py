@@ -1,14 +1,84 @@
-"""Activations as modules."""
+"""Activations, as functions and as modules."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from ..autograd import relu, sigmoid, tanh
-from . import functional as F
+from .. import autograd, special
+from ..autograd import expm1, relu, sigmoid, tanh, where
 from .module import Module
 
+__all__ = [
+    "ELU",
+    "GELU",
+    "LeakyReLU",
+    "LogSoftmax",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "elu",
+    "gelu",
+    "leaky_relu",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
 _relu, _sigmoid, _tanh = relu.form, sigmoid.form, tanh.form
+
+
+def softmax(input: Any, dim: int = -1, *, axis: int | None = None) -> Any:
+    """Return the softmax, exp(input) / sum(exp(input)) along `dim`, in the input's shape."""
+    return autograd.softmax(input, dim if axis is None else axis)
+
+
+def log_softmax(input: Any, dim: int = -1, *, axis: int | None = None) -> Any:
+    """Return log(softmax(input)) along `dim`, without overflow, in the input's shape."""
+    return autograd.log_softmax(input, dim if axis is None else axis)
+
+
+def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
+    """Return input where it is positive and negative_slope * input elsewhere (Maas et al., 2013)."""
+    return where(input > 0, input, input * negative_slope)
+
+
+def elu(input: Any, alpha: float = 1.0) -> Any:
+    """Return input where it is positive and alpha * (exp(input) - 1) elsewhere (Clevert et al., 2016)."""
+    return where(input > 0, input, alpha * expm1(where(input > 0, 0, input)))
+
+
+def gelu(input: Any, approximate: str = "none") -> Any:
+    """Return input * Phi(input), where Phi is the normal distribution function (Hendrycks and Gimpel, 2016).
+
+    Phi is SciPy's (ImportError without it) or, with `approximate="tanh"`, an approximation by tanh. ValueError for
+    another `approximate`.
+    """
+    if approximate == "none":
+        return input * special.ndtr(input)
+    if approximate != "tanh":
+        raise ValueError(f"gelu: approximate={approximate!r} is neither 'none' nor 'tanh'")
+    inner = math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))
+    return 0.5 * input * (1 + tanh(inner))
+
+
+def silu(input: Any) -> Any:
+    """Return input * sigmoid(input), also known as swish (Ramachandran et al., 2017)."""
+    return input * sigmoid(input)
+
+
+def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    """Return log(1 + exp(beta * input)) / beta, a smooth ReLU; where beta * input exceeds `threshold`, input itself."""
+    scaled = input * beta
+    linear_part = scaled > threshold
+    return where(linear_part, input, autograd.softplus(where(linear_part, 0, scaled)) / beta)
 
 
 class _Inplace(Module):
@@ -23,7 +93,7 @@ class _Inplace(Module):
 
 
 class ReLU(_Inplace):
-    """max(x, 0); `inplace` is accepted, but the result is a new tensor all the same."""
+    """The rectifier, max(x, 0); `inplace` is accepted, but the result is a new tensor all the same."""
 
     def forward(self, input: Any) -> Any:
         return _relu(input)
@@ -37,7 +107,7 @@ class Tanh(Module):
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
+    """The logistic function, 1 / (1 + exp(-x))."""
 
     def forward(self, input: Any) -> Any:
         return _sigmoid(input)
@@ -53,77 +123,77 @@ class _Along(Module):
 
 
 class Softmax(_Along):
-    """exp(x) / sum(exp(x)) along `dim`."""
+    """The softmax, exp(x) / sum(exp(x)) along `dim`."""
 
     def forward(self, input: Any) -> Any:
-        return F.softmax(input, self.dim)
+        return softmax(input, self.dim)
 
 
 class LogSoftmax(_Along):
-    """log(softmax(x)) along `dim`."""
+    """The logarithm of the softmax along `dim`."""
 
     def forward(self, input: Any) -> Any:
-        return F.log_softmax(input, self.dim)
+        return log_softmax(input, self.dim)
 
 
 class LeakyReLU(_Inplace):
-    """x where it is positive, negative_slope * x elsewhere."""
+    """The leaky rectifier: x where it is positive, negative_slope * x elsewhere (Maas et al., 2013)."""
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__(inplace)
         self.negative_slope = negative_slope
 
     def forward(self, input: Any) -> Any:
-        return F.leaky_relu(input, self.negative_slope)
+        return leaky_relu(input, self.negative_slope)
 
     def extra_repr(self) -> str:
         return ", ".join(filter(None, [f"negative_slope={self.negative_slope}", super().extra_repr()]))
 
 
 class ELU(_Inplace):
-    """x where it is positive, alpha * (exp(x) - 1) elsewhere."""
+    """The exponential linear unit: x where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al., 2016)."""
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__(inplace)
         self.alpha = alpha
 
     def forward(self, input: Any) -> Any:
-        return F.elu(input, self.alpha)
+        return elu(input, self.alpha)
 
     def extra_repr(self) -> str:
         return ", ".join(filter(None, [f"alpha={self.alpha}", super().extra_repr()]))
 
 
 class GELU(Module):
-    """x * Phi(x) with the normal distribution function Phi; see `functional.gelu` for `approximate`."""
+    """The Gaussian error linear unit, x * Phi(x); see `functional.gelu` for Phi and `approximate`."""
 
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
         self.approximate = approximate
 
     def forward(self, input: Any) -> Any:
-        return F.gelu(input, self.approximate)
+        return gelu(input, self.approximate)
 
     def extra_repr(self) -> str:
         return f"approximate={self.approximate!r}"
 
 
 class SiLU(_Inplace):
-    """x * sigmoid(x); `inplace` is accepted, but the result is a new tensor all the same."""
+    """The sigmoid linear unit, x * sigmoid(x); `inplace` is accepted, but the result is a new tensor all the same."""
 
     def forward(self, input: Any) -> Any:
-        return F.silu(input)
+        return silu(input)
 
 
 class Softplus(Module):
-    """log(1 + exp(beta * x)) / beta, a smooth relu."""
+    """The smooth ReLU log(1 + exp(beta * x)) / beta; where beta * x exceeds `threshold`, x itself."""
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
         self.beta, self.threshold = beta, threshold
 
     def forward(self, input: Any) -> Any:
-        return F.softplus(input, self.beta, self.threshold)
+        return softplus(input, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}, threshold={self.threshold}"

@@ -8,6 +8,8 @@ from typing import Any, overload
 from .lookahead import applied
 from .module import Module, Parameter
 
+__all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
+
 
 class _Sequence(Module):
     """Modules or parameters under the names "0", "1", ..."""
@@ -55,16 +57,16 @@ class _Sequence(Module):
         return getattr(self, self._name(index))
 
     def __setitem__(self, index: int, value: Any) -> None:
-        """Put another in the place of the entry `index`."""
+        """Replace the entry `index`."""
         self._put(self._name(index), value)
 
     def append(self, value: Any) -> Any:
-        """Add one at the end, and return the whole."""
+        """Add an entry at the end, and return the container."""
         self._put(str(len(self)), value)
         return self
 
     def extend(self, values: Iterable[Any]) -> Any:
-        """Add several at the end, and return the whole."""
+        """Add entries at the end, and return the container."""
         for value in values:
             self.append(value)
         return self
@@ -135,7 +137,7 @@ class ModuleDict(Module):
         self.update(modules or {})
 
     def update(self, modules: Mapping[str, Module]) -> None:
-        """Add or replace several."""
+        """Add the modules of a mapping under their names, replacing those there."""
         for name, module in modules.items():
             self[name] = module
 
@@ -165,13 +167,13 @@ class ModuleDict(Module):
         return name in dict(self._own_modules())
 
     def keys(self) -> Iterable[str]:
-        """The names."""
+        """Return the names."""
         return dict(self._own_modules()).keys()
 
     def values(self) -> Iterable[Module]:
-        """The modules."""
+        """Return the modules."""
         return dict(self._own_modules()).values()
 
     def items(self) -> Iterable[tuple[str, Module]]:
-        """The names and the modules."""
+        """Return the pairs of names and modules."""
         return dict(self._own_modules()).items()

@@ -1,4 +1,4 @@
-"""Convolution layers: one N-d class, thin names over it."""
+"""Convolution and its transpose, as functions and as layers."""
 
 from __future__ import annotations
 
@@ -6,18 +6,79 @@ from typing import Any
 
 import numpy as np
 
-from . import init, windowed
-from .module import Module, Parameter
-from .windowed import per_dimension
+from .. import autograd
+from ..autograd import reshape
+from . import init
+from .module import Parameter
+from .shape import pad
+from .windowed import Windowed, by_sample, per_dimension, thin
+
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+]
 
 
-class _Conv(Module):
-    """What convolutions and transposed ones have in common."""
+@by_sample
+def conv_nd(
+    dims: int,
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Any:
+    """Return the cross-correlation of input (N, C, *spatial) with weight (K, C/groups, *kernel), plus bias (K,).
+
+    `padding` may be "same" or "valid"; stride, padding and dilation are numbers or one for each dimension. A single
+    sample (C, *spatial) is taken, too; ValueError for other shapes.
+    """
+    return autograd.conv(input, weight, stride, padding, dilation, groups, bias=bias)
+
+
+@by_sample
+def conv_transpose_nd(
+    dims: int,
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """Return the transposed convolution of input (N, C, *spatial) with weight (C, K/groups, *kernel), plus bias (K,).
+
+    A single sample (C, *spatial) is taken, too; ValueError for other shapes.
+    """
+    out = autograd.conv_transpose(input, weight, stride, padding, output_padding, dilation, groups)
+    return out if bias is None else out + reshape(bias, (-1, *(1,) * dims))
+
+
+conv1d, conv2d, conv3d = thin(conv_nd)
+conv_transpose1d, conv_transpose2d, conv_transpose3d = thin(conv_transpose_nd)
+
+
+class _Conv(Windowed):
+    """The common base of convolutions and transposed ones."""
 
     weight: Parameter
     bias: Parameter | None
-    _dims: int
     transposed = False
+    _padding_modes: tuple[str, ...] = ("zeros",)
     output_padding: tuple[int, ...]
 
     def __init__(
@@ -25,15 +86,17 @@ class _Conv(Module):
         in_channels: int,
         out_channels: int,
         kernel_size: Any,
-        stride: Any,
-        padding: Any,
-        dilation: Any,
-        groups: int,
-        bias: bool,
-        padding_mode: str,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
     ) -> None:
         super().__init__()
         name = type(self).__name__
+        if padding_mode not in self._padding_modes:
+            raise ValueError(f"{name}: padding_mode {padding_mode!r}; expected one of {', '.join(self._padding_modes)}")
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"{name}: in_channels={in_channels}, out_channels={out_channels}; expected multiples of groups={groups}"
@@ -46,6 +109,8 @@ class _Conv(Module):
         self.stride = per_dimension(stride, dims, f"{name}: stride")
         self.padding = padding if isinstance(padding, str) else per_dimension(padding, dims, f"{name}: padding")
         self.dilation = per_dimension(dilation, dims, f"{name}: dilation")
+        if padding == "same" and not self.transposed and self.stride != (1,) * dims:
+            raise ValueError(f"{name}: padding='same' needs stride 1, not {self.stride}")
         self.output_padding = (0,) * dims
         self.padding_mode = padding_mode
         channels = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
@@ -82,34 +147,15 @@ class _Conv(Module):
 
 
 class _ConvNd(_Conv):
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-    ) -> None:
-        name = type(self).__name__
-        if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
-            raise ValueError(
-                f"{name}: padding_mode {padding_mode!r}; expected 'zeros', 'reflect', 'replicate' or 'circular'"
-            )
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode)
-        if padding == "same" and self.stride != (1,) * self._dims:
-            raise ValueError(f"{name}: padding='same' needs stride 1, not {self.stride}")
+    _padding_modes = ("zeros", "reflect", "replicate", "circular")
 
     def forward(self, input: Any) -> Any:
-        return windowed.conv_nd(self._dims, *self._given(input))
+        return conv_nd(self._dims, *self._given(input))
 
     def _given(self, input: Any) -> tuple[Any, ...]:
         padding: Any = self.padding
         if self.padding_mode != "zeros" and padding != "valid":
-            input = windowed.pad(input, self._widths(), mode=self.padding_mode)
+            input = pad(input, self._widths(), mode=self.padding_mode)
             padding = 0
         return input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
 
@@ -139,14 +185,12 @@ class _ConvTransposeNd(_Conv):
         dilation: Any = 1,
         padding_mode: str = "zeros",
     ) -> None:
-        if padding_mode != "zeros":
-            raise ValueError(f"{type(self).__name__}: padding_mode {padding_mode!r}; only 'zeros' has a transpose here")
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode)
         self.output_padding = per_dimension(output_padding, self._dims, f"{type(self).__name__}: output_padding")
 
     def forward(self, input: Any, output_size: Any = None) -> Any:
         more = self.output_padding if output_size is None else self._output_padding(input, tuple(output_size))
-        return windowed.conv_transpose_nd(
+        return conv_transpose_nd(
             self._dims, input, self.weight, self.bias, self.stride, self.padding, more, self.groups, self.dilation
         )
 
@@ -170,13 +214,11 @@ class _ConvTransposeNd(_Conv):
         return more
 
 
-class Conv1d(_ConvNd):
+class Conv1d(_ConvNd, dims=1):
     """Cross-correlation of (N, in_channels, L) with `out_channels` learned filters, plus a bias for each."""
 
-    _dims = 1
 
-
-class Conv2d(_ConvNd):
+class Conv2d(_ConvNd, dims=2):
     """Cross-correlation of (N, in_channels, H, W) with `out_channels` learned filters, plus a bias for each.
 
     `padding` may be "same" or "valid"; `padding_mode` says what is padded: "zeros", "reflect", "replicate" or
@@ -189,32 +231,22 @@ class Conv2d(_ConvNd):
     (5, 32, 26, 26)
     """
 
-    _dims = 2
 
-
-class Conv3d(_ConvNd):
+class Conv3d(_ConvNd, dims=3):
     """Cross-correlation of (N, in_channels, D, H, W) with `out_channels` learned filters, plus a bias for each."""
 
-    _dims = 3
 
-
-class ConvTranspose1d(_ConvTransposeNd):
+class ConvTranspose1d(_ConvTransposeNd, dims=1):
     """The transpose of Conv1d, from (N, in_channels, L); see ConvTranspose2d."""
 
-    _dims = 1
 
-
-class ConvTranspose2d(_ConvTransposeNd):
+class ConvTranspose2d(_ConvTransposeNd, dims=2):
     """The transpose of Conv2d (deconvolution), from (N, in_channels, H, W), plus a bias for each of `out_channels`.
 
     Where the stride lets several lengths convolve to the input's, `output_padding` or the argument `output_size`
     of the call (with or without the leading axes) chooses one.
     """
 
-    _dims = 2
 
-
-class ConvTranspose3d(_ConvTransposeNd):
+class ConvTranspose3d(_ConvTransposeNd, dims=3):
     """The transpose of Conv3d, from (N, in_channels, D, H, W); see ConvTranspose2d."""
-
-    _dims = 3

@@ -1,4 +1,5 @@
-"""Classification losses: cross-entropy with class indices is one primitive, everything else is composed."""
+"""Losses of classification, as functions and as modules: cross-entropy with class numbers is one primitive, all else
+is composed."""
 
 from __future__ import annotations
 
@@ -19,19 +20,24 @@ from ..autograd import (
     take_along_axis,
     where,
 )
-from ..autograd.core.batching import folded
-from ..autograd.core.half_precision import by_single
-from ..autograd.core.tensor import floating, lift, plain, wrap
-from ..autograd.core.tracing import bottom
-from ..autograd.kernels.sums import added
+from ..extend import added, bottom, by_single, floating, folded, lift, plain, wrap
+from .loss import Loss, check_reduction
+
+__all__ = [
+    "CrossEntropyLoss",
+    "NLLLoss",
+    "cross_entropy",
+    "nll_loss",
+]
 
 _FEW = 32  # classes for which it is faster to have the logits of one class beside one another
 
 
 @primitive(name="cross_entropy", residuals=["z", "total"])
 def class_cross_entropy(x: Any, hit: Any, *, mean: bool) -> Any:
-    """log(sum_c exp(x_nc)) - x_nt for every row n of x (N, C), or the mean of them, where t is the class in which
-    row n of the mask `hit` (N, C) is True.
+    """Return log(sum_c exp(x_nc)) - x_nt for every row n of x (N, C), or the mean of them.
+
+    Here t is the class in which row n of the mask `hit` (N, C) is True.
 
     >>> class_cross_entropy(np.array([[0.0, 0.0]]), np.array([[False, True]]), mean=False)
     array([0.69314718])
@@ -68,12 +74,6 @@ def _(draw: Any) -> Any:
 _apply = class_cross_entropy.apply
 
 
-def check_reduction(reduction: str, name: str) -> None:
-    """ValueError unless `reduction` is one of the three."""
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{name}: reduction {reduction!r}; expected 'none', 'mean' or 'sum'")
-
-
 @by_single
 def cross_entropy(
     input: Any,
@@ -83,7 +83,7 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
-    """-log softmax(input) at the target class, for logits (C,), (N, C) or (N, C, d1, ...).
+    """Return -log softmax(input) at the target class, for logits (C,), (N, C) or (N, C, d1, ...).
 
     `target` holds class numbers, in the input's shape without C (entries equal to `ignore_index` do not count),
     or class probabilities in the input's shape. `weight` has an entry for each class; with class numbers the
@@ -124,7 +124,10 @@ def cross_entropy(
 
 @by_single
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
-    """-input at the target class, for log-probabilities (C,), (N, C) or (N, C, d1, ...); see `cross_entropy`."""
+    """Return -input at the target class, for log-probabilities (C,), (N, C) or (N, C, d1, ...).
+
+    Targets are class numbers; they, `weight`, `ignore_index` and errors are as for `cross_entropy`.
+    """
     input, target = floating(input), lift(target)
     check_reduction(reduction, "nll_loss")
     classes = _check_target(input, target, "nll_loss")
@@ -206,3 +209,34 @@ def _with_probabilities(input: Any, target: Any, weight: Any, reduction: str, la
         target = (1 - label_smoothing) * target + label_smoothing / classes
     losses = -sum(log_softmax(input, axis) * target * by_class, axis=axis)
     return _reduce(losses, losses.shape, reduction, losses.size)
+
+
+class CrossEntropyLoss(Loss):
+    """The cross-entropy loss, -log softmax(logits) at the target class; see `functional.cross_entropy`.
+
+    >>> loss = CrossEntropyLoss()
+    >>> loss(Tensor([[1.0, 1.0]]), np.array([0]))
+    Tensor(0.69314718)
+    """
+
+    def __init__(
+        self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__(reduction)
+        self._hold("weight", weight)
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+
+
+class NLLLoss(Loss):
+    """The negative log-likelihood loss, -log_probability at the target class; see `functional.nll_loss`."""
+
+    def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self._hold("weight", weight)
+        self.ignore_index = ignore_index
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return nll_loss(input, target, self.weight, self.ignore_index, self.reduction)

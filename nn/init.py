@@ -14,7 +14,26 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.core.replay import captures
+from ..extend import captures
+
+__all__ = [
+    "calculate_gain",
+    "constant_",
+    "default_",
+    "fan_in_and_fan_out",
+    "generator",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "manual_seed",
+    "normal_",
+    "ones_",
+    "orthogonal_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
 
 
 class _Default(threading.local):
@@ -26,7 +45,7 @@ _default = _Default()
 
 
 def generator() -> np.random.Generator:
-    """The generator from which nn draws in this thread: initial values, dropout, shuffling."""
+    """Return the generator from which nn draws in this thread: initial values, dropout, shuffling."""
     return _default.generator
 
 
@@ -68,14 +87,14 @@ def _fill(tensor: Tensor, values: Any) -> Tensor:
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: np.random.Generator | None = None) -> Tensor:
-    """Draw from the uniform distribution on [a, b)."""
+    """Fill with draws from the uniform distribution on [a, b)."""
     return _fill(tensor, (generator or _default.generator).uniform(a, b, tensor.shape))
 
 
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: np.random.Generator | None = None
 ) -> Tensor:
-    """Draw from the normal distribution."""
+    """Fill with draws from the normal distribution."""
     return _fill(tensor, (generator or _default.generator).normal(mean, std, tensor.shape))
 
 
@@ -87,7 +106,7 @@ def trunc_normal_(
     b: float = 2.0,
     generator: np.random.Generator | None = None,
 ) -> Tensor:
-    """Draw from the normal distribution restricted to [a, b]; ValueError unless a < b and std > 0."""
+    """Fill with draws from the normal distribution restricted to [a, b]; ValueError unless a < b and std > 0."""
     if not (a < b and std > 0):
         raise ValueError(f"trunc_normal_: a={a}, b={b}, std={std}; expected a < b and std > 0")
     rng = generator or _default.generator
@@ -120,9 +139,9 @@ def ones_(tensor: Tensor) -> Tensor:
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The factor by which the standard deviation is to be larger before this nonlinearity.
+    """Return the factor by which weights before this nonlinearity should have a larger standard deviation.
 
-    `param` is the negative slope of "leaky_relu" (0.01 by default).
+    `param` is the negative slope of "leaky_relu" (0.01 by default). ValueError for an unknown nonlinearity.
 
     >>> calculate_gain("tanh")
     1.6666666666666667
@@ -138,9 +157,10 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
-    """How many inputs an output has, and outputs an input, in a weight of shape (out, in, *kernel).
+    """Return the numbers of inputs per output and of outputs per input of a weight (out, in, *kernel).
 
     A transposed convolution's weight is (in, out, *kernel) and is counted by the same rule, as in PyTorch.
+    ValueError for fewer than two axes.
     """
     if tensor.ndim < 2:
         raise ValueError(f"init: a tensor of shape {tensor.shape} has no fan-in: at least 2 dimensions are needed")
@@ -149,13 +169,13 @@ def fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None) -> Tensor:
-    """Draw from the uniform distribution with variance gain^2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
+    """Fill with uniform draws of variance gain^2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
     bound = gain * math.sqrt(6 / sum(fan_in_and_fan_out(tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None) -> Tensor:
-    """Draw from the normal distribution with variance gain^2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
+    """Fill with normal draws of variance gain^2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
     return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fan_in_and_fan_out(tensor))), generator)
 
 
@@ -173,7 +193,7 @@ def kaiming_uniform_(
     nonlinearity: str = "leaky_relu",
     generator: np.random.Generator | None = None,
 ) -> Tensor:
-    """Draw from the uniform distribution with variance gain^2 / fan (He et al., 2015); `a`: leaky_relu's slope."""
+    """Fill with uniform draws of variance gain^2 / fan (He et al., 2015); `a` is the slope of "leaky_relu"."""
     bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator)
 
@@ -185,12 +205,16 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: np.random.Generator | None = None,
 ) -> Tensor:
-    """Draw from the normal distribution with variance gain^2 / fan (He et al., 2015); `a`: leaky_relu's slope."""
+    """Fill with normal draws of variance gain^2 / fan (He et al., 2015); `a` is the slope of "leaky_relu"."""
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None) -> Tensor:
-    """A random matrix with orthonormal rows or columns, times `gain`; axes after the first count as one."""
+    """Fill with a random matrix of orthonormal rows or columns, times `gain`; axes after the first count as one.
+
+    ValueError for fewer than two axes. Source: Saxe et al., Exact solutions to the nonlinear dynamics of learning in
+    deep linear neural networks, 2014.
+    """
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_: a tensor of shape {tensor.shape}: at least 2 dimensions are needed")
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
@@ -201,7 +225,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generato
 
 
 def default_(weight: Tensor, bias: Tensor | None) -> None:
-    """What Linear and the convolutions start from: uniform within 1 / sqrt(fan_in), as in PyTorch."""
+    """Fill a layer's weight and bias with uniform draws within 1 / sqrt(fan_in), as PyTorch does."""
     kaiming_uniform_(weight, a=math.sqrt(5))
     if bias is not None:
         bound = 1 / math.sqrt(max(fan_in_and_fan_out(weight)[0], 1))

@@ -1,4 +1,4 @@
-"""Linear layers, and those that only change the shape."""
+"""The linear layer, as a function and as a module, and the layer that does nothing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,27 @@ from typing import Any
 import numpy as np
 
 from ..autograd import affine
-from . import functional as F
 from . import init
 from .module import Module, Parameter
+
+__all__ = [
+    "Identity",
+    "Linear",
+    "linear",
+]
 
 _affine = affine.form
 
 
+def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+    """Return input (..., in) times the transpose of weight (out, in), plus bias (out,): shape (..., out)."""
+    return _affine(input, weight, bias)
+
+
 class Linear(Module):
-    """x (..., in_features) times the transpose of `weight` (out_features, in_features), plus `bias`.
+    """An affine map: x (..., in_features) times the transpose of `weight` (out_features, in_features), plus `bias`.
+
+    ValueError for an input with another number of features.
 
     >>> from pullback import nn
     >>> nn.Linear(2, 3)(nn.init.zeros_(nn.Parameter(np.zeros((5, 2), np.float32)))).shape
@@ -50,38 +62,10 @@ class Linear(Module):
 
 
 class Identity(Module):
-    """Its input; whatever arguments it is made with, so that it can stand in for any layer."""
+    """A layer that returns its input; it takes any arguments, so that it can stand in for any layer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
     def forward(self, input: Any) -> Any:
         return input
-
-
-class Flatten(Module):
-    """The axes from `start_dim` to `end_dim` as one."""
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
-
-    def forward(self, input: Any) -> Any:
-        return F.flatten(input, self.start_dim, self.end_dim)
-
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
-
-
-class Unflatten(Module):
-    """The axis `dim` as several, of the lengths `unflattened_size`."""
-
-    def __init__(self, dim: int, unflattened_size: tuple[int, ...]) -> None:
-        super().__init__()
-        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
-
-    def forward(self, input: Any) -> Any:
-        return F.unflatten(input, self.dim, self.unflattened_size)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..autograd.ops.fused_conv import convolved
+from ..extend import convolved
 from .activation import ReLU
 from .convolution import Conv1d, Conv2d, Conv3d
 from .located import located
@@ -24,7 +24,7 @@ _CALL = Module.__call__
 
 
 def applied(modules: Sequence[Any], input: Any) -> Any:
-    """What the modules, one after the other, make of the input."""
+    """Apply the modules to the input, one after the other."""
     i, count = 0, len(modules)
     while i < count:
         module = modules[i]

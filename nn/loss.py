@@ -1,4 +1,4 @@
-"""Losses as modules."""
+"""Losses that compare entry by entry, as functions and as modules, and what all losses share."""
 
 from __future__ import annotations
 
@@ -6,13 +6,71 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Tensor
-from . import functional as F
-from .cross_entropy import check_reduction
+from .. import autograd
+from ..autograd import Tensor, abs, mean, square, sum
+from ..extend import by_single
 from .module import Module
 
+__all__ = [
+    "BCEWithLogitsLoss",
+    "L1Loss",
+    "MSELoss",
+    "binary_cross_entropy_with_logits",
+    "l1_loss",
+    "mse_loss",
+]
 
-class _Loss(Module):
+
+def check_reduction(reduction: str, name: str) -> None:
+    """Raise ValueError unless `reduction` is "none", "mean" or "sum"."""
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{name}: reduction {reduction!r}; expected 'none', 'mean' or 'sum'")
+
+
+def _reduced(losses: Any, reduction: str) -> Any:
+    return losses if reduction == "none" else mean(losses) if reduction == "mean" else sum(losses)
+
+
+def _check_pair(input: Any, target: Any, reduction: str, name: str) -> None:
+    check_reduction(reduction, name)
+    if np.shape(input) != np.shape(target):
+        raise ValueError(f"{name}: input of shape {np.shape(input)} and target of shape {np.shape(target)} differ")
+
+
+@by_single
+def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
+    """Return the squared differences, averaged, summed or ("none") as they are; ValueError if the shapes differ."""
+    _check_pair(input, target, reduction, "mse_loss")
+    return _reduced(square(input - target), reduction)
+
+
+@by_single
+def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
+    """Return the absolute differences, averaged, summed or ("none") as they are; ValueError if the shapes differ."""
+    _check_pair(input, target, reduction, "l1_loss")
+    return _reduced(abs(input - target), reduction)
+
+
+@by_single
+def binary_cross_entropy_with_logits(
+    input: Any, target: Any, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
+) -> Any:
+    """Return -(target * log sigmoid(input) + (1 - target) * log sigmoid(-input)), without overflow.
+
+    `weight` multiplies the losses and `pos_weight` those of the positive class; both broadcast. ValueError if the
+    shapes of input and target differ.
+    """
+    _check_pair(input, target, reduction, "binary_cross_entropy_with_logits")
+    softened = autograd.softplus(-input)
+    if pos_weight is not None:
+        softened = softened * (1 + (pos_weight - 1) * target)
+    losses = (1 - target) * input + softened
+    return _reduced(losses if weight is None else losses * weight, reduction)
+
+
+class Loss(Module):
+    """Base of the losses: a reduction, and weights as buffers."""
+
     weight: Tensor | None
 
     def __init__(self, reduction: str = "mean") -> None:
@@ -26,53 +84,22 @@ class _Loss(Module):
         self.register_buffer(name, values)
 
 
-class MSELoss(_Loss):
-    """The mean squared difference."""
+class MSELoss(Loss):
+    """The mean squared difference; see `functional.mse_loss` for shapes and `reduction`."""
 
     def forward(self, input: Any, target: Any) -> Any:
-        return F.mse_loss(input, target, self.reduction)
+        return mse_loss(input, target, self.reduction)
 
 
-class L1Loss(_Loss):
-    """The mean absolute difference."""
-
-    def forward(self, input: Any, target: Any) -> Any:
-        return F.l1_loss(input, target, self.reduction)
-
-
-class CrossEntropyLoss(_Loss):
-    """-log softmax(logits) at the target class; see `functional.cross_entropy` for shapes and errors.
-
-    >>> loss = CrossEntropyLoss()
-    >>> loss(Tensor([[1.0, 1.0]]), np.array([0]))
-    Tensor(0.69314718)
-    """
-
-    def __init__(
-        self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
-    ) -> None:
-        super().__init__(reduction)
-        self._hold("weight", weight)
-        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+class L1Loss(Loss):
+    """The mean absolute difference; see `functional.l1_loss` for shapes and `reduction`."""
 
     def forward(self, input: Any, target: Any) -> Any:
-        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+        return l1_loss(input, target, self.reduction)
 
 
-class NLLLoss(_Loss):
-    """-log_probability at the target class; see `functional.nll_loss`."""
-
-    def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-        self._hold("weight", weight)
-        self.ignore_index = ignore_index
-
-    def forward(self, input: Any, target: Any) -> Any:
-        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
-
-
-class BCEWithLogitsLoss(_Loss):
-    """Binary cross-entropy of logits; see `functional.binary_cross_entropy_with_logits`."""
+class BCEWithLogitsLoss(Loss):
+    """The binary cross-entropy of logits; see `functional.binary_cross_entropy_with_logits`."""
 
     pos_weight: Tensor | None
 
@@ -82,4 +109,4 @@ class BCEWithLogitsLoss(_Loss):
         self._hold("pos_weight", pos_weight)
 
     def forward(self, input: Any, target: Any) -> Any:
-        return F.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
+        return binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)

@@ -1,16 +1,146 @@
-"""Pooling and unpooling layers: one N-d class of each kind, thin names over it."""
+"""Pooling and unpooling, as functions and as layers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from . import windowed
-from .module import Module
+import numpy as np
+
+from .. import autograd
+from ..autograd import Tensor
+from .windowed import Windowed, batched, by_sample, per_dimension, thin
+
+__all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+]
 
 
-class _Pool(Module):
-    _dims: int
+@by_sample
+def max_pool_nd(
+    dims: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest entry of every window of (N, C, *spatial) or (C, *spatial).
 
+    With `return_indices` also its place in the flattened spatial axes. ValueError for an input of another shape.
+    """
+    kernel = per_dimension(kernel_size, dims, "kernel_size")
+    return autograd.max_pool(input, kernel, stride, padding, dilation, ceil_mode, return_indices)
+
+
+@by_sample
+def avg_pool_nd(
+    dims: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: float | None = None,
+) -> Any:
+    """Return the mean of every window of (N, C, *spatial) or (C, *spatial).
+
+    The padding's zeros count unless `count_include_pad` is False; with `divisor_override` it is the sum over that.
+    ValueError for an input of another shape.
+    """
+    kernel = per_dimension(kernel_size, dims, "kernel_size")
+    return autograd.avg_pool(input, kernel, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+@by_sample
+def adaptive_avg_pool_nd(dims: int, input: Any, output_size: Any) -> Any:
+    """Return the means of `output_size` windows along each axis, a number or one for each axis, None for its length."""
+    return autograd.adaptive_avg_pool(input, output_size)
+
+
+@by_sample
+def adaptive_max_pool_nd(dims: int, input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """Return the largest entries of `output_size` windows along each axis; `return_indices` is as for `max_pool2d`."""
+    return autograd.adaptive_max_pool(input, output_size, return_indices)
+
+
+def max_unpool_nd(
+    dims: int,
+    input: Any,
+    indices: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Any:
+    """Return zeros with the entries of `input` put back at `indices`, as `max_pool` returned them.
+
+    The spatial shape is the smallest that pools to the input's, or `output_size` (with or without the leading
+    axes), which may differ from it by less than a stride; ValueError for one that differs by more.
+    """
+    name = f"max_unpool{dims}d"
+    if np.shape(indices) != input.shape:
+        raise ValueError(f"{name}: indices of shape {np.shape(indices)} for an input of shape {input.shape}")
+    kernel = per_dimension(kernel_size, dims, "kernel_size")
+    steps = kernel if stride is None else per_dimension(stride, dims, "stride")
+    pads = per_dimension(padding, dims, "padding")
+    default = [(n - 1) * s + k - 2 * p for n, s, k, p in zip(input.shape[-dims:], steps, kernel, pads, strict=True)]
+    if output_size is None:
+        shape = tuple(default)
+    else:
+        shape = tuple(output_size)[-dims:]
+        if len(output_size) not in (dims, input.ndim) or any(
+            not d - s < n < d + s for n, d, s in zip(shape, default, steps, strict=True)
+        ):
+            raise ValueError(
+                f"{name}: output_size={tuple(output_size)}; it must be within one stride {steps} of {tuple(default)}"
+            )
+
+    places = indices if isinstance(indices, Tensor) else np.asarray(indices)
+    if input.ndim == dims + 1:
+        places = places[None]
+    return batched(lambda x: autograd.max_unpool(x, places, shape), input, dims, name)
+
+
+max_pool1d, max_pool2d, max_pool3d = thin(max_pool_nd)
+avg_pool1d, avg_pool2d, avg_pool3d = thin(avg_pool_nd)
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = thin(adaptive_avg_pool_nd)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = thin(adaptive_max_pool_nd)
+max_unpool1d, max_unpool2d, max_unpool3d = thin(max_unpool_nd)
+
+
+class _Pool(Windowed):
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
         super().__init__()
         self.kernel_size, self.padding = kernel_size, padding
@@ -34,7 +164,7 @@ class _MaxPool(_Pool):
         self.dilation, self.return_indices, self.ceil_mode = dilation, return_indices, ceil_mode
 
     def forward(self, input: Any) -> Any:
-        return windowed.max_pool_nd(
+        return max_pool_nd(
             self._dims,
             input,
             self.kernel_size,
@@ -64,18 +194,16 @@ class _AvgPool(_Pool):
 
     def forward(self, input: Any) -> Any:
         settings = self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
-        return windowed.avg_pool_nd(self._dims, input, *settings, self.divisor_override)
+        return avg_pool_nd(self._dims, input, *settings, self.divisor_override)
 
 
-class _AdaptiveAvgPool(Module):
-    _dims: int
-
+class _AdaptiveAvgPool(Windowed):
     def __init__(self, output_size: Any) -> None:
         super().__init__()
         self.output_size = output_size
 
     def forward(self, input: Any) -> Any:
-        return windowed.adaptive_avg_pool_nd(self._dims, input, self.output_size)
+        return adaptive_avg_pool_nd(self._dims, input, self.output_size)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
@@ -87,106 +215,74 @@ class _AdaptiveMaxPool(_AdaptiveAvgPool):
         self.return_indices = return_indices
 
     def forward(self, input: Any) -> Any:
-        return windowed.adaptive_max_pool_nd(self._dims, input, self.output_size, self.return_indices)
+        return adaptive_max_pool_nd(self._dims, input, self.output_size, self.return_indices)
 
 
 class _MaxUnpool(_Pool):
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
-        kernel = windowed.per_dimension(kernel_size, self._dims, "kernel_size")
-        steps = kernel if stride is None else windowed.per_dimension(stride, self._dims, "stride")
-        super().__init__(kernel, steps, windowed.per_dimension(padding, self._dims, "padding"))
+        kernel = per_dimension(kernel_size, self._dims, "kernel_size")
+        steps = kernel if stride is None else per_dimension(stride, self._dims, "stride")
+        super().__init__(kernel, steps, per_dimension(padding, self._dims, "padding"))
 
     def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
-        return windowed.max_unpool_nd(
-            self._dims, input, indices, self.kernel_size, self.stride, self.padding, output_size
-        )
+        return max_unpool_nd(self._dims, input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPool, dims=1):
     """The largest entry of every window of (N, C, L); with `return_indices` also where it was, for MaxUnpool1d."""
 
-    _dims = 1
 
-
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPool, dims=2):
     """The largest entry of every window of (N, C, H, W); with `return_indices` also where it was, for MaxUnpool2d."""
 
-    _dims = 2
 
-
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPool, dims=3):
     """The largest entry of every window of (N, C, D, H, W); with `return_indices` also where, for MaxUnpool3d."""
 
-    _dims = 3
 
-
-class AvgPool1d(_AvgPool):
+class AvgPool1d(_AvgPool, dims=1):
     """The mean of every window of (N, C, L)."""
 
-    _dims = 1
 
-
-class AvgPool2d(_AvgPool):
+class AvgPool2d(_AvgPool, dims=2):
     """The mean of every window of (N, C, H, W)."""
 
-    _dims = 2
 
-
-class AvgPool3d(_AvgPool):
+class AvgPool3d(_AvgPool, dims=3):
     """The mean of every window of (N, C, D, H, W)."""
 
-    _dims = 3
 
-
-class MaxUnpool1d(_MaxUnpool):
+class MaxUnpool1d(_MaxUnpool, dims=1):
     """Zeros with the entries put back where MaxPool1d found them; see `functional.max_unpool1d`."""
 
-    _dims = 1
 
-
-class MaxUnpool2d(_MaxUnpool):
+class MaxUnpool2d(_MaxUnpool, dims=2):
     """Zeros with the entries put back where MaxPool2d found them; see `functional.max_unpool2d`."""
 
-    _dims = 2
 
-
-class MaxUnpool3d(_MaxUnpool):
+class MaxUnpool3d(_MaxUnpool, dims=3):
     """Zeros with the entries put back where MaxPool3d found them; see `functional.max_unpool3d`."""
 
-    _dims = 3
 
-
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+class AdaptiveAvgPool1d(_AdaptiveAvgPool, dims=1):
     """The means of `output_size` windows of (N, C, L); see `functional.adaptive_avg_pool1d`."""
 
-    _dims = 1
 
-
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPool, dims=1):
     """The largest entries of `output_size` windows of (N, C, L); see `functional.adaptive_max_pool1d`."""
 
-    _dims = 1
 
-
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+class AdaptiveAvgPool2d(_AdaptiveAvgPool, dims=2):
     """The means of `output_size` windows of (N, C, H, W); see `functional.adaptive_avg_pool2d`."""
 
-    _dims = 2
 
-
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPool, dims=2):
     """The largest entries of `output_size` windows of (N, C, H, W); see `functional.adaptive_max_pool2d`."""
 
-    _dims = 2
 
-
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+class AdaptiveAvgPool3d(_AdaptiveAvgPool, dims=3):
     """The means of `output_size` windows of (N, C, D, H, W); see `functional.adaptive_avg_pool3d`."""
 
-    _dims = 3
 
-
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPool, dims=3):
     """The largest entries of `output_size` windows of (N, C, D, H, W); see `functional.adaptive_max_pool3d`."""
-
-    _dims = 3

@@ -17,8 +17,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.core.tracing import raw
+from ..extend import raw
 from .module import Module
+
+__all__ = ["load", "save"]
+
 
 try:
     import fcntl
@@ -61,7 +64,7 @@ def save(state: Module | Mapping[str, Any], path: str | os.PathLike[str]) -> Non
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
-    """The arrays by name in a safetensors file, to be given to `load_state_dict`.
+    """Read the arrays of a safetensors file by name, to be given to `load_state_dict`.
 
     FileNotFoundError if there is no such file, ValueError if it is not a whole safetensors file and nothing else.
     Memory is taken for no more than is in the file.

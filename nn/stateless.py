@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, asarray
-from ..autograd.core.replay import captures
+from ..extend import captures
 from .module import Module
+
+__all__ = ["functional_call", "stack_module_state"]
 
 
 class _Calls(threading.local):
@@ -83,7 +85,7 @@ def functional_call(
     *,
     strict: bool = False,
 ) -> Any:
-    """`module(*args, **kwargs)` with what is given by dotted names in the place of its parameters and buffers.
+    """Call a module with what is given by dotted names in the place of its parameters and buffers.
 
     So a loss becomes a function of the parameters, to which `grad`, `vmap` and the other transforms apply (a Module is
     no container for them, `dict(module.named_parameters())` is). What is not given (nothing, if `strict`) is the
@@ -128,7 +130,7 @@ def functional_call(
 
 
 def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The parameters (new leaves) and the buffers of models of one kind, by name, each model's beneath the other.
+    """Stack the parameters (as new leaves) and the buffers of models of one kind, by name, along a new first axis.
 
     With `vmap` over them `functional_call` of one model runs them all. ValueError for none, for models of different
     classes or modes, or with different names or shapes.

@@ -1,13 +1,17 @@
-"""The table of a model's layers, output shapes and numbers of parameters."""
+"""A model as text: its repr, and the table of its layers, output shapes and numbers of parameters."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autograd import Tensor, no_grad
+from .traversal import in_mode
+
+__all__ = ["Row", "Summary"]
 
 
 class Row(NamedTuple):
@@ -47,7 +51,6 @@ def summarize(model: Any, input_shape: tuple[int, ...]) -> Summary:
     modules = list(model.named_modules())
     parameters = list(model.parameters())
     x = np.zeros((1, *input_shape), parameters[0].dtype if parameters else np.float32)
-    modes = [module.training for _, module in modules]
     shapes: dict[int, str] = {}
 
     def record(module: Any, args: Any, output: Any) -> None:
@@ -55,13 +58,11 @@ def summarize(model: Any, input_shape: tuple[int, ...]) -> Summary:
 
     handles = [module.register_forward_hook(record) for _, module in modules]
     try:
-        model.eval()
-        with no_grad():
+        with in_mode(model, training=False), no_grad():
             model(Tensor(x))
     finally:
-        for (_, module), handle, mode in zip(modules, handles, modes, strict=True):
+        for handle in handles:
             handle.remove()
-            module.training = mode
 
     rows: list[Row] = []
     counted: set[int] = set()
@@ -79,3 +80,31 @@ def _shape(output: Any) -> str:
         return ", ".join(map(_shape, output))
     shape = np.shape(output)
     return f"(N{''.join(f', {n}' for n in shape[1:])})" if shape else "()"
+
+
+def described(model: Any, plain: Callable[..., str]) -> str:
+    """Write a module and all below it, however deep, a line each; those whose `__repr__` is not `plain` as they say."""
+    lines: list[str] = []
+    inside: set[int] = set()
+    todo: list[Any] = [("", "", model)]  # for each line or module its indent, and what stands before it
+    while todo:
+        indent, before, item = todo.pop()
+        if isinstance(item, str):
+            lines.append(indent + before + item.replace("\n", "\n" + indent))
+        elif isinstance(item, int):
+            inside.remove(item)
+        elif id(item) in inside:
+            lines.append(f"{indent}{before}...")  # it is a part of itself
+        elif item is not model and type(item).__repr__ is not plain:
+            todo.append((indent, before, repr(item)))
+        else:
+            name, extra, children = type(item).__name__, item.extra_repr(), item._own_modules()
+            if not children:
+                todo.append((indent, before, f"{name}({extra})"))
+                continue
+            inside.add(id(item))
+            lines.append(f"{indent}{before}{name}(")
+            below = [(indent + "  ", f"({name}): ", child) for name, child in children]
+            more = [(indent + "  ", "", extra)] if extra else []
+            todo += [("", "", id(item)), (indent, "", ")"), *reversed([*more, *below])]
+    return "\n".join(lines)

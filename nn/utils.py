@@ -1,4 +1,4 @@
-"""What is done to a model's parameters or gradients as a whole."""
+"""Functions of a model's parameters or gradients as a whole."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, concatenate, reshape
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
 
 
 def _with_gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -44,12 +46,12 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Any:
-    """All entries of the parameters as one vector, differentiably."""
+    """Return all entries of the parameters as one vector, differentiably."""
     return concatenate([reshape(p, -1) for p in parameters])
 
 
 def vector_to_parameters(vec: Any, parameters: Iterable[Tensor]) -> None:
-    """Give the parameters the entries of one vector as values; ValueError unless it has just as many."""
+    """Set the parameters to the entries of one vector, in order; ValueError unless it has just as many."""
     held = list(parameters)
     values = vec.data if isinstance(vec, Tensor) else np.asarray(vec)
     sizes = [p.size for p in held]

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.kernels.fused_elementwise import fused
+from ..extend import fused
 from .optimizer import Optimizer, reals
+
+__all__ = ["Adam", "AdamW"]
 
 
 class Adam(Optimizer):
-    """Adam, step for step as PyTorch's: steps of a size that the gradient's own size does not matter to.
+    """Adam, step for step as PyTorch's: the step size is independent of the gradient's scale.
 
     From the gradient g of a parameter p (negated to `maximize`), the t-th step computes, entry by entry,
 

@@ -1,4 +1,4 @@
-"""What all optimizers share: groups of parameters with their options, and state that can be saved."""
+"""The base of the optimizers: groups of parameters with their options, and state that can be saved."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import numpy as np
 from numpy import ndarray
 
 from ..autograd import Tensor, enable_grad
-from ..autograd.core.views import writable
+from ..extend import writable
+
+__all__ = ["Optimizer"]
 
 
 class Optimizer:
-    """Base of the optimizers; a subclass gives `update` and, for its options, `check`.
+    """The base of the optimizers; a subclass gives `update` and, for its options, `check`.
 
     `params` is an iterable of Tensors, or of dicts `{"params": ..., option: value}` whose options stand in for
     the `defaults`. `param_groups` holds these dicts with all options, and `state` what the optimizer keeps of each
@@ -47,7 +49,7 @@ class Optimizer:
         return type(self).__name__
 
     def add_param_group(self, group: dict[str, Any]) -> None:
-        """Optimize more parameters: `{"params": a Tensor or several, option: value, ...}`."""
+        """Optimize more parameters: `{"params": a Tensor or several, option: value, ...}`; errors as for the class."""
         if not isinstance(group, dict):
             raise TypeError(f"{self._name}: a parameter group must be a dict, not a {_kind(group)}")
         params = group["params"]
@@ -144,7 +146,7 @@ class Optimizer:
                     node.grad = None if set_to_none else Tensor(np.zeros_like(p._held))
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy of all options and of the state, the parameters in it being replaced by their numbers."""
+        """Return a copy of all options and of the state, the parameters in it being replaced by their numbers."""
         order = [p for group in self.param_groups for p in group["params"]]
         numbers = {id(p): i for i, p in enumerate(order)}
         return {
@@ -189,5 +191,5 @@ def _copied(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def reals(*groups: list[Any]) -> list[list[Any]]:
-    """Arrays, those of complex numbers as (views of) pairs of real ones."""
+    """Return arrays, those of complex numbers as (views of) pairs of real ones."""
     return [[a[..., None].view(a.real.dtype) if a.dtype.kind == "c" else a for a in arrays] for arrays in groups]

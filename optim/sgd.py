@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.kernels.fused_elementwise import fused
+from ..extend import fused
 from .optimizer import Optimizer, reals
+
+__all__ = ["SGD"]
 
 
 class SGD(Optimizer):

@@ -12,11 +12,14 @@ import numpy as np
 from ..autograd import Tensor, asarray, no_grad
 from ..nn import Module
 from ..nn.data import DataLoader, Subset, TensorDataset
+from ..nn.traversal import in_mode
 from .optimizer import Optimizer
+
+__all__ = ["Trainer"]
 
 
 class Trainer:
-    """Trains `model` to make `loss(model(x), y)` small, by `optimizer`.
+    """A training loop, in which `optimizer` makes `loss(model(x), y)` small.
 
     Data are a loader, or any iterable of batches `(x, ..., y)` that can be iterated many times; or a TensorDataset, a
     Subset of one, or a tuple of whole arrays `(x, ..., y)`, of which batches of `batch_size` are made, floats in the
@@ -71,7 +74,7 @@ class Trainer:
             raise ValueError(f"fit: epochs must be a number of passes, 0 or more, not {epochs!r}")
         loader = self._batches(loader, batch_size, shuffle=True)
         self.stop = False
-        with _mode(self.model, training=True):
+        with in_mode(self.model, training=True):
             for i in range(epochs):
                 self.epoch += 1
                 self._call("on_epoch_start")
@@ -90,21 +93,24 @@ class Trainer:
         return self.history
 
     def evaluate(self, loader: Any, *, batch_size: int = 256) -> dict[str, float]:
-        """The mean loss and, for class indices, the accuracy over all samples, in eval mode."""
+        """Return the mean loss and, for class indices, the accuracy over all samples, in eval mode.
+
+        ValueError if the loader gives no samples.
+        """
         seen = _Score()
-        with _mode(self.model, training=False), no_grad():
+        with in_mode(self.model, training=False), no_grad():
             for *inputs, target in self._batches(loader, batch_size):
                 output = self.model(*inputs)
                 seen.add(self.loss(output, target), output, target)
         return seen.results("evaluate")
 
     def predict(self, x: Any, *, batch_size: int = 256) -> np.ndarray[Any, Any]:
-        """The model's outputs, in eval mode, for an array or Tensor x, or for data with labels, which are left out.
+        """Return the model's outputs, in eval mode, for an array or Tensor x, or for data without their labels.
 
         Of a batch `(x, ..., y)` the last part is taken to be the labels, unless it is the only one.
         """
         data = (x,) if isinstance(x, (np.ndarray, Tensor)) else x
-        with _mode(self.model, training=False), no_grad():
+        with in_mode(self.model, training=False), no_grad():
             outputs = [self.model(*_inputs(batch)).numpy() for batch in self._batches(data, batch_size)]
         return np.concatenate(outputs)
 
@@ -161,18 +167,6 @@ class _Score:
             raise ValueError(f"{action}: the loader gave no samples")
         accuracy = {"accuracy": self.right / self.labels} if self.labels else {}
         return {"loss": self.loss / self.samples, **accuracy}
-
-
-@contextmanager
-def _mode(model: Module, training: bool) -> Iterator[None]:
-    """Training or eval mode for this context; then every module has its own mode again."""
-    before = [(module, module.training) for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, mode in before:
-            module.training = mode
 
 
 def _inputs(batch: Any) -> tuple[Any, ...]:

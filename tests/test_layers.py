@@ -10,15 +10,16 @@ import pullback
 ROOT = Path(pullback.__file__).parent
 FLOORS = (
     "autograd.runtime", "autograd.kernels", "autograd.core", "autograd.ops", "autograd.transforms",
-    "autograd.numpy_api", "autograd.debug", "autograd.testing", "autograd", "nn", "optim", "viz",
+    "autograd.numpy_api", "autograd.debug", "autograd.testing", "autograd", "extend", "nn", "optim", "viz",
 )  # fmt: skip
 ARRAYS_ALONE = ("autograd.runtime", "autograd.kernels")  # where nobody knows Tensors
 MACHINE_CODE = "llvmlite"
+ABOVE = ("nn", "optim", "viz")  # which have of the engine what is public, and what `extend` offers
 
 
 def sources():
     """The files of the package by their dotted names below it."""
-    files = [f for room in ("autograd", "nn", "optim", "viz") for f in (ROOT / room).rglob("*.py")]
+    files = [ROOT / "extend.py", *(f for room in ("autograd", *ABOVE) for f in (ROOT / room).rglob("*.py"))]
     return {".".join(f.relative_to(ROOT).with_suffix("").parts): f.read_text(encoding="utf-8") for f in files}
 
 
@@ -53,6 +54,8 @@ def violations(texts):
         for other in graph[name]:
             if FLOORS.index(floor(other)) > here:
                 found.append(f"{name} imports {other}, which is above it")
+            if floor(name) in ABOVE and other.startswith("autograd.") and other != "autograd.__init__":
+                found.append(f"{name} imports {other}, which is deeper than `autograd` and `extend`")
         if MACHINE_CODE in outside and floor(name) not in ARRAYS_ALONE:
             found.append(f"{name} imports {MACHINE_CODE}")
     return found + [f"a circle: {' -> '.join(circle)}" for circle in circles(graph)]
@@ -91,6 +94,7 @@ def test_imports_go_down():
         ("autograd.core.rule", "if TYPE_CHECKING:\n    from .primitive import Primitive", "a circle"),
         ("autograd.ops.convolution", "from llvmlite import ir", "imports llvmlite"),
         ("nn.linear", "from ..optim import SGD", "above it"),
+        ("nn.linear", "from ..autograd.core.tensor import wrap", "deeper than"),
         ("autograd.runtime.threads", "from .. import Tensor", "above it"),
     ],
 )

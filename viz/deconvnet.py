@@ -1,4 +1,4 @@
-"""What in a picture moves a unit: the ordinary backward pass to the pixels, with or without another rule for ReLU."""
+"""Attributions, what in an input moves a unit: the ordinary backward pass, with or without another rule for ReLU."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, enable_grad, override, relu
-from ..autograd.core.backward import backward_pass
+from ..extend import backward_pass
+from ..nn.traversal import in_mode
+
+__all__ = ["deconvnet", "guided_backprop", "saliency"]
+
 
 Array = np.ndarray[Any, Any]
 
 
 def deconvnet(model: Any, x: Any, layer: Any, unit: int | tuple[int, ...] | None = None) -> Array:
-    """The activation of a unit of `layer`, projected back to the input x: an array of the shape of x.
+    """Project the activation of a unit of `layer` back to the input x; returns an array of the shape of x.
 
     x is a batch (N, C, *spatial); each sample gets its own projection. `layer` is a module of the model, its
     name, or its index among the model's children. `unit` is (channel, *position), a channel, of which each
@@ -23,6 +27,7 @@ def deconvnet(model: Any, x: Any, layer: Any, unit: int | tuple[int, ...] | None
     pass what is positive of the cotangent, convolutions are transposed and maxima go where they came from,
     which is the network that Zeiler and Fergus attach in "Visualizing and Understanding Convolutional
     Networks" (2014). The model is run in eval mode; gradients of its parameters are left alone.
+    ValueError for a layer or unit that does not exist, RuntimeError if the layer does not depend on x.
 
     >>> from pullback import nn
     >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2))
@@ -34,7 +39,7 @@ def deconvnet(model: Any, x: Any, layer: Any, unit: int | tuple[int, ...] | None
 
 
 def guided_backprop(model: Any, x: Any, layer: Any, unit: int | tuple[int, ...] | None = None) -> Array:
-    """As `deconvnet`, but ReLU also stops the cotangent where its input was negative.
+    """Project a unit back as `deconvnet` does, but let ReLU also stop the cotangent where its input was negative.
 
     Springenberg et al., "Striving for Simplicity: The All Convolutional Net" (2015).
 
@@ -47,7 +52,7 @@ def guided_backprop(model: Any, x: Any, layer: Any, unit: int | tuple[int, ...] 
 
 
 def saliency(model: Any, x: Any, target: int | None = None) -> Array:
-    """The gradient of the score of class `target` with respect to the input: an array of the shape of x.
+    """Return the gradient of the score of class `target` with respect to the input, of the shape of x.
 
     x is a batch (N, ...) and the model's output scores (N, classes, ...); None takes each sample's largest
     score. Simonyan et al., "Deep Inside Convolutional Networks" (2014).
@@ -62,7 +67,7 @@ def saliency(model: Any, x: Any, target: int | None = None) -> Array:
 
 
 def activation(model: Any, x: Any, layer: Any) -> Array:
-    """What `layer` puts out when the model, in eval mode, is given the batch x."""
+    """Return the output of `layer` when the model, in eval mode, is given the batch x."""
     with _run(model, x, layer) as (_, out):
         return out.numpy()
 
@@ -78,11 +83,9 @@ def _run(model: Any, x: Any, layer: Any) -> Iterator[tuple[Tensor, Tensor]]:
     """The input, as a leaf, and what `layer` makes of it, while the model is in eval mode."""
     module = _find(model, layer)
     outputs: list[Any] = []
-    training = {part: part.training for part in model.modules()}
     hook = module.register_forward_hook(lambda module, inputs, output: outputs.append(_first(output)))
     try:
-        model.eval()
-        with enable_grad():
+        with in_mode(model, training=False), enable_grad():
             pixels = Tensor(x, requires_grad=True)
             model(pixels)
             if not outputs:
@@ -90,8 +93,6 @@ def _run(model: Any, x: Any, layer: Any) -> Iterator[tuple[Tensor, Tensor]]:
             yield pixels, outputs[-1]
     finally:
         hook.remove()
-        for part, mode in training.items():
-            part.training = mode
 
 
 def _first(output: Any) -> Any:

@@ -22,7 +22,7 @@ _RASTER = ("png", "jpg", "jpeg", "gif", "webp")
 
 
 class Box(NamedTuple):
-    """Text in cells; `kind` is leaf, value, output, operation, or more: what is not drawn."""
+    """A box with text in cells; `kind` is leaf, value, output, operation, or "more" for what is not drawn."""
 
     kind: str
     cells: tuple[str, ...]
@@ -37,7 +37,7 @@ class Link(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """What is to be drawn, from left to right or from top to bottom, with a caption below."""
+    """A drawing of boxes and links, from left to right or from top to bottom, with a caption below."""
 
     boxes: Sequence[Box]
     links: Sequence[Link]
@@ -45,7 +45,7 @@ class Drawing(NamedTuple):
     caption: str = ""
 
     def dot(self) -> str:
-        """The drawing in Graphviz' DOT language."""
+        """Write the drawing in Graphviz' DOT language."""
         text = {"fontname": FONT, "fontsize": f"{SIZE:g}"}
         whole = {"rankdir": "LR" if self.rightward else "TB", "bgcolor": "transparent", "nodesep": "0.2"}
         whole |= {"ranksep": "0.45", "fontcolor": GREY, **text}
@@ -69,7 +69,7 @@ _useless: set[str] = set()  # programs that could not be run, or took too long: 
 
 
 def graphviz(source: str, form: str) -> bytes | None:
-    """What Graphviz makes of DOT source in the format `form`; None without its program, or if that fails."""
+    """Let Graphviz draw DOT source in the format `form`; None without its program, or if that fails."""
     program = shutil.which("dot")
     if program is None or program in _useless:
         return None

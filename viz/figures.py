@@ -6,11 +6,14 @@ import io
 from os import PathLike
 from typing import Any
 
+__all__ = ["Picture"]
+
+
 DPI = 144
 
 
 def new_figure(width: float, height: float) -> Any:
-    """An empty figure of this size in inches; ImportError where Matplotlib is missing."""
+    """Make an empty figure of this size in inches; ImportError where Matplotlib is missing."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -46,7 +49,7 @@ class Picture:
         self.figure.savefig(path, dpi=dpi, bbox_inches="tight")
 
     def png(self, dpi: float = DPI) -> bytes:
-        """The picture as the contents of a PNG file."""
+        """Return the picture as the contents of a PNG file."""
         file = io.BytesIO()
         self.figure.savefig(file, format="png", dpi=dpi, bbox_inches="tight")
         return file.getvalue()

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..autograd.core.backward import backward_pass
-from ..autograd.core.graph import Node, Several, mode, modes
-from ..autograd.core.observers import Observer
-from ..autograd.core.tensor import seed
+from ..extend import Node, Observer, Several, backward_pass, mode, modes, seed
 from . import scene
 from .drawing import Box, Drawing, Link, graphviz
 from .report import page
+
+__all__ = ["Graph", "graph"]
+
 
 _LIMIT = 250  # results and leaves drawn at most: those nearest to the output
 _SMALL = 4  # tensors of up to so many entries are shown with their values

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Tensor
-from ..autograd.debug.profiling import FIGURES, Profile, quantity
+from ..autograd import Profile, Tensor
+from ..extend import FIGURES, quantity
 from .deconvnet import activation
 from .figures import Picture, add_outlines, new_figure
+
+__all__ = ["confusion", "curves", "feature_maps", "filters", "images", "profile"]
+
 
 Array = np.ndarray[Any, Any]
 
@@ -24,7 +27,7 @@ _SLANTED = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
 
 
 def filters(layer: Any) -> Picture:
-    """The kernels of a convolution: a tile for each, gray or RGB, or of other numbers of channels a column of tiles.
+    """Draw the kernels of a convolution, a tile for each: gray, RGB, or for other numbers of channels a column.
 
     `layer` is a module with a `weight`, or the weights themselves, (K, C, height, width) or (K, C, length).
     Mid-gray is 0, and every kernel is scaled by its largest magnitude. ValueError for another shape.
@@ -48,10 +51,10 @@ def filters(layer: Any) -> Picture:
 
 
 def feature_maps(model: Any, x: Any, layer: Any) -> Picture:
-    """What `layer` makes of the batch x (N, C, *spatial): a tile for each channel, several samples one a row.
+    """Draw the output of `layer` for the batch x (N, C, *spatial): a tile for each channel, a row for each sample.
 
     `layer` is a module of the model, its name, or its index among the model's children; its output must be
-    (N, channels, height, width) or (N, channels, length).
+    (N, channels, height, width) or (N, channels, length), or ValueError is raised.
 
     >>> from pullback import nn
     >>> x = np.ones((1, 1, 8, 8), np.float32)
@@ -69,9 +72,10 @@ def feature_maps(model: Any, x: Any, layer: Any) -> Picture:
 
 
 def images(arrays: Any, titles: Sequence[str] | None = None, columns: int = 8) -> Picture:
-    """Images in rows of `columns`, each (H, W), (1 or 3, H, W) or (H, W, 3), with a title above each.
+    """Draw images in rows of `columns`, each (H, W), (1 or 3, H, W) or (H, W, 3), with a title above each.
 
     Each is stretched to its own range; where there are negative values, as in a gradient, mid-gray is 0.
+    ValueError for no images, other shapes, or another number of titles.
 
     >>> images([np.eye(4), -np.eye(4)], ["plus", "minus"]).png()[:4]
     b'\\x89PNG'
@@ -97,10 +101,10 @@ def images(arrays: Any, titles: Sequence[str] | None = None, columns: int = 8) -
 
 
 def curves(history: Mapping[str, Sequence[float]]) -> Picture:
-    """Loss, accuracy and whatever else `history` holds (as `optim.Trainer` leaves it), over the epochs.
+    """Draw loss, accuracy and whatever else `history` holds (as `optim.Trainer` leaves it), over the epochs.
 
     A panel for each quantity, in which the one of the same name with "val_" before it is drawn, too; "seconds" is
-    left out.
+    left out. ValueError for an empty history.
 
     >>> curves({"loss": [2.0, 1.5], "val_loss": [2.1, 1.8]}).png()[:4]
     b'\\x89PNG'
@@ -131,7 +135,7 @@ def curves(history: Mapping[str, Sequence[float]]) -> Picture:
 
 
 def profile(profile: Profile, by: str = "operation", value: str = "seconds", limit: int = 12) -> Picture:
-    """Where time or memory went: a bar for each operation or each module, forward and backward next to one another.
+    """Draw where time or memory went: a bar for each operation or module, forward and backward end to end.
 
     `value` is "seconds", "calls", "allocated" or "kept", as in the rows of `pullback.profile`; of all bars the `limit`
     longest are drawn. ValueError for another `by` or `value`, or if nothing was recorded.
@@ -172,9 +176,10 @@ def profile(profile: Profile, by: str = "operation", value: str = "seconds", lim
 
 
 def confusion(labels: Any, predictions: Any, classes: Sequence[str] | None = None) -> Picture:
-    """How often each label (row) was predicted as each class (column), with the share of right ones.
+    """Draw how often each label (row) was predicted as each class (column), with the share of right ones.
 
-    `labels` are integers (N,); `predictions` too, or scores (N, classes) of which the largest counts.
+    `labels` are integers (N,); `predictions` too, or scores (N, classes) of which the largest counts. ValueError for
+    other shapes or dtypes, and for `classes` that do not name every class.
 
     >>> confusion([0, 1, 1], [0, 1, 0], ["cat", "dog"]).png()[:4]
     b'\\x89PNG'

@@ -11,6 +11,9 @@ from typing import Any
 
 from .figures import DPI
 
+__all__ = ["report"]
+
+
 _STYLE = """
 :root { color-scheme: light dark; --text: #1f2328; --paper: #fcfcfa; --line: #d9dde3; }
 @media (prefers-color-scheme: dark) {
@@ -29,7 +32,7 @@ figure img { max-width: calc(100% - 1rem); height: auto; padding: 0.5rem; backgr
 
 
 def page(title: str, body: str, layout: str = "") -> str:
-    """An HTML document around a body that is HTML already; the `layout` is "wide" for as wide as the window."""
+    """Write an HTML document around a body that is HTML already; the `layout` is "wide" for as wide as the window."""
     title = html.escape(title)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -51,7 +54,7 @@ def report(path: str | PathLike[str], title: str, sections: Iterable[tuple[str, 
     """Write one self-contained HTML page of `sections`, each a heading, a text and pictures.
 
     An empty line in a text begins a new paragraph. Pictures are those of this package, or whatever else
-    notebooks show by `_repr_svg_` or `_repr_png_`; they become part of the page.
+    notebooks show by `_repr_svg_` or `_repr_png_`; they become part of the page. TypeError for anything else.
     """
     parts = []
     for heading, text, pictures in sections:

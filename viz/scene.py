@@ -40,7 +40,7 @@ class Block(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """A start and three points (two of them controls) for every cubic Bezier curve that follows it."""
+    """A line of cubic Bezier curves: its start, then three points (two of them controls) for each."""
 
     points: list[Point]
     line: str
@@ -64,7 +64,7 @@ class Scene(NamedTuple):
 
 
 def scene(drawing: Drawing) -> Scene:
-    """Lay out a drawing."""
+    """Lay out a drawing as shapes on a page."""
     rightward = drawing.rightward
 
     def turn(p: Point) -> Point:
@@ -157,7 +157,7 @@ def _box(box: Box, centre: Point, size: Point, rightward: bool) -> Iterator[Shap
 
 
 def svg(scene: Scene) -> str:
-    """A scene as an SVG document."""
+    """Write a scene as an SVG document."""
     width, height = scene.size
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}pt" height="{height:.0f}pt" '
@@ -190,7 +190,7 @@ def _listed(points: list[Point]) -> str:
 
 
 def by_matplotlib(scene: Scene, form: str) -> bytes:
-    """A scene in any format that Matplotlib writes."""
+    """Write a scene in any format that Matplotlib knows."""
     width, height = scene.size
     figure = new_figure(width / 72, height / 72)
     from matplotlib import patches

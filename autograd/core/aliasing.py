@@ -20,7 +20,7 @@ from .views import alone, retaken, root_of, seen
 
 
 class _Lease(weakref.ref[Any]):
-    """To an array that lives as long as others can write into some memory: the owner of it, if it came from outside."""
+    """Weak reference, alive while outside code can write to some memory."""
 
     __slots__ = ("owner",)
     owner: int

@@ -222,7 +222,7 @@ def _raised(out: Any) -> Any:
 
 
 def computed(function: Any, *args: Any, **kwargs: Any) -> Any:
-    """What a function whose results have no derivative gives for the values of Tensors, without their graph."""
+    """Apply a non-differentiable function to Tensors' values."""
     if modes.depth:
         values, rebuild = flatten((args, kwargs))
         if any(map(level_of, values)):

@@ -48,7 +48,7 @@ class Observer:
         return observed
 
     def rule(self, rule: BackwardRule, node: Node, parent: Node) -> BackwardRule:
-        """What runs in place of a rule; those of a segment, and of one of several outputs, lead to rules to be seen."""
+        """Wrap a rule so its call is reported; segments and outputs pass through."""
         if not isinstance(rule, Rule):
             return rule
 

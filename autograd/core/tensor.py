@@ -57,7 +57,7 @@ def _masked_arrays() -> Any:
 
 
 def borrowed(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
-    """As `as_data`, of what others hold, whose memory is shared unless `copy`; see lending.py."""
+    """As `as_data`, of what others hold, whose memory is shared unless `copy`; see aliasing.py."""
     array = as_data(data, dtype, copy)
     return array if copy or isinstance(data, (Tensor, list, tuple)) else shared(array)
 

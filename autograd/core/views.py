@@ -5,7 +5,7 @@ a write to the base at the root of all: `put`, which each operation that takes v
 and then the living views are taken anew, by operations that are recorded like all others. Reading checks nothing.
 
 The arrays of a family, a root and its living views, lie in one memory, so that what is written there, by an optimizer
-or by the outside (see lending.py), is seen by all of them.
+or by the outside (see aliasing.py), is seen by all of them.
 """
 
 from __future__ import annotations

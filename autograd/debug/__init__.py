@@ -1,1 +1,1 @@
-"""Where numbers go wrong, and where time goes."""
+"""Finding the first NaN or Inf, and measuring time and memory."""

@@ -1,4 +1,4 @@
-"""Finding the operation that made the first NaN or Inf, and the line that it stands in."""
+"""`detect_anomaly`: finds the operation that made the first NaN or Inf, and the line of the user's code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["detect_anomaly"]
 
 _PACKAGE = __name__.partition(".")[0]
 _LINES = 4  # of the user's callers, innermost last
-_recorded: WeakKeyDictionary[Node, tuple[str, StackSummary]] = WeakKeyDictionary()  # the call, and where it stands
+_recorded: WeakKeyDictionary[Node, tuple[str, StackSummary]] = WeakKeyDictionary()  # the call, and the user's lines
 
 
 def detect_anomaly() -> mode:
@@ -30,8 +30,8 @@ def detect_anomaly() -> mode:
     - forward, in values and in tangents, every NaN, and an Inf unless an argument has one already, as a mask of -inf;
     - backward every NaN and Inf, in a gradient that an operation passes on or that comes together in a leaf.
 
-    A NaN that came in with an argument, which no operation made, counts, and is said to have come in. The graph of a
-    forward pass outside the context knows no lines; nothing is paid there.
+    A NaN in an argument, which no operation made, counts, and the error says so. The graph of a forward pass outside of
+    the context knows no lines; nothing is slower there.
 
     >>> from pullback import Tensor
     >>> x = Tensor([1.0, 0.0])
@@ -85,7 +85,7 @@ _SUM = "every operation passed on finite numbers, so it was given to backward, m
 
 
 def _faults(x: Any) -> set[str]:
-    """Which of NaN and Inf are there."""
+    """Which of NaN and Inf occur."""
     found: set[str] = set()
     for array in arrays(x):
         if not np.isfinite(array).all():
@@ -99,7 +99,7 @@ def _counted(x: Any) -> str:
 
 
 def _already(given: dict[str, set[str]], made: set[str]) -> str:
-    """What of this was there before."""
+    """For an error: which arguments had NaN or Inf already."""
     said = [f"{name} has {' and '.join(sorted(faults))} already" for name, faults in given.items() if faults]
     came = any("NaN" in faults for faults in given.values()) and "NaN" in made
     return "".join(f"; {text}" for text in said) + (" (it came in: no operation here made it)" if came else "")

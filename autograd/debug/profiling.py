@@ -1,4 +1,4 @@
-"""Where a program's time and memory go, by operation and by module."""
+"""`profile`: a program's time and memory, by operation and by module."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ FIGURES = ("calls", "seconds", "allocated", "kept")
 
 @dataclass
 class Row:
-    """What an operation took, in one module and one direction, or in several ("") taken together.
+    """The time and memory of an operation, in one module and one direction, or ("") summed over several.
 
-    `calls` counts, in the backward pass, each argument; `seconds` is the time, `allocated` the bytes of the results
-    that are no views of arguments, `kept` the bytes that the graph keeps for the backward pass (an array that several
-    operations keep is counted at the first of them). What a `checkpoint` does again is counted again.
+    `calls` is the number of calls (in the backward pass, of each argument's rule), `seconds` the time, `allocated` the
+    bytes of results that are no views of arguments, `kept` the bytes that the graph keeps for the backward pass (an
+    array that several operations keep counts for the first of them). What a `checkpoint` runs again counts again.
     """
 
     module: str
@@ -47,26 +47,26 @@ class Row:
 class Profile(Observer):
     """What `profile` recorded: `rows`, one for each module, operation and direction, and `seconds`, the time in all.
 
-    That is more than the sum over the rows: it includes what is no operation, such as the work of Python around them.
+    `seconds` is more than the sum over the rows: it includes what is no operation, such as Python's own work.
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.module = ""  # the path of the one that runs
+        self.module = ""  # the path of the module that runs now
         self._rows: dict[tuple[str, str, str], Row] = {}
         self._made: WeakKeyDictionary[Node, str] = WeakKeyDictionary()  # node -> module
         self._keepers: dict[int, Callable[[], Any]] = {}  # the node that keeps an array, by the array's identity
-        self._kept = 0  # by nodes that are not in a row yet
+        self._kept = 0  # bytes kept by nodes that are not in a row yet
 
     @property
     def rows(self) -> list[Row]:
-        """What was recorded, in the order in which it came first."""
+        """The rows, in the order in which they first ran."""
         return [replace(row) for row in self._rows.values()]
 
     def by(self, *names: str) -> list[Row]:
-        """The rows added up over all but the named ones of "module", "operation" and "direction".
+        """The rows summed over all but the named ones of "module", "operation" and "direction".
 
-        Without "operation", the row of a module has what ran in those below it, too; "" is what ran outside of all.
+        Without "operation", the row of a module includes its submodules; "" is what ran outside of all modules.
 
         >>> from pullback import Tensor
         >>> with profile() as prof:
@@ -85,9 +85,9 @@ class Profile(Observer):
         return list(sums.values())
 
     def table(self, sort_by: str = "seconds", limit: int | None = None, by: tuple[str, ...] | str = _BY) -> str:
-        """The rows (of `by`) as text, greatest first by "seconds", "calls", "allocated" or "kept".
+        """The rows (of `by`) as text, sorted by "seconds", "calls", "allocated" or "kept", the largest first.
 
-        `share` is that of the time of all operations.
+        `share` is the share of the time of all operations.
 
         >>> from pullback import Tensor
         >>> with profile() as prof:
@@ -144,7 +144,7 @@ class Profile(Observer):
         self._kept = 0
 
     def _keeps(self, node: Node) -> int:
-        """The bytes that a node keeps and no other does."""
+        """The bytes that a node keeps and no earlier one does."""
         total = 0
         for _, _, kept in node.edges or ():
             for owner in map(_owner, arrays(kept)):
@@ -155,7 +155,7 @@ class Profile(Observer):
         return total
 
     def _inside(self, path: str, forward: Callable[..., Any]) -> Callable[..., Any]:
-        """A module's forward, whose operations are recorded as those of this path."""
+        """Wrap a module's forward, so that its operations are recorded under this path."""
 
         def run(*args: Any, **kwargs: Any) -> Any:
             if self not in modes.observers:  # another thread
@@ -173,8 +173,8 @@ class Profile(Observer):
 def profile(model: Any = None) -> Iterator[Profile]:
     """Record what each operation takes in this context and thread, forward and backward: a `Profile`.
 
-    What runs in the modules of `model` is recorded under their names, those of `model.named_modules()`, and so are the
-    backward passes of what they recorded. Outside of the context there is nothing to pay.
+    What runs in the modules of `model` is recorded under their names in `model.named_modules()`, and so are their
+    backward passes. Outside of the context nothing is slower.
 
     >>> from pullback import Tensor, nn
     >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
@@ -200,14 +200,14 @@ def profile(model: Any = None) -> Iterator[Profile]:
 
 
 def _owner(array: Any) -> Any:
-    """The array to which the memory belongs, of a view."""
+    """The array that owns the memory of a view."""
     while isinstance(getattr(array, "base", None), np.ndarray):
         array = array.base
     return array
 
 
 def quantity(value: float, name: str) -> str:
-    """One of the figures, with its unit."""
+    """A figure with its unit, as text."""
     if name == "calls":
         return f"{value:g}"
     value, units = (1e6 * value, ("us", "ms", "s")) if name == "seconds" else (value, ("B", "kB", "MB", "GB", "TB"))

@@ -1,9 +1,9 @@
-"""Sums and largest entries of boxes, by machine code that gathers them by tables.
+"""Sums and largest entries of windows, by machine code that gathers them by tables of places.
 
-A window over several axes is a box: it has the entries whose places along each axis a window along that axis has. So
-windows of any kind, strided, dilated, padded or adaptive, are for each axis a list of pairs. From these come tables of
-what belongs together: rows along the first axis, which are read as they lie, and numbers within rows, which vectors of
-windows gather. The transpose, which spreads windows over their entries, has the same pairs, turned round.
+A window is a box: a product of index sets, one per axis. So windows of any kind, strided, dilated, padded or adaptive,
+are for each axis a list of pairs (entry, window). From these come the tables: of rows along the first axis, which are
+read in order, and of entries within rows, which are gathered for a vector of windows at a time. The transpose, which
+spreads windows over their entries, has the same pairs with their roles exchanged.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ import numpy as np
 
 from ..runtime import launch, memory
 from ..runtime.arguments import Integer, LaunchError, Pointer, natural, per_thread, positive, reads, writes
-from ..runtime.llvm import Code, Kernel, Value, kernel
+from ..runtime.llvm import Code, Kernel, Value, available, kernel
 from .geometry import MANY, Geometry, sample_blocks
 from .implicit_im2col import scratch
 
-__all__ = ["Along", "Tables", "along", "box_largest", "box_sum", "shared", "strided", "tables"]
+__all__ = [
+    "Along", "Tables", "along", "available", "box_largest", "box_sum", "shared", "strided", "tables", "window_spread",
+    "window_sum",
+]  # fmt: skip
 
 _WIDE = 1 << 7  # windows that fill several vectors
 _FAR = 1 << 62  # more than any place
@@ -54,7 +57,7 @@ class Along(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """What boxes are gathered by: rows along the first axis, and in these, of which several lie end to end, entries."""
+    """The tables of places: of rows along the first axis, and of entries in several rows that lie end to end."""
 
     begins: Any  # where the rows of windows begin in `rows`
     rows: Any  # where in a channel the entries' rows are
@@ -68,7 +71,7 @@ class Tables(NamedTuple):
 
 
 def tables(axes: Sequence[Along], rows_first: bool = False) -> Tables:
-    """The tables for these axes, by which rows are added first if these get fewer then, or anyway."""
+    """The tables for these axes; rows are added first if that makes them fewer, or if `rows_first`."""
     if len(axes) == 1:
         axes = [Along(np.zeros(1, int), np.zeros(1, int), 1, 1), *axes]
     first, *others = axes
@@ -92,7 +95,7 @@ def tables(axes: Sequence[Along], rows_first: bool = False) -> Tables:
 
 
 def _check(by: Tables, last: int, wide: int) -> None:
-    """That rows are among the entries, the last one where it may be, and what is in rows inside them."""
+    """Check that all rows lie in the channel, the last one included, and all places within their rows; LaunchError."""
     *places, origins = by.table
     own = np.repeat(np.arange(by.together), wide) * by.inner
     good = {
@@ -119,7 +122,7 @@ def along(geo: Geometry) -> list[Along]:
 
 @functools.lru_cache(256)
 def strided(geo: Geometry, back: bool = False, rows_first: bool = False) -> Tables:
-    """The tables of a geometry's windows, or of the way back."""
+    """The tables of a geometry's windows, or, with `back`, of their transpose."""
     return tables([axis.transposed if back else axis for axis in along(geo)], rows_first)
 
 
@@ -136,7 +139,7 @@ _SIZES: dict[str, Integer | Pointer] = {
 
 
 class _Boxes:
-    """Code that goes through blocks of channels, in each of them through rows, and through what is in rows."""
+    """Code that loops over blocks of channels, in each of them over rows, and over the entries in rows."""
 
     def __init__(self, code: Code) -> None:
         self.code = code
@@ -146,8 +149,8 @@ class _Boxes:
         self.own = lines + code.thread * room
 
     def along_rows(self, length: Value, start: Any, entry: Any, store: Any) -> None:
-        """Through the rows of each row of windows: `entry(row, column, mask, *carried)`; `store(to, mask, *carried)`
-        gets what comes of it."""
+        """Loop over the rows of each row of windows: `entry(row, column, mask, *carried)`; `store(to, mask, *carried)`
+        gets the result."""
         code, begins, offsets = self.code, self.begins, self.offsets
 
         def row(i: Value) -> None:
@@ -165,8 +168,8 @@ class _Boxes:
         code.loop(0, self.rows, 1, row)
 
     def in_rows(self, count: Value, start: Any, entry: Any, store: Any) -> None:
-        """Through the entries of windows within so many rows: `entry(begin, places, *carried)`; `store` also gets where
-        their rows begin."""
+        """Loop over the entries of windows within `count` rows: `entry(begin, places, *carried)`; `store` also gets the
+        places where their rows begin."""
         code, width = self.code, self.wide * self.together
 
         def several(i: Value) -> None:
@@ -190,7 +193,7 @@ class _Boxes:
         code.loop(0, count, self.together, several)
 
     def blocks(self, body: Any) -> None:
-        """`body(channel, count, source)` does a block of channels."""
+        """Run `body(channel, count, source)` for each block of channels."""
         code, size = self.code, self.block
         first, end = code.part * self.each, code.part * self.each + self.each
         end = end.if_less(self.channels, end, self.channels)
@@ -208,7 +211,7 @@ class _Boxes:
     **_SIZES,
 )
 def _sums(code: Code, rows_first: bool) -> None:
-    """Sums of rows, and of what is gathered in rows, one after the other; lines are what is between."""
+    """Sums along the rows and sums within rows, one after the other; `lines` holds what is in between."""
     boxes = _Boxes(code)
     rows, wide, given = boxes.rows, boxes.wide, boxes.numbers / boxes.inner
     length = boxes.inner if rows_first else wide
@@ -251,7 +254,7 @@ def _sums(code: Code, rows_first: bool) -> None:
     line_places=per_thread("block * rows * inner", "int64"),
 )
 def _largest(code: Code) -> None:
-    """The largest entries and the first of their places: for each column of rows, and then of these."""
+    """The largest entry of each window and its first place: along the rows first, then within them."""
     boxes = _Boxes(code)
     rows, inner, (all_places, line_places) = boxes.rows, boxes.inner, boxes.places
     own_places = line_places + code.thread * code.arguments[3]
@@ -298,7 +301,7 @@ def _largest(code: Code) -> None:
 
 
 def shared(lead: tuple[int, ...], numbers: int, windows: int, itemsize: int) -> tuple[int, int, int]:
-    """Channels of so many numbers and windows in parts: these, how many to each, and how many in all."""
+    """How to share channels out: the number of parts, the channels of each part, and the channels in all."""
     channels = math.prod(lead)
     parts = len(sample_blocks(channels, max(numbers, windows) * itemsize, MANY))
     each = -(-channels // parts)
@@ -329,10 +332,20 @@ def box_sum(x: Any, out: tuple[int, ...], by: Tables) -> Any:
 
 
 def box_largest(x: Any, out: tuple[int, ...], by: Tables) -> Any:
-    """The largest entries of the boxes, and where they are, flat over the spatial shape; by rows first."""
+    """The largest entries of the boxes, and their places, flat over the spatial shape; along the rows first."""
     y = memory.empty((*x.shape[:2], *out), x.dtype)
     places = memory.empty(y.shape, np.int64)
     if not np.diff(by.begins).all():
         raise LaunchError("tables of boxes: one without entries has no largest")
     _run(_largest(x.dtype), x, y, by, places=places, line_places=scratch(by.room, np.dtype(np.int64))[0])
     return y, places
+
+
+def window_sum(x: Any, geo: Geometry) -> Any:
+    """As `pooling.window_sum`."""
+    return box_sum(x, geo.out, strided(geo))
+
+
+def window_spread(y: Any, geo: Geometry) -> Any:
+    """As `pooling.window_spread`."""
+    return box_sum(y, geo.spatial, strided(geo, back=True))

@@ -19,7 +19,7 @@ _LEAST = 1 << 11  # entries for which more than one call pays
 
 
 def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[Any] = (), /, **numbers: Any) -> None:
-    """Give arrays, in place, new values: formula(*targets, *others, **numbers), a tuple with one for each target.
+    """Write formula(*targets, *others, **numbers), a tuple with an array for each target, into the targets.
 
     All arrays have one shape and one dtype, or it is a ValueError. The formula works entry by entry: with operators
     (on targets in place, too), `np.sqrt`, `np.maximum` and `np.sign`, and it may ask bools among the numbers what

@@ -1,4 +1,4 @@
-"""Matrix products by machine code: any layout of either matrix, in parts for threads to share."""
+"""Matrix products by machine code, a packed GEMM: operands of any layout, in parts for threads to share."""
 
 from __future__ import annotations
 
@@ -32,81 +32,110 @@ _PARTS, _TERMS = 8, 1 << 10  # parts at most, and the terms that a part has at l
     **dict.fromkeys(("few", "block", "part_columns", "part_rows", "part_terms"), positive),
 )
 def _products(code: Code, height: int, width: int, far: bool, turned: bool) -> None:
-    """C = A B, a tile of `height` rows and `width` vectors at a time, with a few terms at a time.
+    """C = A B by a micro-kernel that makes a tile of `height` rows and `width` vectors, from a few terms at a time.
 
-    From row to row of A there are `down` numbers and from column to column `across`; from row to row of B, or from
-    column to column if it is turned, `beside`. A panel of B, as wide as a tile, is copied, and strips of A, as high as
-    a tile, if its columns lie far apart. Parts have so many columns, rows and terms; those of later terms have a C of
-    their own.
+    The strides of A are `down` between rows and `across` between columns; that of B is `beside`, between rows, or
+    between columns if B is transposed (`turned`). A panel of B, as wide as a tile, is packed, and so are strips of
+    A, as high as a tile, if its columns lie far apart. Parts are blocks of columns, rows and terms; those of later
+    terms have a C of their own.
     """
-    a, b, c, lines, room, rows, terms, columns, down, across, beside, few, block, *sizes = code.arguments
-    lanes, wide = code.lanes, code.lanes * width
-    own, number, ends = lines + code.thread * room, code.part, []
-    spare, strips = own + few * wide, own + (few + 1) * wide
-    for size, count in zip(sizes, (columns, rows, terms), strict=True):
-        parts = (count + (size - 1)) / size
-        start = number % parts * size
-        ends.append((start, (start + size).if_less(count, start + size, count)))
-        number = number / parts
-    (left, right), (top, bottom), (first, last) = ends
-    out = c + first / sizes[2] * rows * columns
+    products = _Products(code, height, width, far, turned)
+    first, last, few, block = products.first, products.last, products.few, products.block
+    top, bottom = products.top, products.bottom
+    code.loop(first, last, few, lambda at: code.loop(top, bottom, block, lambda t: products.rows_from(t, at)))
 
-    def strip(t: Value, into: Value, at: Value, count: Value) -> None:
-        masks = [(i, code.first((bottom - t).if_less(height, bottom - t, height) - i)) for i in range(0, height, lanes)]
+
+class _Products:
+    """In machine code, a part of C: rows from top to bottom, columns from left to right, terms from first to last."""
+
+    def __init__(self, code: Code, height: int, width: int, far: bool, turned: bool) -> None:
+        self.code, self.height, self.width, self.far, self.turned = code, height, width, far, turned
+        self.a, self.b, c, lines, room, rows, terms, self.columns, *steps, self.few, self.block = code.arguments[:-3]
+        self.down, self.across, self.beside = steps
+        sizes = code.arguments[-3:]
+        self.wide = code.lanes * width
+        self.own, number, ends = lines + code.thread * room, code.part, []
+        self.spare, self.strips = self.own + self.few * self.wide, self.own + (self.few + 1) * self.wide
+        for size, count in zip(sizes, (self.columns, rows, terms), strict=True):
+            parts = (count + (size - 1)) / size
+            start = number % parts * size
+            ends.append((start, (start + size).if_less(count, start + size, count)))
+            number = number / parts
+        (self.left, self.right), (self.top, self.bottom), (self.first, self.last) = ends
+        self.out = c + self.first / sizes[2] * rows * self.columns
+
+    def rows_from(self, top: Value, at: Value) -> None:
+        """The products of a block of rows with a few terms."""
+        code, height, few, strips = self.code, self.height, self.few, self.strips
+        count = (self.last - at).if_less(few, self.last - at, few)
+        end = (top + self.block).if_less(self.bottom, top + self.block, self.bottom)
+        if self.far:
+            code.loop(top, end, height, lambda t: self.strip(t, strips + (t - top) * few, at, count))
+
+        def columns_from(p: Value) -> None:
+            masks = [code.first(self.right - p - v * code.lanes) for v in range(self.width)]
+            self.panel(p, at, count, masks)
+            code.loop(top, end, height, lambda t: self.tile(p, t, strips + (t - top) * few, at, count, masks))
+
+        code.loop(self.left, self.right, self.wide, columns_from)
+
+    def strip(self, t: Value, into: Value, at: Value, count: Value) -> None:
+        """Copy a strip of A."""
+        code, height, bottom = self.code, self.height, self.bottom
+        rows = range(0, height, code.lanes)
+        masks = [(i, code.first((bottom - t).if_less(height, bottom - t, height) - i)) for i in rows]
 
         def copy(q: Value) -> None:
             for i, mask in masks:
-                vector = code.load(a + ((at + q) * across + (t + i)), mask)
+                vector = code.load(self.a + ((at + q) * self.across + (t + i)), mask)
                 code.store(into + (q * height + i), vector, code.first(height - i))
 
         code.loop(0, count, 1, copy)
 
-    def panel(p: Value, at: Value, count: Value, masks: list[Value]) -> None:
+    def panel(self, p: Value, at: Value, count: Value, masks: list[Value]) -> None:
+        """Copy a panel of B."""
+        code, b, own, wide, lanes, beside = self.code, self.b, self.own, self.wide, self.code.lanes, self.beside
+
         def copy(q: Value) -> None:
             for v, mask in enumerate(masks):
                 code.store(own + (q * wide + v * lanes), code.load(b + ((at + q) * beside + (p + v * lanes)), mask))
 
         def turn(q: Value) -> None:
             mask = code.first(count - q)
-            for v in range(width):
+            for v in range(self.width):
                 numbers = (p + (v * lanes + i) for i in range(lanes))
-                sides = [b + (j.if_less(columns, j, columns - 1) * beside + (at + q)) for j in numbers]
+                sides = [b + (j.if_less(self.columns, j, self.columns - 1) * beside + (at + q)) for j in numbers]
                 for i, vector in enumerate(code.transposed([code.load(side, mask) for side in sides])):
                     code.store(own + ((q + i) * wide + v * lanes), vector)
 
-        code.loop(0, count, lanes if turned else 1, turn if turned else copy)
+        code.loop(0, count, lanes if self.turned else 1, turn if self.turned else copy)
 
-    def tile(p: Value, t: Value, strip: Value, at: Value, count: Value, masks: list[Value]) -> None:
+    def tile(self, p: Value, t: Value, strip: Value, at: Value, count: Value, masks: list[Value]) -> None:
+        """Add the products of some rows of A with a panel to C; the sums stay in registers."""
+        code, height, width, bottom, down, across = (
+            self.code,
+            self.height,
+            self.width,
+            self.bottom,
+            self.down,
+            self.across,
+        )
         numbers = [t + r for r in range(height)]
         rows = [i.if_less(bottom, i, bottom - 1) * down + at * across for i in numbers]
-        xs, step = ([strip + r for r in range(height)], height) if far else ([a + row for row in rows], across)
-        ys = [i.if_less(bottom, out + (i * columns + p), spare) for i in numbers]
-        places = [(y + v * lanes, masks[v]) for y in ys for v in range(width)]
+        far = self.far
+        xs, step = ([strip + r for r in range(height)], height) if far else ([self.a + row for row in rows], across)
+        ys = [i.if_less(bottom, self.out + (i * self.columns + p), self.spare) for i in numbers]
+        places = [(y + v * code.lanes, masks[v]) for y in ys for v in range(width)]
 
         def term(q: Value, *sums: Value) -> list[Value]:
-            panel = [code.load(own + (q * wide + v * lanes)) for v in range(width)]
+            panel = [code.load(self.own + (q * self.wide + v * code.lanes)) for v in range(width)]
             factors = [code.filled(x[q * step]) for x in xs]
             return [code.fma(factors[i // width], panel[i % width], sums[i]) for i in range(height * width)]
 
         sums = code.loop(0, count, 1, term, [code.constant()] * (height * width))
-        before = [code.load(place, mask & code.first(at - first)) for place, mask in places]
+        before = [code.load(place, mask & code.first(at - self.first)) for place, mask in places]
         for (place, mask), more, total in zip(places, before, sums, strict=True):
             code.store(place, more + total, mask)
-
-    def rows_from(top: Value, at: Value) -> None:
-        count = (last - at).if_less(few, last - at, few)
-        end = (top + block).if_less(bottom, top + block, bottom)
-        if far:
-            code.loop(top, end, height, lambda t: strip(t, strips + (t - top) * few, at, count))
-
-        def columns_from(p: Value) -> None:
-            masks = [code.first(right - p - v * lanes) for v in range(width)]
-            panel(p, at, count, masks)
-            code.loop(top, end, height, lambda t: tile(p, t, strips + (t - top) * few, at, count, masks))
-
-        code.loop(left, right, wide, columns_from)
-
-    code.loop(first, last, few, lambda at: code.loop(top, bottom, block, lambda t: rows_from(t, at)))
 
 
 def worth(a: Any, b: Any) -> bool:
@@ -118,7 +147,7 @@ def worth(a: Any, b: Any) -> bool:
 
 @functools.lru_cache(256)
 def _plan(m: int, k: int, n: int, itemsize: int) -> tuple[int, int, tuple[int, ...], int]:
-    """The height and width of tiles; `few`, the rows of a block, the columns, rows and terms of parts; how many."""
+    """The height and width of tiles; `few`, the rows of a block, the columns, rows and terms of a part; the parts."""
     lanes, most = registers()[0] // itemsize, registers()[1] * 3 // 4
     tiles = [(h, most // h) for h in (12, 8, 6)]
     height, width = min(tiles, key=lambda tile: over(m, tile[0]) * over(n, tile[1] * lanes))
@@ -135,8 +164,8 @@ def _plan(m: int, k: int, n: int, itemsize: int) -> tuple[int, int, tuple[int, .
 def _fixed(
     m: int, k: int, n: int, dtype: Any, steps: tuple[int, int], further: tuple[int, int]
 ) -> tuple[Kernel, bool, int, int]:
-    """The kernel for matrices of some shapes, and of so many bytes from row to row and from column to column, whether B
-    is turned, the number of parts, and of the numbers that a thread needs."""
+    """The kernel for matrices of these shapes and strides (in bytes), whether B is transposed, the number of parts, and
+    how many numbers of scratch memory a thread needs."""
     item = dtype.itemsize
     turned, far = further[1] != item, steps[0] == item and steps[1] >= _FAR
     height, width, (few, block, *sizes), parts = _plan(m, k, n, item)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -16,15 +15,8 @@ import numpy as np
 
 BLOCK = 1 << 20  # bytes to work on at a time: about what a core's second-level cache holds
 
-
 FEW, MANY = 4, 16  # parts for threads to share: of work in Python, and in machine code
-
-
 _FAR = 1 << 48  # more than memory has
-
-
-WIDE = 256  # windows that a matrix product needs to run at full speed
-
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -160,12 +152,12 @@ def taps(geo: Geometry, rows: slice = slice(None)) -> Iterator[tuple[tuple[int, 
 
 
 def shares(size: int, parts: int) -> int:
-    """Into how many parts so many bytes should fall at least, for the sake of threads."""
+    """The least number of parts for `size` bytes, so that threads can share them."""
     return min(parts, 8 * size // BLOCK)
 
 
 def sample_blocks(samples: int, sample_bytes: int, parts: int = FEW) -> list[slice]:
-    """Ranges of about as many samples each, that fit a block, or single ones; a few of them, for threads to share."""
+    """Ranges of samples that fit a block (or single samples), of about one length; a few for threads to share."""
     most = max(1, BLOCK // max(1, sample_bytes))
     count = max(1, min(samples, shares(samples * sample_bytes, parts)), -(-samples // most))
     return [slice(samples * i // count, samples * (i + 1) // count) for i in range(count)] if samples else []
@@ -246,7 +238,7 @@ def _problem(geo: Geometry, whole: bool) -> str:
 
 
 @functools.lru_cache(1024)
-def at_once(
+def belong(
     name: str,
     geo: Geometry,
     groups: int,
@@ -254,10 +246,8 @@ def at_once(
     w: tuple[int, ...] | None,
     y: tuple[int, ...] | None,
     bias: tuple[int, ...] | None = None,
-    wide: int = WIDE,
-) -> int:
-    """How many samples of a convolution are to be taken as one, so that it has `wide` windows; ValueError if shapes of
-    its input, weight, output or bias do not belong together."""
+) -> None:
+    """Check that shapes of a convolution's input, weight, output and bias belong together; ValueError if not."""
     agree(name, geo, x, y, whole=True)
     good = isinstance(groups, (int, np.integer)) and groups > 0
     if good and w is None and y is not None:
@@ -269,26 +259,3 @@ def at_once(
             f"{name}: x of shape {x}, w of {w}, y of {y}, bias of {bias}, groups={groups}; expected "
             f"x (N, C, *spatial), w (K, C/groups, *{geo.kernel}), y (N, K, *out), bias (K,)"
         )
-    return max(1, min(x[0], -(-wide // max(1, math.prod(geo.out)))))
-
-
-def together(x: Any, m: int) -> Any:
-    """Every m samples of (N, C, *spatial) as one, in which they are the last spatial axis (zeros fill the last one up).
-
-    With the windows of that axis 1 long the maps are what they were, but what is copied lies in longer runs.
-    """
-    if len(x) % m:
-        x = np.concatenate([x, np.zeros((-len(x) % m, *x.shape[1:]), x.dtype)])
-    return np.ascontiguousarray(np.moveaxis(x.reshape(len(x) // m, m, *x.shape[1:]), 1, -1))
-
-
-def parted(y: Any, n: int) -> Any:
-    """The n samples of which `together` made fewer."""
-    y = np.moveaxis(y, -1, 1)
-    return y.reshape(-1, *y.shape[2:])[:n]
-
-
-def with_samples(geo: Geometry, m: int) -> Geometry:
-    """The geometry of m samples taken together."""
-    more: Any = ((m,), (1,), (1,), ((0, 0),), (1,), (m,))
-    return Geometry(*(setting + last for setting, last in zip(geo, more, strict=True)))

@@ -1,4 +1,4 @@
-"""Rows of im2col(X) that are read where they lie, for machine code.
+"""Implicit im2col for machine code: rows of im2col(X) that are read where they lie, and never copied as a matrix.
 
 A row of im2col(X) is the input, seen from one place of the kernel. The rows for places that differ along the first
 spatial axis alone are the same numbers, shifted. So X is written down once for each place along the *other* axes, as
@@ -26,14 +26,15 @@ from ..runtime.launch import Scratch
 from ..runtime.llvm import Code, Value
 from .geometry import BLOCK, MANY, Geometry, sample_blocks, shares
 
-__all__ = ["NEAR", "Block", "Lines", "Rows", "lines_of", "of_rows", "over", "read", "rows_of", "scratch"]
+__all__ = ["FEW", "NEAR", "Block", "Lines", "Rows", "lines_of", "of_rows", "over", "read", "rows_of", "scratch"]
 
 _SPARE = 32  # more than any tile is wide
+FEW = 32  # windows that a sample should have, for the sake of whole vectors
 NEAR = 8  # the step up to which whole vectors are read, and what is between is left out
 
 
 class Lines(NamedTuple):
-    """What is to be known of a geometry, for windows of the given rows alone.
+    """Layout of the lines for a range of window rows.
 
     Lines that are one stretch of each channel need no copy: `size` is a channel's, and `start` where they begin.
     """
@@ -88,7 +89,7 @@ def lines_of(geo: Geometry, channels: int, first: int, last: int) -> Lines:
 
 
 def _check(lines: Lines, numbers: int, channels: int, windows: int) -> None:
-    """That all that is read by these lines lies in a channel of so many numbers, or in the lines of the channels."""
+    """Check that all reads lie in a channel of `numbers` numbers, or in the lines of the channels; LaunchError."""
     source, target, copied, length = lines.runs.T
     begin = lines.start or 0
     good = {
@@ -123,18 +124,18 @@ def read(code: Code, lines: Value, x: Value, runs: Value, count: Value, step: in
 
 
 def _spans(code: Code, j: Value, length: Value, step: int) -> list[tuple[Value, Value]]:
-    """Where the vectors begin, `step` of them, that a vector of a run has its numbers from, and their masks."""
+    """Where the `step` vectors begin from which a vector of a run takes its numbers, and their masks."""
     rest = (length - j) * step - (step - 1)
     return [(j * step + i * code.lanes, code.first(rest - i * code.lanes)) for i in range(step)]
 
 
 def over(n: int, step: int) -> int:
-    """n, rounded up to whole steps."""
+    """n, rounded up to a multiple of `step`."""
     return -(-n // step) * step
 
 
 def scratch(room: int, dtype: Any) -> tuple[Scratch, int]:
-    """Memory for so many numbers on each thread, and how far apart the threads' own begin."""
+    """Scratch memory of `room` numbers for each thread, and the distance between the threads' beginnings."""
     room = over(room, _APART)
     return Scratch(room, dtype), room
 
@@ -144,7 +145,7 @@ _TABLE = 9
 
 
 def of_rows(more: str = "0") -> dict[str, Any]:
-    """What `Block` is given, for a kernel that wants so many more numbers of memory for each thread."""
+    """The arguments of `Block`, for a kernel that needs `more` numbers of scratch memory on each thread besides."""
     return {
         "x": reads("samples * channels * numbers"),
         "lines": per_thread(f"copied + ({more})"),
@@ -158,7 +159,7 @@ def of_rows(more: str = "0") -> dict[str, Any]:
 
 
 class Block:
-    """In machine code, some rows of the windows of some samples, whose lines it copies first, if they are."""
+    """Code for some rows of windows of some samples, whose lines it copies first, where they are to be copied."""
 
     def __init__(self, code: Code, arguments: Sequence[Value], number: Value, step: int) -> None:
         x, lines, room, _, table, _, _, channels, numbers, groups = arguments
@@ -190,7 +191,7 @@ def rows_of(
 ) -> Rows:
     """Blocks of rows of windows, whose lines for all channels take up about as much as fits a cache.
 
-    They have a multiple of so many rows, but for the last ones. So many numbers for each window are to fit beside them.
+    All but the last have a `multiple` of rows; `kept` more numbers for each window are to fit beside their lines.
     """
     whole = lines_of(geo, channels // groups, 0, geo.out[0])
     size = (whole.size * channels + kept * math.prod(geo.out)) * itemsize

@@ -1,5 +1,5 @@
-"""Max-pooling by machine code, a channel at a time: windows are read side by side in its lines (see `lines`), and what
-they chose is put back, or taken, one by one."""
+"""Max-pooling by machine code, a channel at a time: windows are read side by side in its lines (implicit_im2col.py),
+and the entries that they chose are put back, or taken, one by one."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ import numpy as np
 
 from ..runtime import launch, memory
 from ..runtime.arguments import natural, per_thread, positive, reads, writes
-from ..runtime.llvm import Code, Kernel, Value, kernel
+from ..runtime.llvm import Code, Kernel, Value, available, kernel
+from . import box_windows, max_pool_numpy
 from .box_windows import shared
 from .geometry import Geometry
 from .implicit_im2col import lines_of, read, scratch
+from .window_choices import as_places, empty, first_inside, numbers_of, positions_of, starts_and_steps
 
-__all__ = ["flat_place", "flat_take", "inside", "max_pool", "window_place"]
+__all__ = ["available", "flat_place", "flat_take", "max_pool", "window_place"]
 
+_APART = 4  # the stride up to which windows are read side by side; those farther apart are gathered
 _SIZES = {"each": positive, **dict.fromkeys(("channels", "numbers", "windows"), natural)}
 
 
 def _channels(code: Code, body: Any) -> None:
-    """`body` is to be done with each channel of a part."""
+    """Run `body` for each channel of a part."""
     *_, each, channels, _, _ = code.arguments
     first, end = code.part * each, code.part * each + each
     code.loop(first, end.if_less(channels, end, channels), 1, body)
@@ -41,7 +44,7 @@ def _channels(code: Code, body: Any) -> None:
     **_SIZES,
 )
 def _largest(code: Code, step: int) -> None:
-    """The largest entry of each window and its number, which is given for windows of nothing but -inf."""
+    """Max and argmax of each window; all -inf keeps its first entry's number."""
     lines, room, _, x, y, choice, firsts, offsets, runs, count, depth, *_, numbers, windows = code.arguments
     own = lines + code.thread * room
 
@@ -69,7 +72,7 @@ def _largest(code: Code, step: int) -> None:
 
 @functools.lru_cache(256)
 def _plan(lead: tuple[int, ...], dtype: Any, geo: Geometry) -> tuple[Kernel, int, int]:
-    """The kernel for inputs of some shape, the number of parts, and of numbers in lines."""
+    """The kernel for inputs of some shape, the number of parts, and the length of the lines."""
     lines, numbers, windows = lines_of(geo, 1, 0, geo.out[0]), math.prod(geo.spatial), math.prod(geo.out)
     parts, each, channels = shared(lead, numbers, windows, dtype.itemsize)
     kernel = _largest(dtype, lines.step).fixed(
@@ -79,12 +82,22 @@ def _plan(lead: tuple[int, ...], dtype: Any, geo: Geometry) -> tuple[Kernel, int
     return kernel, parts, lines.size
 
 
-def max_pool(x: Any, y: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
-    """Fill the results of `pooling.max_pool`; `firsts` has for each window the number of its first entry."""
+def max_pool(x: Any, geo: Geometry) -> tuple[Any, Any]:
+    """As `pooling.max_pool`."""
+    firsts = first_inside(geo)
+    in_bytes = firsts.dtype == np.uint8
+    if (geo.stride[-1] > _APART or not in_bytes) and not empty(geo):
+        out, places = box_windows.box_largest(x, geo.out, box_windows.strided(geo, rows_first=True))
+        return out, numbers_of(places, geo).astype(firsts.dtype)
+    if not in_bytes:
+        return max_pool_numpy.max_pool(x, geo)
+    shape = (*x.shape[:2], *geo.out)
+    out, choice = memory.empty(shape, x.dtype), memory.empty(shape, firsts.dtype)
     kernel, parts, size = _plan(x.shape[:2], x.dtype, geo)
     lines, room = scratch(size, x.dtype)
     x = np.ascontiguousarray(x)
-    launch.run(kernel, parts, x.size, x=x, y=y, choice=choice, firsts=firsts, lines=lines, room=room)
+    launch.run(kernel, parts, x.size, x=x, y=out, choice=choice, firsts=firsts, lines=lines, room=room)
+    return out, choice
 
 
 @kernel(
@@ -98,7 +111,7 @@ def max_pool(x: Any, y: Any, choice: Any, firsts: Any, geo: Geometry) -> None:
     **_SIZES,
 )
 def _placed(code: Code, chosen: bool) -> None:
-    """Zeros, and numbers added at places, or where in their windows they were chosen."""
+    """Zeros, and y added at the places, or, if `chosen`, where each window chose an entry."""
     x, y, choice, places, steps, starts, _, *_, numbers, windows = code.arguments
 
     def channel(c: Value) -> None:
@@ -122,7 +135,7 @@ def _placed(code: Code, chosen: bool) -> None:
     **_SIZES,
 )
 def _taken(code: Code) -> None:
-    """The numbers at places."""
+    """The entries at the places."""
     x, y, places, *_, numbers, windows = code.arguments
 
     def channel(c: Value) -> None:
@@ -142,22 +155,13 @@ def _run(kernel: Kernel, x: Any, y: Any, **arguments: Any) -> None:
     launch.run(kernel, parts, x.size + y.size, x=x, y=y, **arguments, **sizes)
 
 
-def inside(indices: Any, size: int) -> Any:
-    """Indices as the code takes them; TypeError if they are not integers, IndexError if one is not below the size."""
-    if indices.dtype.kind not in "iu":
-        raise TypeError(f"indices of dtype {indices.dtype} are not integers")
-    indices = np.require(indices, np.int64, ("C", "A"))
-    if indices.size and int(indices.view(np.uint64).max()) >= size:  # negative ones are large without their sign
-        raise IndexError(f"indices from {indices.min()} to {indices.max()} of {size} entries")
-    return indices
-
-
-def window_place(y: Any, choice: Any, geo: Geometry, starts: Any, steps: Any) -> Any:
-    """As `pooling.window_place`, for windows that start there, and the steps from there on to their entries.
-
-    No window chose what is beside the input.
-    """
-    x = memory.empty((*y.shape[:2], *geo.spatial), y.dtype)
+def window_place(y: Any, choice: Any, geo: Geometry) -> Any:
+    """As `pooling.window_place`."""
+    if empty(geo):  # whose windows may choose what is beside the input
+        return max_pool_numpy.window_place(y, choice, geo)
+    if choice.dtype != np.uint8:
+        return flat_place(y, positions_of(choice, geo), geo.spatial)
+    x, (starts, steps) = memory.empty((*y.shape[:2], *geo.spatial), y.dtype), starts_and_steps(geo)
     choice = np.ascontiguousarray(choice)
     given = {"choice": choice, "places": None, "steps": steps, "starts": starts, "depth": len(steps)}
     _run(_placed(x.dtype, True), x, np.ascontiguousarray(y), **given)
@@ -167,7 +171,7 @@ def window_place(y: Any, choice: Any, geo: Geometry, starts: Any, steps: Any) ->
 def flat_place(y: Any, indices: Any, spatial_shape: tuple[int, ...]) -> Any:
     """As `pooling.max_unpool`."""
     x = memory.empty((*y.shape[:2], *spatial_shape), y.dtype)
-    places = inside(indices, math.prod(spatial_shape))
+    places = as_places(indices, math.prod(spatial_shape))
     given = {"choice": None, "places": places, "steps": None, "starts": None, "depth": 0}
     _run(_placed(x.dtype, False), x, np.ascontiguousarray(y), **given)
     return x
@@ -175,7 +179,9 @@ def flat_place(y: Any, indices: Any, spatial_shape: tuple[int, ...]) -> Any:
 
 def flat_take(x: Any, indices: Any) -> Any:
     """As `pooling.flat_take`."""
+    if not indices.size:
+        return max_pool_numpy.flat_take(x, indices)
     y = memory.empty(indices.shape, x.dtype)
-    places = inside(indices, math.prod(x.shape[2:]))
+    places = as_places(indices, math.prod(x.shape[2:]))
     _run(_taken(x.dtype), np.ascontiguousarray(x), y, places=places)
     return y

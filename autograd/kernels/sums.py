@@ -1,7 +1,7 @@
-"""Sums at the speed of memory, whose errors hardly grow with the number of terms; small ones with little about them.
+"""Fast sums: memory-bound for large arrays, low overhead for small ones; errors hardly grow with the number of terms.
 
-NumPy adds up pairwise what lies end to end, and all else one after the other, so that the error grows with the number
-of terms. Here a chain has a few dozen terms, and chains are added up in the same way, in the end as float64.
+NumPy adds pairwise along a contiguous axis, and one by one along others, where the error grows with the number of
+terms. Here a chain has a few dozen terms, and the sums of chains are added up in the same way, in the end as float64.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:
 
 
 def rounded(y: Any, dtype: Any) -> Any:
-    """What was made of `totals` of numbers of a dtype, in that dtype; of integers as it is."""
+    """A result made of `totals`, rounded to the dtype of the numbers that were summed; that of integers as it is."""
     return y if y.dtype == dtype or dtype.kind not in "fc" else y.astype(dtype.newbyteorder("="))
 
 
@@ -87,7 +87,7 @@ def totals(x: Any, axis: Any, keepdims: bool = False) -> Any:
 
 
 def _runs(x: Any, axes: Sequence[int]) -> list[tuple[int, int]]:
-    """Where those of the axes that are like one begin and end, the longest first."""
+    """Where runs of axes that can be taken as one begin and end, the longest first."""
     runs: dict[int, tuple[int, int]] = {}
     for i in sorted(axes):
         joined = i - 1 in runs and x.strides[i - 1] == x.strides[i] * x.shape[i]
@@ -98,7 +98,7 @@ def _runs(x: Any, axes: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _along(x: Any, axis: int, axes: int) -> Any:
-    """The sum along some axes that are like one, of an array whose axes lie in their order, perhaps as float64."""
+    """The sum along `axes` axes from `axis` on, which can be taken as one; float32 may come back as float64."""
     before, after = x.shape[:axis], x.shape[axis + axes :]
     n, inner, flat = math.prod(x.shape[axis : axis + axes]), math.prod(after), x.flags.c_contiguous
     if inner == 1:
@@ -152,7 +152,7 @@ def _chains(x: Any) -> Any:
 
 
 def _columns(x: Any, axis: int, count: int, chain: int) -> Any:
-    """The sums of so many chains of rows along an axis of a contiguous array."""
+    """The sums of `count` chains of rows along an axis of a contiguous array."""
     columns, rows = math.prod(x.shape[axis + 1 :]), x.shape[axis]
     y = memory.empty((x.size // (rows * columns), count, columns), x.dtype)
     strips = -(-columns // _STRIP)

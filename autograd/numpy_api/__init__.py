@@ -1,1 +1,1 @@
-"""NumPy's two protocols, and the methods and names that its users expect."""
+"""NumPy's two protocols on Tensors, and the methods and names that NumPy's users expect."""

@@ -1,4 +1,4 @@
-"""What the Python array API standard names beside operations: constants, data types, what the namespace can do."""
+"""The Python array API standard beside its operations: constants, data types, and what the namespace can do."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class __array_namespace_info__:
         return f"<what the array API's revision {__array_api_version__} asks of pullback>"
 
     def capabilities(self) -> dict[str, Any]:
-        """What not every namespace can do, and the most dimensions of an array."""
+        """What the standard leaves optional, and the largest number of dimensions."""
         return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
 
     def default_device(self) -> str:
@@ -91,7 +91,7 @@ class __array_namespace_info__:
         return ("cpu",)
 
     def default_dtypes(self, *, device: str | None = None) -> dict[str, np.dtype[Any]]:
-        """The dtype that results where none is given, by kind."""
+        """The default dtypes by kind."""
         return _numpy_info.default_dtypes(device=device)
 
     def dtypes(self, *, device: str | None = None, kind: Any = None) -> dict[str, np.dtype[Any]]:

@@ -1,15 +1,15 @@
-"""NumPy's own calls on Tensors: ufuncs and functions with all their options, as calls of what implements them.
+"""NumPy's two protocols: ufuncs and functions of NumPy's, called on Tensors with all their options.
 
-What implements a function takes the options that mean something to it. The others are seen to here, for all of
-them: `out=` (a Tensor becomes the result, in place; an array takes values that have no gradient), `where=` and `dtype=`
-of ufuncs, `axis=`, `axes=` and `keepdims=` of those on vectors and matrices, what has NumPy's default; the rest is
-refused by name.
+Each function has a handler, which takes the options that mean something to it. All other options are handled here:
+`out=` (a Tensor becomes the result, in place; an array takes values that have no gradient), `where=` and `dtype=` of
+ufuncs, `axis=`, `axes=` and `keepdims=` of those on vectors and matrices. An option with NumPy's default is ignored;
+any other is a TypeError that names it.
 
-Some of NumPy never asks Tensors: `array` and its kin, `full`, `r_` and `c_`, `vectorize`, `numpy.polynomial` about
-coefficients. They make an array of what they are given, which a Tensor that requires a gradient refuses (`stack`,
-`concatenate` and this package's `array` and `full` do the same with gradients). So it refuses `float(t)`, by which
-`a[0] = t`, `a.fill(t)`, `fromiter`, `np.sum(a, initial=t)` for an array `a`, and `math.sin(t)` ask for the number;
-`t.item()` gives it. `save` and its kin, and printing, take the values.
+Some of NumPy's functions never call these protocols: `array` and its kin, `full`, `r_` and `c_`, `vectorize`, and
+`numpy.polynomial` for its coefficients. They make an array of their arguments, which a Tensor that requires a gradient
+refuses (`stack`, `concatenate` and this package's `array` and `full` do the same with gradients). So it refuses
+`float(t)`, by which `a[0] = t`, `a.fill(t)`, `fromiter`, `np.sum(a, initial=t)` for an array `a`, and `math.sin(t)` ask
+for a number; `t.item()` gives it. `save` and its kin, and printing, take the values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from ..core.graph import modes
 from ..core.primitive import Primitive, implements
 from ..core.tensor import Tensor, find, functions, lift, values_of
 from ..core.tracing import bottom
-from ..ops.indexing import differs, is_mask, places_of, plain_index, scatter, setitem
+from ..ops.index_parts import differs, is_mask, plain_index
+from ..ops.indexing import places_of, scatter, setitem
 from ..ops.inplace import check_out, into
 from ..ops.nondifferentiable import constants
 from ..ops.reductions import started
@@ -54,7 +55,7 @@ def unsupported(name: str) -> TypeError:
 
 
 def call_function(function: Any, args: Any, kwargs: Any) -> Any:
-    """`function(*args, **kwargs)` of NumPy's, on Tensors."""
+    """Call NumPy's `function(*args, **kwargs)` on Tensors; TypeError if it has no handler."""
     handler = functions.get(function)
     if handler is None:
         raise unsupported(named(function))
@@ -69,16 +70,16 @@ def call_function(function: Any, args: Any, kwargs: Any) -> Any:
     return result if out is None else into(out, result, named(function), casting=_CASTING.get(function, "same_kind"))
 
 
-_CASTING = dict.fromkeys(  # of what has its last division written into `out`, in whatever dtype that is
+_CASTING = dict.fromkeys(  # functions that NumPy lets divide into `out`, whatever its dtype
     (np.mean, np.nanmean, np.var, np.nanvar, np.median, np.nanmedian, np.nanquantile, np.nanpercentile), "unsafe"
 )
 
 
 @cache
 def _translation(function: Any, handler: Any) -> tuple[int, frozenset[str], Callable[..., Any]]:
-    """How NumPy's arguments become those of what implements its function.
+    """How the arguments of NumPy's function become those of its handler.
 
-    Gives how many positional arguments, and which keywords, mean the same to both, and a function for other calls.
+    Returns how many positional arguments, and which keywords, mean the same to both, and a function for other calls.
     """
     name = named(function)
     try:
@@ -236,11 +237,11 @@ def _call(
     return kept[0] if len(kept) == 1 else tuple(kept)
 
 
-# Their methods: by repetition of the operation, where no function of the families does better
+# Methods of ufuncs: the operation repeated, where no function of a family does better
 
 
 def _rows(x: Any, axis: Any, dtype: Any, name: str) -> tuple[Any, tuple[int, ...]]:
-    """The array with the axes as one, the first; and the axes."""
+    """The array with these axes merged into one, the first; and the axes."""
     x = lift(x) if dtype is None else lift(x).astype(dtype)
     axes = axes_of(axis, x.ndim, name)
     others = tuple(n for a, n in enumerate(x.shape) if a not in axes)
@@ -312,7 +313,7 @@ def _at(handler: Any, name: str, special: Any, x: Any, indices: Any, *values: An
 
 
 def _turns(places: Any) -> Any:
-    """How often each place, in a vector of them, was named before."""
+    """For each entry of a vector of places, how often that place occurs before it."""
     order = np.argsort(places, kind="stable")
     turn = np.empty_like(order)
     turn[order] = np.arange(order.size) - np.searchsorted(places[order], places[order])
@@ -320,7 +321,7 @@ def _turns(places: Any) -> Any:
 
 
 def _at_places(handler: Any, x: Any, places: Any, *values: Any) -> Any:
-    """What `at` makes of x, at places that differ over a batch: whose turn it is not works on one entry more."""
+    """`ufunc.at` on x, at places that differ over a batch: entries whose turn has not come use a spare entry."""
     values = tuple(ravel(broadcast_to(v, places.shape)) for v in values)
     places, flat = ravel(places), concatenate([ravel(x), np.ones(1, x.dtype)])
     turn = computed(_turns, places)
@@ -331,7 +332,7 @@ def _at_places(handler: Any, x: Any, places: Any, *values: Any) -> Any:
 
 
 def _where_at(handler: Any, x: Any, mask: Any, *values: Any) -> Any:
-    """What `at` makes of x by a mask that differs over a batch."""
+    """`ufunc.at` on x, by a mask that differs over a batch."""
     if any(np.ndim(v) > x.ndim - mask.ndim for v in values):
         raise TypeError("vmap: a mask that differs from example to example takes one value; use where()")
     mask = reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
@@ -343,7 +344,7 @@ implements((np.subtract, "at"))(lambda x, index, b: x - scatter(_spread(x, index
 
 
 def _spread(x: Any, index: Any, values: Any) -> Any:
-    """The values in the shape of the entries that they are for."""
+    """The values, broadcast to the shape of the entries that they belong to."""
     at = places_of(index, x.shape) if differs(index) else np.broadcast_to(0, x.shape)[index]
     return broadcast_to(lift(values), at.shape).astype(x.dtype)
 

@@ -1,4 +1,4 @@
-"""What other libraries must be told about Tensors; none of them is imported here."""
+"""Makes einops know Tensors, when it is imported; nothing is imported here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..core.tensor import Tensor
 
 
 class _WhenImported:
-    """Runs `then` on a module when somebody imports it: a finder that, asked for it once, leaves and passes on."""
+    """Runs `then` on a module when it is imported: an import finder that removes itself when it is first asked."""
 
     def __init__(self, name: str, then: Callable[[ModuleType], None]) -> None:
         self.name, self.then = name, then
@@ -45,7 +45,7 @@ def when_imported(name: str, then: Callable[[ModuleType], None]) -> None:
         then(module)
 
 
-_kept: list[type] = []  # for a class holds its subclasses weakly
+_kept: list[type] = []  # a class holds its subclasses only weakly
 
 
 def _backend(einops: Any) -> None:

@@ -1,4 +1,4 @@
-"""Operators and methods of Tensor: each is a function that is registered elsewhere, put where NumPy has it."""
+"""Operators and methods of Tensor: each is a function from elsewhere, under its name in NumPy."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 
 
 def _is_there(x: Tensor, index: Any, value: Any) -> bool:
-    """Whether a value is the view of that part of x, as at the end of `x[i] += v`, which wrote into the view."""
+    """Whether a value is itself the view x[index], as at the end of `x[i] += v`: then it has been written already."""
     if not isinstance(value, Tensor) or value._view is None:
         return False
     base, primitive, *options = value._view
@@ -125,7 +125,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _in_place(function: Callable[..., Any]) -> Callable[..., None]:
-    """NumPy's method of this name changes its array, unlike the function."""
+    """A method that changes its Tensor in place, as NumPy's method of this name does, unlike the function."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> None:
         self._assign(function(self, *args, **kwargs))
@@ -156,12 +156,12 @@ def _with_options(name: str, function: Any) -> Callable[..., Any]:
 
 
 def _value(name: str) -> property:
-    """NumPy's attribute of the values."""
+    """An attribute of NumPy's arrays, read from the values."""
     return property(lambda self: getattr(raw(self), name))
 
 
 def _missing(name: str) -> property:
-    """An attribute that says why it is missing (by `__getattr__` all other attributes would be found more slowly)."""
+    """An attribute whose error says why it is missing (a `__getattr__` would make all other attributes slower)."""
 
     def missing(self: Tensor) -> Any:
         message = f"{type(self).__name__} has no attribute {name!r}; it is about an array's memory, see .numpy()"
@@ -268,7 +268,7 @@ _WITH_OUT = (
 )
 _attributes |= {name: _with_options(name, _attributes[name]) for name in _WITH_OUT}
 
-_DOCS = {  # of what has none from its function
+_DOCS = {  # docstrings of members that get none from a function
     "T": "The transpose: all axes in reverse order; a view.",
     "mT": "The matrices that the last two axes span, transposed; a view.",
     "real": "The real parts; a view.",
@@ -302,7 +302,7 @@ for _name, _attribute in _attributes.items():
         else:
             _attribute.__name__, _attribute.__doc__ = _name, _DOCS[_name]
     if inspect.isfunction(_attribute) and _name not in _WITH_OUT and _takes_options(_name, _attribute):
-        if _attribute.__name__[0] in "_<":  # of this file
+        if _attribute.__name__[0] in "_<":  # defined in this file
             _attribute.__name__ = _name
         _attribute = by_example(_attribute)
     setattr(Tensor, _name, _attribute)

@@ -1,4 +1,4 @@
-"""What `help` says of a Tensor's operators."""
+"""Docstrings of a Tensor's operators, for `help`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OWN = {
 
 
 def explain() -> None:
-    """Give the operators that say nothing their names, and the words that NumPy has for those of its arrays."""
+    """Give the operators without a docstring their names, and the docstrings of NumPy's arrays."""
     for name, method in vars(Tensor).items():
         if name.startswith("__") and isinstance(method, FunctionType) and not method.__doc__:
             method.__name__, method.__qualname__ = name, f"Tensor.{name}"

@@ -7,8 +7,6 @@ that its sum, and its largest entry, are those of sums and largest entries along
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,33 +15,11 @@ from ..core.batching import folded
 from ..core.half_precision import by_single
 from ..core.primitive import linear, primitive
 from ..core.tensor import Tensor, known, lift, wrap
-from ..kernels import box_windows
-from ..kernels.box_windows import Along, Tables, tables
+from ..kernels import adaptive_windows
 from ..kernels.sums import summed
-from ..runtime.llvm import available
 from .pooling import max_unpool
 
 __all__ = ["adaptive_avg_pool", "adaptive_max_pool", "box_sum"]
-
-
-def _windows(n: int, k: int) -> tuple[Any, Any]:
-    """Where k windows over n entries begin and end."""
-    numbers = np.arange(k + 1) * n
-    return numbers[:-1] // k, -(-numbers[1:] // k)
-
-
-@functools.lru_cache(256)
-def _along(n: int, k: int) -> Along:
-    """The windows along an axis."""
-    starts, stops = _windows(n, k)
-    places = starts + np.arange(max(stops - starts))[:, None]
-    inside = places < stops
-    return Along(places[inside], np.broadcast_to(np.arange(k), places.shape)[inside], n, k)
-
-
-@functools.lru_cache(256)
-def _tables(spatial: tuple[int, ...], sizes: tuple[int, ...], rows_first: bool = False) -> Tables:
-    return tables(list(map(_along, spatial, sizes)), rows_first)
 
 
 @functools.lru_cache(256)
@@ -52,14 +28,6 @@ def _agree(name: str, shape: tuple[int, ...], sizes: tuple[int, ...]) -> None:
     fits = isinstance(sizes, tuple) and len(shape) == len(sizes) + 2 > 2 and all(n > 0 for n in shape[2:])
     if not fits or not all(isinstance(k, (int, np.integer)) and k > 0 for k in sizes):
         raise ValueError(f"{name}: sizes {sizes} for x of shape {shape}; expected (N, C, *spatial)")
-
-
-def _entries(x: Any, k: int, axis: int) -> Iterator[tuple[Any, Any]]:
-    """The t-th entry of each of k windows along an axis: which windows have one, and where."""
-    before = (slice(None),) * axis
-    for places in _along(x.shape[axis], k).table():
-        has = places >= 0
-        yield (*before, has), (*before, places[has])
 
 
 @linear("x")
@@ -72,19 +40,7 @@ def box_sum(x: Any, *, sizes: tuple[int, ...]) -> Any:
     _agree("box_sum", x.shape, sizes)
     if set(sizes) == {1}:
         return summed(x, (*range(2, x.ndim),), keepdims=True)
-    if available(x):
-        return box_windows.box_sum(x, sizes, _tables(x.shape[2:], sizes))
-    for axis, k in enumerate(sizes, 2):
-        n, before = x.shape[axis], (slice(None),) * axis
-        y = np.zeros((*x.shape[:axis], k, *x.shape[axis + 1 :]), x.dtype)
-        if k <= n:
-            for has, places in _entries(x, k, axis):
-                y[has] += x[places]
-        else:
-            for j, ends in enumerate(zip(*_windows(k, n), strict=True)):
-                y[(*before, slice(*ends))] += x[(*before, slice(j, j + 1))]
-        x = y
-    return x
+    return adaptive_windows.box_sum(x, sizes)
 
 
 box_sum.vjp("x")(lambda g, x_shape: box_sum.apply(g, sizes=x_shape[2:]))
@@ -103,21 +59,7 @@ def adaptive_max_pool(x: Any, *, sizes: tuple[int, ...]) -> Any:
     Tensor([[[3., 3.]]])
     """
     _agree("adaptive_max_pool", x.shape, sizes)
-    if available(x):
-        return box_windows.box_largest(x, sizes, _tables(x.shape[2:], sizes, rows_first=True))
-    positions = np.broadcast_to(np.arange(math.prod(x.shape[2:])).reshape(x.shape[2:]), x.shape)
-    for axis, k in reversed(list(enumerate(sizes, 2))):  # so that of equal ones the first is taken
-        largest: Any = None
-        found: Any = None
-        for has, places in _entries(x, k, axis):
-            entry, at = x[places], positions[places]
-            if largest is None:
-                largest, found = entry, at
-                continue
-            better = ~(entry <= largest[has]) & (largest[has] == largest[has])  # NaN is larger than all
-            largest[has], found[has] = np.where(better, entry, largest[has]), np.where(better, at, found[has])
-        x, positions = largest, found
-    return x, positions
+    return adaptive_windows.box_largest(x, sizes)
 
 
 adaptive_max_pool.vjp("x")(lambda g, places, x_shape: max_unpool.apply(g, places, spatial_shape=x_shape[2:]))
@@ -137,13 +79,6 @@ def _sizes(name: str, x: Any, output_size: Any) -> tuple[int, ...]:
     return tuple(map(int, sizes))
 
 
-@functools.lru_cache(256)
-def _counts(spatial: tuple[int, ...], sizes: tuple[int, ...]) -> Any:
-    """How many entries each window has."""
-    lengths = (np.bincount(_along(n, k).windows) for n, k in zip(spatial, sizes, strict=True))
-    return functools.reduce(np.multiply.outer, lengths)
-
-
 @by_single
 def adaptive_avg_pool(x: Any, output_size: Any) -> Any:
     """The means of `output_size` windows along each spatial axis of x (N, C, *spatial): (N, C, *output_size).
@@ -157,7 +92,7 @@ def adaptive_avg_pool(x: Any, output_size: Any) -> Any:
     """
     x = lift(x)
     sizes = _sizes("adaptive_avg_pool", x, output_size)
-    return box_sum.apply(x, sizes=sizes) / _counts(x.shape[2:], sizes).astype(x.dtype)
+    return box_sum.apply(x, sizes=sizes) / adaptive_windows.counts(x.shape[2:], sizes).astype(x.dtype)
 
 
 @adaptive_max_pool.public

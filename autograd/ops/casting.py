@@ -115,7 +115,7 @@ around = round
 @implements(np.real_if_close)
 def real_if_close(a: Any, tol: float = 100) -> Any:
     """The real part of complex numbers whose imaginary parts are all within `tol` (times the machine epsilon, if
-    over 1) of 0; else they themselves."""
+    over 1) of 0; else the numbers as they are."""
     a = lift(a)
     if a.dtype.kind != "c":
         return a

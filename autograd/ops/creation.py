@@ -27,8 +27,8 @@ __all__ = [
 
 @by_itself
 def asarray(obj: Any, dtype: Any = None, copy: bool | None = None, *, device: str | None = None) -> Tensor:
-    """A Tensor of `obj`: an array's memory is shared unless `copy` (False: or ValueError), a Tensor keeps
-    its graph, and so do the Tensors in a nested list or tuple.
+    """A Tensor of `obj`: an array's memory is shared unless `copy` is True (False: ValueError where it cannot be);
+    a Tensor keeps its graph, and so do the Tensors in a nested list or tuple.
 
     >>> x = Tensor(2.0, requires_grad=True)
     >>> asarray([x, 3.0])
@@ -150,7 +150,7 @@ zeros_like, ones_like, _full_like, empty_like = map(_like, _likes)
 
 
 def _filled(make: Any, like: Any, value: Any, args: Any, kwargs: Any) -> Tensor:
-    """What `make` fills with a value; if that is a Tensor, with its graph."""
+    """An array that `make` fills with a value; if that is a Tensor, with its graph."""
     if not isinstance(value, Tensor):
         return make(like, value, *args, **kwargs)
     zero = make(like, value.dtype.type(), *args, **kwargs)
@@ -170,7 +170,7 @@ def full_like(a: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Tensor:
 
 @by_itself
 def array(object: Any, dtype: Any = None, *, copy: bool | None = True) -> Tensor:
-    """`asarray` that copies, unless `copy` is None (only where it must) or False (never: or ValueError)."""
+    """`asarray` with a copy, unless `copy` is None (only where needed) or False (ValueError where needed)."""
     return asarray(object, dtype, copy)
 
 

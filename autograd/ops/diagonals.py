@@ -1,4 +1,4 @@
-"""Diagonals and triangles: a diagonal is every (m + 1)-th of a matrix's entries in a row, so a slice."""
+"""Diagonals and triangles: a diagonal is every (m + 1)-th entry of the flattened matrix, so a slice."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 
 def _diagonal(count: int, width: int, offset: int) -> slice:
-    """Where the `count` entries of a diagonal are among those of a matrix in a row."""
+    """Where the `count` entries of a diagonal lie in the flattened matrix."""
     start = offset if offset >= 0 else -offset * width
     return slice(start, start + count * (width + 1), width + 1)
 
@@ -83,14 +83,14 @@ def diag(v: Any, k: int = 0) -> Any:
 
 @implements(np.diagflat)
 def diagflat(v: Any, k: int = 0) -> Any:
-    """The matrix with the entries of `v` in a row on its `k`-th diagonal."""
+    """The matrix with the flattened `v` on its `k`-th diagonal."""
     return diag(ravel(v), k)
 
 
 @implements(np.fill_diagonal)
 @writes
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    """Set, in place, the entries of a Tensor whose indices all agree, to `val`, again and again if it has fewer; with
+    """Write `val`, repeated if it is shorter, into the main diagonal of a Tensor (all indices equal), in place; with
     `wrap` a tall matrix's diagonal begins again below the square."""
     if not isinstance(a, Tensor):
         raise TypeError("fill_diagonal: a NumPy array cannot record Tensors; make it a Tensor")

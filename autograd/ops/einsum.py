@@ -23,8 +23,8 @@ def einsum(*operands: Any, subscripts: str) -> Any:
     """Products of arrays summed over the indices that `subscripts` does not keep; see `numpy.einsum`.
 
     Any number of operands, with "->" or without, "...", repeated indices, broadcasting, or the form
-    `einsum(a, [0, 1], b, [1, 2], [0, 2])`. `optimize` is there for NumPy's sake: a good order of the products
-    is always looked for.
+    `einsum(a, [0, 1], b, [1, 2], [0, 2])`. `optimize` is taken, as in NumPy, and ignored: a good order of the
+    products is always looked for.
 
     >>> x = Tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> einsum("ij,j->i", x, Tensor([1.0, 10.0]))

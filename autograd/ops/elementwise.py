@@ -17,7 +17,7 @@ from ..core.primitive import elementwise, implements, primitive
 from ..core.tensor import apart, lift
 from ..kernels.fused_elementwise import fused
 from ..runtime import memory
-from .special.slopes import cosine, per_square, power_slope
+from .special.slopes import cosine_by, divisor, per_square, slope_in_base, slope_in_exponent
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
@@ -37,26 +37,6 @@ def _zero(g: Any) -> Any:
     return np.zeros_like(g)
 
 
-def _slope(a: Any, b: Any) -> Any:
-    """The derivative of a ** b in a; 0 where that has a pole though a ** b has none."""
-    if (b.__class__ is int or b.__class__ is float) and not 0 <= b < 1 and (b - 1) + 1 == b:
-        return b * a ** (b - 1)
-    at_zero = np.logical_and(a == 0, np.logical_and(np.real(b) >= 0, np.real(b) < 1))
-    slope = power_slope.apply(np.where(at_zero, 1, a), b, p=(0, 1), n=1, m=0)
-    return slope / divisor(np.where(np.logical_and(at_zero, b != 0), a, 1))
-
-
-def _base(a: Any, b: Any) -> Any:
-    """a, and 1 where it is 0 and a ** b is no pole: what the logarithm in the derivative in b is taken of."""
-    return np.where(np.logical_and(a == 0, np.real(b) >= 0), 1, a)
-
-
-# x, and inf for 0: what one divides by to have 0 where 1 / x has a pole. There is no second derivative there, or it is
-# lost (of norm(x) ** 2 it is 2 and of norm(x) ** 3 it is 0, by the same rules on the same numbers): NaN.
-divisor = elementwise(
-    lambda x: np.where(x == 0, np.inf, x), name="divisor", domain=_POSITIVE, x=lambda g, x: np.where(x == 0, np.nan, g)
-)
-
 # Arithmetic. Python's operators are NumPy's ufuncs on arrays, and much faster on NumPy scalars.
 add = elementwise(operator.add, ufunc=np.add, a=lambda g: g, b=lambda g: g)
 subtract = elementwise(operator.sub, name="subtract", ufunc=np.subtract, a=lambda g: g, b=lambda g: -g)
@@ -74,8 +54,8 @@ power = elementwise(
     name="power",
     ufunc=np.power,
     domain=(_POSITIVE, (-3.0, 3.0)),
-    a=lambda g, a, b: g * _slope(a, b),
-    b=lambda g, a, b: g * power_slope.apply(_base(a, b), b, p=(1,), n=0, m=1),
+    a=lambda g, a, b, out: g * slope_in_base(a, b, out),
+    b=lambda g, a, b, out: g * slope_in_exponent(a, b, out),
 )
 
 
@@ -170,8 +150,8 @@ arctan2 = elementwise(
 hypot = elementwise(
     np.hypot,
     domain=_POSITIVE,
-    a=lambda g, a, b: g * cosine(a, b),
-    b=lambda g, a, b: g * cosine(b, a),
+    a=lambda g, a, b, out: g * cosine_by(out, a, b),
+    b=lambda g, a, b, out: g * cosine_by(out, b, a),
 )
 
 

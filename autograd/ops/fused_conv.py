@@ -1,4 +1,4 @@
-"""Several operations in one pass over memory: what is recorded, and its way back, is as if they came one by one."""
+"""Convolution, ReLU and max-pooling in one pass over memory; graph and gradients are those of the three in turn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ZERO = np.zeros(1)
 
 
 def convolved(x: Any, w: Any, *settings: Any, bias: Any, rectified: bool, pooling: tuple[Any, ...] = ()) -> Any:
-    """`conv`; then `relu`, if rectified; then `max_pool` with those arguments, if there are any."""
+    """`conv`, then `relu` if `rectified`, then `max_pool` with the arguments `pooling` unless they are empty."""
     if modes.dispatch is not TRANSFORM and all([p.rules[i].given == given for p, i, given in _RULES]):
         together = _together(*arguments(x, w, *settings, bias=bias), rectified, pooling)
         if together is not None:
@@ -34,10 +34,10 @@ def convolved(x: Any, w: Any, *settings: Any, bias: Any, rectified: bool, poolin
 
 
 def _together(given: Any, geo: Geometry, groups: int, rectified: bool, pooling: tuple[Any, ...]) -> Tensor | None:
-    """The same in one pass, where that is possible."""
+    """As `convolved`, in one pass; None where that is not possible."""
     x, w, b = (a._held if isinstance(a, Tensor) else a for a in given)
     shape = (len(x), len(w), *geo.out)
-    between = np.ndarray(shape, w.dtype, _ZERO, 0, (0,) * len(shape))  # whose entries nobody asks for
+    between = np.ndarray(shape, w.dtype, _ZERO, 0, (0,) * len(shape))  # only its shape and dtype count
     over = pooling_geometry("max_pool", between, *pooling) if pooling else None
     if not (conv_native.available(x, w, b) and (over is None or _tiles(over))):
         return None
@@ -61,7 +61,7 @@ def _together(given: Any, geo: Geometry, groups: int, rectified: bool, pooling: 
 
 
 def _tiles(geo: Geometry) -> bool:
-    """Whether the windows lie side by side, and all in the input."""
+    """Whether the windows are tiles: side by side, and all inside the input."""
     beside = geo.kernel == geo.stride == geo.extent and not any(map(any, geo.padding))
     inside = all(k * count <= n for n, k, count in zip(geo.spatial, geo.kernel, geo.out, strict=True))
     return beside and inside and math.prod(geo.kernel) <= _LARGEST

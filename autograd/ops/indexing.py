@@ -11,27 +11,11 @@ from ..core.backward import LazySum
 from ..core.batching import aligned, computed, full, looped
 from ..core.graph import modes
 from ..core.primitive import linear
-from ..core.tensor import Tensor, holds_tensors, lift, unmasked, values_of
-from ..core.tracing import level_of, raw
+from ..core.tensor import Tensor, lift
 from ..core.views import link
+from .index_parts import differs, is_basic, is_mask, names_once, parts_of, plain_index
 
 __all__ = ["getitem", "scatter", "setitem"]
-
-
-def plain_index(index: Any) -> Any:
-    """An index without Tensors in it, integer lists as arrays."""
-    if isinstance(index, tuple):
-        return tuple(plain_index(part) for part in index)
-    if isinstance(index, Tensor):
-        return raw(index)
-    unmasked(index)
-    return np.asarray(index, dtype=None if len(index) else np.intp) if isinstance(index, list) else index
-
-
-def _basic(index: Any) -> bool:
-    """Whether no entry can be named twice: no integer arrays."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return not any(isinstance(part, np.ndarray) and part.dtype != np.bool_ for part in parts)
 
 
 @linear("x")
@@ -54,7 +38,7 @@ def _(x: Any, index: Any) -> Any:
     if modes.depth and differs(index):
         x = lift(x)
         out = _gathered(x, index)
-        if isinstance(x, Tensor) and out.ndim and all(_is_basic(p) or not p.ndim for p in _parts(index, x.shape)):
+        if isinstance(x, Tensor) and out.ndim and all(is_basic(p) or not p.ndim for p in parts_of(index, x.shape)):
             link(out, x, Picked, {"index": index})
         return out
     return getitem.apply(lift(x), index=plain_index(index))
@@ -62,9 +46,9 @@ def _(x: Any, index: Any) -> Any:
 
 @linear("values", jointly=True)
 def scatter(*values: Any, indices: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
-    """An array of zeros of `shape` with each of the values added at its index; what is named twice gets both."""
+    """Zeros of `shape` with the values added at `index`; where an entry is named twice, both values are added."""
     out = np.zeros(shape, np.result_type(*values))
-    basic = [_basic(index) for index in indices]
+    basic = [names_once(index) for index in indices]
     for i, (y, index) in enumerate(zip(values, indices, strict=True)):
         if basic[i]:
             out[index] = out[index] + y if i else y
@@ -129,7 +113,7 @@ def _(draw: Any) -> Any:
 def setitem(x: Any, value: Any, *, index: Any) -> Any:
     """A copy of `x` with `value` at `index`; where an entry is named twice, the last value counts."""
     out = np.array(x)
-    if getattr(value, "ndim", 0) > 1 and not _basic(index):
+    if getattr(value, "ndim", 0) > 1 and not names_once(index):
         value = np.asarray(value, order="C")  # NumPy goes backwards where all arrays do
     out[index] = value
     return out
@@ -140,7 +124,7 @@ setitem.vjp("x")(lambda g, index: setitem.apply(g, g.dtype.type(0), index=index)
 
 @setitem.vjp("value")
 def _(g: Any, x_shape: Any, value_shape: Any, index: Any) -> Any:
-    c = g[index] if _basic(index) else _where_last(g, x_shape, index)
+    c = g[index] if names_once(index) else _where_last(g, x_shape, index)
     return np.reshape(c, (*(1,) * (len(value_shape) - c.ndim), *c.shape))  # NumPy dropped such axes of length 1
 
 
@@ -296,49 +280,6 @@ last.strategy(lambda draw: (_draw_places(draw), {}))
 # An index that differs over a batch
 
 
-def differs(index: Any) -> bool:
-    """Whether a part of an index belongs to a transform."""
-    if isinstance(index, (tuple, list)):
-        return holds_tensors(index) and any(map(differs, index))
-    return level_of(index) > 0
-
-
-def _parts(index: Any, shape: tuple[int, ...]) -> list[Any]:
-    """An index as a list that says something of each axis: slices, None, arrays and Tensors of integers, masks that
-    differ over a batch."""
-    parts: list[Any] = []
-    for part in index if isinstance(index, tuple) else (index,):
-        if part is not None and part is not Ellipsis and not isinstance(part, slice):
-            part = values_of(lift(part))
-            if part.dtype == np.bool_ and not isinstance(part, Tensor) and part.ndim:
-                parts += np.nonzero(part)
-                continue
-            if part.dtype.kind not in "iu" and (part.dtype != np.bool_ or not isinstance(part, Tensor)):
-                raise IndexError(f"vmap: an index of {part.dtype} beside one that differs from example to example")
-        parts.append(part)
-    named = sum(_axes_named(part) for part in parts)
-    if named > len(shape):
-        raise IndexError(f"an index of {named} axes for an array of shape {shape}")
-    rest = [slice(None)] * (len(shape) - named)
-    dots = [i for i, part in enumerate(parts) if part is Ellipsis]
-    if len(dots) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    return [*parts[: dots[0]], *rest, *parts[dots[0] + 1 :]] if dots else parts + rest
-
-
-def _axes_named(part: Any) -> int:
-    return 0 if part is None or part is Ellipsis else part.ndim if is_mask(part) else 1
-
-
-def is_mask(part: Any) -> bool:
-    """Whether a part of an index, or the whole, is a mask that differs over a batch."""
-    return isinstance(part, Tensor) and part.dtype == np.bool_ and level_of(part) > 0
-
-
-def _is_basic(part: Any) -> bool:
-    return part is None or isinstance(part, slice)
-
-
 def _entries(mask: Any) -> Any:
     """Where a mask that differs over a batch holds, where it holds as often in all examples."""
     try:
@@ -353,10 +294,10 @@ def _entries(mask: Any) -> Any:
 def _gathered(x: Any, index: Any) -> Any:
     """getitem where a part of the index differs over a batch: slices first, then places along the other axes."""
     parts: list[Any] = []
-    for part in _parts(index, x.shape):
+    for part in parts_of(index, x.shape):
         parts += _entries(part) if is_mask(part) else [part]
-    chosen = [i for i, part in enumerate(parts) if not _is_basic(part)]
-    x = getitem(x, tuple(part if _is_basic(part) else slice(None) for part in parts))
+    chosen = [i for i, part in enumerate(parts) if not is_basic(part)]
+    x = getitem(x, tuple(part if is_basic(part) else slice(None) for part in parts))
     x = np.moveaxis(x, chosen, range(len(chosen)))
     out = gather.apply(x, *(parts[i] for i in chosen))
     new = out.ndim - x.ndim + len(chosen)
@@ -365,7 +306,7 @@ def _gathered(x: Any, index: Any) -> Any:
 
 
 class Picked:
-    """What takes a view by an index that differs over a batch, as far as views ask."""
+    """The operation of a view that was taken by an index that differs over a batch, as views.py uses it."""
 
     name, options = "getitem", ("index",)
 
@@ -385,8 +326,8 @@ def places_of(index: Any, shape: tuple[int, ...]) -> Any:
 
 def _written(x: Any, index: Any, value: Any) -> Any:
     """setitem where a part of the index differs over a batch."""
-    parts = _parts(index, x.shape)
-    if [part.dtype for part in parts if not _is_basic(part)] == [np.bool_]:
+    parts = parts_of(index, x.shape)
+    if [part.dtype for part in parts if not is_basic(part)] == [np.bool_]:
         at = next(i for i, part in enumerate(parts) if is_mask(part))
         behind = len(parts) - at - 1
         if np.ndim(value) <= behind or value.shape[-1 - behind] == 1:

@@ -1,4 +1,4 @@
-"""NumPy's functions that write into an array, on Tensors: each becomes what it would hold, with gradients."""
+"""NumPy's functions that write into an array, on Tensors: the Tensor has the new values then, with gradients."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _write(name: str, x: Any, index: Any, values: Any) -> None:
 @implements(np.put)
 @writes
 def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
-    """Write the values `v`, over and over, at the places `ind` of the flattened array."""
+    """Write the values `v`, repeated if there are fewer, at the places `ind` of the flattened array."""
     _writable("put", a)
     places = np.ravel(values_of(ind))
     if mode != "raise":
@@ -87,7 +87,7 @@ def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
 @implements(np.putmask)
 @writes
 def putmask(a: Any, /, mask: Any, values: Any) -> None:
-    """Write the `values`, over and over, and of these the ones that come to stand where the mask is True."""
+    """Write, where the mask is True, the entries at the same places of the `values` repeated over all of `a`."""
     _writable("putmask", a)
     mask = reshape(values_of(mask), a.shape)
     a._assign(np.where(mask, resize(values, a.shape), a).astype(a.dtype))
@@ -96,7 +96,7 @@ def putmask(a: Any, /, mask: Any, values: Any) -> None:
 @implements(np.place)
 @writes
 def place(arr: Any, mask: Any, vals: Any) -> None:
-    """Write the values, over and over, one after the other where the mask is True."""
+    """Write the values one after the other where the mask is True, repeated if there are fewer."""
     mask = np.ravel(values_of(mask))
     if np.size(vals):
         turn = (np.cumsum(mask) - 1) % np.size(vals)

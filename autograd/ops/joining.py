@@ -1,4 +1,4 @@
-"""Joining, splitting, repeating and rearranging arrays, made of the moves in shaping.py and of indexing."""
+"""Joining, repeating and rearranging arrays, made of the moves in shape.py and of indexing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from ..core.batching import agreed, computed
 from ..core.primitive import implements
 from ..core.tensor import apart, holds_tensors, known, lift, values_of
-from .indexing import differs, getitem, plain_index
+from .index_parts import differs, plain_index
+from .indexing import getitem
 from .shape import (
     axes_of,
     broadcast_arrays,
@@ -26,12 +27,12 @@ from .shape import (
     swapaxes,
     transpose,
 )
+from .splitting import at_least
 
 __all__ = [
-    "append", "apply_along_axis", "apply_over_axes", "array_split", "atleast_1d", "atleast_2d", "atleast_3d",
-    "block", "column_stack", "delete", "dsplit", "dstack", "fliplr", "flipud", "hsplit", "hstack", "insert",
-    "meshgrid", "repeat", "resize", "rot90", "sliding_window_view", "split", "tile", "trim_zeros", "unstack",
-    "vsplit", "vstack",
+    "append", "apply_along_axis", "apply_over_axes", "atleast_1d", "atleast_2d", "atleast_3d", "block",
+    "column_stack", "delete", "dstack", "fliplr", "flipud", "hstack", "insert", "meshgrid", "repeat", "resize", "rot90",
+    "sliding_window_view", "tile", "trim_zeros", "vstack",
 ]  # fmt: skip
 
 
@@ -130,68 +131,6 @@ def _depth(part: Any) -> tuple[int, int]:
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
     """The array with `values` after it along `axis` (None: both flattened)."""
     return concatenate([arr, values], axis=axis)
-
-
-@implements(np.array_split)
-def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """The parts of an array between indices along `axis`, or a number of parts as equal as can be."""
-    ary = lift(ary)
-    (axis,) = axes_of(axis, ary.ndim, "array_split")
-    n = ary.shape[axis]
-    if isinstance(indices_or_sections, (int, np.integer)):
-        count = int(indices_or_sections)
-        if count < 1:
-            raise ValueError(f"array_split: {count} parts asked for; at least 1 is needed")
-        inner = [i * (n // count) + min(i, n % count) for i in range(1, count)]
-    else:
-        inner = list(indices_or_sections)
-    lead = (slice(None),) * axis
-    return [ary[(*lead, slice(*ends))] for ends in zip([0, *inner], [*inner, None], strict=True)]
-
-
-@implements(np.split)
-def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """As `array_split`; ValueError where a number of parts does not divide the length."""
-    ary = lift(ary)
-    if isinstance(indices_or_sections, (int, np.integer)) and indices_or_sections > 0:
-        (n,) = (ary.shape[a] for a in axes_of(axis, ary.ndim, "split"))
-        if n % indices_or_sections:
-            raise ValueError(f"split: {indices_or_sections} does not divide the length {n}; see array_split")
-    return array_split(ary, indices_or_sections, axis)
-
-
-@implements(np.vsplit)
-def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """`split` along the first axis of an array of at least two."""
-    return split(_at_least(2, ary, "vsplit"), indices_or_sections, 0)
-
-
-@implements(np.hsplit)
-def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """`split` along the second axis, or the only one."""
-    ary = _at_least(1, ary, "hsplit")
-    return split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
-
-
-@implements(np.dsplit)
-def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """`split` along the third axis of an array of at least three."""
-    return split(_at_least(3, ary, "dsplit"), indices_or_sections, 2)
-
-
-def _at_least(ndim: int, x: Any, name: str) -> Any:
-    x = lift(x)
-    if x.ndim < ndim:
-        raise ValueError(f"{name}: expected at least {ndim} dimensions, not shape {x.shape}")
-    return x
-
-
-@implements(np.unstack)
-def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
-    """The arrays that, stacked along `axis`, give `x`."""
-    x = _at_least(1, x, "unstack")
-    lead = (slice(None),) * axes_of(axis, x.ndim, "unstack")[0]
-    return tuple(x[(*lead, i)] for i in range(x.shape[len(lead)]))
 
 
 @implements(np.tile)
@@ -301,13 +240,13 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
 @implements(np.fliplr)
 def fliplr(m: Any) -> Any:
     """The array with its second axis reversed."""
-    return flip(_at_least(2, m, "fliplr"), 1)
+    return flip(at_least(2, m, "fliplr"), 1)
 
 
 @implements(np.flipud)
 def flipud(m: Any) -> Any:
     """The array with its first axis reversed."""
-    return flip(_at_least(1, m, "flipud"), 0)
+    return flip(at_least(1, m, "flipud"), 0)
 
 
 @implements(np.meshgrid)

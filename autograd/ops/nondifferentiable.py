@@ -36,7 +36,7 @@ constants: set[Any] = set()
 
 
 def _carried(value: Any) -> bool:
-    """Whether a derivative may be asked of what is in a value, of the examples of a batch, or of parts of a list."""
+    """Whether a value requires a gradient or a tangent, also inside of a batch or a list."""
     if isinstance(value, (list, tuple)):
         return holds_tensors(value) and builtins.any(map(_carried, value))
     if carried(value) and value._node is None and isinstance(value._held, Batched):
@@ -48,7 +48,7 @@ def constant(function: Any, *names: str, run: Callable[..., Any] = computed) -> 
     """A function whose results are constants of the graph (comparisons, positions, shapes), on Tensors.
 
     The arguments of these names have entries that go into the result: TypeError if one of them requires a gradient.
-    `run(function, *args, **kwargs)` calls it: for each example of a batch, unless told.
+    `run(function, *args, **kwargs)` calls it, by default for each example of a batch.
     """
 
     def on_tensors(*args: Any, **kwargs: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -205,6 +206,7 @@ def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 def logsumexp(x: Any, *, axis: Any, keepdims: Any) -> Any:
     """log(sum(exp(x))) over `axis` (None: over all axes), without overflow; -inf where all entries are.
 
+    >>> from pullback import Tensor
     >>> logsumexp(Tensor([1000.0, 1000.0]))
     Tensor(1000.69314718)
     """
@@ -232,7 +234,7 @@ def _(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
 logsumexp.strategy(sample)
 reduction(logsumexp, combine=logaddexp, neutral=-np.inf, prepare=floating, decorate=by_single)
 implements((np.logaddexp, "reduce"))(lambda x, axis=0, **options: logsumexp(floating(x, np.float16), axis, **options))
-_unweighted = logsumexp.form
+_unweighted = partial(logsumexp.form)  # which stays when the public form becomes another
 
 
 @logsumexp.public
@@ -250,6 +252,7 @@ def _(
 
     The factors `b` (None: 1) may be negative, but if the sum is, too, its logarithm is NaN.
 
+    >>> from pullback import Tensor
     >>> logsumexp(Tensor([1000.0, 1000.0]))
     Tensor(1000.69314718)
     """
@@ -373,6 +376,7 @@ def cumulative(running: Any, neutral: int, numpy_function: Any) -> Any:
         return concatenate([first, out], axis=axis)
 
     form.__name__ = form.__qualname__ = numpy_function.__name__
+    form.__module__ = running.function.__module__  # where pickle finds it
     form.__doc__ = f"`{running.name}` in the Array API's form; with `include_initial` a {neutral} comes first."
     return implements(numpy_function)(form)
 

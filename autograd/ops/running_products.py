@@ -1,36 +1,22 @@
 """Products and running products along axes, whose derivatives are right with zeros and where others over- or underflow.
 
-There are two forms of them. The short one is for arrays, and is given up as soon as a number on the way is beyond the
-range of its dtype. The other one multiplies what was divided by powers of 2 before, such that products of neighbours
-stay in the range, and is made of primitives, so that it has derivatives itself.
+There are two forms of them, see `short_forms`: the other one multiplies what was divided by powers of 2 before, such
+that products of neighbours stay in the range.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..core.primitive import implements, primitive
-from ..core.tensor import Tensor
 from .elementwise import multiply
 from .reductions import count_of, cumsum, cumulative, in_dtype, one_axis, reduction, sample, sample_along, ufunc_reduce
 from .shape import inverse
+from .short_forms import within_range
 
 __all__ = ["cumprod", "cumulative_prod", "prod"]
-
-
-def _within_range(form: Callable[..., Any], *arrays: Any) -> Any:
-    """What a form gives for arrays; None for Tensors, and where a number on the way is out of range, or is none."""
-    if any(isinstance(x, Tensor) for x in arrays):
-        return None
-    try:
-        with np.errstate(over="raise", under="raise", invalid="raise"):  # which the processor notes at no cost
-            out = form(*arrays)
-    except FloatingPointError:
-        return None
-    return None if np.isnan(out).any() else out
 
 
 def _before(x: Any) -> Any:
@@ -107,7 +93,7 @@ def recurrence(s: Any, a: Any, power: Any, *, axis: int) -> Any:
     """The solution of s_k = s_k * 2 ** power_k + a_k s_(k+1) along an axis, as a number times 2 ** top; None is 0."""
     s = s.astype(np.result_type(s, a), copy=False)
     s, a, power = (None if v is None else np.moveaxis(v, axis, 0) for v in (s, a, power))
-    out, top = None if power is not None and power.any() else _within_range(_solved, s, a), None
+    out, top = None if power is not None and power.any() else within_range(_solved, s, a), None
     if out is None:
         out, top = _scaled_recurrence(s, a, power)
         top = np.moveaxis(top, 0, axis)
@@ -188,7 +174,7 @@ def _(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     moved = np.transpose(x, _in_front(axis, x.ndim))
     rest = moved.shape[len(axis) :]
     g, rows = np.reshape(g, rest), np.reshape(moved, (count_of(x.shape, axis), *rest))
-    out = _within_range(lambda g, rows: g * _others(rows), g, rows)
+    out = within_range(lambda g, rows: g * _others(rows), g, rows)
     if out is None:
         rows, powers, less = balanced.bind(rows, axis=0)
         others = _before(rows) * np.flip(_before(np.flip(rows, 0)), 0)
@@ -212,7 +198,7 @@ def cumprod(x: Any, *, axis: int) -> Any:
 def _(g: Any, x: Any, axis: int) -> Any:
     """The k-th entry is what comes before it, x_1 ... x_(k-1), times s_k = g_k + x_(k+1) s_(k+1)."""
     g, x = np.moveaxis(g, axis, 0), np.moveaxis(x, axis, 0)
-    out = _within_range(lambda g, x: _before(x) * _solved(g, x[1:]), g, x)
+    out = within_range(lambda g, x: _before(x) * _solved(g, x[1:]), g, x)
     if out is None:
         rows, powers, less = balanced.bind(x, axis=0)
         unused = np.flip(cumsum.apply(np.flip(g != 0, 0), axis=0, reverse=False), 0) == 0
@@ -223,7 +209,7 @@ def _(g: Any, x: Any, axis: int) -> Any:
 
 def _tangents(t: Any, x: Any) -> Any:
     """The tangents of products: of the k-th, t_k times what comes before it, plus x_k times the tangent before."""
-    out = _within_range(lambda t, x: np.flip(_solved(np.flip(t * _before(x), 0), np.flip(x[1:], 0)), 0), t, x)
+    out = within_range(lambda t, x: np.flip(_solved(np.flip(t * _before(x), 0), np.flip(x[1:], 0)), 0), t, x)
     if out is None:
         rows, powers, less = balanced.bind(x, axis=0)
         given = (_flip(v) for v in (t * _before(rows), rows[1:], less))

@@ -227,7 +227,7 @@ def ravel(a: Any, order: str = "C") -> Any:
 
 @implements(np.copy)
 def copy(a: Any, order: str = "K") -> Any:
-    """The same values in memory of their own; `order` is there for NumPy's sake."""
+    """The same values in memory of their own; `order` is taken, as in NumPy, and ignored."""
     a = lift(a)
     return astype(a, a.dtype)
 

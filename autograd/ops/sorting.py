@@ -161,7 +161,7 @@ def extract(condition: Any, arr: Any) -> Any:
 
 @implements(np.choose)
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
-    """For each entry of `a`, an integer, the entry there of that one of the `choices`; all broadcast together."""
+    """For each entry i of `a`, an integer, the entry of `choices[i]` at its place; all broadcast together."""
     a, choices = values_of(a), [lift(c) for c in choices]
     if not np.can_cast(a.dtype, np.intp):
         raise TypeError(f"choose: numbers of choices must be integers, not {a.dtype}")
@@ -177,7 +177,7 @@ def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
 
 @implements(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    """Entry by entry, from `choicelist` what stands with the first condition that holds, else `default`."""
+    """For each entry that of the array in `choicelist` whose condition is the first to hold there, else `default`."""
     if len(condlist) != len(choicelist) or not len(condlist):
         raise ValueError(f"select: {len(condlist)} conditions for {len(choicelist)} choices")
     values = [*choicelist, default]
@@ -222,7 +222,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
 
 
 def between(low: Any, high: Any, t: Any) -> Any:
-    """low + t * (high - low), in which what has the weight 0 counts for nothing, and an infinite `low` for all else."""
+    """low + t * (high - low), but a term of weight 0 counts for nothing, and an infinite `low` for all else."""
     low = np.where(np.logical_and(t == 1, ~np.isfinite(low)), high, low)
     alone = np.logical_or(np.logical_and(t == 0, ~np.isfinite(high)), np.logical_and(np.isinf(low), high != -low))
     return low + t * (np.where(alone, 0, high) - np.where(alone, 0, low))

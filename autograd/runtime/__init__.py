@@ -1,1 +1,1 @@
-"""What runs below arrays: threads, memory, and machine code with the check of what it is given."""
+"""Threads, memory and machine code, and the check of the arguments that machine code is given."""

@@ -1,10 +1,10 @@
-"""The door to machine code: what kernels say of their arguments, and the check of what they are given.
+"""The arguments of kernels: what a kernel declares of them, and the check before each launch.
 
-Machine code has addresses, and no notion of where arrays end. So a kernel says of each argument what it is, and of each
-array how many entries it may touch, as a formula of its integers; besides these a formula may have the number of
-`parts` and `threads`, the `lanes` of a vector, and the parameters that the kernel is made with. From what it says a
-function is made, which takes arrays and integers by name, checks them and gives the addresses. Work that is done again
-and again has one in which what does not change is checked already.
+Machine code has addresses, and does not know where arrays end. So a kernel declares what each argument is, and how many
+entries of each array it may touch, as a formula of its integer arguments; a formula may also use the number of `parts`
+and of `threads`, the `lanes` of a vector, and the parameters that the kernel is made with. From the declaration a
+function is generated that takes arrays and integers by name, checks them, and returns the addresses. For calls that
+come again and again there is one whose fixed arguments were checked in advance.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
     "reads", "strided", "writes",
 ]  # fmt: skip
 
-CHECK = int(os.environ.get("PULLBACK_CHECK") or 0)  # 1: between guard pages (see `guard`); 2: names are printed, too
+CHECK = int(os.environ.get("PULLBACK_CHECK") or 0)  # 1: use guard pages (guard_pages.py); 2: print names, too
 
 _from_buffer: Any = ctypes.c_char.from_buffer
 _addressof = ctypes.addressof
@@ -40,15 +40,15 @@ _NAME = re.compile(r"\b[A-Za-z_]\w*")
 
 
 class LaunchError(RuntimeError):
-    """Arguments that a kernel does not take: a mistake in this package, which has been kept from memory."""
+    """Arguments that a kernel does not take: a mistake in this package, found before any memory was touched."""
 
 
 class OverlapError(LaunchError):
-    """Arrays that lie in one another, one of them to be written."""
+    """Arrays that overlap, and at least one of them would be written."""
 
 
 class Integer(NamedTuple):
-    """An integer of 64 bits, no less than that."""
+    """A 64-bit integer of at least `least`."""
 
     least: int
 
@@ -56,13 +56,13 @@ class Integer(NamedTuple):
 class Pointer(NamedTuple):
     """An array, C-contiguous unless it is a matrix with `steps`."""
 
-    need: str  # how many entries it has at least; those of each thread, where it has an `apart`
-    kind: str = "number"  # of the kernel's dtype, or "int64" or "uint8"
+    need: str  # the least number of entries, or of each thread's own entries if there is an `apart`
+    kind: str = "number"  # of the kernel's dtype; or "int64" or "uint8"
     written: bool = False
-    in_place: bool = False  # whether it may be another argument, too, as a whole
-    apart: str = ""  # the integer that says how far apart the threads' own entries begin
+    in_place: bool = False  # whether it may be the same array as another argument
+    apart: str = ""  # the integer argument that is the distance between the threads' own entries
     shape: tuple[str, str] = ("", "")
-    steps: tuple[str, str] = ("", "")  # the integers that say how far apart rows and columns are
+    steps: tuple[str, str] = ("", "")  # the integer arguments that are the distances between rows and between columns
 
 
 Arguments = Mapping[str, Integer | Pointer]
@@ -86,7 +86,7 @@ def in_place(need: str) -> Pointer:
 
 
 def per_thread(need: str, kind: str = "number", apart: str = "room") -> Pointer:
-    """Memory of which each thread has entries of its own."""
+    """Scratch memory in which each thread has entries of its own."""
     return Pointer(need, kind, written=True, apart=apart)
 
 
@@ -96,7 +96,7 @@ def strided(rows: str, columns: str, down: str, across: str) -> Pointer:
 
 
 def address(a: Any) -> int:
-    """Where an array's numbers are."""
+    """The address of an array's first entry."""
     try:
         return _addressof(_from_buffer(a))  # four times as fast
     except (TypeError, ValueError):  # read-only, not contiguous, or empty
@@ -104,7 +104,7 @@ def address(a: Any) -> int:
 
 
 class _Where(NamedTuple):
-    """An argument, for errors."""
+    """An argument, as errors name it."""
 
     kernel: str
     name: str
@@ -122,10 +122,10 @@ class _Where(NamedTuple):
 
 
 def _read(a: Any, dtype: Any, need: int, where: _Where) -> int:
-    """The address of an array of at least so many entries."""
+    """The address of a C-contiguous array of at least `need` entries."""
     if a.__class__ is ndarray and a.size >= need and (a.dtype is dtype or a.dtype == dtype):
         try:
-            return _addressof(_from_buffer(a))  # which is for C-contiguous arrays alone
+            return _addressof(_from_buffer(a))  # takes C-contiguous arrays only
         except (TypeError, ValueError):  # read-only, not contiguous, or empty
             if a.flags.c_contiguous:
                 return a.__array_interface__["data"][0]
@@ -135,10 +135,10 @@ def _read(a: Any, dtype: Any, need: int, where: _Where) -> int:
 
 
 def _written(a: Any, dtype: Any, need: int, where: _Where) -> int:
-    """As `_read`, for one that may be written."""
+    """As `_read`, for an array that is writeable, too."""
     if a.__class__ is ndarray and a.size >= need and (a.dtype is dtype or a.dtype == dtype):
         try:
-            return _addressof(_from_buffer(a))  # which is for writeable arrays alone, too
+            return _addressof(_from_buffer(a))  # takes C-contiguous, writeable arrays only
         except (TypeError, ValueError):
             pass
     if a is None and not need:
@@ -147,7 +147,7 @@ def _written(a: Any, dtype: Any, need: int, where: _Where) -> int:
 
 
 def _matrix(a: Any, dtype: Any, shape: Any, strides: Any, where: _Where) -> int:
-    """The address of a matrix of just that shape and those strides."""
+    """The address of a matrix of exactly that shape and those strides (in bytes)."""
     if a.__class__ is ndarray and a.shape == shape and a.strides == strides and (a.dtype is dtype or a.dtype == dtype):
         return address(a)
     found = f"ndarray of {a.dtype} {a.shape}, strides {a.strides}" if isinstance(a, ndarray) else type(a).__name__
@@ -173,7 +173,7 @@ def _refuse_overlap(where: _Where, other: _Where) -> NoReturn:
     where.refuse("memory of its own", f"written, and meets {other.name}", OverlapError)
 
 
-# `_read` or `_written` of an array as most are, written out: a call less
+# `_read` or `_written` inlined for the common case, which saves a call
 _QUICK = """if {n}.__class__ is _ndarray and {n}.dtype is _dtype_{n} and {n}.size >= _size_{n}:
         try: _begin_{n} = _addressof(_from_buffer({n}))
         except (TypeError, ValueError): {line}
@@ -181,7 +181,7 @@ _QUICK = """if {n}.__class__ is _ndarray and {n}.dtype is _dtype_{n} and {n}.siz
 
 
 class Door:
-    """What checks the arguments of one kernel. Formulas may name `known` things besides the arguments."""
+    """Checks the arguments of one kernel. Formulas may use the names in `known` besides the arguments."""
 
     def __init__(self, name: str, arguments: Arguments, requires: str, dtype: Any, known: Mapping[str, Any]) -> None:
         self.name, self.arguments, self.requires = name, arguments, requires
@@ -197,7 +197,7 @@ class Door:
         self.scope |= {f"_dtype_{n}": dtype for n, dtype in self.dtypes.items()}
 
     def _statements(self) -> Iterator[tuple[str, str]]:
-        """What an opened door does: (target, value), or ("", check)."""
+        """The statements of the generated function: (target, value), or ("", check)."""
         for n, a in self.arguments.items():
             if isinstance(a, Integer):
                 yield n, f"{n} if {n}.__class__ is int and {n} >= {a.least} else _integer({n}, {a.least}, _where_{n})"
@@ -243,10 +243,10 @@ class Door:
             yield "", f"_at_{n} & {item - 1} and _place(_at_{n}, _where_{n})"
 
     def opened(self, **fixed: Any) -> Callable[..., Any]:
-        """The function `(parts, threads, *, ...)` that checks arguments, and gives them as machine code has them, as
-        integers one after another; those that are fixed are checked now.
+        """The function `(parts, threads, *, ...)` that checks the arguments and packs them, in order, into 64-bit
+        integers, as machine code takes them; those that are `fixed` are checked now.
 
-        If there are to be guard pages, also what there is to guard: of each array its position, address, begin and end.
+        With guard pages it also returns what is to be guarded: each array's position, address, begin and end.
         """
         given, scope = [n for n in self.arguments if n not in fixed], {**self.scope, **fixed}
         text, code = marshal.loads(code_cache.kept(self._key(given), lambda: marshal.dumps(self._compiled(given))))
@@ -259,7 +259,7 @@ class Door:
         return text, compile(text, f"<pullback {self.name}.arguments {zlib.crc32(text.encode()):08x}>", "exec")
 
     def _text(self, given: Sequence[str]) -> str:
-        """The checks of what is not given, and a function that does the others."""
+        """The source: checks of the fixed arguments, then the function that checks the `given` ones."""
         unknown, now, later = {"parts", "threads", *given}, list[str](), list[str]()
         for target, value in self._statements():
             known = unknown.isdisjoint(_NAME.findall(value))

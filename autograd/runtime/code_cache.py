@@ -18,11 +18,11 @@ from typing import Any
 
 __all__ = ["kept", "key", "read", "sources", "write"]
 
-_MOST = 64 << 20  # bytes; beyond, what was used least recently goes
+_MOST = 64 << 20  # bytes; beyond that the least recently used files are deleted
 _KIND = ".code"
 _DIGEST = 32  # bytes
 _BEGAN = time.time()
-_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # which Windows has not
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # Windows has neither
 
 
 def read(key: bytes) -> bytes | None:
@@ -64,8 +64,8 @@ def write(key: bytes, code: bytes) -> None:
 
 
 def kept(key: bytes, make: Callable[[], bytes]) -> bytes:
-    """What was written for a key, or else what `make` gives, which is written for the next time; an empty key has
-    nothing."""
+    """What was written for a key, or else what `make` returns, which is then written for the next time; nothing is read
+    or written for an empty key."""
     code = read(key) if key else None
     if code is None:
         code = make()
@@ -75,7 +75,7 @@ def kept(key: bytes, make: Callable[[], bytes]) -> bytes:
 
 
 def key(*words: Any) -> bytes:
-    """A key of what has one form in all processes, and of the sources beside this file; empty if these have changed."""
+    """A key of words that are the same in all processes and of this folder's sources; empty if these have changed."""
     try:
         return repr((sources(os.path.dirname(__file__)), *words)).encode()
     except OSError:

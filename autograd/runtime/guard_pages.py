@@ -1,7 +1,7 @@
-"""Arrays of machine code between pages that may not be touched, for tests (environment: PULLBACK_CHECK).
+"""Guard pages: kernels run on copies of their arrays between protected pages, for tests (environment: PULLBACK_CHECK).
 
-Each launch has copies of its arrays, as long as the kernel says that it needs them. One that reads or writes beyond
-ends the process with a segmentation fault, and a traceback that shows what was launched.
+Each launch gets copies that are exactly as long as the kernel has declared. One that reads or writes beyond them ends
+the process with a segmentation fault, and a traceback that shows what was launched.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Copy:
 def guarded(
     name: str, given: bytes, spans: Sequence[tuple[int, int, int, int, Pointer]], launch: Callable[[bytes], Any]
 ) -> None:
-    """Launch a kernel on what is given it, with the addresses of copies there instead of the arrays'."""
+    """Launch a kernel with the addresses of guarded copies in place of its arrays', and copy back what it wrote."""
     if not faulthandler.is_enabled():
         faulthandler.enable()
     if CHECK > 1:
@@ -52,7 +52,7 @@ def guarded(
     for position, at, begin, end, pointer in spans:
         copy = _Copy(begin, end - begin, (turn + position) % 2 == 0)
         copies.append((copy, pointer.written and not pointer.apart))
-        if pointer.apart:  # nothing there is to be relied on
+        if pointer.apart:  # scratch memory: what lies in it must not matter
             ctypes.memset(copy.at, 0xFF, copy.size)
         else:
             _moved(copy.at, begin, copy.size)

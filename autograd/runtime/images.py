@@ -1,8 +1,8 @@
 """Machine code as bytes: made by LLVM once, and run by later processes without it.
 
-To import LLVM takes some 20 ms and 40 MB. So where it is known how (Linux on x86-64), code and its constants become one
-image, which runs wherever it lies in memory: all that it refers to lies in it, a fixed distance away. LLVM's assembler
-says whether that is so. Elsewhere, or if it is not, LLVM loads the object code that it has made.
+To import LLVM takes some 20 ms and 40 MB. So on Linux and x86-64 code and its constants become one image that is
+independent of its position in memory: all that it refers to lies inside it, at a fixed distance. LLVM's assembler
+says whether that is so. On other systems, or if it is not so, LLVM loads the object code that it has made.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Loaded(NamedTuple):
 
 @functools.cache
 def cpu() -> str:
-    """What kind this CPU is, and its features: in Linux's words, which has both from the CPU, or in LLVM's."""
+    """The model of this CPU and its features, as Linux reports them, or else as LLVM does."""
     with contextlib.suppress(OSError):
         if _PLAIN:
             with open("/proc/cpuinfo") as file:
@@ -60,7 +60,7 @@ def registers() -> tuple[int, int]:
 
 
 def assembled(text: str, names: Sequence[str]) -> bytes:
-    """The functions of these names of a module in LLVM's language, for this CPU: an image, or object code."""
+    """Compile LLVM IR for this CPU: an image with the functions of these names, or object code."""
     from llvmlite import binding
 
     _initialize(binding)
@@ -74,7 +74,7 @@ def assembled(text: str, names: Sequence[str]) -> bytes:
 
 
 def _image(binding: Any, target: Any, parsed: Any, names: Sequence[str]) -> bytes:
-    """A module as an image; nothing if it refers to what lies elsewhere, or by address."""
+    """A module as an image; empty if it refers to anything outside of it, or to an absolute address."""
     code = re.sub(r"(?m)^\s*\.section\s+\.rodata.*$", "", target.emit_assembly(parsed))  # constants beside the code
     places = "".join(f".quad {name} - .Limage\n" for name in names)
     whole = f'.text\n.p2align 6\n.Limage:\n.ascii "{_MARK.decode()}"\n{places}{code}'
@@ -85,7 +85,7 @@ def _image(binding: Any, target: Any, parsed: Any, names: Sequence[str]) -> byte
 
 
 def loaded(code: bytes, names: Sequence[str]) -> Loaded:
-    """What `assembled` has made, ready to be called."""
+    """Load what `assembled` has made, so that its functions can be called."""
     if code.startswith(_MARK):
         memory = mmap.mmap(-1, len(code), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         memory.write(code)
@@ -98,7 +98,8 @@ def loaded(code: bytes, names: Sequence[str]) -> Loaded:
     from llvmlite import binding
 
     _initialize(binding)
-    target = binding.Target.from_default_triple().create_target_machine()  # an engine frees it, so each has its own
+    # a TargetMachine for this CPU; each engine takes ownership, so each needs its own
+    target = binding.Target.from_default_triple().create_target_machine()
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target)
     engine.add_object_file(binding.ObjectFileRef.from_data(code))
     engine.finalize_object()

@@ -1,10 +1,9 @@
-"""Machine code whose parts several threads do.
+"""Launching machine code, its parts spread over the pool of workers.
 
-To wake a thread takes longer than many a part, and so does Python's way of handing something to another thread. So the
-helpers (see `threads`) look out for work, in machine code and without Python's lock, for a moment after what they did
-last; between looks they yield their CPU to whoever waits for it. Whoever has parts to be done opens them, does what
-nobody else has begun, closes them again and waits for the helpers that are inside. All are done then, whether or not a
-helper was awake.
+Waking a thread costs more than most parts, and so does handing it something through Python. So idle workers (the
+helpers of `threads`) spin briefly in machine code, without the GIL, and look for work; between looks they yield their
+CPU. The caller opens its parts, runs the unclaimed ones itself, closes them, then waits for busy workers. All parts are
+done then, whether or not a worker was awake.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ __all__ = ["Scratch", "run"]
 WORTH = 1 << 15  # numbers for each thread: about 30 microseconds' work
 _PATIENCE = 1 << 13  # looks, together some milliseconds
 
-# What threads tell one another: numbers, in lines of the cache of their own; each thread has two lines
+# The words that threads share, each in a cache line of its own; of each thread there are two
 _LINE = 16
 _OPEN, _NEXT, _COUNT, _TASK, _GIVEN, _OF_THREADS = (i * _LINE for i in range(6))
 
@@ -172,7 +171,7 @@ class _Native(NamedTuple):
 
 @functools.cache
 def _native() -> _Native:
-    """The machine code of the threads themselves."""
+    """The machine code by which threads share parts, made once."""
     system: Any = ctypes
     give_way = system.windll.kernel32.SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
     at = ctypes.cast(give_way, ctypes.c_void_p).value or 0
@@ -217,9 +216,9 @@ def _idle(helper: Helper) -> None:
 
 
 class Scratch(NamedTuple):
-    """An argument of `run`: memory that it has ready for each thread that may take part, one thread's after another's.
+    """An argument of `run`: scratch memory for each thread that may take part, one thread's after another's.
 
-    It is `run` that knows how many threads there are.
+    `run` allocates it, since only `run` knows how many threads there are.
     """
 
     room: int  # numbers for a thread
@@ -231,10 +230,10 @@ class Scratch(NamedTuple):
 
 
 def run(kernel: Kernel, parts: int, size: float = math.inf, /, **arguments: Any) -> None:
-    """Let machine code do all parts, in several threads if their size is worth it.
+    """Run all parts of a kernel, on several threads if the work is large enough.
 
-    `size` is about how many numbers go in or out, a product being a 64th. The arguments are the arrays, integers and
-    `Scratch` that the kernel has declared; LaunchError for others.
+    `size` is about how many numbers go in or out; a multiplication counts as a 64th of one. The arguments are the
+    arrays, integers and `Scratch` that the kernel has declared; LaunchError for others.
     """
     if parts < 2 or size < 2 * WORTH or get_num_threads() < 2:
         _launch(kernel, parts, (), 0, arguments)
@@ -272,4 +271,4 @@ def _begin(kernel: Kernel, parts: int, helpers: Sequence[Helper], last: int, giv
 
 
 def _nothing() -> None:
-    """What a helper is given that is only to look out."""
+    """The task of a worker that is only to wake up and look for parts."""

@@ -1,8 +1,8 @@
 """Machine code for a few inner loops, where llvmlite is installed (extra `fast`).
 
-NumPy has no loop that keeps a tile of a matrix product in registers and reads its operands from where they lie. Such
-loops are written down here with `Code`, and LLVM compiles them for the CPU that is running when they are first called,
-in some tenths of a second; later processes find them on disk (see `code_cache`). Other threads run during calls.
+NumPy has no loop that keeps a tile of a matrix product in registers and reads its operands in place. Kernels build such
+loops with `Code` (a builder of LLVM IR), and LLVM compiles them for the running CPU when they are first called, in some
+tenths of a second; later processes find them on disk (see `code_cache`). Calls run without the GIL.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _enabled = os.environ.get("PULLBACK_MACHINE_CODE", "1") != "0" and importlib.uti
 
 
 def available(*arrays: Any) -> bool:
-    """Whether there is machine code for these (or None): NumPy's, none empty, all of float32 or all of float64, and
-    where such numbers lie as a rule."""
+    """Whether machine code takes these arrays (or None): NumPy's own, none empty, all aligned, all of float32 or all of
+    float64."""
     given = [a for a in arrays if a is not None]
     kinds = {a.dtype for a in given}
     known = _enabled and len(kinds) == 1 and kinds <= _DTYPES
@@ -45,7 +45,7 @@ def lanes(dtype: Any) -> int:
 
 
 class Value:
-    """An integer, number, vector or pointer that the code will have; Python's numbers stand for constants.
+    """A value of the code under construction: an integer, number, vector or pointer. Python's numbers are constants.
 
     It takes part in formulas as arrays do: operators, `np.sqrt`, `np.maximum` and `np.sign` build the code for them.
     """
@@ -86,14 +86,14 @@ class Value:
         return self._with("sdiv", other, self)
 
     def __mod__(self, other: Any) -> Value:
-        """The rest of a division of integers, neither of them negative."""
+        """The remainder of a division of integers, neither of them negative."""
         return self._with("srem", self, other)
 
     def __neg__(self) -> Value:
         return Value(self.code, self.code.builder.fneg(self.raw))
 
     def __and__(self, other: Value) -> Value:
-        """Of masks, as | and ~."""
+        """Both masks; | and ~ are for masks, too."""
         return Value(self.code, self.code.builder.and_(self.raw, other.raw))
 
     def __or__(self, other: Value) -> Value:
@@ -118,10 +118,9 @@ class Value:
 
 
 class Code:
-    """A function under construction, which does one part of some work: that of the number `part`, on the thread of
-    the number `thread`.
+    """Builds a kernel that runs part `part` on thread `thread`.
 
-    The other arguments (see `door`) are the same for all parts.
+    Its other arguments (see arguments.py) are the same for all parts.
     """
 
     def __init__(self, name: str, arguments: Arguments, dtype: Any) -> None:
@@ -148,14 +147,14 @@ class Code:
         return Value(self, self.builder.inttoptr(value.raw, kind.as_pointer()))
 
     def widened(self, byte: Value) -> Value:
-        """A small number, which is not negative, as an integer like others."""
+        """An unsigned byte as a 64-bit integer."""
         return Value(self, self.builder.zext(byte.raw, self.int))
 
     def raw(self, value: Any) -> Any:
         return value.raw if isinstance(value, Value) else self.int(value)
 
     def _intrinsic(self, name: str, result: Any, arguments: Sequence[Any], vector: Any) -> Value:
-        """A call of one of LLVM's own functions, for a kind of vectors."""
+        """A call of one of LLVM's intrinsic functions, for vectors of some type."""
         suffix = f"v{vector.count}{_LETTERS[str(vector.element)]}"
         full = f"llvm.{name}.{suffix}" + (f".p0{suffix}" if name.startswith("masked") else "")
         kind = self.ir.FunctionType(result, [a.type for a in arguments])
@@ -163,7 +162,7 @@ class Code:
         return Value(self, self.builder.call(found, arguments))
 
     def loop(self, start: Any, stop: Any, step: Any, body: Callable[..., Any], carried: Sequence[Value] = ()) -> Any:
-        """for i in range(start, stop, step): carried = body(i, *carried); what is carried at the end."""
+        """for i in range(start, stop, step): carried = body(i, *carried); returns the last `carried`."""
         b, before = self.builder, self.builder.block
         head, inside, after = (b.append_basic_block() for _ in range(3))
         b.branch(head)
@@ -230,7 +229,7 @@ class Code:
         return self.where(Value(self, above), one, self.where(Value(self, below), -one, x))
 
     def load(self, at: Value, mask: Value | None = None, fill: float = 0.0) -> Value:
-        """The vector that lies from `at` on; `fill` where it is masked."""
+        """The vector that lies from `at` on; `fill` where the mask is False."""
         item = at.raw.type.pointee
         kind = self.ir.VectorType(item, self.lanes)
         place = self.builder.bitcast(at.raw, kind.as_pointer())
@@ -251,7 +250,7 @@ class Code:
             self._intrinsic("masked.store", self.ir.VoidType(), arguments, kind)
 
     def gather(self, at: Value, places: Value, fill: float = 0) -> Value:
-        """What lies in these places from `at` on; `fill` for places that are negative."""
+        """The numbers at these places, counted from `at`; `fill` where a place is negative."""
         b, item = self.builder, at.raw.type.pointee
         kind, size = self.ir.VectorType(item, self.lanes), _BYTES[str(item)]
         begin, steps = self._filled(b.ptrtoint(at.raw, self.int)), self.ir.Constant(self.integers, [size] * self.lanes)
@@ -267,11 +266,11 @@ class Code:
         return self.where(self.first(count), Value(self, places), self.filled(Value(self, self.int(-1))))
 
     def clear(self, at: Value, count: Value) -> None:
-        """So many zeros from `at` on."""
+        """Write `count` zeros from `at` on."""
         self.loop(0, count, self.lanes, lambda i: self.store(at + i, self.constant(), self.first(count - i)))
 
     def transposed(self, rows: Sequence[Value]) -> list[Value]:
-        """The columns of as many vectors as each has lanes: shuffled as cards are, until all have changed places."""
+        """The transpose of as many vectors as each has lanes, by perfect shuffles, log2(lanes) of them."""
         raws, n = [row.raw for row in rows], self.lanes
         order = [i // 2 + i % 2 * n for i in range(2 * n)]
         for _ in range(n.bit_length() - 1):
@@ -280,12 +279,12 @@ class Code:
         return [Value(self, raw) for raw in raws]
 
     def _shuffled(self, a: Any, b: Any, places: Sequence[int]) -> Any:
-        """Lanes of two vectors, those of the second being numbered after those of the first."""
+        """The lanes of two vectors at these places; those of the second are numbered after those of the first."""
         kind = self.ir.VectorType(self.ir.IntType(32), len(places))
         return self.builder.shuffle_vector(a, b, self.ir.Constant(kind, list(places)))
 
     def every(self, parts: Sequence[Value], first: int = 0) -> Value:
-        """Of as many vectors, end to end, as the step is: every step-th number, from one on."""
+        """Every n-th number, from `first` on, of the n vectors `parts` laid end to end."""
         n, step, found = self.lanes, len(parts), parts[0].raw
         for j, part in enumerate(parts):
             wanted = [i * step + first for i in range(n)]
@@ -305,13 +304,13 @@ class Code:
         return found
 
     def text(self) -> str:
-        """The finished function in LLVM's language."""
+        """The finished function as LLVM IR."""
         self.builder.ret_void()
         return str(self.module)
 
 
 class Kernel:
-    """Machine code that does the parts of some work (see `crew.run`)."""
+    """Machine code that runs the parts of some work (see `launch.run`)."""
 
     def __init__(self, name: str, code: Loaded, door: Door) -> None:
         self.name, self.code, self.door = name, code, door
@@ -319,11 +318,11 @@ class Kernel:
 
     @functools.cached_property
     def enter(self) -> Callable[..., Any]:
-        """What checks the arguments (see `Door.opened`)."""
+        """Checks and packs the arguments (see `Door.opened`)."""
         return self.door.opened()
 
     def fixed(self, **arguments: Any) -> Kernel:
-        """The same, for calls with the other arguments alone; these are checked here."""
+        """The same kernel with these arguments fixed, and checked now; calls give the others."""
         same = Kernel(self.name, self.code, self.door)
         same.enter = self.door.opened(**arguments)
         return same
@@ -332,11 +331,11 @@ class Kernel:
 def kernel(
     requires: str = "", declared: Callable[..., Arguments] | None = None, /, **arguments: Integer | Pointer
 ) -> Callable[[Callable[..., None]], Callable[..., Kernel]]:
-    """Decorator: of a function that writes some machine code down, `build(code, *parameters)`, the one that gives it
-    compiled, `(dtype, *parameters)`, made once for the same ones.
+    """Decorator: makes of `build(code, *parameters)`, which writes code down, a function `(dtype, *parameters)` that
+    returns the compiled Kernel, the same one for the same parameters.
 
-    The code's arguments are as they say (see `door`), or as `declared` says for the parameters; `requires` is a formula
-    that holds for the integers among them.
+    The kernel's arguments are declared by keyword (see arguments.py), or by what `declared(*parameters)` returns;
+    `requires` is a formula that must hold for the integers among them.
     """
 
     def decorate(build: Callable[..., None]) -> Callable[..., Kernel]:
@@ -362,13 +361,13 @@ def kernel(
 
 
 def compiled(text: Callable[[], str], names: Sequence[str], *key: Any) -> Loaded:
-    """The functions of a module that `text` gives in LLVM's language: from the disk, if it is there by this key."""
+    """The functions of these names of the LLVM IR that `text()` returns; from the disk, if kept there by this key."""
     code = code_cache.kept(_name(key), lambda: assembled(text(), names))
     return loaded(code, names)
 
 
 def _name(key: tuple[Any, ...]) -> bytes:
-    """All that machine code depends on, in the same words in all processes; nothing if there are none."""
+    """The cache key of all that machine code depends on; empty if a part of it has no form common to all processes."""
     import llvmlite
 
     package = sys.modules[__name__.partition(".")[0]]
@@ -380,7 +379,7 @@ def _name(key: tuple[Any, ...]) -> bytes:
 
 
 def _described(value: Any) -> Any:
-    """A parameter of machine code, as what has one form: functions of this package by their names and sources."""
+    """A parameter in a form common to all processes: functions of this package by their names and sources."""
     if value is None or type(value) in (bool, int, str):
         return value
     if type(value) is tuple:

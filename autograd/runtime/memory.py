@@ -1,7 +1,7 @@
 """Large arrays in memory that is used again as soon as nothing holds it.
 
-The operating system hands out fresh memory page by page, each at the cost of a fault, which for large
-elementwise work is more than the arithmetic. A training step wants the same sizes again and again.
+The operating system hands out fresh memory page by page, each at the cost of a page fault; for large elementwise work
+that is more than the arithmetic. A training step wants the same sizes again and again.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def used(owner: Any) -> int:
 
 
 def holders(array: Any) -> int:
-    """How many hold the base of an array, beside this thread's pool."""
+    """How many references there are to the base of an array, this thread's pool not counted."""
     return sys.getrefcount(array.base) - 1 - _pool.holds(array.base)
 
 

@@ -4,8 +4,8 @@ How work falls into parts does not depend on the number of threads, and neither 
 give is added, so that results are the same to the bit. Within the parts BLAS runs on one thread; setting it so takes
 threadpoolctl (extra `threads`), without which there is one thread here, too, until `set_num_threads` says otherwise.
 
-The threads besides the caller's own are helpers: whoever is first to have large work has them all, for as long as it
-lasts; who comes meanwhile, also from within a part, works alone. Nobody waits for a helper that is slow to wake up.
+Beside the caller's own thread there is a pool of workers, the helpers: the first caller with large work has them all
+until it is done; others work alone meanwhile, also from within a part. Nobody waits for a worker that is slow to wake.
 
 Ctrl-C raises KeyboardInterrupt in the main thread wherever it happens to be: as a function written in Python begins,
 after any call, and at the end of a turn of a loop. So what is to hold afterwards hangs on what can not be cut in two:
@@ -45,16 +45,15 @@ def _blas() -> Any:
 
 
 class _OneBlasThread:
-    """Runs work while BLAS has one thread (its own would wait by turning in circles, and take the CPUs from those
-    here)."""
+    """Limit BLAS to one thread; its own would spin and compete with ours."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.calls = set[object]()
-        self.limited: list[tuple[Any, int]] = []  # what is to be set back
+        self.limited: list[tuple[Any, int]] = []  # libraries, and the numbers of threads to restore
 
     def __call__(self, work: Callable[[], Any]) -> Any:
-        """What `work()` gives."""
+        """Run `work()` and return its result."""
         call = object()
         try:
             self.enter(call)
@@ -93,9 +92,9 @@ class _OneBlasThread:
 
 
 class Helper:
-    """A thread that does what it is given, and then `idle` before it sleeps."""
+    """A worker: a thread that runs the tasks it is given, and `idle` before it sleeps."""
 
-    idle: Callable[[Helper], None] | None = None  # machine code, that looks out for more of its kind for a moment
+    idle: Callable[[Helper], None] | None = None  # machine code that looks for more parts for a moment
     called: Callable[[Helper], None] | None = None  # ends that
 
     def __init__(self, number: int) -> None:
@@ -125,18 +124,18 @@ class Helper:
 
 
 class Team:
-    """The helpers, and the call that has them: its `leader`, which ends that by `leader = None`."""
+    """The pool of workers, and the call that has them, its `leader`; `leader = None` sets them free."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.leader: object = None
         self.helpers: list[Helper] = []  # number i + 1 at i; one that is not here has ended
-        self.staying = 0  # of them; the others have been told to end
+        self.staying = 0  # how many of the helpers stay; the others have been told to end
 
     def gathered(self, call: object, count: int) -> Sequence[Helper]:
-        """Helpers for work in so many parts; none if they are not to be had, or else `call` is their leader.
+        """Workers for `count` parts, with `call` as their leader; none if one thread is enough or others have them.
 
-        All that look out for machine code may take part: those in `helpers`, whose number stays as it is meanwhile.
+        Any worker that looks for machine code may take part: those in `helpers`, which does not change meanwhile.
         """
         threads = get_num_threads()
         if min(count, threads) < 2 or not self.taken(call):
@@ -173,7 +172,7 @@ class Team:
                 raise
 
     def close(self) -> None:
-        """No helpers from now on, as the process ends: machine code may go while they look out for it."""
+        """End all workers at exit, before the machine code in which they spin is freed."""
         until = time.monotonic() + 1
         while not self.taken(self) and time.monotonic() < until:
             time.sleep(0.001)
@@ -237,13 +236,13 @@ def set_num_threads(count: int) -> None:
 
 
 class _Job:
-    """The parts, each given to the thread that asks next, and the helpers that are at work on them."""
+    """Parts, each given to the thread that asks next, and the workers that are busy with them."""
 
     def __init__(self, work: Callable[[Iterator[Any]], None], parts: Sequence[Any]) -> None:
         self.work, self.parts, self.lock = work, iter(parts), threading.Lock()
         self.open = True
         self.error: BaseException | None = None
-        self.inside: list[threading.Lock] = []  # each held by a helper while it is at work
+        self.inside: list[threading.Lock] = []  # each held by a worker while it is busy
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -283,9 +282,9 @@ class _Job:
 
 
 def spread(work: Callable[[Iterator[Any]], None], parts: Sequence[Any], size: float = math.inf) -> None:
-    """Let several threads run `work`, which does what an iterator of parts gives it, on all the parts together.
+    """Run `work(parts)` on several threads, which take their parts from one iterator in common.
 
-    `size` is about how many numbers go in or out, a product being a 64th: one thread is enough for small work.
+    `size` is about how many numbers go in or out (a multiplication counts as a 64th): small work runs on one thread.
     """
     if len(parts) < 2:
         work(iter(parts))
@@ -313,7 +312,7 @@ def _spread(job: _Job, count: int) -> None:
 
 
 def each(body: Callable[[Any], Any], parts: Sequence[Any], size: float = math.inf) -> None:
-    """Run `body` on each of the parts, in several threads if the size of the work is worth it (see `spread`)."""
+    """Run `body` on each of the parts (a parallel for), on several threads if the work is large (see `spread`)."""
 
     def work(turns: Iterator[Any]) -> None:
         for part in turns:

@@ -11,7 +11,8 @@ from ..core.backward import backward_pass
 from ..core.tensor import Tensor, seed, wrap
 from ..core.tracing import raw
 from ..ops.shape import concatenate, reshape
-from ..transforms.derivatives import jvp, vjp, vmap
+from ..transforms.derivatives import jvp, vjp
+from ..transforms.vmap import vmap
 from .case import Case, inner, random, size_of
 from .numerical import joined, parts
 from .properties import twice

@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import pullback as pb
+from pullback.autograd.kernels import conv_numpy as convolution
 from pullback.autograd.kernels import geometry
-from pullback.autograd.ops import convolution
 from pullback.testing import gradcheck, gradgradcheck, numerical_grad
 
 X = np.arange(1.0, 10.0).reshape(1, 1, 3, 3)

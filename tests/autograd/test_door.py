@@ -17,6 +17,7 @@ from pullback.autograd.core.primitive import registry
 from pullback.autograd.kernels import (
     box_windows,
     conv_native,
+    conv_weight_native,
     fused_elementwise,
     gemm,
     implicit_im2col,
@@ -272,8 +273,8 @@ def test_every_kernel_refuses_each_array_that_is_too_small_or_of_another_kind():
 def test_no_kernel_is_kept_for_ever():
     kernels = [
         conv_native._products,
-        conv_native._outer_products,
-        conv_native._inner_products,
+        conv_weight_native._outer_products,
+        conv_weight_native._inner_products,
         max_pool_native._largest,
         max_pool_native._placed,
     ]

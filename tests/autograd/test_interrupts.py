@@ -24,7 +24,7 @@ from pullback.autograd.core import backward, graph, tracing
 from pullback.autograd.core.graph import modes
 from pullback.autograd.debug import anomaly
 from pullback.autograd.kernels import implicit_im2col
-from pullback.autograd.ops import matmul
+from pullback.autograd.kernels import matrix_product as matmul
 from pullback.autograd.runtime import launch, memory, threads
 from pullback.autograd.runtime.threads import one_blas_thread, spread, team
 

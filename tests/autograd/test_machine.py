@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pullback import Tensor, enable_grad, nn, no_grad, optim
 from pullback.autograd.core.primitive import registry
-from pullback.autograd.kernels import box_windows, conv_native, max_pool_native
+from pullback.autograd.kernels import box_windows, conv_native, conv_weight_native, max_pool_native
 from pullback.autograd.kernels.conv_native import tile_of
 from pullback.autograd.kernels.fused_elementwise import fused
 from pullback.autograd.kernels.geometry import Geometry, geometry
@@ -144,7 +144,7 @@ def lines_written(monkeypatch):
 
 def forget() -> None:
     """No kernel was made before, nor a plan that has one."""
-    for module in (conv_native, max_pool_native, box_windows):
+    for module in (conv_native, conv_weight_native, max_pool_native, box_windows):
         for function in vars(module).values():
             if hasattr(function, "cache_clear"):
                 function.cache_clear()
@@ -190,7 +190,7 @@ def test_large_tiles_need_no_more_code(by_numpy, lines_written, tile, recorded):
 @pytest.fixture(params=[(32, 16), (16, 32), (16, 16)], ids=str)
 def narrower(request, monkeypatch):
     """The code for CPUs with shorter or fewer registers, which this one runs as well."""
-    for module in (llvm, conv_native):
+    for module in (llvm, conv_native, conv_weight_native):
         monkeypatch.setattr(module, "registers", lambda: request.param)
     forget()
     yield

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pullback import get_num_threads, set_num_threads
 from pullback.autograd.kernels import gemm
-from pullback.autograd.ops import matmul
+from pullback.autograd.kernels import matrix_product as matmul
 from pullback.autograd.runtime import llvm
 
 pytestmark = pytest.mark.skipif(not llvm.available(np.ones(1)), reason="llvmlite is not installed")

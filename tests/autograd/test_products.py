@@ -3,8 +3,8 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor
+from pullback.autograd.kernels import matrix_product as matmul
 from pullback.autograd.kernels.sums import added
-from pullback.autograd.ops import matmul
 from pullback.testing import gradgradcheck
 
 RNG = np.random.default_rng(5)

@@ -119,3 +119,12 @@ def test_steep_and_flat_numbers_have_derivatives_of_any_order():
         for value in expected:
             f = pb.grad(f)
             assert f(0.0).item() == pytest.approx(value, abs=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_power_slope_where_the_result_over_the_base_overflows(dtype):
+    a, b = np.finfo(dtype).tiny / dtype(128), dtype(2.0**-14)
+    exact = wide(b) * wide(a) ** (wide(b) - 1)
+    slope = pb.grad(pb.power)(Tensor(a), Tensor(b)).numpy()
+    assert abs(wide(slope) / exact - 1) < 8 * np.finfo(dtype).eps

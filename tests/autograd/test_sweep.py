@@ -126,6 +126,19 @@ def test_two_arguments(name, dtype):
     two(name, dtype, 3)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["arctan2", "hypot", "power"])
+def test_one_place_at_a_time(name, dtype):
+    """The short forms of rules, which are for arrays of ordinary numbers alone."""
+    *forms, _, _, _, inside = sweep_forms.TWO[name]
+    a, b = pairs(inside, dtype, 3)
+    for argument, form in enumerate(forms):
+        slope = partial(getattr(pb, name), argument)
+        actual = np.array([slope(Tensor(x), Tensor(y)).numpy() for x, y in zip(a, b, strict=True)])
+        found = wrong(name, form, dtype, actual, (a, b), False)
+        assert not found, (argument, len(found), found[:4])
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", sweep_forms.ONE)

@@ -14,7 +14,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, get_num_threads, set_num_threads
-from pullback.autograd.ops import matmul
+from pullback.autograd.kernels import matrix_product as matmul
 from pullback.autograd.runtime import launch, threads
 from pullback.autograd.runtime.threads import each, spread
 

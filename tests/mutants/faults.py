@@ -279,8 +279,8 @@ OPERATIONS = [
         "further = np.abs(distance) > np.abs(gap)", "further = np.abs(distance) < np.abs(gap)", "test_matrix_calculus"
     ),
     Fault(
-        "_reciprocal(w[..., None, :] - w[..., :, None], same)",
-        "_reciprocal(w[..., :, None] - w[..., None, :], same)",
+        "reciprocal(w[..., None, :] - w[..., :, None], same)",
+        "reciprocal(w[..., :, None] - w[..., None, :], same)",
         "test_linalg.py",
     ),
     Fault(
@@ -333,7 +333,7 @@ NN = [
         "where(input > 0, input, input * -negative_slope)",
         "test_activation",
     ),
-    Fault("F.leaky_relu(input, self.negative_slope)", "F.leaky_relu(input)", "test_activation"),
+    Fault("return leaky_relu(input, self.negative_slope)", "return leaky_relu(input)", "test_activation"),
     Fault("where(input > 0, input, alpha * expm1", "where(input > 0, input, expm1", "test_activation"),
     Fault(
         "autograd.softplus(where(linear_part, 0, scaled)) / beta",
@@ -341,12 +341,12 @@ NN = [
         "test_activation",
     ),
     Fault("losses if weight is None else losses * weight, reduction", "losses, reduction", "test_loss"),
-    Fault("np.divide(kept, 1 - p,", "np.divide(kept, p,", "test_dropout"),
-    Fault("F.dropout(input, self.p, self.training)", "F.dropout(input, self.p)", "test_dropout"),
+    Fault("if differs else 1 - p, dtype", "if differs else p, dtype", "test_dropout"),
+    Fault("dropout(input, self.p, self.training)", "dropout(input, self.p)", "test_dropout"),
     Fault("max_norm < total < math.inf", "max_norm < total", "test_utils"),
     Fault(
-        "F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)",
-        "F.nll_loss(input, target, self.weight, reduction=self.reduction)",
+        "nll_loss(input, target, self.weight, self.ignore_index, self.reduction)",
+        "nll_loss(input, target, self.weight, reduction=self.reduction)",
         "test_loss",
     ),
     Fault(
@@ -361,8 +361,8 @@ NN = [
     ),
     Fault("totals = [d * (k - 1) for", "totals = [k - 1 for", "nn/test_convolution"),
     Fault(
-        "F.flatten(input, self.start_dim, self.end_dim)",
-        "F.flatten(input, self.start_dim)",
+        "flatten(input, self.start_dim, self.end_dim)",
+        "flatten(input, self.start_dim)",
         "test_linear test_containers",
     ),
     Fault("if not -len(names) <= index < len(names):", "if not -len(names) <= index <= len(names):", "test_containers"),

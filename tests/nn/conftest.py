@@ -43,6 +43,18 @@ def same() -> Callable[..., None]:
 
 
 @pytest.fixture
+def both() -> Callable[..., Any]:
+    """Our module and PyTorch's of one name, made with the same arguments."""
+    torch = pytest.importorskip("torch")
+
+    def made(name: str, *args: Any, **options: Any) -> tuple[Any, Any]:
+        tensors = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}
+        return getattr(nn, name)(*args, **options), getattr(torch.nn, name)(*args, **tensors)
+
+    return made
+
+
+@pytest.fixture
 def normal() -> Callable[..., Any]:
     """Normal float32 numbers of a shape, always the same ones."""
     rng = np.random.default_rng(0)

@@ -9,11 +9,6 @@ from pullback.nn import functional as F
 SPATIAL = {1: (9,), 2: (8, 7), 3: (6, 5, 7)}
 
 
-def _both(name: str, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-    torch = pytest.importorskip("torch")
-    return getattr(nn, name)(*args, **kwargs), getattr(torch.nn, name)(*args, **kwargs)
-
-
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize(
     "options",
@@ -31,17 +26,17 @@ def _both(name: str, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
     ],
     ids=str,
 )
-def test_conv_against_pytorch(same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
-    ours, theirs = _both(f"Conv{dims}d", 4, 6, 3, **options)
+def test_conv_against_pytorch(both: Any, same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
+    ours, theirs = both(f"Conv{dims}d", 4, 6, 3, **options)
     same(ours, theirs, normal(2, 4, *SPATIAL[dims]))
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
-def test_conv_with_a_setting_for_each_axis(same: Any, normal: Any) -> None:
+def test_conv_with_a_setting_for_each_axis(both: Any, same: Any, normal: Any) -> None:
     options = {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 0), "dilation": (1, 2)}
-    same(*_both("Conv2d", 2, 3, **options), normal(2, 2, 8, 7))
-    same(*_both("Conv2d", 2, 3, (4, 2), padding="same", padding_mode="replicate"), normal(2, 2, 8, 7))
-    same(*_both("Conv2d", 2, 3, (4, 2), padding="same"), normal(2, 2, 8, 7))
+    same(*both("Conv2d", 2, 3, **options), normal(2, 2, 8, 7))
+    same(*both("Conv2d", 2, 3, (4, 2), padding="same", padding_mode="replicate"), normal(2, 2, 8, 7))
+    same(*both("Conv2d", 2, 3, (4, 2), padding="same"), normal(2, 2, 8, 7))
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
@@ -55,23 +50,23 @@ def test_conv_with_a_setting_for_each_axis(same: Any, normal: Any) -> None:
     ],
     ids=str,
 )
-def test_conv_transpose_against_pytorch(same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
-    ours, theirs = _both(f"ConvTranspose{dims}d", 4, 6, 3, **options)
+def test_conv_transpose_against_pytorch(both: Any, same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
+    ours, theirs = both(f"ConvTranspose{dims}d", 4, 6, 3, **options)
     same(ours, theirs, normal(2, 4, *(n - 2 for n in SPATIAL[dims])))
 
 
-def test_unbatched(same: Any, normal: Any) -> None:
+def test_unbatched(both: Any, same: Any, normal: Any) -> None:
     for name in ("Conv1d", "ConvTranspose1d"):
-        same(*_both(name, 2, 3, 3), normal(2, 7))
+        same(*both(name, 2, 3, 3), normal(2, 7))
     for name in ("Conv2d", "ConvTranspose2d"):
-        same(*_both(name, 2, 3, 3), normal(2, 7, 6))
-    same(*_both("Conv2d", 2, 3, 3, padding=1, padding_mode="circular"), normal(2, 7, 6))
-    same(*_both("Conv2d", 2, 3, 3), normal(0, 2, 7, 6))
+        same(*both(name, 2, 3, 3), normal(2, 7, 6))
+    same(*both("Conv2d", 2, 3, 3, padding=1, padding_mode="circular"), normal(2, 7, 6))
+    same(*both("Conv2d", 2, 3, 3), normal(0, 2, 7, 6))
 
 
 @pytest.mark.parametrize("size", [(7, 8), (8, 9), (2, 3, 8, 8)])
-def test_output_size(same: Any, normal: Any, size: tuple[int, ...]) -> None:
-    ours, theirs = _both("ConvTranspose2d", 2, 3, 3, stride=2, padding=1)
+def test_output_size(both: Any, same: Any, normal: Any, size: tuple[int, ...]) -> None:
+    ours, theirs = both("ConvTranspose2d", 2, 3, 3, stride=2, padding=1)
     same(ours, theirs, normal(2, 2, 4, 4 if size[-1] == 8 else 5), output_size=list(size))
 
 

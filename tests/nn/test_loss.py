@@ -19,12 +19,6 @@ def _targets(shape: tuple[int, ...], classes: int) -> Any:
     return np.random.default_rng(1).integers(0, classes, spatial)
 
 
-def _both(name: str, **options: Any) -> tuple[Any, Any]:
-    torch = pytest.importorskip("torch")
-    tensors = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}
-    return getattr(nn, name)(**options), getattr(torch.nn, name)(**tensors)
-
-
 def test_the_primitive() -> None:
     assert check_primitive(class_cross_entropy, settings=settings(max_examples=20, database=None))
 
@@ -38,52 +32,54 @@ def test_the_primitive() -> None:
     ids=lambda o: ",".join(o),
 )
 def test_cross_entropy_against_pytorch(
-    same: Any, normal: Any, shape: tuple[int, ...], reduction: str, options: dict[str, Any]
+    both: Any, same: Any, normal: Any, shape: tuple[int, ...], reduction: str, options: dict[str, Any]
 ) -> None:
     classes = shape[min(1, len(shape) - 1)]
     if "weight" in options:
         options = {**options, "weight": WEIGHT[:classes]}
     targets = _targets(shape, classes)
-    same(*_both("CrossEntropyLoss", reduction=reduction, **options), 3 * normal(*shape), targets)
+    same(*both("CrossEntropyLoss", reduction=reduction, **options), 3 * normal(*shape), targets)
 
 
 @pytest.mark.parametrize("classes", [32, 33, 500])
-def test_few_and_many_classes_against_pytorch(same: Any, normal: Any, classes: int) -> None:
-    same(*_both("CrossEntropyLoss"), 3 * normal(5, classes), _targets((5, classes), classes))
+def test_few_and_many_classes_against_pytorch(both: Any, same: Any, normal: Any, classes: int) -> None:
+    same(*both("CrossEntropyLoss"), 3 * normal(5, classes), _targets((5, classes), classes))
 
 
 @pytest.mark.parametrize("shape", SHAPES[:4])
 @pytest.mark.parametrize("options", [{}, {"weight": WEIGHT, "label_smoothing": 0.1, "reduction": "sum"}])
 def test_class_probabilities_against_pytorch(
-    same: Any, normal: Any, shape: tuple[int, ...], options: dict[str, Any]
+    both: Any, same: Any, normal: Any, shape: tuple[int, ...], options: dict[str, Any]
 ) -> None:
     axis = min(1, len(shape) - 1)
     p = np.exp(normal(*shape))
-    same(*_both("CrossEntropyLoss", **options), normal(*shape), p / p.sum(axis, keepdims=True))
+    same(*both("CrossEntropyLoss", **options), normal(*shape), p / p.sum(axis, keepdims=True))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("options", [{}, {"weight": WEIGHT, "reduction": "none"}, {"ignore_index": 2}])
-def test_nll_against_pytorch(same: Any, normal: Any, shape: tuple[int, ...], options: dict[str, Any]) -> None:
+def test_nll_against_pytorch(
+    both: Any, same: Any, normal: Any, shape: tuple[int, ...], options: dict[str, Any]
+) -> None:
     classes = shape[min(1, len(shape) - 1)]
     if "weight" in options:
         options = {**options, "weight": WEIGHT[:classes]}
     targets = _targets(shape, classes)
     if not (targets != options.get("ignore_index")).any():
         targets = targets * 0
-    same(*_both("NLLLoss", **options), normal(*shape), targets)
+    same(*both("NLLLoss", **options), normal(*shape), targets)
 
 
 @pytest.mark.parametrize("name", ["MSELoss", "L1Loss", "BCEWithLogitsLoss"])
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_differences_against_pytorch(same: Any, normal: Any, name: str, reduction: str) -> None:
+def test_differences_against_pytorch(both: Any, same: Any, normal: Any, name: str, reduction: str) -> None:
     x, y = normal(4, 3), np.abs(normal(4, 3)) % 1
-    same(*_both(name, reduction=reduction), 3 * x, y)
+    same(*both(name, reduction=reduction), 3 * x, y)
 
 
-def test_weighted_bce_against_pytorch(same: Any, normal: Any) -> None:
+def test_weighted_bce_against_pytorch(both: Any, same: Any, normal: Any) -> None:
     x, y = 20 * normal(4, 3), np.abs(normal(4, 3)) % 1
-    same(*_both("BCEWithLogitsLoss", weight=WEIGHT, pos_weight=WEIGHT), x, y)
+    same(*both("BCEWithLogitsLoss", weight=WEIGHT, pos_weight=WEIGHT), x, y)
 
 
 def test_by_hand() -> None:

@@ -9,11 +9,6 @@ from pullback.nn import functional as F
 SPATIAL = {1: (11,), 2: (9, 8), 3: (6, 5, 7)}
 
 
-def _both(name: str, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-    torch = pytest.importorskip("torch")
-    return getattr(nn, name)(*args, **kwargs), getattr(torch.nn, name)(*args, **kwargs)
-
-
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize(
     "options",
@@ -26,8 +21,8 @@ def _both(name: str, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
     ],
     ids=str,
 )
-def test_max_pool_against_pytorch(same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
-    same(*_both(f"MaxPool{dims}d", 2, **options), normal(2, 3, *SPATIAL[dims]))
+def test_max_pool_against_pytorch(both: Any, same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
+    same(*both(f"MaxPool{dims}d", 2, **options), normal(2, 3, *SPATIAL[dims]))
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
@@ -52,18 +47,18 @@ def test_avg_pool_against_pytorch(same: Any, normal: Any, dims: int, options: di
         same(ours.forward, theirs, normal(2, 3, *SPATIAL[dims]))
 
 
-def test_a_setting_for_each_axis_and_unbatched(same: Any, normal: Any) -> None:
-    same(*_both("MaxPool2d", (3, 2), stride=(2, 1), padding=(1, 0), return_indices=True), normal(2, 9, 8))
-    same(*_both("AvgPool2d", (3, 2), stride=(2, 1)), normal(2, 9, 8))
-    same(*_both("MaxPool3d", 2), normal(2, 5, 4, 4))
-    same(*_both("MaxPool1d", 2), normal(2, 5))
+def test_a_setting_for_each_axis_and_unbatched(both: Any, same: Any, normal: Any) -> None:
+    same(*both("MaxPool2d", (3, 2), stride=(2, 1), padding=(1, 0), return_indices=True), normal(2, 9, 8))
+    same(*both("AvgPool2d", (3, 2), stride=(2, 1)), normal(2, 9, 8))
+    same(*both("MaxPool3d", 2), normal(2, 5, 4, 4))
+    same(*both("MaxPool1d", 2), normal(2, 5))
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize(("stride", "padding"), [(None, 0), (4, 0), (2, 1)])
 @pytest.mark.parametrize("batch", [(2,), ()])
 def test_max_unpool_against_pytorch(
-    same: Any, normal: Any, dims: int, stride: int | None, padding: int, batch: tuple[int, ...]
+    both: Any, same: Any, normal: Any, dims: int, stride: int | None, padding: int, batch: tuple[int, ...]
 ) -> None:
     shape = (2, 3, 4)[:dims]
     y = normal(*batch, 3, *shape)
@@ -72,7 +67,7 @@ def test_max_unpool_against_pytorch(
     # all different: where places repeat, PyTorch's result is undefined
     rows = [rng.permutation(np.prod(smallest))[: np.prod(shape)] for _ in range(y.size // np.prod(shape))]
     places = np.reshape(rows, y.shape)
-    ours, theirs = _both(f"MaxUnpool{dims}d", 3, stride, padding)
+    ours, theirs = both(f"MaxUnpool{dims}d", 3, stride, padding)
     assert repr(ours) == repr(theirs)
     same(ours.forward, theirs, y, places)
     same(ours.forward, theirs, y, places, output_size=[n + 1 for n in smallest])
@@ -187,9 +182,9 @@ def test_errors_name_the_bad_value(make: Any, message: str) -> None:
 
 @pytest.mark.parametrize("size", [1, 3, (2, 5), (None, 4)], ids=str)
 @pytest.mark.parametrize("kind", ["Avg", "Max"])
-def test_adaptive_pool_against_pytorch(same: Any, normal: Any, kind: str, size: Any) -> None:
+def test_adaptive_pool_against_pytorch(both: Any, same: Any, normal: Any, kind: str, size: Any) -> None:
     options = {"return_indices": True} if kind == "Max" else {}
-    same(*_both(f"Adaptive{kind}Pool2d", size, **options), normal(2, 3, 9, 8))
+    same(*both(f"Adaptive{kind}Pool2d", size, **options), normal(2, 3, 9, 8))
     if isinstance(size, int):
-        same(*_both(f"Adaptive{kind}Pool1d", size, **options), normal(3, 11))
-        same(*_both(f"Adaptive{kind}Pool3d", size, **options), normal(2, 3, 6, 5, 7))
+        same(*both(f"Adaptive{kind}Pool1d", size, **options), normal(3, 11))
+        same(*both(f"Adaptive{kind}Pool3d", size, **options), normal(2, 3, 6, 5, 7))

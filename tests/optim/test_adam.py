@@ -15,29 +15,11 @@ OPTIONS = [
 ]
 
 
-def both(torch, kind, shapes, dtype, options, steps, seed=0):
-    """The parameters after some steps with the same gradients: ours and PyTorch's."""
-    rng = np.random.default_rng(seed)
-    starts = [np.asarray(rng.normal(size=shape), dtype) for shape in shapes]
-    ours = [Tensor(start, requires_grad=True) for start in starts]
-    theirs = [torch.tensor(start, requires_grad=True) for start in starts]
-    optimizers = kind(ours, **options), getattr(torch.optim, kind.__name__)(theirs, **options)
-    for _ in range(steps):
-        for p, q in zip(ours, theirs, strict=True):
-            gradient = rng.normal(size=p.shape) + 1j * rng.normal(size=p.shape)
-            gradient = np.asarray(gradient if np.dtype(dtype).kind == "c" else gradient.real, dtype)
-            p.grad, q.grad = Tensor(gradient), torch.tensor(np.conj(gradient))
-        for optimizer in optimizers:
-            optimizer.step()
-    return ours, theirs, optimizers
-
-
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128])
 @pytest.mark.parametrize("kind", KINDS)
-def test_steps_and_state_are_pytorchs(kind, options, dtype):
-    torch = pytest.importorskip("torch")
-    ours, theirs, optimizers = both(torch, kind, [(), (3,), (2, 0), (300, 250)], dtype, options, steps=5)
+def test_steps_and_state_are_pytorchs(both, kind, options, dtype):
+    ours, theirs, optimizers = both(kind, [(), (3,), (2, 0), (300, 250)], dtype, options, steps=5)
     near = {"rtol": 1e-5, "atol": 1e-6} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-14}
     for i, (p, q) in enumerate(zip(ours, theirs, strict=True)):
         assert p.dtype == dtype and p.shape == tuple(q.shape)
@@ -62,9 +44,8 @@ def test_steps_and_state_are_pytorchs(kind, options, dtype):
     ),
     st.integers(1, 4),
 )
-def test_any_options_are_pytorchs(kind, options, steps):
-    torch = pytest.importorskip("torch")
-    for p, q in zip(*both(torch, kind, [(4,)], np.float64, options, steps)[:2], strict=True):
+def test_any_options_are_pytorchs(both, kind, options, steps):
+    for p, q in zip(*both(kind, [(4,)], np.float64, options, steps)[:2], strict=True):
         np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-10, atol=1e-10)
 
 

@@ -1,4 +1,4 @@
-"""NumPy's `numpy.linalg` on Tensors: the primitives of `solving` and `decompositions`, and what they compose."""
+"""`numpy.linalg` on Tensors: compositions of the primitives in solving.py and decompositions.py."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from .. import reductions as red
 from ..matmul import matmul, tensordot, vecdot
 from ..nondifferentiable import constant
 from ..shape import axes_of, expand_dims, matrix_transpose, moveaxis, ravel, reshape
-from .decompositions import EighResult, EigResult, QRResult, SVDResult, cholesky, eig, eigh, qr, rounding, svd
+from .decompositions import EighResult, EigResult, QRResult, cholesky, eig, eigh, qr
 from .matrix_functions import expm, logm, solve_sylvester, sqrtm
+from .repeated_values import rounding
+from .singular_values import SVDResult, svd
 from .solving import SlogdetResult, det, matrices, pinv, slogdet, solve
 from .triangular import block_diag, cho_factor, cho_solve, lu, lu_factor, lu_solve, solve_triangular
 
@@ -179,7 +181,7 @@ def inv(a: Any) -> Any:
 
 @implements(np.linalg.tensorsolve)
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
-    """The x with tensordot(a, x, x.ndim) = b; the axes `axes` of `a`, which it sums over, come last first."""
+    """The x with tensordot(a, x, x.ndim) = b; the axes `axes` of `a` are moved to its end first."""
     a, b = lift(a), lift(b)
     if axes is not None:
         a = moveaxis(a, axes, range(a.ndim - len(axes), a.ndim))
@@ -321,7 +323,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
     `ord` is None (2, or "fro"), inf, -inf, 0, 1, 2 or any number for vectors, and "fro", "nuc", inf, -inf, 1, -1, 2
     or -2 for matrices. The gradient at 0 is 0; entries or singular values that tie share it. The second
-    derivatives at 0 are infinite, so that those of what is made of the norm are lost: they are NaN, also of
+    derivatives at 0 are infinite, so that those of functions of the norm are lost: they are NaN, also of
     norm(x) ** 2. Write `vdot(x, x)` for that, whose Hessian is twice the unit matrix.
 
     >>> from pullback import Tensor

@@ -1,5 +1,5 @@
-"""Functions of a matrix that a function of numbers gives: of its eigenvalues, with the eigenvectors as they are; where
-these are too few, or nearly dependent, `schur_parlett` takes over.
+"""Functions of matrices by functions of numbers: f of the eigenvalues, with the same eigenvectors; where these are
+too few, or nearly dependent, `schur_parlett` takes over.
 
 The derivative (Daleckii and Krein) weighs a direction, in the basis of the eigenvectors, with the divided differences
 f[w_i, w_j] = (f(w_i) - f(w_j)) / (w_i - w_j), which are f'(w_i) where the two are equal; that of order k with those of
@@ -209,8 +209,8 @@ def matrix_function(a: Any, f: Callable[[Any], Any]) -> Any:
     """f of square matrices (..., n, n): V f(w) V^-1 of their eigenvalues w and eigenvectors V, and its limit where
     there are too few eigenvectors (by SciPy and derivatives of f).
 
-    `f` is a function of arrays and Tensors that acts on each number for itself, as `pb.exp` or `lambda w: w**2`.
-    Derivatives of any order are right where eigenvalues repeat, too, where those of `eigh` and `eig` are none.
+    `f` is a function of arrays and Tensors that acts entry by entry, as `pb.exp` or `lambda w: w**2`.
+    Derivatives of any order are right where eigenvalues repeat, too, where `eigh` and `eig` have none.
     Hermitian matrices have real eigenvalues, others complex ones where they are: f is to be holomorphic then. The
     result is real if `a` is and f takes conjugate numbers to conjugate ones.
     LinAlgError where a matrix without n independent eigenvectors needs derivatives that f does not have, or of high

@@ -99,8 +99,8 @@ def _(a: Any) -> Any:
 
 
 def lu_factor(a: Any) -> tuple[Any, Any]:
-    """L and U of square matrices in one, U above and L below the diagonal, and for each row the one that it changed
-    places with, an integer: what `lu_solve` takes.
+    """L and U of square matrices in one array, U on and above the diagonal and L below, and the pivots: for each row
+    the one with which it was exchanged. `lu_solve` takes both.
 
     >>> lu_factor(np.array([[0.0, 2.0], [1.0, 3.0]]))
     (array([[1., 3.],

@@ -9,13 +9,23 @@ from typing import Any
 import numpy as np
 
 from ...core.primitive import elementwise, primitive
+from ..short_forms import ordinary, within_range
 
 _POSITIVE = (0.2, 3.0)
+
+
+# x, and inf for 0: what one divides by to have 0 where 1 / x has a pole. There is no second derivative there, or it is
+# lost (of norm(x) ** 2 it is 2 and of norm(x) ** 3 it is 0, by the same rules on the same numbers): NaN.
+divisor = elementwise(
+    lambda x: np.where(x == 0, np.inf, x), name="divisor", domain=_POSITIVE, x=lambda g, x: np.where(x == 0, np.nan, g)
+)
 
 
 def _over_hypot(a: Any, b: Any, twice: bool) -> Any:
     """a / hypot(a, b), or with `twice` over its square; 0 where both are 0."""
     length: Any = np.hypot(a, b)
+    if ordinary(length):
+        return a / length / length if twice else a / length
     scale: Any = 1.0
     if np.any(np.isinf(length)):  # finite at half the size
         scale = np.where(np.isinf(length), 0.5, 1).astype(length.dtype)
@@ -47,6 +57,11 @@ per_square = elementwise(
     ),
     b=lambda g, a, b: -_off_zero(g, a, b) * (2 * per_square(a, b) * per_square(b, a)),
 )
+
+
+def cosine_by(length: Any, a: Any, b: Any) -> Any:
+    """`cosine`, whose length hypot(a, b) is known."""
+    return a / length if ordinary(length) else cosine(a, b)
 
 
 def _at(p: tuple[float, ...], b: Any) -> Any:
@@ -96,3 +111,24 @@ def _(g: Any, a: Any, b: Any, p: tuple[float, ...], n: int, m: int) -> Any:
 def _(draw: Any) -> Any:
     options = {"p": draw.one_of([(0, 1), (0, -1, 1)]), "n": draw.integer(0, 2), "m": draw.integer(0, 1)}
     return draw.entries((_POSITIVE, (-3.0, 3.0))), options
+
+
+def slope_in_base(a: Any, b: Any, out: Any) -> Any:
+    """The derivative of out = a ** b in a; 0 where that has a pole though a ** b has none."""
+    if (b.__class__ is int or b.__class__ is float) and not 0 <= b < 1 and (b - 1) + 1 == b:
+        return b * a ** (b - 1)
+    short = within_range(lambda a, b: b * (out / a), a, b) if ordinary(out) else None
+    if short is not None:
+        return short
+    at_zero = np.logical_and(a == 0, np.logical_and(np.real(b) >= 0, np.real(b) < 1))
+    slope = power_slope.apply(np.where(at_zero, 1, a), b, p=(0, 1), n=1, m=0)
+    return slope / divisor(np.where(np.logical_and(at_zero, b != 0), a, 1))
+
+
+def slope_in_exponent(a: Any, b: Any, out: Any) -> Any:
+    """The derivative of out = a ** b in b; 0 where a is and a ** b has no pole."""
+    short = within_range(lambda a: out * np.log(a, dtype=out.dtype), a) if ordinary(out) else None
+    if short is not None:
+        return short
+    base = np.where(np.logical_and(a == 0, np.real(b) >= 0), 1, a)
+    return power_slope.apply(base, b, p=(1,), n=0, m=1)

@@ -1,0 +1,72 @@
+"""How SciPy's special functions become primitives; SciPy itself is imported when one of them is first computed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...core.primitive import Primitive, elementwise, primitive, registry
+from ...core.tensor import as_data, carried, finders, lift
+
+__all__ = ["POSITIVE", "UNIT", "of_order", "scipy_function", "table"]
+
+POSITIVE = (0.3, 3.0)
+UNIT = (0.1, 0.9)
+
+
+def scipy_function(name: str) -> Callable[..., Any]:
+    """The function of `scipy.special`, looked up when it is called."""
+
+    def function(*args: Any) -> Any:
+        try:
+            import scipy.special
+        except ImportError as error:
+            raise ImportError(f"{name}: SciPy computes it, pip install pullback[special]") from error
+        dtype = np.result_type(*args)  # by which a Python number is no double, as it is for SciPy
+        return getattr(scipy.special, name)(*(dtype.type(a).real if a.__class__ in (int, float) else a for a in args))
+
+    function.__name__ = name
+    function.__doc__ = f"`scipy.special.{name}`, on Tensors too."
+    return function
+
+
+def _find(ufunc: Any) -> Any:
+    """The primitive of a ufunc of `scipy.special`, which is imported if someone calls it."""
+    theirs = getattr(sys.modules.get("scipy.special"), ufunc.__name__, None) is ufunc
+    name = _others.get(ufunc.__name__, ufunc.__name__)
+    return registry[name] if theirs and name in registry else None
+
+
+_others = {"expit": "sigmoid", "yn": "yv"}
+finders.append(_find)
+
+
+def table(name: str, domain: Any = (-3.0, 3.0), **rules: Any) -> Primitive:
+    return elementwise(scipy_function(name), domain=domain, **rules)
+
+
+def of_order(name: str, **rule: Callable[..., Any]) -> Primitive:
+    """A function of an order, which has no gradient, and of a positive number, which has."""
+
+    @primitive(name=name)
+    def function(x: Any, *, v: Any) -> Any:
+        return scipy_function(name)(np.asarray(v, np.result_type(x, np.float32)), x)
+
+    function.vjp("x", "elementwise")(rule["x"])
+
+    @function.strategy
+    def _(draw: Any) -> Any:
+        return (draw.array(domain=POSITIVE),), {"v": draw.one_of([3.0, 4.0, 5.0])}
+
+    def form(v: Any, x: Any) -> Any:
+        x = lift(x)
+        if carried(v):
+            raise TypeError(f"{name}: no gradient with respect to the order v; detach() it")
+        return function.apply(x, v=np.asarray(as_data(v), np.result_type(x, np.float32))[()])
+
+    form.__name__ = name
+    form.__doc__ = f"`scipy.special.{name}`, on Tensors too; there is no gradient in the order `v`."
+    return function.public(form)

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from pullback import Tensor
+
+
+def _both(kind, shapes, dtype, options, steps, seed=0):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(seed)
+    starts = [np.asarray(rng.normal(size=shape), dtype) for shape in shapes]
+    ours = [Tensor(start, requires_grad=True) for start in starts]
+    theirs = [torch.tensor(start, requires_grad=True) for start in starts]
+    optimizers = kind(ours, **options), getattr(torch.optim, kind.__name__)(theirs, **options)
+    for _ in range(steps):
+        for p, q in zip(ours, theirs, strict=True):
+            gradient = rng.normal(size=p.shape) + 1j * rng.normal(size=p.shape)
+            gradient = np.asarray(gradient if np.dtype(dtype).kind == "c" else gradient.real, dtype)
+            p.grad, q.grad = Tensor(gradient), torch.tensor(np.conj(gradient))
+        for optimizer in optimizers:
+            optimizer.step()
+    return ours, theirs, optimizers
+
+
+@pytest.fixture(scope="session")
+def both():
+    """The parameters after some steps with the same gradients, ours and PyTorch's, and both optimizers."""
+    pytest.importorskip("torch")
+    return _both
