@@ -76,6 +76,7 @@ def backward_pass(
     heapify(heap)
     overrides, observers = modes.overrides, modes.observers
     plain = not (create_graph or overrides or observers)
+    parents: dict[int, Node] = {}
     while heap:
         node = heappop(heap)[1]
         g = pending.pop(node)
@@ -94,7 +95,8 @@ def backward_pass(
                 f"backward: the graph behind {node!r} was freed by an earlier backward; "
                 "pass retain_graph=True to that one"
             )
-        parents = {rule.position: parent for parent, rule, _ in edges} if create_graph else {}
+        if create_graph:
+            parents = {rule.position: parent for parent, rule, _ in edges}
         for parent, rule, saved in edges:
             if parent.order > oldest:
                 continue  # it is older than all that is wanted, and cannot lead there
