@@ -2,15 +2,15 @@
 
 import math
 
-import accuracy_cases
 import numpy as np
 import pytest
-from accuracy_cases import LARGE, SMALL
 
 import pullback as pb
 from pullback import Tensor, get_num_threads, set_num_threads
 from pullback.autograd.kernels.sums import summed, totals
 from pullback.autograd.runtime import llvm
+from pullback.tests.helpers import accuracy_cases
+from pullback.tests.helpers.accuracy_cases import LARGE, SMALL
 
 DTYPES = ["float32", "float64"]
 RNG = np.random.default_rng(0)
