@@ -42,8 +42,7 @@ BOTH = [*SMALL, *(pytest.param(name, marks=pytest.mark.thorough) for name in LAR
 
 @pytest.mark.parametrize("positive", [True, False], ids=["positive", "normal"])
 @pytest.mark.parametrize("name", BOTH)
-def test_errors_beside_pytorch(name, positive):
-    pytest.importorskip("torch")
+def test_errors_beside_pytorch(torch, name, positive):
     libraries = accuracy_cases.pullback(), accuracy_cases.pytorch()
     ours, theirs = accuracy_cases.errors(libraries, (SMALL | LARGE)[name], "float32", positive)
     assert ours <= 2 * max(theirs, np.finfo("float32").eps / 2)  # which is what the last rounding may be off

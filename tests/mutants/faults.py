@@ -205,7 +205,11 @@ CORE = [
         "def is_appropriate_type(self, tensor: Any) -> bool:\n            return False",
         "test_einops",
     ),
-    Fault("if new.shape != self.shape:", "if new.size != self.size:", "test_tensor test_views -k not every_function"),
+    Fault(
+        "if (values.shape, values.dtype) == (self.shape, self.dtype):",
+        "if (values.size, values.dtype) == (self.size, self.dtype):",
+        "test_tensor test_views -k not every_function",
+    ),
     Fault(
         "return base is x and primitive is getitem and _same(options[0], index)",
         "return base is x and primitive is getitem",
@@ -268,12 +272,12 @@ OPERATIONS = [
         "test_numpy test_complex test_every_batch -k logn or emath or scimath",
     ),
     Fault(
-        "even_or_odd = (np.cosh, np.sinh)[order % 2]",
-        "even_or_odd = (np.sinh, np.cosh)[order % 2]",
+        "np.where(x < 0, (-1) ** order, 1) * (total",
+        "np.where(x < 0, 1, (-1) ** order) * (total",
         "test_registry test_special test_range -k i0",
     ),
     Fault("100 + int(largest(x) + largest(v))", "10", "test_special -k bessel"),
-    Fault("g / (p * (1 - p))", "g / (p * (1 + p))", "test_registry -k logit"),
+    Fault("g / p / (1 - p)", "g / p / (1 + p)", "test_registry -k logit"),
     Fault("np.sum(weights * terms, axis=0) * 2**halvings", "np.sum(weights * terms, axis=0)", "test_matrix_functions"),
     Fault(
         "further = np.abs(distance) > np.abs(gap)", "further = np.abs(distance) < np.abs(gap)", "test_matrix_calculus"
@@ -341,7 +345,7 @@ NN = [
         "test_activation",
     ),
     Fault("losses if weight is None else losses * weight, reduction", "losses, reduction", "test_loss"),
-    Fault("np.divide(kept, 1 - p,", "np.divide(kept, p,", "test_dropout"),
+    Fault("if differs else 1 - p, dtype", "if differs else p, dtype", "test_dropout"),
     Fault("F.dropout(input, self.p, self.training)", "F.dropout(input, self.p)", "test_dropout"),
     Fault("max_norm < total < math.inf", "max_norm < total", "test_utils"),
     Fault(

@@ -37,8 +37,7 @@ def _same(ours: Any, theirs: Any, *inputs: Any, **options: Any) -> None:
 
 
 @pytest.fixture
-def same() -> Callable[..., None]:
-    pytest.importorskip("torch")
+def same(torch: Any) -> Callable[..., None]:
     return _same
 
 

@@ -20,7 +20,8 @@ def _targets(shape: tuple[int, ...], classes: int) -> Any:
 
 
 def _both(name: str, **options: Any) -> tuple[Any, Any]:
-    torch = pytest.importorskip("torch")
+    import torch
+
     tensors = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}
     return getattr(nn, name)(**options), getattr(torch.nn, name)(**tensors)
 

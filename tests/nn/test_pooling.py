@@ -10,7 +10,8 @@ SPATIAL = {1: (11,), 2: (9, 8), 3: (6, 5, 7)}
 
 
 def _both(name: str, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-    torch = pytest.importorskip("torch")
+    import torch
+
     return getattr(nn, name)(*args, **kwargs), getattr(torch.nn, name)(*args, **kwargs)
 
 
@@ -43,8 +44,7 @@ def test_max_pool_against_pytorch(same: Any, normal: Any, dims: int, options: di
     ],
     ids=str,
 )
-def test_avg_pool_against_pytorch(same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
-    torch = pytest.importorskip("torch")
+def test_avg_pool_against_pytorch(torch: Any, same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
     ours, theirs = getattr(nn, f"AvgPool{dims}d")(3, **options), getattr(torch.nn, f"AvgPool{dims}d")(3, **options)
     if dims > 1:
         same(ours, theirs, normal(2, 3, *SPATIAL[dims]))

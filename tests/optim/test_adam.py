@@ -35,8 +35,7 @@ def both(torch, kind, shapes, dtype, options, steps, seed=0):
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128])
 @pytest.mark.parametrize("kind", KINDS)
-def test_steps_and_state_are_pytorchs(kind, options, dtype):
-    torch = pytest.importorskip("torch")
+def test_steps_and_state_are_pytorchs(torch, kind, options, dtype):
     ours, theirs, optimizers = both(torch, kind, [(), (3,), (2, 0), (300, 250)], dtype, options, steps=5)
     near = {"rtol": 1e-5, "atol": 1e-6} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-14}
     for i, (p, q) in enumerate(zip(ours, theirs, strict=True)):
@@ -62,8 +61,7 @@ def test_steps_and_state_are_pytorchs(kind, options, dtype):
     ),
     st.integers(1, 4),
 )
-def test_any_options_are_pytorchs(kind, options, steps):
-    torch = pytest.importorskip("torch")
+def test_any_options_are_pytorchs(torch, kind, options, steps):
     for p, q in zip(*both(torch, kind, [(4,)], np.float64, options, steps)[:2], strict=True):
         np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-10, atol=1e-10)
 

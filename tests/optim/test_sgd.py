@@ -35,8 +35,7 @@ def both(torch, shapes, dtype, options, steps, seed=0):
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_steps_are_pytorchs(options, dtype):
-    torch = pytest.importorskip("torch")
+def test_steps_are_pytorchs(torch, options, dtype):
     for p, q in zip(*both(torch, [(), (3,), (2, 0), (300, 250)], dtype, options, steps=5), strict=True):
         assert p.dtype == dtype and p.shape == tuple(q.shape)
         np.testing.assert_allclose(
@@ -57,8 +56,7 @@ def test_steps_are_pytorchs(options, dtype):
     ),
     st.integers(1, 4),
 )
-def test_any_options_are_pytorchs(options, steps):
-    torch = pytest.importorskip("torch")
+def test_any_options_are_pytorchs(torch, options, steps):
     for p, q in zip(*both(torch, [(4,)], np.float64, options, steps), strict=True):
         np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-12, atol=1e-12)
 
@@ -144,9 +142,8 @@ def test_dtypes_stay(dtype):
     assert p.dtype == dtype and optimizer.state_dict()["state"][0]["momentum_buffer"].dtype == dtype
 
 
-def test_complex_parameters():
+def test_complex_parameters(torch):
     """PyTorch's gradient is the direction of ascent, ours its conjugate."""
-    torch = pytest.importorskip("torch")
     start, gradient = np.array([1 + 2j, -3j]), np.array([2 - 1j, 0.5])
     for options in ({}, {"momentum": 0.9, "weight_decay": 0.1}):
         p, q = Tensor(start, requires_grad=True), torch.tensor(start, requires_grad=True)

@@ -247,8 +247,7 @@ FACTORS = {
 
 @pytest.mark.parametrize("shape", [(3, 3), (2, 3, 3), (4, 3), (2, 3, 4)])
 @pytest.mark.parametrize("name", FACTORS)
-def test_gradients_through_one_factor_alone_are_pytorchs(name, shape):
-    torch = pytest.importorskip("torch")
+def test_gradients_through_one_factor_alone_are_pytorchs(torch, name, shape):
     f, a = FACTORS[name], regular(*shape)
     if shape[-1] != shape[-2] and name in ("eigh", "slogdet", "complete qr"):
         return
