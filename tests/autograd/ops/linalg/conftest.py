@@ -1,0 +1,20 @@
+"""Settings of the tests of linear algebra."""
+
+from contextlib import nullcontext
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_blas_thread():
+    """For matrices as small as these, BLAS's threads wait for one another, tens of times as long as they compute."""
+    try:
+        import scipy.linalg  # noqa: F401  (its BLAS is limited only once it is loaded)
+    except ImportError:
+        pass
+    try:
+        from threadpoolctl import threadpool_limits as limits
+    except ImportError:
+        limits = nullcontext
+    with limits(1):
+        yield
