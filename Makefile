@@ -1,12 +1,16 @@
 PYTHON ?= python3
+NUMPY ?= numpy
 .DEFAULT_GOAL := help
-.PHONY: help demo test mutants lint bench clean
+.PHONY: help demo test test-fast test-torch test-with mutants lint bench clean
 
 help:
 	@echo "make demo   train the seed's network on the shipped digits; writes demo/report.html"
 	@echo "make test   run the tests"
+	@echo "make test-fast   the tests of single modules, with few examples: less than a minute"
+	@echo "make test-torch  the comparisons with PyTorch, in an environment that has it"
+	@echo "make test-with PYTHON=python3.13 NUMPY='numpy==2.1.*' WITHOUT='llvmlite' TESTS=tests/nn   elsewhere; all optional"
 	@echo "make mutants  plant faults one at a time and see whether tests catch them; writes docs/mutants.md"
-	@echo "make lint   style and types"
+	@echo "make lint   style, types, and imports by floors"
 	@echo "make bench  measure beside peers; writes benchmarks/*.md"
 	@echo "make clean  remove the environments and what the demo wrote"
 
@@ -20,7 +24,21 @@ demo: .venv/all/ready
 	.venv/all/bin/python notebooks/mnist.py
 
 test: .venv/test/ready
-	.venv/test/bin/pytest --numprocesses 2
+	.venv/test/bin/pytest --numprocesses 2 --durations 10
+
+# What takes long is left out: walks through all operations (the files right in tests/autograd), processes and machines.
+test-fast: .venv/test/ready
+	.venv/test/bin/pytest --numprocesses 2 --gradients quick $(FAST)
+
+test-torch: .venv/torch/ready
+	.venv/torch/bin/python -c "import torch"
+	.venv/torch/bin/pytest --numprocesses 2 -m "torch and not thorough"
+
+test-with:
+	$(PYTHON) -m venv --clear .venv/with
+	.venv/with/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test]" "$(NUMPY)"
+	$(if $(WITHOUT),.venv/with/bin/python -m pip uninstall --quiet --yes $(WITHOUT))
+	.venv/with/bin/pytest --numprocesses 2 $(TESTS)
 
 mutants: .venv/test/ready
 	.venv/test/bin/python tests/mutants/run.py --write
@@ -30,6 +48,7 @@ lint: .venv/test/ready
 	.venv/test/bin/ruff format --check .
 	mkdir -p .venv/types && ln -sfn ../.. .venv/types/pullback
 	MYPYPATH=.venv/types .venv/test/bin/mypy -p pullback
+	.venv/test/bin/pytest tests/test_layers.py
 
 bench: .venv/bench/ready
 	.venv/bench/bin/python benchmarks/first_figures.py

@@ -2,23 +2,21 @@
 
     python benchmarks/accuracy.py
 
-The cases are those of tests/autograd/accuracy_cases.py. It writes accuracy.md beside itself.
+The cases are those of tests/helpers/accuracy_cases.py. It writes accuracy.md beside itself.
 """
 
 from __future__ import annotations
 
 import platform
-import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import report
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "autograd"))
-import accuracy_cases
 from peers import Pullback
+
+from pullback.tests.helpers import accuracy_cases
 
 REPORT = Path(__file__).with_suffix(".md")
 

@@ -1,6 +1,6 @@
 """Which planted faults are found by Pullback's `check_primitive` and by the gradient checks of its peers.
 
-The catalogue is tests/autograd/testing/faults.py. Each function there becomes a primitive of Pullback, a
+The catalogue is tests/helpers/faults.py. Each function there becomes a primitive of Pullback, a
 torch.autograd.Function, a jax.custom_vjp and a primitive of HIPS autograd, with the same right or wrong rules.
 
     OMP_NUM_THREADS=1 python benchmarks/faults.py
@@ -17,7 +17,6 @@ import itertools
 import multiprocessing
 import os
 import platform
-import sys
 import time
 import warnings
 from collections import Counter
@@ -30,7 +29,6 @@ from typing import Any
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests/autograd/testing"))
 
 import autograd.extend
 import autograd.numpy as anp
@@ -42,14 +40,14 @@ import jax.test_util
 import numpy as np
 import torch
 from autograd.numpy.numpy_boxes import ArrayBox
-from faults import FAULTS
 from first_figures import cpu
-from functions import FUNCTIONS, Function, Library, as_primitive
 
 import autograd as hips
 import pullback
 from pullback.autograd.core.registry import _primitives
 from pullback.testing import check_primitive, strategies
+from pullback.tests.helpers.faults import FAULTS
+from pullback.tests.helpers.functions import FUNCTIONS, Function, Library, as_primitive
 
 jax.config.update("jax_enable_x64", True)
 torch.set_num_threads(1)
@@ -69,7 +67,7 @@ DRAWN = hypothesis.settings(
 HEAD = """# Planted faults, and who finds them
 
 {count} faults of {kinds} kinds in {functions} functions, each one thing wrong in one rule, from
-`tests/autograd/testing/faults.py`. Each library checks at {examples} examples drawn by the same strategies, real and
+`tests/helpers/faults.py`. Each library checks at {examples} examples drawn by the same strategies, real and
 complex: Pullback with `check_primitive(op)`, which draws them itself, PyTorch with
 `gradcheck(check_batched_grad=True)`, `check_forward_ad` where a rule for tangents is defined, and `gradgradcheck`; JAX
 with `check_grads(order=2, modes=["rev"])` in float64 and in float32; HIPS autograd with `check_grads(order=2)`. The

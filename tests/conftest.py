@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections import Counter
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("pullback", deadline=None)
@@ -12,6 +13,18 @@ settings.load_profile("pullback")
 
 _cache = tempfile.TemporaryDirectory(prefix="pullback-")
 os.environ["PULLBACK_CACHE"] = _cache.name
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch, without which what is compared with it is skipped."""
+    return pytest.importorskip("torch")
+
+
+def pytest_itemcollected(item):
+    """The marker `torch` for what uses that fixture, itself or through others."""
+    if "torch" in getattr(item, "fixturenames", ()):
+        item.add_marker("torch")
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -75,21 +75,22 @@ def kept(key: bytes, make: Callable[[], bytes]) -> bytes:
 
 
 def key(*words: Any) -> bytes:
-    """A key of words that are the same in all processes and of this folder's sources; empty if these have changed."""
+    """A key of words that are the same in all processes and of the engine's sources; empty if these have changed."""
     try:
-        return repr((sources(os.path.dirname(__file__)), *words)).encode()
+        return repr((sources(os.path.dirname(os.path.dirname(__file__))), *words)).encode()
     except OSError:
         return b""
 
 
 @functools.cache
 def sources(folder: str) -> str:
-    """A hash of the Python files in a folder; OSError if it has none, or one that was changed after this process had
-    begun, so that other code than it says may be running."""
+    """A hash of the Python files in a folder and below; OSError if there are none, or one was changed after this process
+    had begun, so that other code than it says may be running."""
     import hashlib
 
     found = hashlib.sha256()
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".py"))
+    paths = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
+    names = sorted(os.path.relpath(path, folder) for path in paths if path.endswith(".py"))
     for name in names:
         with open(os.path.join(folder, name), "rb") as file:
             status, text = os.fstat(file.fileno()), file.read()

@@ -2,15 +2,15 @@
 
 import math
 
-import accuracy_cases
 import numpy as np
 import pytest
-from accuracy_cases import LARGE, SMALL
 
 import pullback as pb
 from pullback import Tensor, get_num_threads, set_num_threads
 from pullback.autograd.kernels.sums import summed, totals
 from pullback.autograd.runtime import llvm
+from pullback.tests.helpers import accuracy_cases
+from pullback.tests.helpers.accuracy_cases import LARGE, SMALL
 
 DTYPES = ["float32", "float64"]
 RNG = np.random.default_rng(0)
@@ -42,8 +42,7 @@ BOTH = [*SMALL, *(pytest.param(name, marks=pytest.mark.thorough) for name in LAR
 
 @pytest.mark.parametrize("positive", [True, False], ids=["positive", "normal"])
 @pytest.mark.parametrize("name", BOTH)
-def test_errors_beside_pytorch(name, positive):
-    pytest.importorskip("torch")
+def test_errors_beside_pytorch(torch, name, positive):
     libraries = accuracy_cases.pullback(), accuracy_cases.pytorch()
     ours, theirs = accuracy_cases.errors(libraries, (SMALL | LARGE)[name], "float32", positive)
     assert ours <= 2 * max(theirs, np.finfo("float32").eps / 2)  # which is what the last rounding may be off

@@ -13,7 +13,6 @@ import pickle
 
 import numpy as np
 import pytest
-from numpy_calls import CALLS, qualified
 
 import pullback as pb
 from pullback import Tensor, grad, nn, vmap
@@ -21,6 +20,7 @@ from pullback.autograd.core.primitive import Primitive
 from pullback.autograd.core.pytrees import flatten
 from pullback.autograd.core.tensor import functions
 from pullback.autograd.ops.nondifferentiable import constants
+from pullback.tests.helpers.numpy_calls import CALLS, qualified
 
 F = nn.functional
 SCALES = (1.0, 0.98, 0.99, 1.01)

@@ -11,11 +11,11 @@ import re
 
 import numpy as np
 import pytest
-from numpy_calls import CALLS, flattened, qualified
 
 import pullback as pb
 from pullback import Tensor, grad, jvp, nn, vmap
 from pullback.autograd.core.primitive import _primitives as primitives
+from pullback.tests.helpers.numpy_calls import CALLS, flattened, qualified
 
 F, L = nn.functional, pb.linalg
 X = np.random.default_rng(0).standard_normal((3, 4))

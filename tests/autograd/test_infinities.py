@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from numpy_calls import CALLS, flattened, qualified
 
 import pullback as pb
 from pullback import Tensor
+from pullback.tests.helpers.numpy_calls import CALLS, flattened, qualified
 
 INF, NAN = np.inf, np.nan
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -9,10 +9,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from numpy_calls import CALLS, flattened, qualified
 
 import pullback as pb
 from pullback import Tensor
+from pullback.tests.helpers.numpy_calls import CALLS, flattened, qualified
 
 DTYPES = "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64".split()  # noqa: SIM905
 

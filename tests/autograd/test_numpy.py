@@ -5,12 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
-from numpy_calls import CALLS, flattened, qualified
 
 import pullback as pb
 from pullback import Tensor
 from pullback.autograd.core.conversion import find
 from pullback.autograd.core.tensor import functions
+from pullback.tests.helpers.numpy_calls import CALLS, flattened, qualified
 
 MODULES = {
     "numpy": np,

@@ -1,9 +1,9 @@
 """docs/numpy.md says what is so."""
 
 import numpy as np
-import numpy_table
 
 from pullback import registry
+from pullback.tests.helpers import numpy_table
 
 
 def rows(lines):

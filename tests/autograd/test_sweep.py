@@ -13,8 +13,9 @@ from pullback import Tensor, special
 pytest.importorskip("mpmath")
 pytest.importorskip("scipy.special")
 
-import sweep_forms  # noqa: E402
 from mpmath import mp, mpf  # noqa: E402
+
+from pullback.tests.helpers import sweep_forms  # noqa: E402
 
 UNITS = 8
 # Their derivatives have zeros: a change of an argument by its last place counts as a unit

@@ -20,11 +20,6 @@ LAYOUTS = {
 }
 
 
-@pytest.fixture
-def torch():
-    return pytest.importorskip("torch")
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_numpy_both_ways(dtype):
     array = np.ones((2, 3), dtype)

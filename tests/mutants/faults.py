@@ -16,55 +16,55 @@ class Fault(NamedTuple):
 
 
 RUNTIME = [
-    Fault("whole = stop - stop % code.lanes", "whole = stop + 0", "test_fused"),
-    Fault("stop = stop.if_less(size, stop, size)", "stop = stop + 0", "test_fused"),
-    Fault("launch.run(run, -(-size // _PART),", "launch.run(run, size // _PART,", "test_fused"),
-    Fault("for i in range(0, size, _BLOCK)]", "for i in range(0, size - 1, _BLOCK)]", "test_fused"),
-    Fault("simple = simple and a.flags.c_contiguous", "simple = simple and True", "test_fused"),
-    Fault("address(t) != address(a) and np.may", "address(t) < 0 and np.may", "test_fused"),
+    Fault("whole = stop - stop % code.lanes", "whole = stop + 0", "test_fused_elementwise"),
+    Fault("stop = stop.if_less(size, stop, size)", "stop = stop + 0", "test_fused_elementwise"),
+    Fault("launch.run(run, -(-size // _PART),", "launch.run(run, size // _PART,", "test_fused_elementwise"),
+    Fault("for i in range(0, size, _BLOCK)]", "for i in range(0, size - 1, _BLOCK)]", "test_fused_elementwise"),
+    Fault("simple = simple and a.flags.c_contiguous", "simple = simple and True", "test_fused_elementwise"),
+    Fault("address(t) != address(a) and np.may", "address(t) < 0 and np.may", "test_fused_elementwise"),
     Fault(
         "mask = code.first(windows - p)\n\n",
         "mask = code.first(windows - p - 1)\n\n",
-        "autograd/test_pooling -k not pytorch and not derivatives",
+        "ops/test_pooling -k not pytorch and not derivatives",
     ),
     Fault(
         "larger(entry, best)\n                return",
         "larger(best, entry)\n                return",
-        "autograd/test_pooling -k not pytorch and not derivatives",
+        "ops/test_pooling -k not pytorch and not derivatives",
     ),
     Fault(
         "code.load(firsts + p, mask)",
         "code.load(firsts, mask)",
-        "autograd/test_pooling -k not pytorch and not derivatives",
+        "ops/test_pooling -k not pytorch and not derivatives",
     ),
     Fault(
         "target[place] = target[place] + y[number]",
         "target[place] = y[number]",
-        "autograd/test_pooling -k not pytorch and not derivatives",
+        "ops/test_pooling -k not pytorch and not derivatives",
     ),
     Fault(
         "mask, at = code.first(windows - p),",
         "mask, at = code.first(windows),",
-        "test_door test_machine -k refuses_each or adaptive",
+        "test_arguments test_machine_code -k refuses_each or adaptive",
     ),
     Fault(
         "place = starts[p] + steps",
         "place = starts[p] - steps",
-        "autograd/test_pooling -k not pytorch and not derivatives",
+        "ops/test_pooling -k not pytorch and not derivatives",
     ),
-    Fault("s + code.load(at + j, code.first(n - j))", "s + code.load(at + j, code.first(n - j - 1))", "test_summed"),
-    Fault("end = (k + _FEW_ROWS).if_less(chain, k + _FEW_ROWS, chain)", "end = k + _FEW_ROWS", "test_summed"),
-    Fault("code.store(place, more + total, mask)", "code.store(place, total, mask)", "test_panels"),
+    Fault("s + code.load(at + j, code.first(n - j))", "s + code.load(at + j, code.first(n - j - 1))", "test_sums"),
+    Fault("end = (k + _FEW_ROWS).if_less(chain, k + _FEW_ROWS, chain)", "end = k + _FEW_ROWS", "test_sums"),
+    Fault("code.store(place, more + total, mask)", "code.store(place, total, mask)", "test_gemm"),
     Fault(
         "rows = [i.if_less(bottom, i, bottom - 1) * down",
         "rows = [i * down",
-        "test_panels",
+        "test_gemm",
     ),
-    Fault("below), -one, x))", "below), one, x))", "test_machine -k edges"),
+    Fault("below), -one, x))", "below), one, x))", "test_machine_code -k edges"),
     Fault(
         "above, number = self.builder.fcmp_unordered",
         "above, number = self.builder.fcmp_ordered",
-        "test_machine -k bit",
+        "test_machine_code -k bit",
     ),
     Fault("    self.error = error", "    pass", "test_threads -k inside or fresh or errors or error"),
     Fault("blas.set_num_threads(1)", "blas.set_num_threads(2)", "test_threads -k inside or fresh or errors or error"),
@@ -75,97 +75,97 @@ RUNTIME = [
         "test_threads -k inside or fresh or errors or error",
     ),
     Fault(
-        "%more = icmp slt i64 %part, %count", "%more = icmp sle i64 %part, %count", "test_crew -k once or small_work"
+        "%more = icmp slt i64 %part, %count", "%more = icmp sle i64 %part, %count", "test_launch -k once or small_work"
     ),
-    Fault("min(parts, int(min(size / WORTH, MOST)))", "min(parts, MOST)", "test_crew -k once or small_work"),
+    Fault("min(parts, int(min(size / WORTH, MOST)))", "min(parts, MOST)", "test_launch -k once or small_work"),
     Fault("if idle > _IDLE:", "if idle > 0:", "test_memory"),
     Fault("not status.st_mode & others", "status.st_mode >= 0", "test_code_cache -k others or private"),
     Fault(
         "copy = _Copy(begin, end - begin, (turn",
         "copy = _Copy(begin, end - begin + 64, (turn",
-        "test_door -k guard_pages_end",
+        "test_arguments -k guard_pages_end",
     ),
-    Fault("out.astype(np.float16) if out.dtype == np.float32 else out", "out", "test_half"),
+    Fault("out.astype(np.float16) if out.dtype == np.float32 else out", "out", "test_half_precision"),
 ]
 KERNELS = [
     Fault(
         "count -= 1\n        if count < 1",
         "count -= 0\n        if count < 1",
-        "autograd/test_pooling -k not pytorch and not derivatives",
+        "ops/test_pooling -k not pytorch and not derivatives",
     ),
-    Fault("if a.flags.c_contiguous:\n", "if a.flags.aligned:\n", "test_door -k fit and not random"),
+    Fault("if a.flags.c_contiguous:\n", "if a.flags.aligned:\n", "test_arguments -k fit and not random"),
     Fault("2 * max(pair) > e", "max(pair) > e", "test_pooling -k errors"),
     Fault(
         "(-before, n + after) if padding else (0, n)",
         "(0, n) if padding else (-before, n + after)",
-        "autograd/test_pooling -k not pytorch and not derivatives",
+        "ops/test_pooling -k not pytorch and not derivatives",
     ),
     Fault(
         "(-before, n + after) if padding else",
         "(-before, n + after + s) if padding else",
-        "autograd/test_pooling -k not pytorch and not derivatives",
+        "ops/test_pooling -k not pytorch and not derivatives",
     ),
     Fault(
         "stride, padding, 1, ceil_mode)",
         "stride, padding, 1, False)",
-        "autograd/test_pooling -k not pytorch and not derivatives",
+        "ops/test_pooling -k not pytorch and not derivatives",
     ),
     Fault(
         "(s - 1 if ceil_mode else 0)",
         "(s if ceil_mode else 0)",
-        "autograd/test_pooling -k not pytorch and not derivatives",
+        "ops/test_pooling -k not pytorch and not derivatives",
     ),
     Fault(
-        "inside = inside and bool(((numbers >= low)", "inside = inside and bool(((numbers >= 0)", "test_door -k choices"
+        "inside = inside and bool(((numbers >= low)",
+        "inside = inside and bool(((numbers >= 0)",
+        "test_arguments -k choices",
     ),
     Fault(
         "better = ~(entry <= largest[has])",
         "better = ~(entry < largest[has])",
-        "test_machine -k adaptive or registers",
+        "test_machine_code -k adaptive or registers",
     ),
-    Fault("[p + stride * np.arange(n)", "[p + np.arange(n)", "test_machine -k large_convolutions"),
+    Fault("[p + stride * np.arange(n)", "[p + np.arange(n)", "test_machine_code -k large_convolutions"),
     Fault(
         "& ((place >= 0) & (place < n))",
         "& ((place > 0) & (place < n))",
-        "autograd/test_convolution -k naive or samples or matrix",
+        "ops/test_convolution -k naive or samples or matrix",
     ),
-    Fault("code.maximum(total, floor) if rectified and not tile else total", "total", "test_fusion"),
+    Fault("code.maximum(total, floor) if rectified and not tile else total", "total", "test_fused_conv"),
     Fault(
         "known, -0.0) for total, place in zip(totals",
         "known, 0.5) for total, place in zip(totals",
-        "test_machine -k large_convolutions",
+        "test_machine_code -k large_convolutions",
     ),
-    Fault("_LARGEST = 1 << 6", "_LARGEST = 1 << 9", "test_fusion test_machine -k tiles"),
+    Fault("_LARGEST = 1 << 6", "_LARGEST = 1 << 9", "test_fused_conv test_machine_code -k tiles"),
     Fault(
         "window_place.apply(gate.apply(g, out), choice, geo=geo)",
         "window_place.apply(g, choice, geo=geo)",
-        "test_fusion",
+        "test_fused_conv",
     ),
     Fault(
         "if np.isnan(out.max(initial=0)):",
         "if np.isinf(out.max(initial=0)):",
-        "test_fusion -k not_a_number",
+        "test_fused_conv -k not_a_number",
     ),
     Fault(
         "self.together, count - i, self.together) * self.wide",
         "self.together, self.together, self.together) * self.wide",
-        "test_machine -k adaptive or registers",
+        "test_machine_code -k adaptive or registers",
     ),
-    Fault("better, value, best), code", "better, best, value), code", "test_machine -k adaptive or registers"),
+    Fault("better, value, best), code", "better, best, value), code", "test_machine_code -k adaptive or registers"),
     Fault(
         "if len(phases) < math.prod(map(min, geo.stride, geo.spatial)):",
         "if not phases:",
-        "autograd/test_convolution test_machine -k transposed or trio or samples",
+        "ops/test_convolution test_machine_code -k transposed or trio or samples",
     ),
-    Fault("x[inside] += values[:, :, *offset][met]", "x[inside] = values[:, :, *offset][met]", "test_windows"),
+    Fault("x[inside] += values[:, :, *offset][met]", "x[inside] = values[:, :, *offset][met]", "test_im2col"),
 ]
 CORE = [
-    Fault("pending[node] + g if node in pending else g", "g", "test_grads"),
-    Fault("return total if g.rest is None else g.rest + total", "return total", "autograd/test_graph test_indexing"),
-    Fault("result(g) if before is None else before + g", "result(g)", "autograd/test_graph test_tensor"),
-    Fault(
-        "return rule if substitute is None else", "return rule if substitute else", "autograd/test_graph -k override"
-    ),
+    Fault("pending[node] + g if node in pending else g", "g", "core/test_backward"),
+    Fault("return total if g.rest is None else g.rest + total", "return total", "core/test_graph test_indexing"),
+    Fault("result(g) if before is None else before + g", "result(g)", "core/test_graph test_tensor"),
+    Fault("return rule if substitute is None else", "return rule if substitute else", "core/test_graph -k override"),
     Fault(
         "for i, v in enumerate(value, len(arrays))",
         "for i, v in enumerate(value)",
@@ -174,9 +174,9 @@ CORE = [
     Fault(
         "f\"    if _special: {' = '.join(nodes)} = None\"",
         'f"    if not _special: pass"',
-        "autograd/test_graph test_tensor",
+        "core/test_graph test_tensor",
     ),
-    Fault("mode(depth=lambda depth: depth + 1,", "mode(depth=lambda depth: depth + 0,", "test_transforms"),
+    Fault("mode(depth=lambda depth: depth + 1,", "mode(depth=lambda depth: depth + 0,", "test_derivatives"),
     Fault("if total.shape != out.shape:", "if total.shape == ():", "test_forward"),
     Fault(
         "ndim = max([np.ndim(v) - (i in batched)",
@@ -186,10 +186,10 @@ CORE = [
     Fault(
         "if leases.get(lease.owner) is lease:",
         "if lease.owner:",
-        "test_lending",
+        "test_aliasing",
     ),
     Fault("self._within = False\n\n\ndef arrays", "self._within = True\n\n\ndef arrays", "test_profiling"),
-    Fault("restored = [capture() for capture in captures]", "restored = []", "test_segments"),
+    Fault("restored = [capture() for capture in captures]", "restored = []", "test_checkpoint"),
     Fault(
         "return tensor._view is not None or len(family(tensor)) > 1",
         "return tensor._view is not None",
@@ -197,28 +197,32 @@ CORE = [
     ),
     Fault('if "NaN" in made or made - set().union(*given.values()):', 'if "NaN" in made:', "test_anomaly"),
     Fault("1e6 * value, (", "1e3 * value, (", "test_profiling test_pictures"),
-    Fault("near = np.finfo(new.dtype).eps ** 0.75", "near = np.finfo(new.dtype).eps ** 0.1", "test_segments"),
-    Fault("if len(counts) != 1 or 0 in counts:", "if 0 in counts:", "test_transforms test_batching"),
-    Fault("return [] if tree is None else [other]", "return [other]", "test_transforms"),
+    Fault("near = np.finfo(new.dtype).eps ** 0.75", "near = np.finfo(new.dtype).eps ** 0.1", "test_checkpoint"),
+    Fault("if len(counts) != 1 or 0 in counts:", "if 0 in counts:", "test_derivatives test_batching"),
+    Fault("return [] if tree is None else [other]", "return [other]", "test_derivatives"),
     Fault(
         "def is_appropriate_type(self, tensor: Any) -> bool:\n            return isinstance(tensor, Tensor)",
         "def is_appropriate_type(self, tensor: Any) -> bool:\n            return False",
         "test_einops",
     ),
-    Fault("if new.shape != self.shape:", "if new.size != self.size:", "test_tensor test_views -k not every_function"),
+    Fault(
+        "if (values.shape, values.dtype) == (self.shape, self.dtype):",
+        "if (values.size, values.dtype) == (self.size, self.dtype):",
+        "test_tensor test_views -k not every_function",
+    ),
     Fault(
         "return base is x and primitive is getitem and _same(options[0], index)",
         "return base is x and primitive is getitem",
         "test_views -k writes",
     ),
-    Fault("out[... if where is True else where] = values", "out[...] = values", "test_calls"),
-    Fault('"max dimensions": 64', '"max dimensions": 32', "test_inspection test_array_api"),
+    Fault("out[... if where is True else where] = values", "out[...] = values", "test_dispatch"),
+    Fault('"max dimensions": 64', '"max dimensions": 32', "numpy_api/test_array_api test_array_api"),
 ]
 OPERATIONS = [
     Fault('name="conj", x=lambda g: np.conj(g))', 'name="conj", x=lambda g: g)', "test_registry test_complex -k conj"),
     Fault("return g * np.sign(x.real)", "return g * 1", "test_registry -k relu"),
     Fault('"jointly linear")(lambda g: g * 1j)', '"jointly linear")(lambda g: g * -1j)', "test_registry -k joined"),
-    Fault("tuple(reversed(range(a.ndim))) if axes is None", "tuple(range(a.ndim)) if axes is None", "test_shaping"),
+    Fault("tuple(reversed(range(a.ndim))) if axes is None", "tuple(range(a.ndim)) if axes is None", "ops/test_shape"),
     Fault("last[places] = turn\n", "last[places] = turn[::-1]\n", "test_indexing test_registry -k setitem"),
     Fault(
         "order = np.concatenate([order[-1:], order, order[:1]])",
@@ -241,21 +245,21 @@ OPERATIONS = [
         "out = total / count_where(True, x.shape, axis, keepdims)",
         "test_reductions",
     ),
-    Fault("indices_or_sections, 1 if ary.ndim > 1 else 0)", "indices_or_sections, 0)", "test_arranging"),
+    Fault("indices_or_sections, 1 if ary.ndim > 1 else 0)", "indices_or_sections, 0)", "ops/test_joining"),
     Fault("np.logical_or(f > 0.5, np.logical_and(f == 0.5, j % 2 == 1))", "f >= 0.5", "test_statistics"),
     Fault(
         "where(mask, m, zero) if lower else where(mask, zero, m)",
         "where(mask, zero, m) if lower else where(mask, m, zero)",
-        "test_arranging",
+        "ops/test_joining",
     ),
     Fault("(slice(before), slice(-after, None))", "(slice(before), slice(after, None))", "test_padding"),
-    Fault("middle = (v - u) / (u * v)", "middle = (v + u) / (u * v)", "test_calculus"),
+    Fault("middle = (v - u) / (u * v)", "middle = (v + u) / (u * v)", "test_differences"),
     Fault(
         "a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]",
         "a[..., 0] * b[..., 1] + a[..., 1] * b[..., 0]",
-        "test_products",
+        "test_matmul",
     ),
-    Fault("enumerate(term) if count[letter] == 1)", "enumerate(term) if count[letter] >= 1)", "test_einstein"),
+    Fault("enumerate(term) if count[letter] == 1)", "enumerate(term) if count[letter] >= 1)", "test_einsum"),
     Fault(
         "astype((stop - start) / (num - bool(endpoint)), dtype)", "astype((stop - start) / num, dtype)", "test_creation"
     ),
@@ -268,12 +272,12 @@ OPERATIONS = [
         "test_numpy test_complex test_every_batch -k logn or emath or scimath",
     ),
     Fault(
-        "even_or_odd = (np.cosh, np.sinh)[order % 2]",
-        "even_or_odd = (np.sinh, np.cosh)[order % 2]",
+        "np.where(x < 0, (-1) ** order, 1) * (total",
+        "np.where(x < 0, 1, (-1) ** order) * (total",
         "test_registry test_special test_range -k i0",
     ),
     Fault("100 + int(largest(x) + largest(v))", "10", "test_special -k bessel"),
-    Fault("g / (p * (1 - p))", "g / (p * (1 + p))", "test_registry -k logit"),
+    Fault("g / p / (1 - p)", "g / p / (1 + p)", "test_registry -k logit"),
     Fault("np.sum(weights * terms, axis=0) * 2**halvings", "np.sum(weights * terms, axis=0)", "test_matrix_functions"),
     Fault(
         "further = np.abs(distance) > np.abs(gap)", "further = np.abs(distance) < np.abs(gap)", "test_matrix_calculus"
@@ -293,7 +297,7 @@ OPERATIONS = [
         "first, second = (0, 2) if lower else (2, 0)", "first, second = (2, 0) if lower else (0, 2)", "test_triangular"
     ),
     Fault("np.tril(low.mT @ g_low, -1)", "np.tril(low.mT @ g_low)", "test_triangular test_registry -k lu"),
-    Fault("np.arange(start, start := start + array.size)", "np.arange(start, start + array.size)", "test_joining"),
+    Fault("np.arange(start, start := start + array.size)", "np.arange(start, start + array.size)", "test_index_tricks"),
     Fault("return (-1) ** sum(a > b for a, b in combinations(order, 2))", "return 1", "test_linalg.py"),
 ]
 NN = [

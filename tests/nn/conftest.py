@@ -37,15 +37,13 @@ def _same(ours: Any, theirs: Any, *inputs: Any, **options: Any) -> None:
 
 
 @pytest.fixture
-def same() -> Callable[..., None]:
-    pytest.importorskip("torch")
+def same(torch: Any) -> Callable[..., None]:
     return _same
 
 
 @pytest.fixture
-def both() -> Callable[..., Any]:
+def both(torch: Any) -> Callable[..., Any]:
     """Our module and PyTorch's of one name, made with the same arguments."""
-    torch = pytest.importorskip("torch")
 
     def made(name: str, *args: Any, **options: Any) -> tuple[Any, Any]:
         tensors = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}

@@ -30,8 +30,7 @@ def test_against_pytorch(same: Any, normal: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ReLU", "LeakyReLU", "ELU", "SiLU"])
-def test_inplace_is_accepted_and_changes_nothing(name: str) -> None:
-    torch = pytest.importorskip("torch")
+def test_inplace_is_accepted_and_changes_nothing(torch: Any, name: str) -> None:
     module = getattr(nn, name)(inplace=True)
     assert repr(module) == repr(getattr(torch.nn, name)(inplace=True))
     x = np.array([-1.0, 2.0], np.float32)

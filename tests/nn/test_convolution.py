@@ -224,8 +224,7 @@ def test_pad_against_pytorch(same: Any, normal: Any, mode: str, widths: tuple[in
 
 @pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
 @pytest.mark.parametrize("widths", [(-1, 1), (-1, 1, -2, 1), (2, -1, 0, -3)])
-def test_pad_by_less_than_nothing_cuts(same: Any, normal: Any, mode: str, widths: tuple[int, ...]) -> None:
-    torch = pytest.importorskip("torch")
+def test_pad_by_less_than_nothing_cuts(torch: Any, same: Any, normal: Any, mode: str, widths: tuple[int, ...]) -> None:
     x = normal(1, 3, 4) if len(widths) == 2 else normal(1, 2, 4, 4)
     same(lambda t: F.pad(t, widths, mode), lambda t: torch.nn.functional.pad(t, widths, mode), x)
 

@@ -36,8 +36,7 @@ def test_layers_start_as_pytorchs_do(make: Any, fan: int) -> None:
         _check_range(values, -bound, bound)
 
 
-def test_bounds_agree_with_pytorchs_layers() -> None:
-    torch = pytest.importorskip("torch")
+def test_bounds_agree_with_pytorchs_layers(torch: Any) -> None:
     for name, args in (("Linear", (3, 2000)), ("Conv2d", (3, 500, 2)), ("ConvTranspose2d", (500, 4, 2))):
         ours, theirs = getattr(nn, name)(*args), getattr(torch.nn, name)(*args)
         for key in ("weight", "bias"):
@@ -97,8 +96,7 @@ def test_constants_and_dtype() -> None:
 
 
 @pytest.mark.parametrize("name", ["linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"])
-def test_gain(name: str) -> None:
-    torch = pytest.importorskip("torch")
+def test_gain(torch: Any, name: str) -> None:
     assert init.calculate_gain(name) == torch.nn.init.calculate_gain(name)
     assert init.calculate_gain("leaky_relu", 0.3) == torch.nn.init.calculate_gain("leaky_relu", 0.3)
 

@@ -224,8 +224,7 @@ def test_deepcopy_and_pickle_are_independent_and_keep_sharing() -> None:
     np.testing.assert_array_equal(net(x).numpy(), expected)
 
 
-def test_repr_is_pytorchs() -> None:
-    torch = pytest.importorskip("torch")
+def test_repr_is_pytorchs(torch: Any) -> None:
 
     def build(nn: Any) -> Any:
         inner = nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU())

@@ -38,8 +38,7 @@ def test_max_pool_against_pytorch(both: Any, same: Any, normal: Any, dims: int, 
     ],
     ids=str,
 )
-def test_avg_pool_against_pytorch(same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
-    torch = pytest.importorskip("torch")
+def test_avg_pool_against_pytorch(torch: Any, same: Any, normal: Any, dims: int, options: dict[str, Any]) -> None:
     ours, theirs = getattr(nn, f"AvgPool{dims}d")(3, **options), getattr(torch.nn, f"AvgPool{dims}d")(3, **options)
     if dims > 1:
         same(ours, theirs, normal(2, 3, *SPATIAL[dims]))

@@ -1,11 +1,12 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
 from pullback import Tensor
 
 
-def _both(kind, shapes, dtype, options, steps, seed=0):
-    torch = pytest.importorskip("torch")
+def _both(torch, kind, shapes, dtype, options, steps, seed=0):
     rng = np.random.default_rng(seed)
     starts = [np.asarray(rng.normal(size=shape), dtype) for shape in shapes]
     ours = [Tensor(start, requires_grad=True) for start in starts]
@@ -22,7 +23,6 @@ def _both(kind, shapes, dtype, options, steps, seed=0):
 
 
 @pytest.fixture(scope="session")
-def both():
+def both(torch):
     """The parameters after some steps with the same gradients, ours and PyTorch's, and both optimizers."""
-    pytest.importorskip("torch")
-    return _both
+    return partial(_both, torch)

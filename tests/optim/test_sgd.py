@@ -126,9 +126,8 @@ def test_dtypes_stay(dtype):
     assert p.dtype == dtype and optimizer.state_dict()["state"][0]["momentum_buffer"].dtype == dtype
 
 
-def test_complex_parameters():
+def test_complex_parameters(torch):
     """PyTorch's gradient is the direction of ascent, ours its conjugate."""
-    torch = pytest.importorskip("torch")
     start, gradient = np.array([1 + 2j, -3j]), np.array([2 - 1j, 0.5])
     for options in ({}, {"momentum": 0.9, "weight_decay": 0.1}):
         p, q = Tensor(start, requires_grad=True), torch.tensor(start, requires_grad=True)

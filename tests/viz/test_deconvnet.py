@@ -73,8 +73,7 @@ def test_deconvnet_is_the_attached_network_of_transposed_layers(unit):
         assert np.abs(one - other).max() > 1e-3
 
 
-def test_deconvnet_against_pytorch():
-    torch = pytest.importorskip("torch")
+def test_deconvnet_against_pytorch(torch):
     functional = torch.nn.functional
     model = network()
     w1, b1, w2, b2 = (torch.from_numpy(p.numpy().copy()) for p in list(model.parameters())[:4])

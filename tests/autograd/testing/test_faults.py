@@ -1,11 +1,11 @@
 """Every planted fault is caught, and the same function without it passes."""
 
 import pytest
-from faults import FAULTS
-from functions import FUNCTIONS, as_primitive
 from hypothesis import Phase, settings
 
 from pullback.testing import GradcheckError, check_primitive
+from pullback.tests.helpers.faults import FAULTS
+from pullback.tests.helpers.functions import FUNCTIONS, as_primitive
 
 SETTINGS = settings(max_examples=100, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
 

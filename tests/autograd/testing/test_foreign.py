@@ -93,8 +93,7 @@ def test_jax():
         check(jax.numpy.linalg.norm, np.zeros(3))
 
 
-def test_pytorch():
-    torch = pytest.importorskip("torch")
+def test_pytorch(torch):
 
     def check(f, *given):
         def vjp(g, *xs):

@@ -46,8 +46,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("left, right", SHAPES)
-def test_matmul_of_any_shapes_is_pytorchs(left, right):
-    torch = pytest.importorskip("torch")
+def test_matmul_of_any_shapes_is_pytorchs(torch, left, right):
     a, b = RNG.normal(size=left), RNG.normal(size=right)
     y, g, (da, db) = gradients(pb.matmul, a, b)
     ta, tb = torch.tensor(a, requires_grad=True), torch.tensor(b, requires_grad=True)

@@ -8,7 +8,18 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from functions import FUNCTIONS, Function, filled, scattered, shares, softmax, taps, windows, zeros_and
+
+from pullback.tests.helpers.functions import (
+    FUNCTIONS,
+    Function,
+    filled,
+    scattered,
+    shares,
+    softmax,
+    taps,
+    windows,
+    zeros_and,
+)
 
 
 class Fault(NamedTuple):

@@ -466,8 +466,7 @@ TORCH = {
 
 @pytest.mark.filterwarnings("ignore:Using backward:UserWarning")
 @pytest.mark.parametrize("case", TORCH)
-def test_as_pytorch(case):
-    torch = pytest.importorskip("torch")
+def test_as_pytorch(torch, case):
 
     def run(x, y):
         try:

@@ -109,7 +109,9 @@ def test_from_dlpack_shares_memory():
     a = np.arange(6.0).reshape(2, 3)
     assert np.shares_memory(pb.from_dlpack(a).data, a)
     assert not np.shares_memory(pb.from_dlpack(a, copy=True).data, a)
-    torch = pytest.importorskip("torch")
+
+
+def test_from_dlpack_shares_memory_with_pytorch(torch):
     t = torch.arange(3.0)
     out = pb.from_dlpack(t)
     t[0] = 7

@@ -15,8 +15,7 @@ def test_columns_of_a_small_image():
 
 
 @pytest.mark.parametrize("kernel,stride,padding,dilation", [((2, 3), 1, 0, 1), (3, (2, 1), 1, 2), (1, 3, 0, 1)])
-def test_against_unfold_and_fold(kernel, stride, padding, dilation):
-    torch = pytest.importorskip("torch")
+def test_against_unfold_and_fold(torch, kernel, stride, padding, dilation):
     x = np.random.default_rng(0).standard_normal((2, 3, 7, 8))
     cols = pb.im2col(x, kernel, stride, padding, dilation)
     theirs = torch.nn.functional.unfold(torch.tensor(x), kernel, dilation, padding, stride)

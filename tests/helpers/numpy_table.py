@@ -1,13 +1,12 @@
 """Makes docs/numpy.md: what each of NumPy's functions does on Tensors, found by asking the registry and by calling it.
 
-    python tests/autograd/numpy_table.py
+    python tests/helpers/numpy_table.py
 
 `test_numpy_table.py` keeps the page true.
 """
 
 from __future__ import annotations
 
-import sys
 import warnings
 from pathlib import Path
 
@@ -17,9 +16,7 @@ import pullback as pb
 from pullback import Tensor
 from pullback.autograd.core.conversion import find
 from pullback.autograd.core.tensor import functions
-
-sys.path.append(str(Path(__file__).parent))
-from numpy_calls import CALLS, qualified
+from pullback.tests.helpers.numpy_calls import CALLS, qualified
 
 PAGE = Path(__file__).parents[2] / "docs" / "numpy.md"
 SPACES = {"numpy": np, "numpy.linalg": np.linalg, "numpy.fft": np.fft, "numpy.emath": np.emath}
@@ -29,9 +26,9 @@ HEAD = """# NumPy on Tensors
 NumPy {version}.
 
 Every function of NumPy's namespaces, called on Tensors as `np.f(t)`; most are also `pullback.f(t)`, and methods where
-arrays have them. This page is made by `python tests/autograd/numpy_table.py` from the registry and from calls of each
+arrays have them. This page is made by `python tests/helpers/numpy_table.py` from the registry and from calls of each
 function, and a test keeps it true. The samples, with the options they are tried with, are in
-tests/autograd/numpy_calls.py. `out=`, `where=` and `dtype=` are taken wherever NumPy has them; an option that cannot
+tests/helpers/numpy_calls.py. `out=`, `where=` and `dtype=` are taken wherever NumPy has them; an option that cannot
 be taken is a TypeError that names it.
 
 ## Differentiable

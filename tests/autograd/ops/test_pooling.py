@@ -67,8 +67,7 @@ def cases(draw):
 
 
 @given(cases())
-def test_max_pool_against_pytorch(case):
-    torch = pytest.importorskip("torch")
+def test_max_pool_against_pytorch(torch, case):
     shape, *settings = case
     x = np.random.default_rng(0).permutation(np.arange(float(np.prod(shape)))).reshape(shape)
     mine, its = pb.Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
@@ -82,8 +81,7 @@ def test_max_pool_against_pytorch(case):
 
 
 @given(cases(), st.booleans())
-def test_avg_pool_against_pytorch(case, count_include_pad):
-    torch = pytest.importorskip("torch")
+def test_avg_pool_against_pytorch(torch, case, count_include_pad):
     shape, kernel, stride, padding, _, ceil_mode = case
     x = np.random.default_rng(0).standard_normal(shape)
     mine, its = pb.Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)

@@ -1,19 +1,31 @@
 """Derivatives of elementwise functions by mpmath: from mathematics, with as many digits as the numbers ask for."""
 
+from functools import cache
+
 import mpmath
 from mpmath import mp, mpf
 
 
-def digits(*numbers):
-    """As many as leave 50 when, at these numbers, terms cancel that differ by the third power of their size."""
+def digits(*numbers, power=3):
+    """As many as leave 50 when, at these numbers, terms cancel that differ by this power of their size."""
     size = max((abs(mpf(float(x))) for x in numbers if x), default=mpf(1))
-    return 50 + 3 * max(int(mpmath.log10(size)), 0)
+    return 50 + power * max(int(mpmath.log10(size)), 0)
+
+
+@cache
+def _kept(f, places, precision):
+    return f(*places)
+
+
+def once(f, *places):
+    """f(*places), which takes long, for all forms that are made of it."""
+    return _kept(f, places, mp.prec)
 
 
 def gauss(scale, factor):
     return (
-        lambda x: factor() * mp.exp(scale * x * x),
-        lambda x: 2 * scale * x * factor() * mp.exp(scale * x * x),
+        lambda x: factor() * once(mp.exp, scale * x * x),
+        lambda x: 2 * scale * x * factor() * once(mp.exp, scale * x * x),
     )
 
 
@@ -90,6 +102,14 @@ def ndtri(p):
     return -2 * mp.sqrt(2) * slope, -4 * mp.sqrt(2) * curve
 
 
+def besselk(n, x):
+    """By the recurrence from orders 0 and 1, which adds positive numbers."""
+    low, high = (once(mp.besselk, k, x) for k in (0, 1))
+    for k in range(1, n):
+        low, high = high, low + 2 * k / x * high
+    return high if n else low
+
+
 def bessel(f, sign, last, scaled=0):
     """Two derivatives of f(n, .), where f(n)' = (sign f(n - 1) + last f(n + 1)) / 2, times exp(scaled x)."""
     a, b = sign, last
@@ -97,7 +117,7 @@ def bessel(f, sign, last, scaled=0):
     def slopes(n):
         def of(k, x):
             turned = (-1) ** k if k < 0 and a != b else 1  # J and Y of order -k; I and K are even in it
-            return turned * (mp.exp(scaled * x) if scaled else 1) * f(abs(k), x)
+            return turned * (mp.exp(scaled * x) if scaled else 1) * once(f, abs(k), x)
 
         def first(x):
             return (a * of(n - 1, x) + b * of(n + 1, x)) / 2 + scaled * of(n, x)
@@ -137,9 +157,9 @@ def even(forms, n, plus=False):
 J = bessel(mp.besselj, 1, -1)
 Y = bessel(mp.bessely, 1, -1)
 I = bessel(mp.besseli, 1, 1)  # noqa: E741
-K = bessel(mp.besselk, -1, -1)
+K = bessel(besselk, -1, -1)
 IE = bessel(mp.besseli, 1, 1, -1)
-KE = bessel(mp.besselk, -1, -1, 1)
+KE = bessel(besselk, -1, -1, 1)
 
 
 def gamma_forms():
@@ -150,12 +170,12 @@ def gamma_forms():
 
 
 def rgamma_slope(x):
-    with mp.workdps(mp.dps + digits(1 / x)):
+    with mp.workdps(mp.dps + digits(1 / x, power=1)):  # 1 / x**2 cancels, 1 / x stays
         return -mp.rgamma(x) * mp.psi(0, x)
 
 
 def rgamma_curve(x):
-    with mp.workdps(mp.dps + digits(1 / x)):
+    with mp.workdps(mp.dps + digits(1 / x, power=1)):  # 1 / x**2 cancels, 1 / x stays
         return mp.rgamma(x) * (mp.psi(0, x) ** 2 - mp.psi(1, x))
 
 
@@ -260,11 +280,11 @@ TWO = {
         every,
     ),
     "power": (
-        lambda a, b: b * a ** (b - 1),
-        lambda a, b: a**b * mp.log(a),
-        lambda a, b: b * (b - 1) * a ** (b - 2),
-        lambda a, b: a ** (b - 1) * (1 + b * mp.log(a)),
-        lambda a, b: a**b * mp.log(a) ** 2,
+        lambda a, b: b * once(pow, a, b - 1),
+        lambda a, b: once(pow, a, b) * mp.log(a),
+        lambda a, b: b * (b - 1) * once(pow, a, b - 2),
+        lambda a, b: once(pow, a, b - 1) * (1 + b * mp.log(a)),
+        lambda a, b: once(pow, a, b) * mp.log(a) ** 2,
         lambda a, b: a > 0,
     ),
     "divide": (

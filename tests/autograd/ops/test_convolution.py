@@ -152,8 +152,7 @@ def test_conv_transpose_is_the_matrix_transposed(case):
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("stride,padding,dilation,groups", [(1, 0, 1, 1), (2, 1, 1, 2), (3, 2, 2, 1), (1, 1, 2, 3)])
-def test_against_pytorch(axes, stride, padding, dilation, groups):
-    torch = pytest.importorskip("torch")
+def test_against_pytorch(torch, axes, stride, padding, dilation, groups):
     rng = np.random.default_rng(axes)
     x, w = rng.standard_normal((2, 6, *(9, 8, 7)[:axes])), rng.standard_normal((6, 6 // groups, *(3, 2, 3)[:axes]))
     b = rng.standard_normal(6)

@@ -8,10 +8,10 @@ import weakref
 
 import numpy as np
 import pytest
-from numpy_calls import CALLS, flattened, qualified
 
 import pullback as pb
 from pullback import Tensor, nn, no_grad, optim
+from pullback.tests.helpers.numpy_calls import CALLS, flattened, qualified
 
 A = np.arange(1.0, 10.0).reshape(3, 3)
 

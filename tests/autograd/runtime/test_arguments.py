@@ -45,7 +45,7 @@ from pullback.autograd.runtime.arguments import (
 from pullback.autograd.runtime.threads import get_num_threads
 
 needs_code = pytest.mark.skipif(not llvm.available(np.ones(1)), reason="llvmlite is not installed")
-HERE = Path(__file__).parent
+HELPERS = Path(__file__).parents[2] / "helpers"
 
 
 @llvm.kernel(
@@ -387,7 +387,7 @@ def test_guard_pages_end_a_process_that_goes_astray(read, write, size):
 
 
 def ran(script: str, *numbers: int, **environment: str) -> list[int]:
-    command = [sys.executable, str(HERE / script), *map(str, numbers)]
+    command = [sys.executable, str(HELPERS / script), *map(str, numbers)]
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=3000)
     assert done.returncode == 0, done.stderr[-3000:]
     return [int(n) for n in done.stdout.split()]

@@ -111,8 +111,7 @@ def test_inside_transforms():
     np.testing.assert_array_equal(pb.grad(inner)([1.0, 2.0]).data, [6.0, 12.0])
 
 
-def test_as_pytorch_gives_them():
-    torch = pytest.importorskip("torch")
+def test_as_pytorch_gives_them(torch):
     rng = np.random.default_rng(0)
     a, b, g = rng.normal(size=(3, 4)), rng.normal(size=(4, 2)), rng.normal(size=(3, 2))
     theirs = [torch.tensor(v, requires_grad=True) for v in (a, b)]

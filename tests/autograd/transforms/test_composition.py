@@ -215,8 +215,7 @@ def test_axes_of_nested_batches(axes, out):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
-def test_beside_torch_func():
-    torch = pytest.importorskip("torch")
+def test_beside_torch_func(torch):
     func = torch.func
     x, w = RNG.normal(size=(4, 3)), RNG.normal(size=(3, 3))
 
