@@ -35,7 +35,7 @@ class _Limit:
         if isinstance(error, RecursionError):
             name, most = getattr(self.f, "__name__", "the function"), sys.getrecursionlimit()
             raise RecursionError(
-                f"checkpoint: {name} holds calls (of checkpoints perhaps) inside one another, new_level than Python's "
+                f"checkpoint: {name} holds calls (of checkpoints perhaps) inside one another, deeper than Python's "
                 f"limit of {most}; call checkpointed parts one after the other, or raise sys.setrecursionlimit"
             ) from error
 
