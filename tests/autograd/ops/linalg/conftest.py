@@ -1,6 +1,6 @@
 """Settings of the tests of linear algebra."""
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import pytest
 
@@ -8,10 +8,8 @@ import pytest
 @pytest.fixture(autouse=True, scope="module")
 def one_blas_thread():
     """For matrices as small as these, BLAS's threads wait for one another, tens of times as long as they compute."""
-    try:
+    with suppress(ImportError):
         import scipy.linalg  # noqa: F401  (its BLAS is limited only once it is loaded)
-    except ImportError:
-        pass
     try:
         from threadpoolctl import threadpool_limits as limits
     except ImportError:
