@@ -6,7 +6,7 @@ NUMPY ?= numpy
 help:
 	@echo "make demo   train the seed's network on the shipped digits; writes demo/report.html"
 	@echo "make test   run the tests"
-	@echo "make test-fast   the tests of single modules, with few examples: less than a minute"
+	@echo "make test-fast   core, ops, nn, optim and viz with few examples: less than a minute"
 	@echo "make test-torch  the comparisons with PyTorch, in an environment that has it"
 	@echo "make test-with PYTHON=python3.13 NUMPY='numpy==2.1.*' WITHOUT='llvmlite' TESTS=tests/nn   elsewhere; all optional"
 	@echo "make mutants  plant faults one at a time and see whether tests catch them; writes docs/mutants.md"
@@ -26,9 +26,11 @@ demo: .venv/all/ready
 test: .venv/test/ready
 	.venv/test/bin/pytest --numprocesses 2 --durations 10
 
-# What takes long is left out: walks through all operations (the files right in tests/autograd), processes and machines.
+# The rooms on which all others stand, without what takes long: walks through all operations, machine code, processes.
+FAST = tests/autograd/core tests/autograd/ops/test_*.py tests/nn tests/optim tests/viz tests/test_layers.py
+
 test-fast: .venv/test/ready
-	.venv/test/bin/pytest --numprocesses 2 --gradients quick $(FAST)
+	OPENBLAS_NUM_THREADS=1 .venv/test/bin/pytest --numprocesses 2 --gradients quick --deselect tests/nn/test_lookahead.py $(FAST)
 
 test-torch: .venv/torch/ready
 	.venv/torch/bin/python -c "import torch"

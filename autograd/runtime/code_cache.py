@@ -84,8 +84,8 @@ def key(*words: Any) -> bytes:
 
 @functools.cache
 def sources(folder: str) -> str:
-    """A hash of the Python files in a folder and below; OSError if there are none, or one was changed after this process
-    had begun, so that other code than it says may be running."""
+    """A hash of the Python files in a folder and below; OSError if there are none, or one was changed after this
+    process had begun, so that other code than it says may be running."""
     import hashlib
 
     found = hashlib.sha256()
