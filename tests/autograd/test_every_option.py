@@ -14,7 +14,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, grad, jvp, nn, vmap
-from pullback.autograd.core.primitive import _primitives as primitives
+from pullback.autograd.core.registry import _primitives as primitives
 from pullback.tests.helpers.numpy_calls import CALLS, flattened, qualified
 
 F, L = nn.functional, pb.linalg
