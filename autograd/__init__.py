@@ -22,6 +22,7 @@ from .debug.profiling import Profile, profile
 from . import ops as _ops
 from .numpy_api import dispatch, einops, methods
 from .numpy_api import operator_docs as _operator_docs
+from .old_paths import keep as _keep
 from .numpy_api.array_api import (
     __array_api_version__, __array_namespace_info__, bool, can_cast, complex128, complex64, e, finfo, float32,
     float64, iinfo, inf, int16, int32, int64, int8, isdtype, nan, newaxis, pi, promote_types, result_type, uint16,
@@ -167,3 +168,4 @@ for _face in _faces:
             _made.__module__, _made.__qualname__ = _face.__name__, _name
 
 _operator_docs.explain()
+_keep(__name__, _faces)

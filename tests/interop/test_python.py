@@ -242,3 +242,29 @@ def test_equality_with_what_is_no_number():
     assert (Tensor([1.0]) == None).tolist() == [False]  # noqa: E711 - as NumPy
     assert Tensor(1.0) != None and Tensor(1.0) != "a"  # noqa: E711
     assert not np.isscalar(Tensor(1.0)) and not isinstance(Tensor(1.0), float)
+
+
+OLD = {  # pickles that were made before the modules stood in rooms
+    "pb.exp": b"\x80\x04\x8c\x1bpullback.autograd.primitive\x8c\x0b_registered\x93\x8c\x03exp\x8c\x05numpy\x86R.",
+    "pb.std": b"\x80\x04\x8c\x1cpullback.autograd.statistics\x8c\x03std\x93.",
+    "pb.linalg.svd": b"\x80\x04\x8c\x1bpullback.autograd.primitive\x8c\x0b_registered\x93\x8c\x03svd\x8c\x20"
+    b"pullback.autograd.decompositions\x86R.",
+    "pb.affine": b"\x80\x04\x8c\x1bpullback.autograd.primitive\x8c\x0b_registered\x93\x8c\x06affine\x8c\x1a"
+    b"pullback.autograd.products\x86R.",
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_old_pickles_of_functions(name):
+    assert pickle.loads(OLD[name]) is eval(name, {"pb": pb})
+
+
+def test_old_pickles_of_tensors():
+    state = pickle.dumps(np.array([1.0, 2.0]), 4)[2:-1]
+    place = b"\x8c\x18pullback.autograd.tensor"
+    x = pickle.loads(
+        b"\x80\x04" + place + b"\x8c\x08_rebuild\x93(" + place + b"\x8c\x06Tensor\x93" + state + b"\x88NtR."
+    )
+    assert type(x) is Tensor and x.tolist() == [1.0, 2.0] and x.requires_grad and x.grad is None
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        pickle.loads(b"\x80\x04" + place + b"\x8c\x07nothing\x93.")
