@@ -260,11 +260,11 @@ def test_old_pickles_of_functions(name):
 
 
 def test_old_pickles_of_tensors():
-    state = pickle.dumps(np.array([1.0, 2.0]), 4)[2:-1]
+    state = pickle.dumps(np.array([1.0, 2.0]), 3)[2:-1]
     place = b"\x8c\x18pullback.autograd.tensor"
     x = pickle.loads(
         b"\x80\x04" + place + b"\x8c\x08_rebuild\x93(" + place + b"\x8c\x06Tensor\x93" + state + b"\x88NtR."
     )
     assert type(x) is Tensor and x.tolist() == [1.0, 2.0] and x.requires_grad and x.grad is None
-    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="nothing"):
         pickle.loads(b"\x80\x04" + place + b"\x8c\x07nothing\x93.")
