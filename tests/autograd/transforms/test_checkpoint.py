@@ -305,7 +305,7 @@ def test_checkpoints_inside_one_another():
     y = f(x)
     y.backward()
     assert y.item() == 9 + 220 * 3 and x.grad.item() == 6 + 220
-    assert pb.autograd.graph.modes.checkpoints == 0
+    assert pb.autograd.core.graph.modes.checkpoints == 0
 
 
 def nested(n):
