@@ -562,7 +562,8 @@ def test_changed_sources_are_built_again(folder, tmp_path, changed, again):
     copy = tmp_path / "path/pullback"
     for part in ("autograd", "nn", "optim"):
         shutil.copytree(ROOT / part, copy / part)
-    shutil.copy(ROOT / "__init__.py", copy)
+    for face in ("__init__.py", "extend.py"):
+        shutil.copy(ROOT / face, copy)
     place, text = {"PYTHONPATH": str(copy.parent)}, (copy / changed).read_text()
     assert run(folder, **place)[0] == BUILT
     (copy / changed).write_text(text + "\n# changed\n")
