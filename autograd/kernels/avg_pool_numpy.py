@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.threads import each
+from ..runtime.threads import parallel_for
 from .geometry import Geometry, sample_blocks, taps
 
 __all__ = ["window_spread", "window_sum"]
@@ -31,7 +31,7 @@ def _sum_along(x: Any, geo: Geometry, axis: int) -> Any:
         for _, inside, met in taps(line):
             y[samples][met] += x[samples][inside]
 
-    each(fill, sample_blocks(len(x), x[:1].nbytes))
+    parallel_for(fill, sample_blocks(len(x), x[:1].nbytes))
     return y
 
 
@@ -43,5 +43,5 @@ def window_spread(y: Any, geo: Geometry) -> Any:
         for _, inside, met in taps(geo):
             x[samples][inside] += y[samples][met]
 
-    each(fill, sample_blocks(len(x), x[:1].nbytes))
+    parallel_for(fill, sample_blocks(len(x), x[:1].nbytes))
     return x

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..runtime import launch, memory
 from ..runtime.arguments import Integer, LaunchError, Pointer, natural, per_thread, positive, reads, writes
-from ..runtime.llvm import Code, Kernel, Value, available, kernel
+from ..runtime.llvm import IRValue, Kernel, KernelBuilder, available, kernel
 from .geometry import MANY, Geometry, sample_blocks
 from .implicit_im2col import scratch
 
@@ -141,20 +141,20 @@ _SIZES: dict[str, Integer | Pointer] = {
 class _Boxes:
     """Code that loops over blocks of channels, in each of them over rows, and over the entries in rows."""
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: KernelBuilder) -> None:
         self.code = code
         self.x, self.y, lines, room, self.begins, self.offsets, self.table, self.rows, _, *given = code.arguments
         self.wide, self.inner, self.depth, self.together, self.block, self.each, self.channels, *given = given
         self.numbers, *self.places = given
         self.own = lines + code.thread * room
 
-    def along_rows(self, length: Value, start: Any, entry: Any, store: Any) -> None:
+    def along_rows(self, length: IRValue, start: Any, entry: Any, store: Any) -> None:
         """Loop over the rows of each row of windows: `entry(row, column, mask, *carried)`; `store(to, mask, *carried)`
         gets the result."""
         code, begins, offsets = self.code, self.begins, self.offsets
 
-        def row(i: Value) -> None:
-            def vector(p: Value) -> None:
+        def row(i: IRValue) -> None:
+            def vector(p: IRValue) -> None:
                 mask = code.first(length - p)
                 found = code.loop(
                     *(begins[i], begins[i + 1], 1),
@@ -167,18 +167,18 @@ class _Boxes:
 
         code.loop(0, self.rows, 1, row)
 
-    def in_rows(self, count: Value, start: Any, entry: Any, store: Any) -> None:
+    def in_rows(self, count: IRValue, start: Any, entry: Any, store: Any) -> None:
         """Loop over the entries of windows within `count` rows: `entry(begin, places, *carried)`; `store` also gets the
         places where their rows begin."""
         code, width = self.code, self.wide * self.together
 
-        def several(i: Value) -> None:
+        def several(i: IRValue) -> None:
             windows = (count - i).if_less(self.together, count - i, self.together) * self.wide
 
-            def vector(p: Value) -> None:
+            def vector(p: IRValue) -> None:
                 mask, begin = code.first(windows - p), i * self.inner
 
-                def places(b: Any) -> Value:
+                def places(b: Any) -> IRValue:
                     return code.load(self.table + (p + width * b), mask)
 
                 found = code.loop(
@@ -210,13 +210,13 @@ class _Boxes:
     room=natural,
     **_SIZES,
 )
-def _sums(code: Code, rows_first: bool) -> None:
+def _sums(code: KernelBuilder, rows_first: bool) -> None:
     """Sums along the rows and sums within rows, one after the other; `lines` holds what is in between."""
     boxes = _Boxes(code)
     rows, wide, given = boxes.rows, boxes.wide, boxes.numbers / boxes.inner
     length = boxes.inner if rows_first else wide
 
-    def add_rows(source: Value, target: Value) -> None:
+    def add_rows(source: IRValue, target: IRValue) -> None:
         boxes.along_rows(
             length,
             lambda row: [code.constant()],
@@ -224,7 +224,7 @@ def _sums(code: Code, rows_first: bool) -> None:
             lambda to, mask, total: code.store(target + to, total, mask),
         )
 
-    def gather(count: Value, source: Value, target: Value) -> None:
+    def gather(count: IRValue, source: IRValue, target: IRValue) -> None:
         boxes.in_rows(
             count,
             lambda begin, places: [code.constant()],
@@ -232,7 +232,7 @@ def _sums(code: Code, rows_first: bool) -> None:
             lambda to, mask, origins, total: code.store(target + to, total, mask),
         )
 
-    def block(c: Value, count: Value, source: Value) -> None:
+    def block(c: IRValue, count: IRValue, source: IRValue) -> None:
         own, target = boxes.own, boxes.y + c * rows * wide
         if rows_first:
             code.loop(0, count, 1, lambda k: add_rows(source + k * boxes.numbers, own + k * rows * length))
@@ -253,43 +253,43 @@ def _sums(code: Code, rows_first: bool) -> None:
     places=writes("channels * rows * wide", "int64"),
     line_places=per_thread("block * rows * inner", "int64"),
 )
-def _largest(code: Code) -> None:
+def _largest(code: KernelBuilder) -> None:
     """The largest entry of each window and its first place: along the rows first, then within them."""
     boxes = _Boxes(code)
     rows, inner, (all_places, line_places) = boxes.rows, boxes.inner, boxes.places
     own_places = line_places + code.thread * code.arguments[3]
 
-    def columns(source: Value, own: Value, own_places: Value) -> None:
-        def entry(row: Value, p: Value, mask: Value, best: Value, at: Value) -> list[Value]:
+    def columns(source: IRValue, own: IRValue, own_places: IRValue) -> None:
+        def entry(row: IRValue, p: IRValue, mask: IRValue, best: IRValue, at: IRValue) -> list[IRValue]:
             value = code.load(source + (row + p), mask)
             better = code.larger(value, best)
             return [code.where(better, value, best), code.where(better, code.filled(row), at)]
 
-        def store(to: Value, mask: Value, best: Value, at: Value) -> None:
+        def store(to: IRValue, mask: IRValue, best: IRValue, at: IRValue) -> None:
             code.store(own + to, best, mask)
             code.store(own_places + to, at, mask)
 
         boxes.along_rows(inner, lambda row: [code.constant(-math.inf), code.filled(row)], entry, store)
 
-    def largest(count: Value, target: Value, found: Value) -> None:
-        def start(begin: Value, places: Value) -> list[Value]:
+    def largest(count: IRValue, target: IRValue, found: IRValue) -> None:
+        def start(begin: IRValue, places: IRValue) -> list[IRValue]:
             return [code.gather(boxes.own + begin, places), code.gather(own_places + begin, places), places]
 
-        def entry(begin: Value, places: Value, best: Value, row: Value, at: Value) -> list[Value]:
+        def entry(begin: IRValue, places: IRValue, best: IRValue, row: IRValue, at: IRValue) -> list[IRValue]:
             value = code.gather(boxes.own + begin, places, -math.inf)
             above = code.gather(own_places + begin, places, _FAR)
             better = code.larger(value, best) | (code.less(above, row) & ~code.larger(best, value))
             pairs = (value, best), (above, row), (places, at)
             return [code.where(better, *pair) for pair in pairs]
 
-        def store(to: Value, mask: Value, origins: Value, best: Value, row: Value, at: Value) -> None:
+        def store(to: IRValue, mask: IRValue, origins: IRValue, best: IRValue, row: IRValue, at: IRValue) -> None:
             code.store(target + to, best, mask)
             code.store(found + to, row + at - origins, mask)
 
         boxes.in_rows(count, start, entry, store)
 
-    def block(c: Value, count: Value, source: Value) -> None:
-        def channel(k: Value) -> None:
+    def block(c: IRValue, count: IRValue, source: IRValue) -> None:
+        def channel(k: IRValue) -> None:
             line = k * rows * inner
             columns(source + k * boxes.numbers, boxes.own + line, own_places + line)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..runtime import launch, memory
 from ..runtime.arguments import natural, positive, reads, writes
-from ..runtime.llvm import Code, Kernel, Value, available, kernel, registers
+from ..runtime.llvm import IRValue, Kernel, KernelBuilder, available, kernel, registers
 from .conv_weight_native import conv_weight
 from .geometry import Geometry
 from .implicit_im2col import FEW, NEAR, Block, of_rows, rows_of, scratch
@@ -35,7 +35,7 @@ _CHAINS = 16  # whose sums are added one after another, before the sum of these 
     terms=positive,
 )
 def _products(
-    code: Code,
+    code: KernelBuilder,
     step: int,
     height: int,
     width: int,
@@ -63,7 +63,9 @@ def _products(
 class _Products:
     """In machine code, the products with the rows of a block, and the largest of tiles of windows among them."""
 
-    def __init__(self, code: Code, step: int, height: int, levels: int, rectified: bool, tile: tuple[int, ...]) -> None:
+    def __init__(
+        self, code: KernelBuilder, step: int, height: int, levels: int, rectified: bool, tile: tuple[int, ...]
+    ) -> None:
         self.code, self.height, self.levels, self.rectified, self.tile = code, height, levels, rectified, tile
         *rows, self.y, self.w, self.bias, self.choice, self.depth, self.outs, self.windows, more, axes, terms = (
             code.arguments
@@ -74,7 +76,7 @@ class _Products:
         self.spare = self.lines + (code.thread * self.room + copied)
         self.pitch = self.block.length if tile else self.windows
 
-    def sample(self, g: Value, n: Value, width: int, chosen: bool) -> None:
+    def sample(self, g: IRValue, n: IRValue, width: int, chosen: bool) -> None:
         """The results for one sample and group."""
         code, block, outs, windows = self.code, self.block, self.outs, self.windows
         x = block.lines + (n * block.sample_step + g * block.group_step)
@@ -82,7 +84,7 @@ class _Products:
         out = self.spare + self.longest if self.tile else self.y + (first * windows + block.first)
         whole, step = block.length - block.length % (code.lanes * width), code.lanes * width
 
-        def part(p: Value, width: int, mask: Value | None = None) -> None:
+        def part(p: IRValue, width: int, mask: IRValue | None = None) -> None:
             code.loop(0, outs, self.height, lambda t: _Tile(self, x, out, g, t, p, width, mask).fill())
 
         code.loop(0, whole, step, lambda p: part(p, width))
@@ -90,7 +92,7 @@ class _Products:
         if self.tile:
             self.pool(first, out, chosen)
 
-    def pool(self, first: Value, out: Value, chosen: bool) -> None:
+    def pool(self, first: IRValue, out: IRValue, chosen: bool) -> None:
         """The largest of the tiles of a sample's results, which lie at `out`."""
         code, block, tile, windows = self.code, self.block, self.tile, self.windows
         lengths = [self.axes[i] for i in range(len(tile) - 1)]
@@ -98,7 +100,7 @@ class _Products:
         kept = math.prod((n / t for n, t in zip(lengths, tile[1:], strict=True)), start=code.one)
         start, lengths = first * windows + block.first / inner / tile[0] * kept, [block.length / inner, *lengths]
 
-        def channel(k: Value) -> None:
+        def channel(k: IRValue) -> None:
             at = start + k * windows
             x, y = out + k * self.pitch, self.y + at
             pooled(code, x, y, self.choice + at if chosen else None, lengths, tile, self.rectified)
@@ -110,7 +112,15 @@ class _Tile:
     """In machine code, some rows of Y and vectors of windows, whose sums stay in registers."""
 
     def __init__(
-        self, of: _Products, x: Value, out: Value, g: Value, t: Value, p: Value, width: int, mask: Value | None
+        self,
+        of: _Products,
+        x: IRValue,
+        out: IRValue,
+        g: IRValue,
+        t: IRValue,
+        p: IRValue,
+        width: int,
+        mask: IRValue | None,
     ) -> None:
         code, outs, height = of.code, of.outs, of.height
         self.of, self.code, self.x, self.p, self.width, self.mask = of, code, x, p, width, mask
@@ -129,14 +139,14 @@ class _Tile:
         else:
             self.some(0 * code.one, depth)
 
-    def term(self, q: Value, *sums: Value) -> list[Value]:
+    def term(self, q: IRValue, *sums: IRValue) -> list[IRValue]:
         code, width = self.code, self.width
         row = self.x + (self.of.block.offsets[q] + self.p)
         xs = [code.load(row + v * code.lanes, self.mask) for v in range(width)]
         factors = [code.filled(row[q]) for row in self.ws]
         return [code.fma(factors[i // width], xs[i % width], total) for i, total in enumerate(sums)]
 
-    def chains(self, first: Value) -> None:
+    def chains(self, first: IRValue) -> None:
         """Three levels: the sums of some chains are added up in memory of the thread before they are to Y."""
         code, depth, terms, count = self.code, self.of.depth, self.of.terms, len(self.places)
         last = (first + terms * _CHAINS).if_less(depth, first + terms * _CHAINS, depth)
@@ -144,7 +154,7 @@ class _Tile:
             self.of.lines + (code.thread * self.of.room + self.of.room - (i + 1) * code.lanes) for i in range(count)
         ]
 
-        def chain(q: Value) -> None:
+        def chain(q: IRValue) -> None:
             end, known = (q + terms).if_less(last, q + terms, last), code.first(q - first)
             totals = code.loop(q, end, 1, self.term, [code.constant()] * count)
             for at, total in zip(sums, totals, strict=True):
@@ -153,7 +163,7 @@ class _Tile:
         code.loop(first, last, terms, chain)
         self.some(first, last, [code.load(at) for at in sums])
 
-    def some(self, first: Value, last: Value, summed: list[Value] | None = None) -> None:
+    def some(self, first: IRValue, last: IRValue, summed: list[IRValue] | None = None) -> None:
         """Add the terms from first to last, or their sums where these are known, to what is in Y of those before."""
         code, mask, levels, width = self.code, self.mask, self.of.levels, self.width
         rectified, tile = self.of.rectified, self.of.tile
@@ -174,11 +184,11 @@ class _Tile:
 
 
 def pooled(
-    code: Code,
-    x: Value,
-    y: Value,
-    choice: Value | None,
-    lengths: Sequence[Value],
+    code: KernelBuilder,
+    x: IRValue,
+    y: IRValue,
+    choice: IRValue | None,
+    lengths: Sequence[IRValue],
     tile: tuple[int, ...],
     rectified: bool,
 ) -> None:
@@ -191,7 +201,7 @@ def pooled(
     offsets = [sum((s * i for s, i in zip(steps, place, strict=True)), 0 * code.one) for place in np.ndindex(tile[:-1])]
     count = m / t
 
-    def vector(row: Value, at: Value, j: Value) -> None:
+    def vector(row: IRValue, at: IRValue, j: IRValue) -> None:
         if t > NEAR:
             places = code.stepped(j * t, t, count - j)
             best, *entries = (code.gather(row + (offset + phase), places) for offset in offsets for phase in range(t))
@@ -214,7 +224,7 @@ def pooled(
         if choice is not None:
             code.store(choice + (at + j), number, mask)
 
-    def over(axes: Sequence[tuple[Value, int]], row: Value, at: Value) -> None:
+    def over(axes: Sequence[tuple[IRValue, int]], row: IRValue, at: IRValue) -> None:
         if not axes:
             code.loop(0, count, code.lanes, lambda j: vector(row, at * count, j))
             return

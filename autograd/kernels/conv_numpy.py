@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime import memory
-from ..runtime.threads import spread
+from ..runtime.threads import parallel
 from .geometry import BLOCK, Geometry, padded, sample_blocks, taps, windows
 from .sample_merging import merges_inputs, merges_pairs
 
@@ -112,7 +112,7 @@ def _by_rows(x: Any, w: Any, bias: Any, y: Any, geo: Geometry, groups: int) -> N
                         y[samples, :, :, low * inner : high * inner] += product
 
     width = x.shape[1] * math.prod(row.kernel) + groups * outs * together
-    spread(work, _blocks(len(x), width, row, x.itemsize))
+    parallel(work, _blocks(len(x), width, row, x.itemsize))
 
 
 def conv(x: Any, w: Any, b: Any, geo: Geometry, groups: int) -> Any:
@@ -136,7 +136,7 @@ def _conv(x: Any, w: Any, b: Any, geo: Geometry, groups: int) -> tuple[Any]:
                 block = np.matmul(matrix, cols, out=y[samples, :, :, places])
                 block += bias
 
-        spread(work, _by_columns(x, geo, groups * outs))
+        parallel(work, _by_columns(x, geo, groups * outs))
     return (y.reshape(len(x), len(w), *geo.out),)
 
 
@@ -156,6 +156,6 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
             for samples, places, cols in _columns(blocks[i::count], x, geo, groups, *scratch):
                 sums[i] += np.add.reduce(np.matmul(cols, y[samples, :, :, places].mT), axis=0)  # dW^T: faster than dW
 
-    spread(work, range(count))
+    parallel(work, range(count))
     w = np.add.reduce(sums, axis=0)
     return np.ascontiguousarray(w.mT).reshape(groups * outs, channels, *geo.kernel)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..runtime import launch, memory
 from ..runtime.arguments import natural, positive, reads, writes
-from ..runtime.llvm import Code, Kernel, Value, kernel, registers
+from ..runtime.llvm import IRValue, Kernel, KernelBuilder, kernel, registers
 from .geometry import BLOCK, Geometry
 from .implicit_im2col import FEW, Block, of_rows, over, rows_of, scratch
 from .sample_merging import merges_pairs
@@ -34,7 +34,7 @@ _PANEL = 1 << 16  # bytes of Y that outer products take at a time, to stay in a 
     few=positive,
     **dict.fromkeys(("outs", "windows"), natural),
 )
-def _outer_products(code: Code, step: int, height: int, width: int) -> None:
+def _outer_products(code: KernelBuilder, step: int, height: int, width: int) -> None:
     """W = rows Y^T for each group, summed over blocks, a tile of `height` rows and `width` vectors at a time.
 
     For a few windows at a time Y is transposed, so that what belongs to a window lies side by side. W lies in strips,
@@ -46,16 +46,16 @@ def _outer_products(code: Code, step: int, height: int, width: int) -> None:
     own, own_panel = w + number * groups * depth * columns, lines + (code.thread * room + panel)
     top, bottom = (depth / height * s / slices * height for s in (slice, slice + 1))
 
-    def transpose(y: Value, k: Value, count: Value, p: Value) -> None:
+    def transpose(y: IRValue, k: IRValue, count: IRValue, p: IRValue) -> None:
         mask = code.first(count - p)
         rows = [(k + i).if_less(outs, k + i, outs - 1) * windows for i in range(lanes)]
         for i, vector in enumerate(code.transposed([code.load(y + (row + p), mask) for row in rows])):
             code.store(own_panel + ((p + i) * columns + k), vector)
 
-    def tile(w: Value, xs: list[Value], q: Value, k: Value, count: Value) -> None:
+    def tile(w: IRValue, xs: list[IRValue], q: IRValue, k: IRValue, count: IRValue) -> None:
         places = [w + (k * depth + (q + i) * wide + v * lanes) for i in range(height) for v in range(width)]
 
-        def term(p: Value, *sums: Value) -> list[Value]:
+        def term(p: IRValue, *sums: IRValue) -> list[IRValue]:
             ys = [code.load(own_panel + (p * columns + k + v * lanes)) for v in range(width)]
             factors = [code.filled(x[p]) for x in xs]
             return [code.fma(factors[i // width], ys[i % width], sums[i]) for i in range(height * width)]
@@ -64,22 +64,22 @@ def _outer_products(code: Code, step: int, height: int, width: int) -> None:
         for place, total in zip(places, sums, strict=True):
             code.store(place, code.load(place) + total)
 
-    def part(block: Block, g: Value, n: Value, first: Value) -> None:
+    def part(block: Block, g: IRValue, n: IRValue, first: IRValue) -> None:
         out = y + (((block.sample + n) * groups + g) * outs * windows + block.first + first)
         x = block.lines + (n * block.sample_step + g * block.group_step + first)
         count = (block.length - first).if_less(few, block.length - first, few)
         code.loop(0, columns, lanes, lambda k: code.loop(0, count, lanes, lambda p: transpose(out, k, count, p)))
 
-        def strip(k: Value, q: Value) -> None:
+        def strip(k: IRValue, q: IRValue) -> None:
             xs = [x + block.offsets[q + i] for i in range(height)]
             tile(own + g * depth * columns, xs, q, k, count)
 
         code.loop(0, columns, wide, lambda k: code.loop(top, bottom, height, lambda q: strip(k, q)))
 
-    def body(number: Value) -> None:
+    def body(number: IRValue) -> None:
         block = Block(code, rows, number, step)
 
-        def sample(g: Value, n: Value) -> None:
+        def sample(g: IRValue, n: IRValue) -> None:
             code.loop(0, block.length, few, lambda first: part(block, g, n, first))
 
         code.loop(0, groups, 1, lambda g: code.loop(0, block.samples, 1, lambda n: sample(g, n)))
@@ -98,22 +98,22 @@ def _outer_products(code: Code, step: int, height: int, width: int) -> None:
     sums=positive,
     **dict.fromkeys(("strips", "depth", "outs", "windows"), natural),
 )
-def _inner_products(code: Code, step: int, height: int, width: int) -> None:
+def _inner_products(code: KernelBuilder, step: int, height: int, width: int) -> None:
     """W = Y rows^T for each group, summed over blocks, a tile of `height` rows of Y and `width` of X at a time."""
     *rows, y, w, blocks, sums, strips, depth, outs, windows = code.arguments
     groups = rows[-1]
     size = groups * strips * height * depth
     own = w + code.part * size
 
-    def tile(block: Block, g: Value, q: Value, t: Value) -> None:
+    def tile(block: Block, g: IRValue, q: IRValue, t: IRValue) -> None:
         tops = [(t * height + r).if_less(outs, t * height + r, outs - 1) * windows for r in range(height)]
         places = [block.offsets[q + i] for i in range(width)]
 
-        def sample(n: Value, *sums: Value) -> Any:
+        def sample(n: IRValue, *sums: IRValue) -> Any:
             x = block.lines + (n * block.sample_step + g * block.group_step)
             out = y + (((block.sample + n) * groups + g) * outs * windows + block.first)
 
-            def term(p: Value, *sums: Value, mask: Value | None = None) -> list[Value]:
+            def term(p: IRValue, *sums: IRValue, mask: IRValue | None = None) -> list[IRValue]:
                 ys = [code.load(out + (top + p), mask) for top in tops]
                 xs = [code.load(x + (place + p), mask) for place in places]
                 return [code.fma(ys[i // width], xs[i % width], sums[i]) for i in range(height * width)]
@@ -129,10 +129,10 @@ def _inner_products(code: Code, step: int, height: int, width: int) -> None:
             place = depth * (i // width) + i % width
             at[place] = at[place] + code.total(total)
 
-    def body(number: Value) -> None:
+    def body(number: IRValue) -> None:
         block = Block(code, rows, number, step)
 
-        def group(g: Value) -> None:
+        def group(g: IRValue) -> None:
             code.loop(0, depth, width, lambda q: code.loop(0, strips, 1, lambda t: tile(block, g, q, t)))
 
         code.loop(0, groups, 1, group)

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..runtime import launch
 from ..runtime.arguments import Arguments, OverlapError, address, in_place, positive, reads
-from ..runtime.llvm import Code, Value, available, kernel
-from ..runtime.threads import each
+from ..runtime.llvm import IRValue, KernelBuilder, available, kernel
+from ..runtime.threads import parallel_for
 
 __all__ = ["fused"]
 
@@ -54,7 +54,7 @@ def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[
     else:
         parts = [slice(i, i + _BLOCK) for i in range(0, size, _BLOCK)]
         flat, cut = [a.reshape(-1) for a in arrays], len(targets)
-        each(
+        parallel_for(
             lambda p: _by_numpy(formula, [a[p] for a in flat[:cut]], [a[p] for a in flat], numbers),
             parts,
             size * len(arrays),
@@ -74,12 +74,12 @@ def _arguments(formula: Any, targets: int, arrays: int, names: Any, flags: Any) 
 
 @kernel("", _arguments)
 def _compiled(
-    code: Code, formula: Callable[..., Any], targets: int, arrays: int, names: tuple[str, ...], flags: Any
+    code: KernelBuilder, formula: Callable[..., Any], targets: int, arrays: int, names: tuple[str, ...], flags: Any
 ) -> None:
     *places, values, size, part = code.arguments
     numbers: dict[str, Any] = {name: code.filled(values[i]) for i, name in enumerate(names)}
 
-    def vector(i: Value, mask: Value | None = None) -> None:
+    def vector(i: IRValue, mask: IRValue | None = None) -> None:
         entries = [code.load(at + i, mask) for at in places]
         results = formula(*entries, **numbers, **dict(flags))
         for at, result in zip(places[:targets], results, strict=True):

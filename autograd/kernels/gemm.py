@@ -9,7 +9,7 @@ import numpy as np
 
 from ..runtime import launch, memory
 from ..runtime.arguments import integer, natural, per_thread, positive, strided, writes
-from ..runtime.llvm import Code, Kernel, Value, available, kernel, registers
+from ..runtime.llvm import IRValue, Kernel, KernelBuilder, available, kernel, registers
 from .implicit_im2col import over, scratch
 
 __all__ = ["product", "worth"]
@@ -31,7 +31,7 @@ _PARTS, _TERMS = 8, 1 << 10  # parts at most, and the terms that a part has at l
     **dict.fromkeys(("down", "across", "beside"), integer),
     **dict.fromkeys(("few", "block", "part_columns", "part_rows", "part_terms"), positive),
 )
-def _products(code: Code, height: int, width: int, far: bool, turned: bool) -> None:
+def _products(code: KernelBuilder, height: int, width: int, far: bool, turned: bool) -> None:
     """C = A B by a micro-kernel that makes a tile of `height` rows and `width` vectors, from a few terms at a time.
 
     The strides of A are `down` between rows and `across` between columns; that of B is `beside`, between rows, or
@@ -48,7 +48,7 @@ def _products(code: Code, height: int, width: int, far: bool, turned: bool) -> N
 class _Products:
     """In machine code, a part of C: rows from top to bottom, columns from left to right, terms from first to last."""
 
-    def __init__(self, code: Code, height: int, width: int, far: bool, turned: bool) -> None:
+    def __init__(self, code: KernelBuilder, height: int, width: int, far: bool, turned: bool) -> None:
         self.code, self.height, self.width, self.far, self.turned = code, height, width, far, turned
         self.a, self.b, c, lines, room, rows, terms, self.columns, *steps, self.few, self.block = code.arguments[:-3]
         self.down, self.across, self.beside = steps
@@ -64,7 +64,7 @@ class _Products:
         (self.left, self.right), (self.top, self.bottom), (self.first, self.last) = ends
         self.out = c + self.first / sizes[2] * rows * self.columns
 
-    def rows_from(self, top: Value, at: Value) -> None:
+    def rows_from(self, top: IRValue, at: IRValue) -> None:
         """The products of a block of rows with a few terms."""
         code, height, few, strips = self.code, self.height, self.few, self.strips
         count = (self.last - at).if_less(few, self.last - at, few)
@@ -72,35 +72,35 @@ class _Products:
         if self.far:
             code.loop(top, end, height, lambda t: self.strip(t, strips + (t - top) * few, at, count))
 
-        def columns_from(p: Value) -> None:
+        def columns_from(p: IRValue) -> None:
             masks = [code.first(self.right - p - v * code.lanes) for v in range(self.width)]
             self.panel(p, at, count, masks)
             code.loop(top, end, height, lambda t: self.tile(p, t, strips + (t - top) * few, at, count, masks))
 
         code.loop(self.left, self.right, self.wide, columns_from)
 
-    def strip(self, t: Value, into: Value, at: Value, count: Value) -> None:
+    def strip(self, t: IRValue, into: IRValue, at: IRValue, count: IRValue) -> None:
         """Copy a strip of A."""
         code, height, bottom = self.code, self.height, self.bottom
         rows = range(0, height, code.lanes)
         masks = [(i, code.first((bottom - t).if_less(height, bottom - t, height) - i)) for i in rows]
 
-        def copy(q: Value) -> None:
+        def copy(q: IRValue) -> None:
             for i, mask in masks:
                 vector = code.load(self.a + ((at + q) * self.across + (t + i)), mask)
                 code.store(into + (q * height + i), vector, code.first(height - i))
 
         code.loop(0, count, 1, copy)
 
-    def panel(self, p: Value, at: Value, count: Value, masks: list[Value]) -> None:
+    def panel(self, p: IRValue, at: IRValue, count: IRValue, masks: list[IRValue]) -> None:
         """Copy a panel of B."""
         code, b, own, wide, lanes, beside = self.code, self.b, self.own, self.wide, self.code.lanes, self.beside
 
-        def copy(q: Value) -> None:
+        def copy(q: IRValue) -> None:
             for v, mask in enumerate(masks):
                 code.store(own + (q * wide + v * lanes), code.load(b + ((at + q) * beside + (p + v * lanes)), mask))
 
-        def turn(q: Value) -> None:
+        def turn(q: IRValue) -> None:
             mask = code.first(count - q)
             for v in range(self.width):
                 numbers = (p + (v * lanes + i) for i in range(lanes))
@@ -110,7 +110,7 @@ class _Products:
 
         code.loop(0, count, lanes if self.turned else 1, turn if self.turned else copy)
 
-    def tile(self, p: Value, t: Value, strip: Value, at: Value, count: Value, masks: list[Value]) -> None:
+    def tile(self, p: IRValue, t: IRValue, strip: IRValue, at: IRValue, count: IRValue, masks: list[IRValue]) -> None:
         """Add the products of some rows of A with a panel to C; the sums stay in registers."""
         code, height, width, bottom, down, across = (
             self.code,
@@ -127,7 +127,7 @@ class _Products:
         ys = [i.if_less(bottom, self.out + (i * self.columns + p), self.spare) for i in numbers]
         places = [(y + v * code.lanes, masks[v]) for y in ys for v in range(width)]
 
-        def term(q: Value, *sums: Value) -> list[Value]:
+        def term(q: IRValue, *sums: IRValue) -> list[IRValue]:
             panel = [code.load(self.own + (q * self.wide + v * code.lanes)) for v in range(width)]
             factors = [code.filled(x[q * step]) for x in xs]
             return [code.fma(factors[i // width], panel[i % width], sums[i]) for i in range(height * width)]

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..runtime.arguments import LaunchError, natural, per_thread, positive, reads
 from ..runtime.launch import Scratch
-from ..runtime.llvm import Code, Value
+from ..runtime.llvm import IRValue, KernelBuilder
 from .geometry import BLOCK, MANY, Geometry, sample_blocks, shares
 
 __all__ = ["FEW", "NEAR", "Block", "Lines", "Rows", "lines_of", "of_rows", "over", "read", "rows_of", "scratch"]
@@ -104,13 +104,15 @@ def _check(lines: Lines, numbers: int, channels: int, windows: int) -> None:
             raise LaunchError(f"lines of {lines.size} for {windows} windows over {numbers} numbers: not {what}")
 
 
-def read(code: Code, lines: Value, x: Value, runs: Value, count: Value, step: int, fill: float = 0.0) -> None:
+def read(
+    code: KernelBuilder, lines: IRValue, x: IRValue, runs: IRValue, count: IRValue, step: int, fill: float = 0.0
+) -> None:
     """Copy the runs of a channel into its lines, and fill what is padding."""
 
-    def run(i: Value) -> None:
+    def run(i: IRValue) -> None:
         source, line, copied, length = x + runs[i * 4], lines + runs[i * 4 + 1], runs[i * 4 + 2], runs[i * 4 + 3]
 
-        def vector(j: Value) -> None:
+        def vector(j: IRValue) -> None:
             if step <= NEAR:
                 parts = [code.load(source + at, mask, fill) for at, mask in _spans(code, j, copied, step)]
                 code.store(line + j, code.every(parts), code.first(length - j))
@@ -123,7 +125,7 @@ def read(code: Code, lines: Value, x: Value, runs: Value, count: Value, step: in
     code.loop(0, count, 1, run)
 
 
-def _spans(code: Code, j: Value, length: Value, step: int) -> list[tuple[Value, Value]]:
+def _spans(code: KernelBuilder, j: IRValue, length: IRValue, step: int) -> list[tuple[IRValue, IRValue]]:
     """Where the `step` vectors begin from which a vector of a run takes its numbers, and their masks."""
     rest = (length - j) * step - (step - 1)
     return [(j * step + i * code.lanes, code.first(rest - i * code.lanes)) for i in range(step)]
@@ -161,7 +163,7 @@ def of_rows(more: str = "0") -> dict[str, Any]:
 class Block:
     """Code for some rows of windows of some samples, whose lines it copies first, where they are to be copied."""
 
-    def __init__(self, code: Code, arguments: Sequence[Value], number: Value, step: int) -> None:
+    def __init__(self, code: KernelBuilder, arguments: Sequence[IRValue], number: IRValue, step: int) -> None:
         x, lines, room, _, table, _, _, channels, numbers, groups = arguments
         entries = (table[number * _TABLE + i] for i in range(_TABLE))
         sample, self.samples, self.first, self.length, size, runs, count, start, offsets = entries

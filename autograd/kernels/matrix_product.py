@@ -8,7 +8,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..runtime import memory
-from ..runtime.threads import each, one_blas_thread
+from ..runtime.threads import one_blas_thread, parallel_for
 from . import gemm
 from .sums import SMALL
 
@@ -44,11 +44,11 @@ def _by_blas(a: Any, b: Any) -> Any:
         return np.matmul(a, b, out=memory.empty(shape, dtype))
     if longest == k:
         terms = memory.empty((len(parts), *shape), dtype)
-        each(lambda part: np.matmul(a[:, part], b[part], out=terms[part.start // step]), parts, size / 64)
+        parallel_for(lambda part: np.matmul(a[:, part], b[part], out=terms[part.start // step]), parts, size / 64)
         return np.add.reduce(terms, axis=0)
     out = memory.empty(shape, dtype)
     if longest == m:
-        each(lambda part: np.matmul(a[part], b, out=out[part]), parts, size / 64)
+        parallel_for(lambda part: np.matmul(a[part], b, out=out[part]), parts, size / 64)
     else:
-        each(lambda part: np.matmul(a, b[:, part], out=out[:, part]), parts, size / 64)
+        parallel_for(lambda part: np.matmul(a, b[:, part], out=out[:, part]), parts, size / 64)
     return out

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..runtime import launch, memory
 from ..runtime.arguments import natural, per_thread, positive, reads, writes
-from ..runtime.llvm import Code, Kernel, Value, available, kernel
+from ..runtime.llvm import IRValue, Kernel, KernelBuilder, available, kernel
 from . import box_windows, max_pool_numpy
 from .box_windows import shared
 from .geometry import Geometry
@@ -24,7 +24,7 @@ _APART = 4  # the stride up to which windows are read side by side; those farthe
 _SIZES = {"each": positive, **dict.fromkeys(("channels", "numbers", "windows"), natural)}
 
 
-def _channels(code: Code, body: Any) -> None:
+def _channels(code: KernelBuilder, body: Any) -> None:
     """Run `body` for each channel of a part."""
     *_, each, channels, _, _ = code.arguments
     first, end = code.part * each, code.part * each + each
@@ -43,19 +43,19 @@ def _channels(code: Code, body: Any) -> None:
     **dict.fromkeys(("count", "depth"), natural),
     **_SIZES,
 )
-def _largest(code: Code, step: int) -> None:
+def _largest(code: KernelBuilder, step: int) -> None:
     """Max and argmax of each window; all -inf keeps its first entry's number."""
     lines, room, _, x, y, choice, firsts, offsets, runs, count, depth, *_, numbers, windows = code.arguments
     own = lines + code.thread * room
 
-    def channel(c: Value) -> None:
+    def channel(c: IRValue) -> None:
         read(code, own, x + c * numbers, runs, count, step, -math.inf)
         largest, chosen = y + c * windows, choice + c * windows
 
-        def vector(p: Value) -> None:
+        def vector(p: IRValue) -> None:
             mask = code.first(windows - p)
 
-            def place(q: Value, best: Value, number: Value) -> list[Value]:
+            def place(q: IRValue, best: IRValue, number: IRValue) -> list[IRValue]:
                 entry = code.load(own + (offsets[q] + p), mask)
                 better = code.larger(entry, best)
                 return [code.where(better, entry, best), code.where(better, code.bytes(q), number)]
@@ -110,14 +110,14 @@ def max_pool(x: Any, geo: Geometry) -> tuple[Any, Any]:
     depth=natural,
     **_SIZES,
 )
-def _placed(code: Code, chosen: bool) -> None:
+def _placed(code: KernelBuilder, chosen: bool) -> None:
     """Zeros, and y added at the places, or, if `chosen`, where each window chose an entry."""
     x, y, choice, places, steps, starts, _, *_, numbers, windows = code.arguments
 
-    def channel(c: Value) -> None:
+    def channel(c: IRValue) -> None:
         target, first = x + c * numbers, c * windows
 
-        def add(p: Value) -> None:
+        def add(p: IRValue) -> None:
             number = first + p
             place = starts[p] + steps[code.widened(choice[number])] if chosen else places[number]
             target[place] = target[place] + y[number]
@@ -134,12 +134,12 @@ def _placed(code: Code, chosen: bool) -> None:
     places=reads("channels * windows", "int64"),
     **_SIZES,
 )
-def _taken(code: Code) -> None:
+def _taken(code: KernelBuilder) -> None:
     """The entries at the places."""
     x, y, places, *_, numbers, windows = code.arguments
 
-    def channel(c: Value) -> None:
-        def vector(p: Value) -> None:
+    def channel(c: IRValue) -> None:
+        def vector(p: IRValue) -> None:
             mask, at = code.first(windows - p), c * windows + p
             code.store(y + at, code.gather(x + c * numbers, code.load(places + at, mask)), mask)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime import memory
-from ..runtime.threads import each
+from ..runtime.threads import parallel_for
 from .geometry import Geometry, sample_blocks, taps
 from .window_choices import as_places, first_inside, number_of
 
@@ -30,7 +30,7 @@ def max_pool(x: Any, geo: Geometry) -> tuple[Any, Any]:
             np.maximum(choice[samples][met], number, out=choice[samples][met])
             np.maximum(best, entry, out=best)
 
-    each(fill, sample_blocks(len(x), x[:1].nbytes))
+    parallel_for(fill, sample_blocks(len(x), x[:1].nbytes))
     return out, choice
 
 
@@ -53,7 +53,7 @@ def window_place(y: Any, choice: Any, geo: Geometry) -> Any:
             else:
                 x[samples][inside] += part * chosen
 
-    each(fill, sample_blocks(len(x), x[:1].nbytes))
+    parallel_for(fill, sample_blocks(len(x), x[:1].nbytes))
     return x
 
 
@@ -66,7 +66,7 @@ def window_select(x: Any, choice: Any, geo: Geometry) -> Any:
             chosen = choice[samples][met] == number_of(offset, geo)
             np.copyto(y[samples][met], x[samples][inside], where=chosen)
 
-    each(fill, sample_blocks(len(x), x[:1].nbytes))
+    parallel_for(fill, sample_blocks(len(x), x[:1].nbytes))
     return y
 
 

@@ -16,8 +16,8 @@ from numpy import ndarray
 
 from ..runtime import launch, memory
 from ..runtime.arguments import natural, positive, reads, writes
-from ..runtime.llvm import Code, Value, available, kernel
-from ..runtime.threads import WORTH, each, one_blas_thread
+from ..runtime.llvm import IRValue, KernelBuilder, available, kernel
+from ..runtime.threads import WORTH, one_blas_thread, parallel_for
 
 __all__ = ["SMALL", "added", "rounded", "summed", "totals"]
 
@@ -147,7 +147,7 @@ def _chains(x: Any) -> Any:
     source, target = (a.swapaxes(0, 1) if turned else a for a in (x, y))
     step = -(-len(source) // _MANY)
     parts = [slice(i, i + step) for i in range(0, len(source), step)]
-    one_blas_thread(lambda: each(lambda part: np.matmul(ones, source[part], out=target[part]), parts, x.size))
+    one_blas_thread(lambda: parallel_for(lambda part: np.matmul(ones, source[part], out=target[part]), parts, x.size))
     return y
 
 
@@ -178,26 +178,26 @@ def _stretches(x: Any) -> Any:
     **dict.fromkeys(("stretches", "each"), positive),
     count=natural,
 )
-def _totals(code: Code) -> None:
+def _totals(code: KernelBuilder) -> None:
     """The sum of each stretch of each row."""
     x, y, length, stretches, each, count = code.arguments
     first = code.part * each
     last, lanes = (first + each).if_less(count, first + each, count), code.lanes
 
-    def total(i: Value) -> None:
+    def total(i: IRValue) -> None:
         start = (i % stretches) * _STRETCH
         n = (length - start).if_less(_STRETCH, length - start, _STRETCH)
         at = x + (i / stretches * length + start)
         whole = n - n % (lanes * _WIDTH)
 
-        def several(j: Value, *sums: Value) -> list[Value]:
+        def several(j: IRValue, *sums: IRValue) -> list[IRValue]:
             return [s + code.load(at + j + v * lanes) for v, s in enumerate(sums)]
 
-        def one(j: Value, s: Value) -> list[Value]:
+        def one(j: IRValue, s: IRValue) -> list[IRValue]:
             return [s + code.load(at + j, code.first(n - j))]
 
         sums = code.loop(0, whole, lanes * _WIDTH, several, [code.constant()] * _WIDTH)
-        sums = code.loop(whole, n, lanes, one, [functools.reduce(Value.__add__, sums)])
+        sums = code.loop(whole, n, lanes, one, [functools.reduce(IRValue.__add__, sums)])
         y[i] = code.total(sums[0])
 
     code.loop(first, last, 1, total)
@@ -209,7 +209,7 @@ def _totals(code: Code) -> None:
     y=writes("parts // strips * columns"),
     **dict.fromkeys(("count", "chain", "columns", "apart", "strips"), positive),
 )
-def _added(code: Code) -> None:
+def _added(code: KernelBuilder) -> None:
     """The sums of chains of rows, a strip of columns at a time: a few rows are added up, and then these sums."""
     x, y, count, chain, columns, apart, strips = code.arguments
     number, left = code.part / strips, code.part % strips * _STRIP
@@ -218,10 +218,10 @@ def _added(code: Code) -> None:
     step = _WIDTH * code.lanes
     whole = right - (right - left) % step
 
-    def some(k: Value, j: Value, width: int, mask: Value) -> None:
+    def some(k: IRValue, j: IRValue, width: int, mask: IRValue) -> None:
         """Rows from the k-th one on."""
 
-        def row(i: Value, *sums: Value) -> list[Value]:
+        def row(i: IRValue, *sums: IRValue) -> list[IRValue]:
             at = source + (i * columns + j)
             return [s + code.load(at + v * code.lanes, mask) for v, s in enumerate(sums)]
 
@@ -231,7 +231,7 @@ def _added(code: Code) -> None:
             place = y + (number * columns + j + v * code.lanes)
             code.store(place, code.load(place, known, -0.0) + s, mask)
 
-    def rows(k: Value) -> None:
+    def rows(k: IRValue) -> None:
         code.loop(left, whole, step, lambda j: some(k, j, _WIDTH, code.first(code.lanes)))
         code.loop(whole, right, code.lanes, lambda j: some(k, j, 1, code.first(right - j)))
 

@@ -1,7 +1,7 @@
 """Launching machine code, its parts spread over the pool of workers.
 
 Waking a thread costs more than most parts, and so does handing it something through Python. So idle workers (the
-helpers of `threads`) spin briefly in machine code, without the GIL, and look for work; between looks they yield their
+workers of `threads`) spin briefly in machine code, without the GIL, and look for work; between looks they yield their
 CPU. The caller opens its parts, runs the unclaimed ones itself, closes them, then waits for busy workers. All parts are
 done then, whether or not a worker was awake.
 """
@@ -23,7 +23,7 @@ from . import memory
 from .arguments import CHECK, address
 from .guard_pages import guarded
 from .llvm import Kernel, compiled
-from .threads import MOST, Helper, get_num_threads, team
+from .threads import MOST, Worker, get_num_threads, pool
 
 __all__ = ["Scratch", "run"]
 
@@ -78,7 +78,7 @@ done:
   ret void
 }
 
-; All parts, open to helpers: threads from 1 to the last.
+; All parts, open to workers: threads from 1 to the last.
 define void @lead(ptr %words, ptr %task, ptr %given, i64 %count, i64 %last, ptr %give.way) {
   %open = getelementptr i64, ptr %words, i64 $OPEN
   %next = getelementptr i64, ptr %words, i64 $NEXT
@@ -196,23 +196,23 @@ def _native() -> _Native:
     words = np.zeros(_OF_THREADS + 2 * _LINE * MOST, np.int64)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: words.fill(0))
-    Helper.idle, Helper.called = _idle, _call
+    Worker.idle, Worker.called = _idle, _call
     return _Native(words, alone, lead, follow, code, at)
 
 
-def _called(helper: Helper) -> int:
-    return _OF_THREADS + (2 * helper.number + 1) * _LINE
+def _called(worker: Worker) -> int:
+    return _OF_THREADS + (2 * worker.number + 1) * _LINE
 
 
-def _call(helper: Helper) -> None:
-    _native().words[_called(helper)] = 1
+def _call(worker: Worker) -> None:
+    _native().words[_called(worker)] = 1
 
 
-def _idle(helper: Helper) -> None:
+def _idle(worker: Worker) -> None:
     native = _native()
-    native.words[_called(helper)] = 0
-    if helper.tasks.empty():
-        native.follow(address(native.words), helper.number, _PATIENCE, native.give_way)
+    native.words[_called(worker)] = 0
+    if worker.tasks.empty():
+        native.follow(address(native.words), worker.number, _PATIENCE, native.give_way)
 
 
 class Scratch(NamedTuple):
@@ -240,31 +240,31 @@ def run(kernel: Kernel, parts: int, size: float = math.inf, /, **arguments: Any)
         return
     call = object()
     try:
-        helpers = team.gathered(call, min(parts, int(min(size / WORTH, MOST))))
-        _launch(kernel, parts, helpers, len(team.helpers) if helpers else 0, arguments)
+        workers = pool.gathered(call, min(parts, int(min(size / WORTH, MOST))))
+        _launch(kernel, parts, workers, len(pool.workers) if workers else 0, arguments)
     finally:
-        if team.leader is call:
-            team.leader = None
+        if pool.leader is call:
+            pool.leader = None
 
 
-def _launch(kernel: Kernel, parts: int, helpers: Sequence[Helper], last: int, arguments: dict[str, Any]) -> None:
+def _launch(kernel: Kernel, parts: int, workers: Sequence[Worker], last: int, arguments: dict[str, Any]) -> None:
     for name in kernel.door.written:
         if arguments.get(name).__class__ is Scratch:
             arguments[name] = arguments[name].memory(last + 1)
     entered = kernel.enter(parts, last + 1, **arguments)
     if CHECK:
         given, spans = entered
-        guarded(kernel.name, given, spans, lambda given: _begin(kernel, parts, helpers, last, given))
+        guarded(kernel.name, given, spans, lambda given: _begin(kernel, parts, workers, last, given))
     else:
-        _begin(kernel, parts, helpers, last, entered)
+        _begin(kernel, parts, workers, last, entered)
 
 
-def _begin(kernel: Kernel, parts: int, helpers: Sequence[Helper], last: int, given: bytes) -> None:
+def _begin(kernel: Kernel, parts: int, workers: Sequence[Worker], last: int, given: bytes) -> None:
     native = _native()
-    if helpers:
-        for helper in helpers:
-            if not helper.awake:
-                helper.give(_nothing)
+    if workers:
+        for worker in workers:
+            if not worker.awake:
+                worker.give(_nothing)
         native.lead(address(native.words), kernel.address, given, parts, last, native.give_way)
     elif parts:
         native.alone(kernel.address, given, parts)

@@ -44,80 +44,80 @@ def lanes(dtype: Any) -> int:
     return registers()[0] // np.dtype(dtype).itemsize
 
 
-class Value:
+class IRValue:
     """A value of the code under construction: an integer, number, vector or pointer. Python's numbers are constants.
 
     It takes part in formulas as arrays do: operators, `np.sqrt`, `np.maximum` and `np.sign` build the code for them.
     """
 
-    def __init__(self, code: Code, raw: Any) -> None:
+    def __init__(self, code: KernelBuilder, raw: Any) -> None:
         self.code, self.raw = code, raw
 
-    def _with(self, name: str, a: Any, b: Any) -> Value:
+    def _with(self, name: str, a: Any, b: Any) -> IRValue:
         code, whole = self.code, self.raw.type in (self.code.int, self.code.integers)
-        operands = (code.raw(v) if whole or isinstance(v, Value) else code.constant(v).raw for v in (a, b))
-        return Value(code, getattr(code.builder, name if whole else _FLOATS[name])(*operands))
+        operands = (code.raw(v) if whole or isinstance(v, IRValue) else code.constant(v).raw for v in (a, b))
+        return IRValue(code, getattr(code.builder, name if whole else _FLOATS[name])(*operands))
 
-    def __add__(self, other: Any) -> Value:
+    def __add__(self, other: Any) -> IRValue:
         """A sum, or a pointer that has moved by that many items."""
         if self.raw.type.is_pointer:
-            return Value(self.code, self.code.builder.gep(self.raw, [self.code.raw(other)]))
+            return IRValue(self.code, self.code.builder.gep(self.raw, [self.code.raw(other)]))
         return self._with("add", self, other)
 
-    def __radd__(self, other: Any) -> Value:
+    def __radd__(self, other: Any) -> IRValue:
         return self._with("add", other, self)
 
-    def __sub__(self, other: Any) -> Value:
+    def __sub__(self, other: Any) -> IRValue:
         return self._with("sub", self, other)
 
-    def __rsub__(self, other: Any) -> Value:
+    def __rsub__(self, other: Any) -> IRValue:
         return self._with("sub", other, self)
 
-    def __mul__(self, other: Any) -> Value:
+    def __mul__(self, other: Any) -> IRValue:
         return self._with("mul", self, other)
 
-    def __rmul__(self, other: Any) -> Value:
+    def __rmul__(self, other: Any) -> IRValue:
         return self._with("mul", other, self)
 
-    def __truediv__(self, other: Any) -> Value:
+    def __truediv__(self, other: Any) -> IRValue:
         return self._with("sdiv", self, other)
 
-    def __rtruediv__(self, other: Any) -> Value:
+    def __rtruediv__(self, other: Any) -> IRValue:
         return self._with("sdiv", other, self)
 
-    def __mod__(self, other: Any) -> Value:
+    def __mod__(self, other: Any) -> IRValue:
         """The remainder of a division of integers, neither of them negative."""
         return self._with("srem", self, other)
 
-    def __neg__(self) -> Value:
-        return Value(self.code, self.code.builder.fneg(self.raw))
+    def __neg__(self) -> IRValue:
+        return IRValue(self.code, self.code.builder.fneg(self.raw))
 
-    def __and__(self, other: Value) -> Value:
+    def __and__(self, other: IRValue) -> IRValue:
         """Both masks; | and ~ are for masks, too."""
-        return Value(self.code, self.code.builder.and_(self.raw, other.raw))
+        return IRValue(self.code, self.code.builder.and_(self.raw, other.raw))
 
-    def __or__(self, other: Value) -> Value:
-        return Value(self.code, self.code.builder.or_(self.raw, other.raw))
+    def __or__(self, other: IRValue) -> IRValue:
+        return IRValue(self.code, self.code.builder.or_(self.raw, other.raw))
 
-    def __invert__(self) -> Value:
-        return Value(self.code, self.code.builder.not_(self.raw))
+    def __invert__(self) -> IRValue:
+        return IRValue(self.code, self.code.builder.not_(self.raw))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any) -> Any:
         return getattr(self.code, ufunc.__name__)(*inputs) if method == "__call__" else NotImplemented
 
-    def __getitem__(self, i: Any) -> Value:
-        return Value(self.code, self.code.builder.load((self + i).raw))
+    def __getitem__(self, i: Any) -> IRValue:
+        return IRValue(self.code, self.code.builder.load((self + i).raw))
 
-    def __setitem__(self, i: Any, value: Value) -> None:
+    def __setitem__(self, i: Any, value: IRValue) -> None:
         self.code.builder.store(value.raw, (self + i).raw)
 
-    def if_less(self, other: Any, yes: Any, no: Any) -> Value:
+    def if_less(self, other: Any, yes: Any, no: Any) -> IRValue:
         """`yes` where an integer is less than another, or else `no`."""
         less = self.code.builder.icmp_signed("<", self.raw, self.code.raw(other))
-        return Value(self.code, self.code.builder.select(less, self.code.raw(yes), self.code.raw(no)))
+        return IRValue(self.code, self.code.builder.select(less, self.code.raw(yes), self.code.raw(no)))
 
 
-class Code:
+class KernelBuilder:
     """Builds a kernel that runs part `part` on thread `thread`.
 
     Its other arguments (see arguments.py) are the same for all parts.
@@ -136,38 +136,38 @@ class Code:
             self.module, ir.FunctionType(ir.VoidType(), [self.int, self.int, self.int.as_pointer()]), name
         )
         self.builder: Any = ir.IRBuilder(self.function.append_basic_block())
-        self.part, self.thread, given = (Value(self, a) for a in self.function.args)
-        self.one = Value(self, self.int(1))
+        self.part, self.thread, given = (IRValue(self, a) for a in self.function.args)
+        self.one = IRValue(self, self.int(1))
         self.arguments = [self._argument(argument, given[i]) for i, argument in enumerate(arguments.values())]
 
-    def _argument(self, argument: Integer | Pointer, value: Value) -> Value:
+    def _argument(self, argument: Integer | Pointer, value: IRValue) -> IRValue:
         if isinstance(argument, Integer):
             return value
         kind = {"number": self.number, "int64": self.int, "uint8": self.byte}[argument.kind]
-        return Value(self, self.builder.inttoptr(value.raw, kind.as_pointer()))
+        return IRValue(self, self.builder.inttoptr(value.raw, kind.as_pointer()))
 
-    def widened(self, byte: Value) -> Value:
+    def widened(self, byte: IRValue) -> IRValue:
         """An unsigned byte as a 64-bit integer."""
-        return Value(self, self.builder.zext(byte.raw, self.int))
+        return IRValue(self, self.builder.zext(byte.raw, self.int))
 
     def raw(self, value: Any) -> Any:
-        return value.raw if isinstance(value, Value) else self.int(value)
+        return value.raw if isinstance(value, IRValue) else self.int(value)
 
-    def _intrinsic(self, name: str, result: Any, arguments: Sequence[Any], vector: Any) -> Value:
+    def _intrinsic(self, name: str, result: Any, arguments: Sequence[Any], vector: Any) -> IRValue:
         """A call of one of LLVM's intrinsic functions, for vectors of some type."""
         suffix = f"v{vector.count}{_LETTERS[str(vector.element)]}"
         full = f"llvm.{name}.{suffix}" + (f".p0{suffix}" if name.startswith("masked") else "")
         kind = self.ir.FunctionType(result, [a.type for a in arguments])
         found = self.module.globals.get(full) or self.ir.Function(self.module, kind, full)
-        return Value(self, self.builder.call(found, arguments))
+        return IRValue(self, self.builder.call(found, arguments))
 
-    def loop(self, start: Any, stop: Any, step: Any, body: Callable[..., Any], carried: Sequence[Value] = ()) -> Any:
+    def loop(self, start: Any, stop: Any, step: Any, body: Callable[..., Any], carried: Sequence[IRValue] = ()) -> Any:
         """for i in range(start, stop, step): carried = body(i, *carried); returns the last `carried`."""
         b, before = self.builder, self.builder.block
         head, inside, after = (b.append_basic_block() for _ in range(3))
         b.branch(head)
         b.position_at_end(head)
-        i, *values = (Value(self, b.phi(self.raw(v).type)) for v in (start, *carried))
+        i, *values = (IRValue(self, b.phi(self.raw(v).type)) for v in (start, *carried))
         for phi, first in zip((i, *values), (start, *carried), strict=True):
             phi.raw.add_incoming(self.raw(first), before)
         b.cbranch(b.icmp_signed("<", i.raw, self.raw(stop)), inside, after)
@@ -180,66 +180,66 @@ class Code:
         b.position_at_end(after)
         return values
 
-    def constant(self, number: float = 0.0) -> Value:
+    def constant(self, number: float = 0.0) -> IRValue:
         """A vector of the same number."""
-        return Value(self, self.ir.Constant(self.vector, [self.number(number)] * self.lanes))
+        return IRValue(self, self.ir.Constant(self.vector, [self.number(number)] * self.lanes))
 
     def _filled(self, raw: Any) -> Any:
         nothing = self.ir.Constant(self.ir.VectorType(raw.type, self.lanes), self.ir.Undefined)
         return self._shuffled(self.builder.insert_element(nothing, raw, self.int(0)), nothing, [0] * self.lanes)
 
-    def filled(self, number: Value) -> Value:
+    def filled(self, number: IRValue) -> IRValue:
         """A vector of the same number."""
-        return Value(self, self._filled(number.raw))
+        return IRValue(self, self._filled(number.raw))
 
-    def bytes(self, number: Value) -> Value:
+    def bytes(self, number: IRValue) -> IRValue:
         """A vector of the same small integer."""
-        return Value(self, self._filled(self.builder.trunc(number.raw, self.byte)))
+        return IRValue(self, self._filled(self.builder.trunc(number.raw, self.byte)))
 
-    def first(self, count: Any) -> Value:
+    def first(self, count: Any) -> IRValue:
         """A mask: which lanes of a vector are among the first `count`."""
-        count, short = Value(self, self.raw(count)), self.ir.IntType(32)
+        count, short = IRValue(self, self.raw(count)), self.ir.IntType(32)
         numbers = self.ir.Constant(self.ir.VectorType(short, self.lanes), [short(i) for i in range(self.lanes)])
         limit = self.builder.trunc(count.if_less(self.lanes, count, self.lanes).raw, short)
-        return Value(self, self.builder.icmp_signed("<", numbers, self._filled(limit)))
+        return IRValue(self, self.builder.icmp_signed("<", numbers, self._filled(limit)))
 
-    def less(self, a: Value, b: Value) -> Value:
+    def less(self, a: IRValue, b: IRValue) -> IRValue:
         """A mask: where integers are less than others."""
-        return Value(self, self.builder.icmp_signed("<", a.raw, b.raw))
+        return IRValue(self, self.builder.icmp_signed("<", a.raw, b.raw))
 
-    def larger(self, a: Value, b: Value) -> Value:
+    def larger(self, a: IRValue, b: IRValue) -> IRValue:
         """A mask: where a is larger than b, or NaN while b is not."""
         above, number = self.builder.fcmp_unordered(">", a.raw, b.raw), self.builder.fcmp_ordered("==", b.raw, b.raw)
-        return Value(self, above) & Value(self, number)
+        return IRValue(self, above) & IRValue(self, number)
 
-    def where(self, mask: Value, a: Value, b: Value) -> Value:
-        return Value(self, self.builder.select(mask.raw, a.raw, b.raw))
+    def where(self, mask: IRValue, a: IRValue, b: IRValue) -> IRValue:
+        return IRValue(self, self.builder.select(mask.raw, a.raw, b.raw))
 
-    def sqrt(self, x: Value) -> Value:
+    def sqrt(self, x: IRValue) -> IRValue:
         return self._intrinsic("sqrt", self.vector, [x.raw], self.vector)
 
-    def maximum(self, a: Any, b: Any) -> Value:
+    def maximum(self, a: Any, b: Any) -> IRValue:
         """The larger of two, or NaN if either is."""
-        a, b = (v if isinstance(v, Value) else self.constant(v) for v in (a, b))
+        a, b = (v if isinstance(v, IRValue) else self.constant(v) for v in (a, b))
         return self.where(self.larger(a, b), a, b)
 
-    def sign(self, x: Value) -> Value:
+    def sign(self, x: IRValue) -> IRValue:
         zero, one = self.constant(), self.constant(1.0)
         above, below = (self.builder.fcmp_ordered(c, x.raw, zero.raw) for c in "><")
-        return self.where(Value(self, above), one, self.where(Value(self, below), -one, x))
+        return self.where(IRValue(self, above), one, self.where(IRValue(self, below), -one, x))
 
-    def load(self, at: Value, mask: Value | None = None, fill: float = 0.0) -> Value:
+    def load(self, at: IRValue, mask: IRValue | None = None, fill: float = 0.0) -> IRValue:
         """The vector that lies from `at` on; `fill` where the mask is False."""
         item = at.raw.type.pointee
         kind = self.ir.VectorType(item, self.lanes)
         place = self.builder.bitcast(at.raw, kind.as_pointer())
         if mask is None:
-            return Value(self, self.builder.load(place, align=_BYTES[str(item)]))
+            return IRValue(self, self.builder.load(place, align=_BYTES[str(item)]))
         size = self.ir.IntType(32)(_BYTES[str(item)])
         others = self.constant(fill).raw if item == self.number else self.ir.Constant(kind, None)
         return self._intrinsic("masked.load", kind, [place, size, mask.raw, others], kind)
 
-    def store(self, at: Value, vector: Value, mask: Value | None = None) -> None:
+    def store(self, at: IRValue, vector: IRValue, mask: IRValue | None = None) -> None:
         kind = vector.raw.type
         place = self.builder.bitcast(at.raw, kind.as_pointer())
         size = _BYTES[str(kind.element)]
@@ -249,7 +249,7 @@ class Code:
             arguments = [vector.raw, place, self.ir.IntType(32)(size), mask.raw]
             self._intrinsic("masked.store", self.ir.VoidType(), arguments, kind)
 
-    def gather(self, at: Value, places: Value, fill: float = 0) -> Value:
+    def gather(self, at: IRValue, places: IRValue, fill: float = 0) -> IRValue:
         """The numbers at these places, counted from `at`; `fill` where a place is negative."""
         b, item = self.builder, at.raw.type.pointee
         kind, size = self.ir.VectorType(item, self.lanes), _BYTES[str(item)]
@@ -259,45 +259,45 @@ class Code:
         others = self.ir.Constant(kind, [item(fill)] * self.lanes)
         return self._intrinsic("masked.gather", kind, [pointers, self.ir.IntType(32)(size), inside, others], kind)
 
-    def stepped(self, start: Value, step: int, count: Value) -> Value:
+    def stepped(self, start: IRValue, step: int, count: IRValue) -> IRValue:
         """Places for `gather`: `count` of them from `start` on, a step apart; then none."""
         steps = self.ir.Constant(self.integers, [i * step for i in range(self.lanes)])
         places = self.builder.add(self._filled(start.raw), steps)
-        return self.where(self.first(count), Value(self, places), self.filled(Value(self, self.int(-1))))
+        return self.where(self.first(count), IRValue(self, places), self.filled(IRValue(self, self.int(-1))))
 
-    def clear(self, at: Value, count: Value) -> None:
+    def clear(self, at: IRValue, count: IRValue) -> None:
         """Write `count` zeros from `at` on."""
         self.loop(0, count, self.lanes, lambda i: self.store(at + i, self.constant(), self.first(count - i)))
 
-    def transposed(self, rows: Sequence[Value]) -> list[Value]:
+    def transposed(self, rows: Sequence[IRValue]) -> list[IRValue]:
         """The transpose of as many vectors as each has lanes, by perfect shuffles, log2(lanes) of them."""
         raws, n = [row.raw for row in rows], self.lanes
         order = [i // 2 + i % 2 * n for i in range(2 * n)]
         for _ in range(n.bit_length() - 1):
             pairs = [(raws[i], raws[i + n // 2]) for i in range(n // 2)]
             raws = [self._shuffled(*pair, half) for pair in pairs for half in (order[:n], order[n:])]
-        return [Value(self, raw) for raw in raws]
+        return [IRValue(self, raw) for raw in raws]
 
     def _shuffled(self, a: Any, b: Any, places: Sequence[int]) -> Any:
         """The lanes of two vectors at these places; those of the second are numbered after those of the first."""
         kind = self.ir.VectorType(self.ir.IntType(32), len(places))
         return self.builder.shuffle_vector(a, b, self.ir.Constant(kind, list(places)))
 
-    def every(self, parts: Sequence[Value], first: int = 0) -> Value:
+    def every(self, parts: Sequence[IRValue], first: int = 0) -> IRValue:
         """Every n-th number, from `first` on, of the n vectors `parts` laid end to end."""
         n, step, found = self.lanes, len(parts), parts[0].raw
         for j, part in enumerate(parts):
             wanted = [i * step + first for i in range(n)]
             places = [w if j == 0 else i if w < j * n else n + w - j * n for i, w in enumerate(wanted)]
             found = self._shuffled(found, part.raw, [p if p < 2 * n else 0 for p in places])
-        return Value(self, found)
+        return IRValue(self, found)
 
-    def fma(self, a: Value, b: Value, c: Value) -> Value:
+    def fma(self, a: IRValue, b: IRValue, c: IRValue) -> IRValue:
         """a b + c, rounded once where the CPU can do that."""
         product = self.builder.fmul(a.raw, b.raw, flags=("contract",))
-        return Value(self, self.builder.fadd(product, c.raw, flags=("contract",)))
+        return IRValue(self, self.builder.fadd(product, c.raw, flags=("contract",)))
 
-    def total(self, vector: Value) -> Value:
+    def total(self, vector: IRValue) -> IRValue:
         """The sum of a vector's lanes."""
         found = self._intrinsic("vector.reduce.fadd", self.number, [self.number(-0.0), vector.raw], self.vector)
         found.raw.fastmath.add("reassoc")
@@ -346,7 +346,7 @@ def kernel(
             given = declared(*parameters) if declared else arguments
 
             def text() -> str:
-                code = Code(name, given, dtype)
+                code = KernelBuilder(name, given, dtype)
                 build(code, *parameters)
                 return code.text()
 

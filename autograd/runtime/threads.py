@@ -4,7 +4,7 @@ How work falls into parts does not depend on the number of threads, and neither 
 give is added, so that results are the same to the bit. Within the parts BLAS runs on one thread; setting it so takes
 threadpoolctl (extra `threads`), without which there is one thread here, too, until `set_num_threads` says otherwise.
 
-Beside the caller's own thread there is a pool of workers, the helpers: the first caller with large work has them all
+Beside the caller's own thread there is a pool of workers: the first caller with large work has them all
 until it is done; others work alone meanwhile, also from within a part. Nobody waits for a worker that is slow to wake.
 
 Ctrl-C raises KeyboardInterrupt in the main thread wherever it happens to be: as a function written in Python begins,
@@ -91,11 +91,11 @@ class _OneBlasThread:
             self.limited.pop()
 
 
-class Helper:
+class Worker:
     """A worker: a thread that runs the tasks it is given, and `idle` before it sleeps."""
 
-    idle: Callable[[Helper], None] | None = None  # machine code that looks for more parts for a moment
-    called: Callable[[Helper], None] | None = None  # ends that
+    idle: Callable[[Worker], None] | None = None  # machine code that looks for more parts for a moment
+    called: Callable[[Worker], None] | None = None  # ends that
 
     def __init__(self, number: int) -> None:
         self.number, self.awake = number, False
@@ -111,39 +111,39 @@ class Helper:
         """Something to do; None ends the thread."""
         self.awake = True
         self.tasks.put(task)
-        if Helper.called:
-            Helper.called(self)
+        if Worker.called:
+            Worker.called(self)
 
     def _serve(self) -> None:
         while task := self.tasks.get():
             task()
-            if Helper.idle:
-                Helper.idle(self)
+            if Worker.idle:
+                Worker.idle(self)
             self.awake = not self.tasks.empty()
         self.alive.release()
 
 
-class Team:
+class Pool:
     """The pool of workers, and the call that has them, its `leader`; `leader = None` sets them free."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.leader: object = None
-        self.helpers: list[Helper] = []  # number i + 1 at i; one that is not here has ended
-        self.staying = 0  # how many of the helpers stay; the others have been told to end
+        self.workers: list[Worker] = []  # number i + 1 at i; one that is not here has ended
+        self.staying = 0  # how many of the workers stay; the others have been told to end
 
-    def gathered(self, call: object, count: int) -> Sequence[Helper]:
+    def gathered(self, call: object, count: int) -> Sequence[Worker]:
         """Workers for `count` parts, with `call` as their leader; none if one thread is enough or others have them.
 
-        Any worker that looks for machine code may take part: those in `helpers`, which does not change meanwhile.
+        Any worker that looks for machine code may take part: those in `workers`, which does not change meanwhile.
         """
         threads = get_num_threads()
         if min(count, threads) < 2 or not self.taken(call):
             return ()
-        wanted = max(min(count, threads) - 1, min(len(self.helpers), threads - 1))
-        if not len(self.helpers) == self.staying == wanted:
+        wanted = max(min(count, threads) - 1, min(len(self.workers), threads - 1))
+        if not len(self.workers) == self.staying == wanted:
             self.resize(wanted)
-        return self.helpers[: count - 1]
+        return self.workers[: count - 1]
 
     def taken(self, call: object) -> bool:
         with self.lock:
@@ -152,23 +152,23 @@ class Team:
             return self.leader is call
 
     def resize(self, count: int) -> None:
-        """Have so many helpers, or as many as the system has threads for."""
+        """Have so many workers, or as many as the system has threads for."""
         self.staying = min(self.staying, count)
-        for helper in self.helpers[self.staying :]:
-            helper.give(None)
-        for helper in self.helpers[self.staying :]:
-            with helper.alive:
+        for worker in self.workers[self.staying :]:
+            worker.give(None)
+        for worker in self.workers[self.staying :]:
+            with worker.alive:
                 pass
-        self.helpers = self.helpers[: self.staying]
-        while len(self.helpers) < count:
-            helper = Helper(len(self.helpers) + 1)
+        self.workers = self.workers[: self.staying]
+        while len(self.workers) < count:
+            worker = Worker(len(self.workers) + 1)
             try:
-                helper.start()
-                self.helpers, self.staying = [*self.helpers, helper], self.staying + 1
+                worker.start()
+                self.workers, self.staying = [*self.workers, worker], self.staying + 1
             except RuntimeError:
                 return
             except BaseException:
-                helper.give(None)
+                worker.give(None)
                 raise
 
     def close(self) -> None:
@@ -179,16 +179,16 @@ class Team:
         self.resize(0)
 
 
-team, one_blas_thread = Team(), _OneBlasThread()
+pool, one_blas_thread = Pool(), _OneBlasThread()
 _count: int | None = None
 
 
 def _forget() -> None:
     """In a forked child there are no threads but one."""
-    if isinstance(team.leader, _Job):
-        team.leader.desert()
+    if isinstance(pool.leader, _Job):
+        pool.leader.desert()
     limited = one_blas_thread.limited
-    team.__init__()  # type: ignore[misc]
+    pool.__init__()  # type: ignore[misc]
     one_blas_thread.__init__()  # type: ignore[misc]
     one_blas_thread.limited = limited
     one_blas_thread.leave(None)
@@ -196,7 +196,7 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
-atexit.register(team.close)
+atexit.register(pool.close)
 
 
 def get_num_threads() -> int:
@@ -251,11 +251,11 @@ class _Job:
         with self.lock:
             return next(self.parts)
 
-    def lead(self, helpers: Sequence[Helper]) -> None:
+    def lead(self, workers: Sequence[Worker]) -> None:
         """What the caller does."""
-        self.inside = [threading.Lock() for _ in helpers]
-        for helper, inside in zip(helpers, self.inside, strict=True):
-            helper.give(partial(self.join, inside))
+        self.inside = [threading.Lock() for _ in workers]
+        for worker, inside in zip(workers, self.inside, strict=True):
+            worker.give(partial(self.join, inside))
         self.work(self)
 
     def join(self, inside: threading.Lock) -> None:
@@ -268,20 +268,20 @@ class _Job:
                 self.error = error
 
     def close(self) -> None:
-        """Leave no part, and wait for the helpers that are at work; again, if the first time was cut short."""
-        self.open, self.parts = False, iter(())  # after an error the helpers are to stop, too
+        """Leave no part, and wait for the workers that are at work; again, if the first time was cut short."""
+        self.open, self.parts = False, iter(())  # after an error the workers are to stop, too
         for inside in self.inside:
             with inside:
                 pass
 
     def desert(self) -> None:
-        """In a forked child: the helpers are gone, and the parts that they were at will not be done."""
+        """In a forked child: the workers are gone, and the parts that they were at will not be done."""
         if any(inside.locked() for inside in self.inside):
             self.error = RuntimeError("the process was forked while other threads were at work on the same operation")
         self.inside, self.lock = [], threading.Lock()
 
 
-def spread(work: Callable[[Iterator[Any]], None], parts: Sequence[Any], size: float = math.inf) -> None:
+def parallel(work: Callable[[Iterator[Any]], None], parts: Sequence[Any], size: float = math.inf) -> None:
     """Run `work(parts)` on several threads, which take their parts from one iterator in common.
 
     `size` is about how many numbers go in or out (a multiplication counts as a 64th): small work runs on one thread.
@@ -289,12 +289,12 @@ def spread(work: Callable[[Iterator[Any]], None], parts: Sequence[Any], size: fl
     if len(parts) < 2:
         work(iter(parts))
         return
-    one_blas_thread(lambda: _spread(_Job(work, parts), len(parts) if size >= WORTH else 1))
+    one_blas_thread(lambda: _parallel(_Job(work, parts), len(parts) if size >= WORTH else 1))
 
 
-def _spread(job: _Job, count: int) -> None:
+def _parallel(job: _Job, count: int) -> None:
     try:
-        job.lead(team.gathered(job, count))
+        job.lead(pool.gathered(job, count))
     finally:
         try:
             job.close()
@@ -302,8 +302,8 @@ def _spread(job: _Job, count: int) -> None:
             job.close()
             raise
         finally:
-            if team.leader is job:
-                team.leader = None
+            if pool.leader is job:
+                pool.leader = None
     if job.error:
         try:
             raise job.error
@@ -311,11 +311,11 @@ def _spread(job: _Job, count: int) -> None:
             job.error = None  # or its traceback would lead back to it
 
 
-def each(body: Callable[[Any], Any], parts: Sequence[Any], size: float = math.inf) -> None:
-    """Run `body` on each of the parts (a parallel for), on several threads if the work is large (see `spread`)."""
+def parallel_for(body: Callable[[Any], Any], parts: Sequence[Any], size: float = math.inf) -> None:
+    """Run `body` on each of the parts (a parallel for), on several threads if the work is large (see `parallel`)."""
 
     def work(turns: Iterator[Any]) -> None:
         for part in turns:
             body(part)
 
-    spread(work, parts, size)
+    parallel(work, parts, size)

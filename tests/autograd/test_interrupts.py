@@ -1,4 +1,4 @@
-"""Ctrl-C at any place: locks, helpers, BLAS and modes are as before, and the next work is right and shared.
+"""Ctrl-C at any place: locks, workers, BLAS and modes are as before, and the next work is right and shared.
 
 Python looks for signals as a function begins, after calls and at the ends of turns. So a signal is raised, in C, just
 before the n-th instruction of the engine's code that runs, and comes through at the next such place.
@@ -26,7 +26,7 @@ from pullback.autograd.debug import anomaly
 from pullback.autograd.kernels import implicit_im2col
 from pullback.autograd.kernels import matrix_product as matmul
 from pullback.autograd.runtime import launch, memory, threads
-from pullback.autograd.runtime.threads import one_blas_thread, spread, team
+from pullback.autograd.runtime.threads import one_blas_thread, parallel, pool
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as of POSIX")
 WATCHED = {
@@ -82,16 +82,16 @@ def convolution():
 
 
 def first_convolution():
-    team.resize(0)  # so that helpers are started
+    pool.resize(0)  # so that workers are started
     convolution()
 
 
 def fewer_threads():
-    team.resize(4)
+    pool.resize(4)
     convolution()
 
 
-at_work = set()  # helpers in the midst of a part
+at_work = set()  # workers in the midst of a part
 
 
 def parts():
@@ -103,7 +103,7 @@ def parts():
                 time.sleep(1e-3)
                 at_work.discard(me)
 
-    spread(work, range(6))
+    parallel(work, range(6))
 
 
 def blas():
@@ -125,7 +125,7 @@ def contexts():
 def working(count):
     """A call of a helper that finds the next thread at work on another part."""
     meeting = threading.Barrier(count, timeout=20)
-    spread(lambda turns: [meeting.wait() for _ in turns], range(count))
+    parallel(lambda turns: [meeting.wait() for _ in turns], range(count))
 
 
 @pytest.fixture
@@ -154,20 +154,20 @@ CALLS = [convolution, first_convolution, fewer_threads, parts, blas, contexts]
 
 def sweep(call, numbers):
     """Interrupt a call at instructions of these numbers, as long as it has so many; how many that were."""
-    working(3)  # so that all helpers are there to be counted
-    expected, settings, before, others = convolution(), present(), blas_threads(), _thread._count() - len(team.helpers)
+    working(3)  # so that all workers are there to be counted
+    expected, settings, before, others = convolution(), present(), blas_threads(), _thread._count() - len(pool.workers)
     came = 0
     for n in numbers:
         if not interrupted(call, n):
             break
         came += 1
-        assert not team.lock.locked() and team.leader is None, n
+        assert not pool.lock.locked() and pool.leader is None, n
         assert not one_blas_thread.lock.locked() and not one_blas_thread.calls and not one_blas_thread.limited, n
         assert not at_work, n
         assert blas_threads() == before and present() == settings, n
         np.testing.assert_array_equal(convolution(), expected)
         working(3)
-        assert [helper.number for helper in team.helpers] == [1, 2], n
+        assert [worker.number for worker in pool.workers] == [1, 2], n
     until = time.monotonic() + 20
     while _thread._count() != others + 2 and time.monotonic() < until:
         time.sleep(0.01)
@@ -201,8 +201,8 @@ def test_while_the_caller_waits(three):
             done.append(1)
 
     with pytest.raises(KeyboardInterrupt):
-        spread(work, range(2))
-    assert done and team.leader is None and not one_blas_thread.calls
+        parallel(work, range(2))
+    assert done and pool.leader is None and not one_blas_thread.calls
     working(3)
 
 
@@ -215,11 +215,11 @@ def test_threads_that_do_not_start(most, three, monkeypatch):
             raise RuntimeError("can't start new thread")
         started.append(start(*arguments))
 
-    team.resize(0)
+    pool.resize(0)
     with monkeypatch.context() as patch:
         patch.setattr(_thread, "start_new_thread", limited)
         for _ in range(3):
             np.testing.assert_array_equal(convolution(), expected)
             parts()
-        assert len(team.helpers) == most and team.leader is None
+        assert len(pool.workers) == most and pool.leader is None
     working(3)

@@ -16,7 +16,7 @@ from pullback import Tensor, get_num_threads, set_num_threads
 from pullback.autograd.runtime import launch, llvm, memory, threads
 from pullback.autograd.runtime.arguments import natural, writes
 from pullback.autograd.runtime.llvm import available
-from pullback.autograd.runtime.threads import each, team
+from pullback.autograd.runtime.threads import parallel_for, pool
 
 pytest.importorskip("llvmlite")
 
@@ -78,7 +78,7 @@ def test_helpers_take_part(kernel):
 def test_beside_work_in_python(kernel, number):
     for _ in range(50):
         done = []
-        each(done.append, range(20))
+        parallel_for(done.append, range(20))
         assert sorted(done) == list(range(20))
         np.testing.assert_array_equal(rounds(kernel, 30, 50)[0], 1)
 
@@ -96,13 +96,13 @@ def test_from_many_threads(kernel, number):
         caller.start()
     for caller in callers:
         caller.join()
-    assert not wrong and team.leader is None
+    assert not wrong and pool.leader is None
 
 
 def test_small_work_stays_on_one_thread(kernel, set_threads, monkeypatch):
     set_threads(2)
-    asked, gathered = [], team.gathered
-    monkeypatch.setattr(team, "gathered", lambda call, count: asked.append(count) or gathered(call, count))
+    asked, gathered = [], pool.gathered
+    monkeypatch.setattr(pool, "gathered", lambda call, count: asked.append(count) or gathered(call, count))
     for _ in range(20):
         done, threads = np.zeros(50, np.int64), np.zeros(64, np.int64)
         launch.run(kernel, 50, 2 * launch.WORTH - 1, table=done, counts=threads, rounds=1000)
@@ -131,7 +131,7 @@ def test_a_forked_child_has_helpers_of_its_own(kernel):
 def test_the_end_of_the_process_while_helpers_look_out():
     code = """
         import atexit
-        atexit.register(lambda: print(pb.conv(x, x[:4, :, :3, :3]).shape, len(threads.team.helpers)))
+        atexit.register(lambda: print(pb.conv(x, x[:4, :, :3, :3]).shape, len(threads.pool.workers)))
         import numpy as np, pullback as pb
         from pullback.autograd.runtime import launch as crew, threads
         crew.WORTH = 1e-9
@@ -139,7 +139,7 @@ def test_the_end_of_the_process_while_helpers_look_out():
         x = pb.Tensor(np.ones((64, 4, 40, 40), "float32"))
         for _ in range(20):
             y = pb.conv(x, x[:4, :, :3, :3])
-        print(len(threads.team.helpers))
+        print(len(threads.pool.workers))
     """
     for _ in range(5):
         done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
@@ -164,16 +164,16 @@ def untouched(given):
 
 def test_memory_is_for_the_threads_that_take_part(kernel, monkeypatch):
     """However soon after they are called together another thread changes their number."""
-    given, gathered, before = [], team.gathered, get_num_threads()
+    given, gathered, before = [], pool.gathered, get_num_threads()
 
     def soon(call, count):
-        helpers = gathered(call, count)
+        workers = gathered(call, count)
         set_num_threads(1)
-        return helpers
+        return workers
 
     guard(monkeypatch, given)
     monkeypatch.setattr(memory, "PAGE", 8)  # no more than asked for
-    monkeypatch.setattr(team, "gathered", soon)
+    monkeypatch.setattr(pool, "gathered", soon)
     try:
         for _ in range(100):  # as in `test_helpers_take_part`
             set_num_threads(3)

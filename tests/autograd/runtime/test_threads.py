@@ -16,7 +16,7 @@ import pullback as pb
 from pullback import Tensor, get_num_threads, set_num_threads
 from pullback.autograd.kernels import matrix_product as matmul
 from pullback.autograd.runtime import launch, threads
-from pullback.autograd.runtime.threads import each, spread
+from pullback.autograd.runtime.threads import parallel, parallel_for
 
 
 @contextlib.contextmanager
@@ -38,7 +38,7 @@ def number(count):
 def test_every_part_is_done_once(count, parts):
     done = []
     with number(count):
-        spread(lambda turns: done.extend(turns), range(parts))
+        parallel(lambda turns: done.extend(turns), range(parts))
     assert sorted(done) == list(range(parts))
 
 
@@ -51,7 +51,7 @@ def test_several_threads_take_part():
             names.add(threading.current_thread().name)
 
     with number(2):
-        spread(work, range(2))
+        parallel(work, range(2))
     assert len(names) == 2
 
 
@@ -67,10 +67,10 @@ def test_errors_come_through_and_stop_the_rest(bad):
 
     with number(2):
         with pytest.raises(ZeroDivisionError, match=str(bad)):
-            spread(work, range(10_000))
+            parallel(work, range(10_000))
         assert len(done) < 10_000
         again = []
-        spread(lambda turns: again.extend(turns), range(10))
+        parallel(lambda turns: again.extend(turns), range(10))
     assert sorted(again) == list(range(10)) and not threads.one_blas_thread.calls
 
 
@@ -89,9 +89,9 @@ def test_an_error_inside_a_thread_comes_to_the_caller(where):
     with number(2):
         for _ in range(3):
             with pytest.raises(ZeroDivisionError, match="caller|helper" if where == "both" else where):
-                spread(work, range(2))
-            assert threads.team.leader is None and not threads.one_blas_thread.calls
-            assert [helper.number for helper in threads.team.helpers] == [1]
+                parallel(work, range(2))
+            assert threads.pool.leader is None and not threads.one_blas_thread.calls
+            assert [worker.number for worker in threads.pool.workers] == [1]
 
 
 def test_after_an_error_of_the_caller_helpers_take_no_further_part():
@@ -107,7 +107,7 @@ def test_after_an_error_of_the_caller_helpers_take_no_further_part():
             time.sleep(1e-3)
 
     with number(2), pytest.raises(ZeroDivisionError):
-        spread(work, range(3000))
+        parallel(work, range(3000))
     assert 0 < len(done) < 1000
 
 
@@ -127,9 +127,9 @@ def test_blas_has_one_thread_inside_and_its_own_after():
             inside.extend(blas())
 
     with number(2):
-        spread(work, range(4))
+        parallel(work, range(4))
         with pytest.raises(ZeroDivisionError):
-            spread(lambda turns: 1 / 0, range(4))
+            parallel(lambda turns: 1 / 0, range(4))
     assert set(inside) == {1} and blas() == before
 
 
@@ -153,10 +153,10 @@ def test_blas_in_a_fresh_process(machine_code):
         pb.conv(x, np.ones((4, 4, 3, 3))).sum().backward()
         pb.matmul(np.ones((300, 300), complex), np.ones((300, 300), complex))
         assert blas() == before, (blas(), before)
-        threads.spread(lambda turns: [inside.extend(blas()) for _ in turns], range(4))
+        threads.parallel(lambda turns: [inside.extend(blas()) for _ in turns], range(4))
         assert set(inside) == {1} and blas() == before, (inside, blas())
         try:
-            threads.spread(lambda turns: 1 / 0, range(4))
+            threads.parallel(lambda turns: 1 / 0, range(4))
         except ZeroDivisionError:
             assert blas() == before
             print("end")
@@ -187,8 +187,8 @@ def test_a_huge_number_is_as_many_as_there_can_be():
     with number(10**9):
         assert get_num_threads() == 1024
         done = []
-        spread(lambda turns: done.extend(turns), range(100))
-        assert sorted(done) == list(range(100)) and len(threads.team.helpers) <= 99
+        parallel(lambda turns: done.extend(turns), range(100))
+        assert sorted(done) == list(range(100)) and len(threads.pool.workers) <= 99
 
 
 @pytest.mark.parametrize("size, groups, stride", [(32, 1, 1), (33, 2, 2), (64, 1, 2)])
@@ -229,7 +229,7 @@ def test_products_are_the_same_to_the_bit(shapes, dtype):
 def test_small_work_stays_on_one_thread(set_threads):
     names = set()
     set_threads(3)
-    each(lambda part: names.add(threading.current_thread().name), range(50), threads.WORTH - 1)
+    parallel_for(lambda part: names.add(threading.current_thread().name), range(50), threads.WORTH - 1)
     assert names == {threading.current_thread().name}
 
 
@@ -318,7 +318,7 @@ def test_a_hook_is_removed_after_retain_grad():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_fork_within_work():
-    """The child, which lacks the helpers and so some parts, says so, and then has threads of its own."""
+    """The child, which lacks the workers and so some parts, says so, and then has threads of its own."""
     meeting, ended = threading.Barrier(2, timeout=20), []
     before = [blas.get_num_threads() for blas in threads._blas() or ()]
 
@@ -335,10 +335,10 @@ def test_a_fork_within_work():
     children = []
     with number(2):
         try:
-            spread(work, range(2))
+            parallel(work, range(2))
         except RuntimeError as error:
             done = []
-            spread(lambda turns: done.extend(turns), range(50))
+            parallel(lambda turns: done.extend(turns), range(50))
             again = [blas.get_num_threads() for blas in threads._blas() or ()]
             os._exit(not ("forked" in str(error) and sorted(done) == list(range(50)) and again == before))
         finally:
@@ -359,7 +359,8 @@ def test_the_end_of_the_process_during_work():
         def work(f):
             while True:
                 f()
-        for f in (lambda: pb.conv(x, w), lambda: threads.each(time.sleep, [0.001] * 4), lambda: pb.matmul(a, a)):
+        asleep = lambda: threads.parallel_for(time.sleep, [0.001] * 4)
+        for f in (lambda: pb.conv(x, w), asleep, lambda: pb.matmul(a, a)):
             threading.Thread(target=work, args=(f,), daemon=True).start()
         time.sleep(0.2)
         print("end")
@@ -373,10 +374,10 @@ def test_the_end_of_the_process_during_work():
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_has_threads_of_its_own():
     with number(2):
-        spread(lambda turns: list(turns), range(4))
+        parallel(lambda turns: list(turns), range(4))
         child = os.fork()
         if not child:
             done = []
-            spread(lambda turns: done.extend(turns), range(50))
+            parallel(lambda turns: done.extend(turns), range(50))
             os._exit(sorted(done) != list(range(50)))
         assert os.waitpid(child, 0)[1] == 0
