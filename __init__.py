@@ -52,7 +52,7 @@ from .autograd import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from . import fft, linalg, nn, optim, special, testing, viz
+    from . import extend, fft, linalg, nn, optim, special, testing, viz
 
 __all__ = [
     "Primitive", "Profile", "Tensor", "__array_api_version__", "__array_namespace_info__", "__version__", "abs",
@@ -105,7 +105,7 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_rooms = ("fft", "linalg", "nn", "optim", "special", "testing", "viz")
+_rooms = ("extend", "fft", "linalg", "nn", "optim", "special", "testing", "viz")
 
 
 def __getattr__(name: str) -> Any:

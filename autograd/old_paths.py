@@ -27,7 +27,7 @@ class OldPath(ModuleType):
         self._places = places
 
     def __getattr__(self, name: str) -> Any:
-        for place in self._places:
+        for place in self._places if not name.startswith("__") else ():
             if hasattr(place, name):
                 return getattr(place, name)
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)

@@ -194,7 +194,7 @@ def backward(
         if node.hooks is not None and LAST in node.hooks:
             continue  # it has accumulated already
         if g.__class__ is ndarray and node.grad is None:
-            if owners.setdefault(id(g), node) is not node or not owned(g):
+            if owners.setdefault(id(g), node) is not node or g.base is not None and not owned(g):
                 g = g.copy()  # an array that another leaf was given too, or a view
             first = wrap(g)
             if node.grad is None:
