@@ -583,3 +583,14 @@ def test_views_of_what_is_recorded():
     w = Tensor(A, requires_grad=True)
     (x @ w).sum().backward()
     np.testing.assert_array_equal(w.grad.data, np.array([[1, 1, 1], [1, 1, 1], [2, 2, 2]]))
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (6,), (1, 2, 3)])
+def test_data_of_as_many_entries_in_another_shape_parts_from_the_family(shape):
+    y = pb.zeros((2, 3))
+    row = y[0]
+    y.data = np.ones(shape)
+    assert y.shape == shape and y.tolist() == np.ones(shape).tolist()
+    assert row.tolist() == [0.0, 0.0, 0.0]
+    row[0] = 5.0
+    assert y.tolist() == np.ones(shape).tolist()
