@@ -8,19 +8,16 @@ import numpy as np
 
 import pullback as pb
 from pullback import Tensor, nn, optim
-from pullback.autograd.kernels import fused_elementwise, gemm
-from pullback.autograd.kernels import sums as summed
+from pullback.autograd.kernels import fused_elementwise, gemm, sums
 from pullback.autograd.kernels.geometry import Geometry, geometry
-from pullback.autograd.ops import elementwise
-from pullback.autograd.ops import fused_conv as fusion
+from pullback.autograd.ops import elementwise, fused_conv
 from pullback.autograd.ops.convolution import conv_weight
 from pullback.autograd.ops.pooling import window_place
-from pullback.autograd.runtime import launch as crew
-from pullback.autograd.runtime import llvm
+from pullback.autograd.runtime import launch, llvm
 
-crew.WORTH = 1e-9  # small work goes to all threads, and all of it to machine code
-elementwise._MANY = fused_elementwise._LEAST = gemm._SIZE = gemm._ROWS = summed._LEAST = 1
-summed._ROW = 2
+launch.WORTH = 1e-9  # small work goes to all threads, and all of it to machine code
+elementwise._MANY = fused_elementwise._LEAST = gemm._SIZE = gemm._ROWS = sums._LEAST = 1
+sums._ROW = 2
 
 
 class Cases:
@@ -111,7 +108,7 @@ class Cases:
 
         def run() -> Any:
             with pb.enable_grad() if recorded else pb.no_grad():
-                out = fusion.convolved(x, w, *given, bias=bias, rectified=rectified, pooling=(tile,) * bool(tile))
+                out = fused_conv.convolved(x, w, *given, bias=bias, rectified=rectified, pooling=(tile,) * bool(tile))
             if not recorded:
                 return (out.data,)
             out.sum().backward()
@@ -192,7 +189,7 @@ class Cases:
     def sums(self) -> Any:
         shape = (self.integer(1, 6), self.integer(1, 5), self.one(self.integer(1, 300), self.integer(2000, 5000)))
         x, axis = self.array(*shape), self.one(None, (2,), (1, 2), (0, 2), (0,))
-        return lambda: (summed.summed(x, axis),), ()
+        return lambda: (sums.summed(x, axis),), ()
 
     def step(self) -> Any:
         size, momentum = self.one(self.integer(1, 99), self.integer(16000, 17000)), self.one(0, 0.5)
@@ -235,14 +232,14 @@ class Cases:
 
 def main(seed: int, count: int) -> None:
     cases, launches, done = Cases(seed), 0, 0
-    launch = crew._launch
+    plain = launch._launch
 
     def counted(*given: Any) -> None:
         nonlocal launches
         launches += 1
-        launch(*given)
+        plain(*given)
 
-    crew._launch = counted
+    launch._launch = counted
     names = [name for name in vars(Cases) if name not in ("one", "integer", "array", "tensor", "geometry", "settings")]
     names = [name for name in names if not name.startswith("_") and name != "convolution"]
     while done < count:

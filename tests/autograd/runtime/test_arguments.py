@@ -354,10 +354,10 @@ def test_a_target_that_is_read_only_is_refused():
 PLANTED = """
 import sys
 import numpy as np
-from pullback.autograd.runtime import launch as crew, llvm as machine
+from pullback.autograd.runtime import launch, llvm
 from pullback.autograd.runtime.arguments import natural, reads, writes
 
-@machine.kernel(x=reads("size"), y=writes("size"), size=natural)
+@llvm.kernel(x=reads("size"), y=writes("size"), size=natural)
 def planted(code, read, write):
     x, y, size = code.arguments
     code.loop(0, size, 1, lambda i: y.__setitem__(i, x[i]))
@@ -366,7 +366,7 @@ def planted(code, read, write):
 read, write, size = map(int, sys.argv[1:])
 for turn in range(2):  # arrays lie before a guard page, or after one
     y = np.zeros(size, "f4")
-    crew.run(planted(np.dtype("f4"), read, write), 1, x=np.arange(1, size + 1, dtype="f4"), y=y, size=size)
+    launch.run(planted(np.dtype("f4"), read, write), 1, x=np.arange(1, size + 1, dtype="f4"), y=y, size=size)
     print(y.sum())
 """
 

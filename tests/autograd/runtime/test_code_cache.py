@@ -484,13 +484,13 @@ PROGRAM = """
     import numpy as np
     import pullback as pb
     from pullback import optim
-    from pullback.autograd.runtime import llvm as machine
+    from pullback.autograd.runtime import llvm
     from pullback.autograd.runtime.arguments import Door
 
-    built, assembled, made, checks = [], machine.assembled, machine.KernelBuilder.__init__, Door._text
-    machine.assembled = lambda *args: built.append(args) or assembled(*args)
+    built, assembled, made, checks = [], llvm.assembled, llvm.KernelBuilder.__init__, Door._text
+    llvm.assembled = lambda *args: built.append(args) or assembled(*args)
     Door._text = lambda *args: built.append(args) or checks(*args)
-    machine.KernelBuilder.__init__ = lambda *args: built.append(args) or made(*args)
+    llvm.KernelBuilder.__init__ = lambda *args: built.append(args) or made(*args)
     rng = np.random.default_rng(0)
     x, w = (rng.standard_normal(shape).astype("float32") for shape in ((2, 2, 20, 30), (8, 2, 3, 3)))
     y = pb.conv(pb.Tensor(x), w).data

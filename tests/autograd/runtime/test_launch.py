@@ -128,13 +128,13 @@ def test_a_forked_child_has_helpers_of_its_own(kernel):
         set_num_threads(before)
 
 
-def test_the_end_of_the_process_while_helpers_look_out():
+def test_the_end_of_the_process_while_workers_look_out():
     code = """
         import atexit
         atexit.register(lambda: print(pb.conv(x, x[:4, :, :3, :3]).shape, len(threads.pool.workers)))
         import numpy as np, pullback as pb
-        from pullback.autograd.runtime import launch as crew, threads
-        crew.WORTH = 1e-9
+        from pullback.autograd.runtime import launch, threads
+        launch.WORTH = 1e-9
         pb.set_num_threads(4)
         x = pb.Tensor(np.ones((64, 4, 40, 40), "float32"))
         for _ in range(20):

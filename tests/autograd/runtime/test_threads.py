@@ -144,9 +144,9 @@ def test_blas_in_a_fresh_process(machine_code):
         threadpoolctl.threadpool_limits(3, user_api="blas")
         before = blas()
         import pullback as pb
-        from pullback.autograd.runtime import launch as crew, threads
+        from pullback.autograd.runtime import launch, threads
         assert blas() == before and 3 in before, (blas(), before)
-        crew.WORTH, threads.WORTH, inside = 1e-9, 0, []
+        launch.WORTH, threads.WORTH, inside = 1e-9, 0, []
         pb.set_num_threads(2)
         assert blas() == before
         x = pb.Tensor(np.ones((8, 4, 40, 40)), requires_grad=True)
@@ -351,8 +351,8 @@ def test_the_end_of_the_process_during_work():
     code = """
         import threading, time
         import numpy as np, pullback as pb
-        from pullback.autograd.runtime import launch as crew, threads
-        crew.WORTH, threads.WORTH = 1e-9, 0
+        from pullback.autograd.runtime import launch, threads
+        launch.WORTH, threads.WORTH = 1e-9, 0
         pb.set_num_threads(3)
         x, w = np.ones((64, 2, 16, 16)), np.ones((2, 2, 3, 3))
         a = np.ones((200, 200), complex)
