@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .. import autograd
 from ..autograd import reshape
 from . import init
+from .factory import empty
 from .module import Parameter
 from .shape import pad
 from .windowed import Windowed, by_sample, per_dimension, thin
@@ -92,6 +91,8 @@ class _Conv(Windowed):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -115,8 +116,8 @@ class _Conv(Windowed):
         self.padding_mode = padding_mode
         channels = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         shape = (channels[0], channels[1] // groups, *self.kernel_size)
-        self.weight = Parameter(np.empty(shape, np.float32))
-        self.bias = Parameter(np.empty(out_channels, np.float32)) if bias else None
+        self.weight = empty(shape, device, dtype, name=name)
+        self.bias = empty(out_channels, device, dtype, name=name) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -184,8 +185,12 @@ class _ConvTransposeNd(_Conv):
         bias: bool = True,
         dilation: Any = 1,
         padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode)
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
+        )
         self.output_padding = per_dimension(output_padding, self._dims, f"{type(self).__name__}: output_padding")
 
     def forward(self, input: Any, output_size: Any = None) -> Any:
