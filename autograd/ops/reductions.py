@@ -14,7 +14,7 @@ from ..core.conversion import floating, lift, values_of
 from ..core.half_precision import by_single
 from ..core.primitive import implements, linear, primitive
 from ..core.tensor import carried
-from ..kernels.sums import rounded, summed, totals
+from ..kernels.sums import HALF, rounded, summed, totals
 from .elementwise import add as plus
 from .elementwise import logaddexp, maximum, minimum
 from .shape import axes_of, broadcast_to, concatenate, expand_dims
@@ -36,7 +36,7 @@ def _kept(reduced: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def count_of(shape: tuple[int, ...], axis: tuple[int, ...]) -> int:
-    return math.prod(shape[a] for a in axis)
+    return math.prod(map(shape.__getitem__, axis))
 
 
 def sample(draw: Any, **entries: Any) -> Any:
@@ -138,6 +138,7 @@ def mean(x: Any, *, axis: Any, keepdims: Any, correction: float) -> Any:
 @mean.vjp("x")
 def _(g: Any, x_shape: Any, axis: Any, keepdims: Any, correction: float) -> Any:
     count = count_of(x_shape, axis)
+    g = g.astype(np.float32) if g.dtype.__class__ is HALF else g  # which has no number as large as some counts
     return _spread(g / (builtins.max(count - correction, 0) if count else 1), x_shape, axis, keepdims)
 
 
@@ -149,14 +150,18 @@ def _(draw: Any) -> Any:
 
 @mean.public
 @implements(np.mean)
-@by_single
 def _(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Any:
     x = floating(x) if dtype is None else lift(x).astype(dtype)
     if where is not True or x.dtype.kind not in "fc":
-        total = sum(x, axis, dtype, keepdims=keepdims, where=where)
-        out = total / count_where(where, x.shape, axis, keepdims).astype(total.dtype)
-        return in_dtype(out, total.dtype)  # of integers if these were asked for
+        return _mean_where(x, axis, keepdims, where, dtype)
     return mean.apply(x, axis=axes_of(axis, x.ndim, "mean"), keepdims=bool(keepdims), correction=0)
+
+
+@by_single
+def _mean_where(x: Any, axis: Any, keepdims: bool, where: Any, dtype: Any = None) -> Any:
+    total = sum(x, axis, dtype, keepdims=keepdims, where=where)
+    out = total / count_where(where, x.shape, axis, keepdims).astype(total.dtype)
+    return in_dtype(out, total.dtype)  # of integers if these were asked for
 
 
 def count_where(where: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
