@@ -28,6 +28,7 @@ from .autograd.core.views import writable
 
 # The graph, and who looks on
 from .autograd.core.backward import backward_pass
+from .autograd.core.generator import generator, manual_seed
 from .autograd.core.graph import Node, RemovableHandle, Several, mode, modes
 from .autograd.core.observers import Observer
 from .autograd.core.replay import captures
@@ -41,6 +42,6 @@ from .autograd.ops.fused_conv import convolved
 __all__ = [
     "FIGURES", "Node", "Observer", "Primitive", "RemovableHandle", "Several", "Tensor", "added", "backward_pass",
     "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise", "everywhere",
-    "face_by_example", "floating", "folded", "fused", "implements", "lift", "linear", "mode", "modes", "override",
-    "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
+    "face_by_example", "floating", "folded", "fused", "generator", "implements", "lift", "linear", "manual_seed",
+    "mode", "modes", "override", "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
 ]  # fmt: skip

@@ -229,6 +229,7 @@ class Conv2d(_ConvNd, dims=2):
     `padding` may be "same" or "valid"; `padding_mode` says what is padded: "zeros", "reflect", "replicate" or
     "circular". A single sample (in_channels, H, W) is taken, too.
 
+    >>> import numpy as np
     >>> from pullback import nn
     >>> nn.Conv2d(1, 32, 3, padding=1)
     Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))

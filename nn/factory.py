@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..extend import modes
 from .module import Parameter
 
 
@@ -16,9 +17,12 @@ def check_device(device: Any, name: str) -> None:
 
 
 def empty(shape: int | tuple[int, ...], device: Any = None, dtype: Any = None, *, name: str = "Parameter") -> Parameter:
-    """A Parameter to be filled, float32 unless `dtype` is another float type; errors begin with `name`."""
+    """A Parameter to be filled, in `dtype`, a float type (None: the default one if it was set, or float32).
+
+    Errors begin with `name`.
+    """
     check_device(device, name)
-    kind = np.dtype(np.float32 if dtype is None else dtype)
+    kind = np.dtype((modes.floats or np.float32) if dtype is None else dtype)
     if kind.kind != "f":
         raise TypeError(f"{name}: dtype={dtype!r} is not a float type")
     return Parameter(np.empty(shape, kind))
