@@ -18,7 +18,8 @@ Tensor(12.)
 from .autograd.core.batching import drawn, everywhere, folded
 from .autograd.core.examples import by_example, face_by_example
 from .autograd.core.half_precision import by_single
-from .autograd.core.primitive import Primitive, elementwise, implements, linear, override, primitive, registry
+from .autograd.core.elementwise import elementwise
+from .autograd.core.primitive import Primitive, implements, linear, override, primitive, registry
 
 # Tensors and arrays
 from .autograd.core.tensor import Tensor, plain, wrap

@@ -7,17 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+
+from .types import Array, ArrayLike, Axis, DTypeLike, Mode, Order, Side
 
 Result = TypeVar("Result")
-Axis = int | Sequence[int] | None
-Order = Literal["C", "F", "A", "K"]
-Side = Literal["left", "right"]
-Mode = Literal["raise", "wrap", "clip"]
-Array = np.ndarray[Any, Any]
 
 
 class Operations(Generic[Result]):

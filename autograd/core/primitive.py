@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 
@@ -23,9 +23,13 @@ from .tensor import Tensor, as_data, functions, wrap
 from .tracing import Tracer, level_of, raw, tracer
 
 _KNOWN = PLAIN | {Tensor, np.ndarray}
+Form = TypeVar("Form", bound=Callable[..., Any])
+OtherForm = TypeVar("OtherForm", bound=Callable[..., Any])
+Function = TypeVar("Function")
+OneResult = Callable[..., Tensor]
 
 
-class Primitive(Signature):
+class Primitive(Signature, Generic[Form]):
     """A function on arrays through which Tensors can go, because rules say how cotangents come back.
 
     Calling it takes what users write. What it goes through, from the outermost inwards; each just computes where there
@@ -78,20 +82,24 @@ class Primitive(Signature):
     def __reduce__(self) -> Any:
         return registered, (self.name, getattr(self.function, "__module__", None))
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs and self.ufunc is not None:
-            return self.ufunc(*args, **kwargs)  # NumPy's own call, for its options
-        try:
-            return self.form(*args, **kwargs)
-        except NOT_AT_ONCE as error:
-            return one_by_one(self.form, args, kwargs, error)
+    if TYPE_CHECKING:
+        __call__: Form
+    else:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            if kwargs and self.ufunc is not None:
+                return self.ufunc(*args, **kwargs)  # NumPy's own call, for its options
+            try:
+                return self.form(*args, **kwargs)
+            except NOT_AT_ONCE as error:
+                return one_by_one(self.form, args, kwargs, error)
 
     @property
     def form(self) -> Callable[..., Any]:
         """What users call, as a plain function; see the class."""
         return self._public or self.apply
 
-    def public(self, form: Callable[..., Any]) -> Primitive:
+    def public(self, form: OtherForm) -> Primitive[OtherForm]:
         """Decorator: `form` is what users call; it ends in `apply` on arguments in the one canonical form."""
         form.__name__ = form.__qualname__ = self.name
         self._public = form
@@ -287,6 +295,12 @@ class Primitive(Signature):
 registry: Mapping[str, Primitive] = Registry()
 
 
+@overload
+def primitive(function: Callable[..., Any], /) -> Primitive[OneResult]: ...
+@overload
+def primitive(
+    *, name: str | None = None, residuals: Iterable[str] = (), outputs: Iterable[str] = ()
+) -> Callable[[Callable[..., Any]], Primitive[Callable[..., Any]]]: ...
 def primitive(
     function: Callable[..., Any] | None = None,
     /,
@@ -317,7 +331,7 @@ def primitive(
     return Primitive(function, name or function.__name__, (), residuals, outputs)
 
 
-def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., Any]], Primitive]:
+def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., Any]], Primitive[OneResult]]:
     """Decorator: a primitive that is linear in each of the named arguments (the others held fixed).
 
     With `jointly` it is linear in all of them together: a sum of one linear map of each.
@@ -325,7 +339,7 @@ def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., An
     transpose in turn. The property tests check <A x, y> = <x, A^T y> to rounding.
     """
 
-    def decorate(function: Callable[..., Any]) -> Primitive:
+    def decorate(function: Callable[..., Any]) -> Primitive[OneResult]:
         made = primitive(function)
         made.kinds.update(dict.fromkeys(arguments, "jointly linear" if jointly else "linear"))
         return made
@@ -333,39 +347,10 @@ def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., An
     return decorate
 
 
-def elementwise(
-    function: Callable[..., Any],
-    *,
-    name: str | None = None,
-    ufunc: Any = None,
-    domain: Any = (-3.0, 3.0),
-    kinks: tuple[float, ...] = (),
-    **rules: Callable[..., Any],
-) -> Primitive:
-    """A primitive whose every argument acts entry by entry (with broadcasting), from a table of its rules.
-
-    The derivative is a diagonal, so that one rule per argument serves both directions. The property tests
-    draw entries from `domain` (one pair, or one for each argument), not near `kinks`.
-
-    >>> cube = elementwise(lambda x: x * x * x, name="cube", x=lambda g, x: 3 * x * x * g)
-    >>> cube(Tensor(2.0))
-    Tensor(8.)
-    """
-    made = Primitive(function, name or function.__name__, tuple(rules))
-    for argument, rule in rules.items():
-        made.vjp(argument, "elementwise")(rule)
-    domains = domain if isinstance(domain[0], tuple) else (domain,) * len(rules)
-    made.strategy(lambda draw: (draw.entries(domains, kinks), {}))
-    if isinstance(ufunc or function, np.ufunc):
-        made.ufunc = ufunc or function
-        functions[made.ufunc] = made
-    return made
-
-
-def implements(*numpy_functions: Any) -> Callable[[Any], Any]:
+def implements(*numpy_functions: Any) -> Callable[[Function], Function]:
     """Decorator: what NumPy calls on Tensors in place of its own function or ufunc."""
 
-    def register(function: Any) -> Any:
+    def register(function: Function) -> Function:
         functions.update(dict.fromkeys(numpy_functions, function))
         return function
 

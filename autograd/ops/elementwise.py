@@ -14,7 +14,8 @@ import numpy as np
 
 from ..core.batching import computed
 from ..core.conversion import apart, lift
-from ..core.primitive import elementwise, implements, primitive
+from ..core.elementwise import elementwise
+from ..core.primitive import implements, primitive
 from ..kernels.fused_elementwise import fused
 from ..runtime import memory
 from .special.slopes import cosine_by, divisor, per_square, slope_in_base, slope_in_exponent

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.primitive import elementwise
+from ...core.elementwise import elementwise
 from . import parameter_derivatives
 from .gamma_functions import gammaln, psi
 from .scaled import ive_slope, kve_slope

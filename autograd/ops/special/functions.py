@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core.primitive import Primitive, elementwise
+from ...core.elementwise import elementwise
+from ...core.primitive import Primitive
 from ..elementwise import sigmoid
 from ..reductions import log_softmax as log_softmax
 from ..reductions import logsumexp as logsumexp

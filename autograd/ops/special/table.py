@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...core.conversion import finders, lift
-from ...core.primitive import Primitive, elementwise, primitive, registry
+from ...core.elementwise import elementwise
+from ...core.primitive import Primitive, primitive, registry
 from ...core.tensor import as_data, carried
 
 __all__ = ["POSITIVE", "UNIT", "of_order", "scipy_function", "table"]

@@ -1,0 +1,42 @@
+"""What functions take, for annotations; results are Tensors (of Tensors; of arrays they are arrays)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import EllipsisType
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike as DTypeLike
+
+Part = TypeVar("Part", covariant=True)
+
+
+class HasArray(Protocol):
+    """A Tensor, an array, a number of NumPy's, or what else can become an array."""
+
+    def __array__(self) -> np.ndarray[Any, Any]: ...
+
+
+class Nested(Protocol[Part]):
+    """A list or tuple, or one of them (but no string, whose `in` does not take all objects)."""
+
+    def __len__(self) -> int: ...
+    def __contains__(self, part: object, /) -> bool: ...
+    def __getitem__(self, index: int, /) -> Part | Nested[Part]: ...
+
+
+Array = np.ndarray[Any, Any]
+Number = complex | np.number[Any] | np.bool_
+ArrayLike = HasArray | complex | Nested[HasArray | complex]
+Arrays = Sequence[ArrayLike] | HasArray
+Axis = int | Sequence[int] | None
+PerAxis = int | Sequence[int]
+Shape = int | Sequence[int]
+Padding = int | Sequence[int | Sequence[int]] | Literal["same", "valid"]
+IndexPart = int | slice | EllipsisType | None | HasArray | Nested[HasArray | int]
+Index = IndexPart | tuple[IndexPart, ...]
+Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
+Order = Literal["C", "F", "A", "K"]
+Side = Literal["left", "right"]
+Mode = Literal["raise", "wrap", "clip"]
