@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from .types import Array, ArrayLike, Axis, DTypeLike, Mode, Order, Side
+from .types import ArrayLike, Axis, DTypeLike, Mode, Order, Side
 
 Result = TypeVar("Result")
 

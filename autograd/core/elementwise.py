@@ -46,7 +46,7 @@ def elementwise(
     function: Callable[..., Any],
     *,
     name: str = "",
-    ufunc: np.ufunc | None = None,
+    ufunc: Any = None,
     domain: Any = (-3.0, 3.0),
     kinks: tuple[float, ...] = (),
     **rules: Callable[..., Any],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -16,8 +16,11 @@ from ..kernels.sums import HALF
 
 __all__ = ["by_single"]
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
-def by_single(form: Callable[..., Any]) -> Callable[..., Any]:
+
+def by_single(form: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Decorator: a function that, of a first argument of float16, is computed as float32; results are float16 again."""
     signature = inspect.signature(form)
     first = next(iter(signature.parameters))

@@ -99,7 +99,7 @@ class Primitive(Signature, Generic[Form]):
         """What users call, as a plain function; see the class."""
         return self._public or self.apply
 
-    def public(self, form: OtherForm) -> Primitive[OtherForm]:
+    def public(self: Primitive[Any], form: OtherForm) -> Primitive[OtherForm]:
         """Decorator: `form` is what users call; it ends in `apply` on arguments in the one canonical form."""
         form.__name__ = form.__qualname__ = self.name
         self._public = form
@@ -327,7 +327,7 @@ def primitive(
     Tensor([2., 2.])
     """
     if function is None:
-        return lambda f: primitive(f, name=name, residuals=residuals, outputs=outputs)
+        return lambda f: Primitive(f, name or f.__name__, (), residuals, outputs)
     return Primitive(function, name or function.__name__, (), residuals, outputs)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def _differentiable(dtype: np.dtype[Any]) -> None:
         raise TypeError(f"requires_grad: only float and complex tensors have gradients, not {dtype}")
 
 
-def holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
+def holds_tensors(x: Any, around: tuple[int, ...] = ()) -> TypeGuard[Sequence[Any]]:
     """Whether a nested list or tuple holds Tensors; ValueError where that has no end, which NumPy would look for."""
     if not isinstance(x, (list, tuple)):
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import EllipsisType
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -18,18 +18,37 @@ class HasArray(Protocol):
     def __array__(self) -> np.ndarray[Any, Any]: ...
 
 
+class HasRows(HasArray, Protocol):
+    """A Tensor or an array, for its parts along the first axis."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+class HasDLPack(Protocol):
+    """An array of another library, which gives its memory by DLPack."""
+
+    def __dlpack__(self, /, *, stream: None = None) -> Any: ...
+    def __dlpack_device__(self) -> tuple[Any, Any]: ...
+
+
 class Nested(Protocol[Part]):
-    """A list or tuple, or one of them (but no string, whose `in` does not take all objects)."""
+    """A list or tuple, or one of them (but no string, whose `in` does not take all objects), as NumPy's types have it."""
 
     def __len__(self) -> int: ...
     def __contains__(self, part: object, /) -> bool: ...
     def __getitem__(self, index: int, /) -> Part | Nested[Part]: ...
+    def __iter__(self) -> Iterator[Part | Nested[Part]]: ...
+    def __reversed__(self) -> Iterator[Part | Nested[Part]]: ...
+    def count(self, value: Any, /) -> int: ...
+    def index(self, value: Any, /) -> int: ...
 
 
 Array = np.ndarray[Any, Any]
-Number = complex | np.number[Any] | np.bool_
+Values = Array | np.generic  # NumPy's numbers, where there are no axes
 ArrayLike = HasArray | complex | Nested[HasArray | complex]
-Arrays = Sequence[ArrayLike] | HasArray
+Arrays = Sequence[ArrayLike] | HasRows
 Axis = int | Sequence[int] | None
 PerAxis = int | Sequence[int]
 Shape = int | Sequence[int]

@@ -7,6 +7,7 @@ that its sum, and its largest entry, are those of sums and largest entries along
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..core.conversion import known, lift
 from ..core.half_precision import by_single
 from ..core.primitive import linear, primitive
 from ..core.tensor import Tensor, wrap
+from ..core.types import ArrayLike
 from ..kernels import adaptive_windows
 from ..kernels.sums import summed
 from .pooling import max_unpool
@@ -81,7 +83,7 @@ def _sizes(name: str, x: Any, output_size: Any) -> tuple[int, ...]:
 
 
 @by_single
-def adaptive_avg_pool(x: Any, output_size: Any) -> Any:
+def adaptive_avg_pool(x: ArrayLike, output_size: int | None | Sequence[int | None]) -> Tensor:
     """The means of `output_size` windows along each spatial axis of x (N, C, *spatial): (N, C, *output_size).
 
     `output_size` is a number for all axes or one for each, None for an axis that stays as it is. ValueError for
@@ -97,7 +99,9 @@ def adaptive_avg_pool(x: Any, output_size: Any) -> Any:
 
 
 @adaptive_max_pool.public
-def _(x: Any, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool_(
+    x: ArrayLike, output_size: int | None | Sequence[int | None], return_indices: bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
     x = lift(x)
     sizes = _sizes("adaptive_max_pool", x, output_size)
     if not return_indices:

@@ -16,6 +16,8 @@ from ..core.batching import computed
 from ..core.conversion import apart, lift
 from ..core.elementwise import elementwise
 from ..core.primitive import implements, primitive
+from ..core.tensor import Tensor
+from ..core.types import ArrayLike
 from ..kernels.fused_elementwise import fused
 from ..runtime import memory
 from .special.slopes import cosine_by, divisor, per_square, slope_in_base, slope_in_exponent
@@ -61,7 +63,7 @@ power = elementwise(
 
 
 @power.public
-def _(a: Any, b: Any) -> Any:
+def power_(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a ** b; unlike that operator with the square of bools as an integer, as `numpy.power` has it."""
     if b.__class__ is int and lift(a).dtype == np.bool_:
         a = lift(a).astype(int)
@@ -341,14 +343,24 @@ def _(draw: Any) -> Any:
 
 @where.public
 @implements(np.where)
-def _(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+def where_(
+    condition: ArrayLike, x: ArrayLike | None = None, y: ArrayLike | None = None, /
+) -> Tensor | tuple[Tensor, ...]:
     if x is None and y is None:
         return np.nonzero(condition)
     return where.apply(condition, x, y)
 
 
 @implements(np.clip)
-def clip(x: Any, /, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None) -> Any:
+def clip(
+    x: ArrayLike,
+    /,
+    min: ArrayLike | None = None,
+    max: ArrayLike | None = None,
+    *,
+    a_min: ArrayLike | None = None,
+    a_max: ArrayLike | None = None,
+) -> Tensor:
     """`x` limited to [min, max] (NumPy also says `a_min` and `a_max`), either of which may be None; gradients follow
     `maximum` and `minimum`."""
     x = lift(x)
@@ -364,7 +376,9 @@ def clip(x: Any, /, min: Any = None, max: Any = None, *, a_min: Any = None, a_ma
 
 
 @implements(np.nan_to_num)
-def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+def nan_to_num(
+    x: ArrayLike, copy: bool = True, nan: float = 0.0, posinf: ArrayLike | None = None, neginf: ArrayLike | None = None
+) -> Tensor:
     """`x` with numbers for NaN and the infinities (None: the largest there are), which get no gradient; without `copy`
     `x` itself, written into."""
     out = where(np.isfinite(x), x, computed(np.nan_to_num, x, True, nan, posinf, neginf))

@@ -13,7 +13,8 @@ from ..core.batching import computed
 from ..core.conversion import floating, lift, values_of
 from ..core.half_precision import by_single
 from ..core.primitive import implements, linear, primitive
-from ..core.tensor import carried
+from ..core.tensor import Tensor, carried
+from ..core.types import ArrayLike, Axis, DTypeLike
 from ..kernels.sums import rounded, summed, totals
 from .elementwise import add as plus
 from .elementwise import logaddexp, maximum, minimum
@@ -79,14 +80,14 @@ def reduction(
     """
 
     def form(
-        x: Any,
-        axis: Any = None,
-        dtype: Any = None,
+        x: ArrayLike,
+        axis: Axis = None,
+        dtype: DTypeLike | None = None,
         *,
         keepdims: bool = False,
-        initial: Any = None,
-        where: Any = True,
-    ) -> Any:
+        initial: ArrayLike | None = None,
+        where: ArrayLike = True,
+    ) -> Tensor:
         x = prepare(x)
         axes = axes_of(axis if x.ndim or axis not in (0, -1) else None, x.ndim, made.name)  # as NumPy's, of a number
         if where is True and dtype is None and initial is None:
@@ -150,7 +151,9 @@ def _(draw: Any) -> Any:
 @mean.public
 @implements(np.mean)
 @by_single
-def _(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Any:
+def mean_(
+    x: ArrayLike, axis: Axis = None, dtype: DTypeLike | None = None, *, keepdims: bool = False, where: ArrayLike = True
+) -> Tensor:
     x = floating(x) if dtype is None else lift(x).astype(dtype)
     if where is not True or x.dtype.kind not in "fc":
         total = sum(x, axis, dtype, keepdims=keepdims, where=where)
@@ -198,7 +201,7 @@ for _made, _numpy_functions, _ufunc, _combine in (
 
 
 @implements(np.ptp)
-def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def ptp(x: ArrayLike, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """The largest entry over `axis` less the smallest."""
     return max(x, axis, keepdims=keepdims) - min(x, axis, keepdims=keepdims)
 
@@ -239,16 +242,16 @@ _unweighted = partial(logsumexp.form)  # which stays when the public form become
 
 
 @logsumexp.public
-def _(
-    x: Any,
-    axis: Any = None,
-    dtype: Any = None,
+def logsumexp_(
+    x: ArrayLike,
+    axis: Axis = None,
+    dtype: DTypeLike | None = None,
     *,
-    b: Any = None,
+    b: ArrayLike | None = None,
     keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Any:
+    initial: ArrayLike | None = None,
+    where: ArrayLike = True,
+) -> Tensor:
     """log(sum(b * exp(x))) over `axis` (None: over all axes), without overflow; -inf where all entries of x are.
 
     The factors `b` (None: 1) may be negative, but if the sum is, too, its logarithm is NaN.
@@ -274,7 +277,7 @@ def _(
 def _along(made: Any) -> Any:
     """Give a primitive with the option `axis`, one number, its form."""
 
-    def form(x: Any, axis: int = -1) -> Any:
+    def form(x: ArrayLike, axis: int = -1) -> Tensor:
         x = floating(x)
         if not x.ndim and axis in (0, -1):
             return np.reshape(form(np.reshape(x, 1)), ())
@@ -346,7 +349,7 @@ def _(draw: Any) -> Any:
 
 @cumsum.public
 @implements(np.cumsum)
-def _(x: Any, axis: int | None = None, dtype: Any = None, *, reverse: bool = False) -> Any:
+def cumsum_(x: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None, *, reverse: bool = False) -> Tensor:
     x, axis = one_axis(x, axis, dtype, "cumsum")
     return in_dtype(cumsum.apply(x, axis=axis, reverse=reverse), dtype)
 
@@ -365,7 +368,9 @@ implements((np.add, "accumulate"))(lambda x, axis=0, dtype=None: cumsum(x, axis,
 
 
 def cumulative(running: Any, neutral: int, numpy_function: Any) -> Any:
-    def form(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+    def form(
+        x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
+    ) -> Tensor:
         x = lift(x)
         if axis is None and x.ndim != 1:
             raise ValueError(f"{form.__name__}: axis is needed for an array of {x.ndim} dimensions")

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import implements, primitive
+from ..core.tensor import Tensor
+from ..core.types import ArrayLike, DTypeLike
 from .elementwise import multiply
 from .reductions import count_of, cumsum, cumulative, in_dtype, one_axis, reduction, sample, sample_along, ufunc_reduce
 from .shape import inverse
@@ -244,7 +246,7 @@ cumprod.strategy(sample_along)
 
 @cumprod.public
 @implements(np.cumprod)
-def _(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+def cumprod_(x: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
     x, axis = one_axis(x, axis, dtype, "cumprod")
     return in_dtype(cumprod.apply(x, axis=axis), dtype)
 

@@ -16,6 +16,8 @@ import numpy as np
 
 from ...core.batching import stacked
 from ...core.primitive import implements, primitive
+from ...core.tensor import Tensor
+from ...core.types import ArrayLike
 from ..casting import astype
 from ..shape import matrix_transpose
 from .repeated_values import differ, matters, off_diagonal, reciprocal_gaps, repeated, settled
@@ -75,7 +77,7 @@ def _(draw: Any) -> Any:
 
 @cholesky.public
 @implements(np.linalg.cholesky)
-def _(a: Any, /, *, upper: bool = False) -> Any:
+def cholesky_(a: ArrayLike, /, *, upper: bool = False) -> Tensor:
     a = matrices(a, "cholesky")
     return matrix_transpose(cholesky.apply(matrix_transpose(a))) if upper else cholesky.apply(a)
 
@@ -123,7 +125,7 @@ eigh.strategy(lambda draw: regular_square(draw, np.float64))  # of complex ones 
 
 @eigh.public
 @implements(np.linalg.eigh)
-def _(a: Any, UPLO: str = "L") -> Any:
+def eigh_(a: ArrayLike, UPLO: str = "L") -> tuple[Tensor, Tensor]:
     a = matrices(a, "eigh")
     if UPLO.upper() not in ("L", "U"):
         raise ValueError(f"eigh: UPLO must be 'L' or 'U', not {UPLO!r}")
@@ -182,7 +184,7 @@ eig.strategy(regular_square)
 
 @eig.public
 @implements(np.linalg.eig)
-def _(a: Any) -> Any:
+def eig_(a: ArrayLike) -> tuple[Tensor, Tensor]:
     out = eig.apply(matrices(a, "eig"))
     return EigResult(*(astype(x, np.result_type(x.dtype, np.complex64)) for x in out))
 
@@ -231,7 +233,7 @@ def _(draw: Any) -> Any:
 
 @qr.public
 @implements(np.linalg.qr)
-def _(a: Any, mode: str = "reduced") -> Any:
+def qr_(a: ArrayLike, mode: str = "reduced") -> Tensor | tuple[Tensor, Tensor]:
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"qr: mode must be 'reduced', 'complete' or 'r', not {mode!r}")
     q, r = qr.apply(matrices(a, "qr"), mode="reduced" if mode == "r" else mode)

@@ -19,7 +19,9 @@ import numpy as np
 
 from ...core.batching import stacked
 from ...core.primitive import Primitive, primitive
+from ...core.tensor import Tensor
 from ...core.tracing import bottom
+from ...core.types import ArrayLike
 from .solving import matrices, regular, regular_square, square
 
 
@@ -80,7 +82,7 @@ def _(draw: Any) -> Any:
 
 
 @solve_sylvester.public
-def _(a: Any, b: Any, q: Any) -> Any:
+def solve_sylvester_(a: ArrayLike, b: ArrayLike, q: ArrayLike) -> Tensor:
     a, b, q = square(a, "solve_sylvester"), square(b, "solve_sylvester"), matrices(q, "solve_sylvester")
     if q.shape[-2:] != (a.shape[-1], b.shape[-1]):
         raise np.linalg.LinAlgError(f"solve_sylvester: q of shape {q.shape} beside a {a.shape} and b {b.shape}")

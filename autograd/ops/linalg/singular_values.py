@@ -11,6 +11,8 @@ import numpy as np
 
 from ...core.batching import computed, stacked
 from ...core.primitive import implements, primitive
+from ...core.tensor import Tensor
+from ...core.types import ArrayLike
 from ..sorting import take_along_axis
 from .decompositions import eigh, nearly_regular_square
 from .repeated_values import differ, matters, off_diagonal, reciprocal, reciprocal_gaps, repeated, rounding, settled
@@ -124,7 +126,9 @@ def _(draw: Any) -> Any:
 
 @svd.public
 @implements(np.linalg.svd)
-def _(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+def svd_(
+    a: ArrayLike, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+) -> Tensor | tuple[Tensor, Tensor, Tensor]:
     a = matrices(a, "svd")
     if hermitian:
         w, u = eigh(a)

@@ -14,6 +14,8 @@ import numpy as np
 from ...core.batching import stacked
 from ...core.conversion import floating, lift
 from ...core.primitive import implements, primitive
+from ...core.tensor import Tensor
+from ...core.types import ArrayLike
 from ..diagonals import tril
 from ..shape import expand_dims, squeeze
 
@@ -104,7 +106,7 @@ def _(draw: Any) -> Any:
 
 @solve.public
 @implements(np.linalg.solve)
-def _(a: Any, b: Any) -> Any:
+def solve_(a: ArrayLike, b: ArrayLike) -> Tensor:
     a, b = matrices(a, "solve"), lift(b)
     if b.ndim == 1:
         return squeeze(solve.apply(a, expand_dims(b, 1)), -1)
@@ -194,7 +196,7 @@ slogdet.strategy(regular_square)
 
 @slogdet.public
 @implements(np.linalg.slogdet)
-def _(a: Any) -> Any:
+def slogdet_(a: ArrayLike) -> tuple[Tensor, Tensor]:
     return SlogdetResult(*slogdet.apply(matrices(a, "slogdet")))
 
 
@@ -222,7 +224,9 @@ def _(draw: Any) -> Any:
 
 @pinv.public
 @implements(np.linalg.pinv)
-def _(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+def pinv_(
+    a: ArrayLike, rcond: ArrayLike | None = None, hermitian: bool = False, *, rtol: ArrayLike | None = None
+) -> Tensor:
     a = matrices(a, "pinv")
     if hermitian:  # the lower triangle is read, as by eigh
         a = tril(a) + adjoint(tril(a, -1))
