@@ -34,7 +34,7 @@ class HasDLPack(Protocol):
 
 
 class Nested(Protocol[Part]):
-    """A list or tuple, or one of them (but no string, whose `in` does not take all objects), as NumPy's types have it."""
+    """A list or tuple, or one of them (but no string, whose `in` does not take all objects)."""
 
     def __len__(self) -> int: ...
     def __contains__(self, part: object, /) -> bool: ...
@@ -52,6 +52,7 @@ Arrays = Sequence[ArrayLike] | HasRows
 Axis = int | Sequence[int] | None
 PerAxis = int | Sequence[int]
 Shape = int | Sequence[int]
+OutputSize = int | None | Sequence[int | None]
 Padding = int | Sequence[int | Sequence[int]] | Literal["same", "valid"]
 IndexPart = int | slice | EllipsisType | None | HasArray | Nested[HasArray | int]
 Index = IndexPart | tuple[IndexPart, ...]

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..core.batching import computed, everywhere, pointwise
 from ..core.conversion import floating, lift
-from ..core.primitive import implements, linear, primitive
+from ..core.forms import OfOne, OfTwo
+from ..core.primitive import Primitive, implements, linear, primitive
 from ..core.tensor import Tensor, on_cpu
 from ..core.types import ArrayLike, DTypeLike
 from .elementwise import arctan2, floor_divide, fmod, power, rad2deg, remainder, trunc
@@ -54,6 +55,7 @@ def _(draw: Any) -> Any:
 
 
 real.public(implements(np.real)(lambda val: real.apply(lift(val))))
+real_form: Primitive[OfOne] = real
 
 
 @primitive
@@ -73,7 +75,7 @@ def _(draw: Any) -> Any:
 
 @imag.public
 @implements(np.imag)
-def imag_(val: ArrayLike) -> Tensor:
+def imag_form(val: ArrayLike) -> Tensor:
     val = lift(val)
     return imag.apply(val) if val.dtype.kind == "c" else np.zeros_like(val)
 
@@ -107,7 +109,7 @@ def _(draw: Any) -> Any:
 
 @round.public
 @implements(np.round, np.around)
-def round_(a: ArrayLike, decimals: int = 0) -> Tensor:
+def round_form(a: ArrayLike, decimals: int = 0) -> Tensor:
     return round.apply(lift(a), decimals=decimals)
 
 
@@ -188,7 +190,7 @@ def _(draw: Any) -> Any:
 
 @astype.public
 @implements(np.astype)
-def astype_(x: ArrayLike, dtype: DTypeLike, *, copy: bool = True, device: str | None = None) -> Tensor:
+def astype_form(x: ArrayLike, dtype: DTypeLike, *, copy: bool = True, device: str | None = None) -> Tensor:
     on_cpu(device)
     x, dtype = lift(x), np.dtype(dtype)
     if not copy and x.dtype == dtype:
@@ -196,3 +198,6 @@ def astype_(x: ArrayLike, dtype: DTypeLike, *, copy: bool = True, device: str | 
     if dtype.kind in "fc":
         return astype.apply(x, dtype=dtype)
     return computed(np.astype, x, dtype) if isinstance(x, Tensor) else x.astype(dtype)
+
+
+ldexp_form: Primitive[OfTwo] = ldexp

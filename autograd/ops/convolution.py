@@ -23,7 +23,8 @@ import numpy as np
 
 from ..core.batching import full
 from ..core.conversion import known, lift
-from ..core.primitive import primitive
+from ..core.forms import ConvWeight
+from ..core.primitive import Primitive, primitive
 from ..core.tensor import Tensor
 from ..core.types import ArrayLike, Padding, PerAxis, Shape
 from ..kernels import conv_native, conv_numpy
@@ -194,7 +195,7 @@ def arguments(
 
 
 @conv.public
-def conv_(
+def conv_form(
     x: ArrayLike,
     w: ArrayLike,
     stride: PerAxis = 1,
@@ -209,7 +210,7 @@ def conv_(
 
 
 @conv_transpose.public
-def conv_transpose_(
+def conv_transpose_form(
     x: ArrayLike,
     w: ArrayLike,
     stride: PerAxis = 1,
@@ -301,3 +302,6 @@ def _(draw: Any) -> Any:
 def _(draw: Any) -> Any:
     a, options = _draw(draw)
     return (a["x"], a["y"]), options
+
+
+conv_weight_form: Primitive[ConvWeight] = conv_weight

@@ -52,7 +52,7 @@ def _(draw: Any) -> Any:
 
 @diagonal.public
 @implements(np.diagonal)
-def diagonal_(a: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+def diagonal_form(a: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     a = lift(a)
     if a.ndim < 2:
         raise ValueError(f"diagonal: expected at least 2 dimensions, not shape {a.shape}")

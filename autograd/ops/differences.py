@@ -173,5 +173,5 @@ def _(draw: Any) -> Any:
 
 @unwrap.public
 @implements(np.unwrap)
-def unwrap_(p: ArrayLike, discont: ArrayLike | None = None, axis: int = -1, *, period: float = 2 * np.pi) -> Tensor:
+def unwrap_form(p: ArrayLike, discont: ArrayLike | None = None, axis: int = -1, *, period: float = 2 * np.pi) -> Tensor:
     return unwrap.apply(lift(p), discont=discont, axis=axis, period=period)

@@ -63,7 +63,7 @@ def _(draw: Any) -> Any:
 
 @einsum.public
 @implements(np.einsum)
-def einsum_(*operands: object, optimize: bool | str | Sequence[object] = True) -> Tensor:
+def einsum_form(*operands: object, optimize: bool | str | Sequence[object] = True) -> Tensor:
     if not operands:
         raise ValueError("einsum: subscripts and operands are needed")
     subscripts, *given = operands if isinstance(operands[0], str) else _from_lists(operands)

@@ -15,7 +15,8 @@ import numpy as np
 from ..core.batching import computed
 from ..core.conversion import apart, lift
 from ..core.elementwise import elementwise
-from ..core.primitive import implements, primitive
+from ..core.forms import Binary, OfOne, Where
+from ..core.primitive import Primitive, implements, primitive
 from ..core.tensor import Tensor
 from ..core.types import ArrayLike
 from ..kernels.fused_elementwise import fused
@@ -63,7 +64,7 @@ power = elementwise(
 
 
 @power.public
-def power_(a: ArrayLike, b: ArrayLike) -> Tensor:
+def power_form(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a ** b; unlike that operator with the square of bools as an integer, as `numpy.power` has it."""
     if b.__class__ is int and lift(a).dtype == np.bool_:
         a = lift(a).astype(int)
@@ -144,7 +145,7 @@ tan = elementwise(np.tan, domain=(-1.2, 1.2), x=lambda g, out: g * (1 + out * ou
 arcsin = elementwise(np.arcsin, domain=_UNIT, x=lambda g, x: g / divisor(_leg(x)))
 arccos = elementwise(np.arccos, domain=_UNIT, x=lambda g, x: -g / divisor(_leg(x)))
 arctan = elementwise(np.arctan, x=lambda g, x: g / _root(x) / _root(x))
-arctan2 = elementwise(
+arctan2: Primitive[Binary] = elementwise(
     np.arctan2,
     domain=_POSITIVE,
     y=lambda g, y, x: g * per_square(x, y),
@@ -282,6 +283,7 @@ def _(g: Any, x: Any, out: Any) -> Any:
 
 sign.strategy(lambda draw: ((draw.array(kinks=(0.0,)),), {}))
 sign.public(implements(np.sign)(lambda x: sign.apply(lift(x))))
+sign_form: Primitive[OfOne] = sign
 
 # Steps: their derivative is 0 almost everywhere
 floor = elementwise(np.floor, domain=(0.1, 0.9), x=_zero)
@@ -291,8 +293,10 @@ rint = elementwise(np.rint, domain=(0.6, 1.4), x=_zero)
 floor_divide = elementwise(
     operator.floordiv, name="floor_divide", ufunc=np.floor_divide, domain=((0.1, 0.9), (1.0, 3.0)), a=_zero, b=_zero
 )
-heaviside = elementwise(np.heaviside, kinks=(0.0,), x=_zero, at_zero=lambda g, x: np.where(x == 0, g, 0))
-nextafter = elementwise(np.nextafter, domain=_POSITIVE, x=lambda g: g, towards=_zero)
+heaviside: Primitive[Binary] = elementwise(
+    np.heaviside, kinks=(0.0,), x=_zero, at_zero=lambda g, x: np.where(x == 0, g, 0)
+)
+nextafter: Primitive[Binary] = elementwise(np.nextafter, domain=_POSITIVE, x=lambda g: g, towards=_zero)
 fix = trunc
 implements(np.fix)(fix)
 
@@ -343,12 +347,13 @@ def _(draw: Any) -> Any:
 
 @where.public
 @implements(np.where)
-def where_(
-    condition: ArrayLike, x: ArrayLike | None = None, y: ArrayLike | None = None, /
-) -> Tensor | tuple[Tensor, ...]:
+def _(condition: ArrayLike, x: ArrayLike | None = None, y: ArrayLike | None = None, /) -> Tensor | tuple[Tensor, ...]:
     if x is None and y is None:
         return np.nonzero(condition)
     return where.apply(condition, x, y)
+
+
+where_form: Primitive[Where] = where
 
 
 @implements(np.clip)

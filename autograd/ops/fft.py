@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.conversion import lift
+from ..core.forms import Frequencies, OverAxes
 from ..core.primitive import implements, linear
 from ..core.tensor import Tensor
 from ..core.types import ArrayLike, Axis
@@ -164,7 +165,7 @@ def _axes(a: Any, s: Any, axes: Any, name: str) -> list[tuple[int, int]]:
     return [(shape[axis] if n == -1 else n, axis) for n, axis in zip(s, axes, strict=True)]
 
 
-def _over_axes(name: str, one: Callable[..., Any], default: Any = None) -> Callable[..., Any]:
+def _over_axes(name: str, one: Callable[..., Any], default: Any = None) -> OverAxes:
     """A complex transform over several axes, one after the other as NumPy takes them."""
 
     def transform(a: Any, s: Any = None, axes: Any = default, norm: str | None = None) -> Any:
@@ -276,7 +277,7 @@ def ifftshift(x: ArrayLike, axes: Axis = None) -> Tensor:
     return _shift(x, axes, -1, "ifftshift")
 
 
-def _frequencies(function: Any) -> Any:
+def _frequencies(function: Any) -> Frequencies:
     def make(n: int, d: float = 1.0, device: str | None = None, *, dtype: Any = None) -> Any:
         return function(n, d, device).astype(dtype)
 

@@ -32,7 +32,7 @@ def im2col(x: Any, *, geo: Geometry) -> Any:
 
 
 @im2col.public
-def im2col_(
+def im2col_form(
     x: ArrayLike, kernel_size: PerAxis, stride: PerAxis = 1, padding: Padding = 0, dilation: PerAxis = 1
 ) -> Tensor:
     x = lift(x)
@@ -63,7 +63,7 @@ col2im.batch(folded)
 
 
 @col2im.public
-def col2im_(
+def col2im_form(
     cols: ArrayLike,
     spatial_shape: Shape,
     kernel_size: PerAxis,

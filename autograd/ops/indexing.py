@@ -36,7 +36,7 @@ def _(x: Any, value: Any, *, index: Any) -> Any:
 
 
 @getitem.public
-def getitem_(x: ArrayLike, index: Index) -> Tensor:
+def getitem_form(x: ArrayLike, index: Index) -> Tensor:
     if modes.depth and differs(index):
         x = lift(x)
         out = _gathered(x, index)
@@ -78,7 +78,7 @@ scatter.vjp("values", "jointly linear")(lambda g, position, indices: g[indices[p
 
 
 @scatter.public
-def scatter_(y: ArrayLike, index: Index, shape: Shape) -> Tensor:
+def scatter_form(y: ArrayLike, index: Index, shape: Shape) -> Tensor:
     if modes.depth and differs(index):
         places = places_of(index, shape)
         y = np.broadcast_to(y, places.shape)
@@ -181,7 +181,7 @@ def _(draw: Any) -> Any:
 
 
 @setitem.public
-def setitem_(x: ArrayLike, index: Index, value: ArrayLike) -> Tensor:
+def setitem_form(x: ArrayLike, index: Index, value: ArrayLike) -> Tensor:
     if modes.depth and differs(index):
         return _written(lift(x), index, lift(value))
     return setitem.apply(lift(x), value, index=plain_index(index))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.batching import agreed, computed
 from ..core.conversion import apart, known, lift, values_of
+from ..core.forms import OnAll
 from ..core.primitive import implements
 from ..core.tensor import Tensor, holds_tensors
 from ..core.types import ArrayLike, Arrays, Axis, Casting, DTypeLike, Index, PerAxis, Shape
@@ -38,7 +39,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _each(function: Callable[[Any], Any]) -> Callable[..., Any]:
+def _each(function: Callable[[Any], Any]) -> OnAll:
     """A function of one array as one of several, which gives a tuple for several."""
 
     def on_all(*arys: Any) -> Any:

@@ -63,7 +63,7 @@ matmul.ufunc = np.matmul
 
 @matmul.public
 @implements(np.matmul)
-def matmul_(a: ArrayLike, b: ArrayLike) -> Tensor:
+def matmul_form(a: ArrayLike, b: ArrayLike) -> Tensor:
     if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
         a, b = lift(a), lift(b)
     if a.ndim == b.ndim == 2:
@@ -113,7 +113,7 @@ def _(draw: Any) -> Any:
 
 
 @affine.public
-def affine_(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Tensor:
+def affine_form(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Tensor:
     if not isinstance(x, Tensor):
         x = lift(x)
     try:

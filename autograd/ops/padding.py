@@ -72,7 +72,7 @@ def _(draw: Any) -> Any:
 
 @pad.public
 @implements(np.pad)
-def pad_(
+def pad_form(
     array: ArrayLike,
     pad_width: int | Sequence[int | Sequence[int]] | HasArray | dict[int, int | Sequence[int]],
     mode: str = "constant",

@@ -15,8 +15,9 @@ import numpy as np
 
 from ..core.batching import computed, folded
 from ..core.conversion import lift, values_of
+from ..core.forms import MaxPool, OfChoices, OfTwo, OfWindows
 from ..core.half_precision import by_single
-from ..core.primitive import linear, primitive
+from ..core.primitive import Primitive, linear, primitive
 from ..core.tensor import Tensor, wrap
 from ..core.tracing import bottom
 from ..core.types import ArrayLike, Padding, PerAxis, Shape
@@ -100,7 +101,7 @@ def pooling_geometry(
 
 
 @max_pool.public
-def max_pool_(
+def _(
     x: ArrayLike,
     kernel_size: PerAxis,
     stride: PerAxis | None = None,
@@ -118,6 +119,9 @@ def max_pool_(
         return out, computed(positions_of, choice, geo)
     positions = positions_of(choice, geo)
     return out, wrap(positions) if isinstance(out, Tensor) else positions
+
+
+max_pool_form: Primitive[MaxPool] = max_pool
 
 
 @linear("x")
@@ -208,7 +212,7 @@ flat_take.vjp("x")(lambda g, x_shape, indices: max_unpool.apply(g, indices, spat
 
 
 @max_unpool.public
-def max_unpool_(y: ArrayLike, indices: ArrayLike, spatial_shape: Shape) -> Tensor:
+def max_unpool_form(y: ArrayLike, indices: ArrayLike, spatial_shape: Shape) -> Tensor:
     y, indices = lift(y), lift(indices)
     shape = (spatial_shape,) if isinstance(spatial_shape, (int, np.integer)) else spatial_shape
     spatial = tuple(map(int, shape))
@@ -280,3 +284,10 @@ def _(draw: Any) -> Any:
 def _(draw: Any) -> Any:
     spatial, indices = _draw_indices(draw)
     return (draw.array(shape=(*indices.shape[:2], *spatial)), indices), {}
+
+
+window_sum_form: Primitive[OfWindows] = window_sum
+window_spread_form: Primitive[OfWindows] = window_spread
+window_select_form: Primitive[OfChoices] = window_select
+window_place_form: Primitive[OfChoices] = window_place
+flat_take_form: Primitive[OfTwo] = flat_take

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..core.batching import computed
 from ..core.conversion import floating, lift, values_of
+from ..core.forms import Along, Cumulative, Reduction
 from ..core.half_precision import by_single
-from ..core.primitive import implements, linear, primitive
+from ..core.primitive import Primitive, implements, linear, primitive
 from ..core.tensor import Tensor, carried
 from ..core.types import ArrayLike, Axis, DTypeLike
 from ..kernels.sums import rounded, summed, totals
@@ -127,6 +128,7 @@ def sum(x: Any, *, axis: Any, keepdims: Any) -> Any:
 sum.vjp("x")(lambda g, x_shape, axis, keepdims: _spread(g, x_shape, axis, keepdims))
 sum.strategy(sample)
 reduction(sum, np.sum, combine=plus, neutral=0)
+sum_form: Primitive[Reduction] = sum
 ufunc_reduce(np.add, sum)
 
 
@@ -151,7 +153,7 @@ def _(draw: Any) -> Any:
 @mean.public
 @implements(np.mean)
 @by_single
-def mean_(
+def mean_form(
     x: ArrayLike, axis: Axis = None, dtype: DTypeLike | None = None, *, keepdims: bool = False, where: ArrayLike = True
 ) -> Tensor:
     x = floating(x) if dtype is None else lift(x).astype(dtype)
@@ -198,6 +200,10 @@ for _made, _numpy_functions, _ufunc, _combine in (
 ):
     reduction(_made, *_numpy_functions, combine=_combine)
     ufunc_reduce(_ufunc, _made)
+max_form: Primitive[Reduction] = max
+min_form: Primitive[Reduction] = min
+nanmax_form: Primitive[Reduction] = nanmax
+nanmin_form: Primitive[Reduction] = nanmin
 
 
 @implements(np.ptp)
@@ -242,7 +248,7 @@ _unweighted = partial(logsumexp.form)  # which stays when the public form become
 
 
 @logsumexp.public
-def logsumexp_(
+def logsumexp_form(
     x: ArrayLike,
     axis: Axis = None,
     dtype: DTypeLike | None = None,
@@ -326,6 +332,8 @@ def _(g: Any, out: Any, axis: int) -> Any:
 
 _along(softmax)
 _along(log_softmax)
+softmax_form: Primitive[Along] = softmax
+log_softmax_form: Primitive[Along] = log_softmax
 
 
 @linear("x")
@@ -349,7 +357,9 @@ def _(draw: Any) -> Any:
 
 @cumsum.public
 @implements(np.cumsum)
-def cumsum_(x: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None, *, reverse: bool = False) -> Tensor:
+def cumsum_form(
+    x: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None, *, reverse: bool = False
+) -> Tensor:
     x, axis = one_axis(x, axis, dtype, "cumsum")
     return in_dtype(cumsum.apply(x, axis=axis, reverse=reverse), dtype)
 
@@ -367,7 +377,7 @@ def one_axis(x: Any, axis: int | None, dtype: Any, name: str) -> tuple[Any, int]
 implements((np.add, "accumulate"))(lambda x, axis=0, dtype=None: cumsum(x, axis, dtype))
 
 
-def cumulative(running: Any, neutral: int, numpy_function: Any) -> Any:
+def cumulative(running: Any, neutral: int, numpy_function: Any) -> Cumulative:
     def form(
         x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
     ) -> Tensor:

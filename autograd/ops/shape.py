@@ -63,7 +63,7 @@ def _(draw: Any) -> Any:
 
 @reshape.public
 @implements(np.reshape)
-def reshape_(a: ArrayLike, /, shape: Shape, order: Order = "C", *, copy: bool | None = None) -> Tensor:
+def reshape_form(a: ArrayLike, /, shape: Shape, order: Order = "C", *, copy: bool | None = None) -> Tensor:
     a = lift(a)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     if order == "A":
@@ -104,7 +104,7 @@ def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
 
 @transpose.public
 @implements(np.transpose, np.permute_dims)
-def transpose_(a: ArrayLike, axes: Sequence[int] | None = None) -> Tensor:
+def transpose_form(a: ArrayLike, axes: Sequence[int] | None = None) -> Tensor:
     a = lift(a)
     order = tuple(reversed(range(a.ndim))) if axes is None else axes_of(axes, a.ndim, "transpose")
     if len(order) != a.ndim:
@@ -183,7 +183,7 @@ def _(draw: Any) -> Any:
 
 @broadcast_to.public
 @implements(np.broadcast_to)
-def broadcast_to_(array: ArrayLike, shape: Shape) -> Tensor:
+def broadcast_to_form(array: ArrayLike, shape: Shape) -> Tensor:
     return broadcast_to.apply(lift(array), shape=(shape,) if isinstance(shape, (int, np.integer)) else tuple(shape))
 
 
@@ -253,7 +253,7 @@ def _(draw: Any) -> Any:
 
 @flip.public
 @implements(np.flip)
-def flip_(m: ArrayLike, axis: Axis = None) -> Tensor:
+def flip_form(m: ArrayLike, axis: Axis = None) -> Tensor:
     m = lift(m)
     return flip.apply(m, axis=axes_of(axis, m.ndim, "flip"))
 
@@ -281,7 +281,7 @@ def _(draw: Any) -> Any:
 
 @roll.public
 @implements(np.roll)
-def roll_(a: ArrayLike, shift: PerAxis, axis: Axis = None) -> Tensor:
+def roll_form(a: ArrayLike, shift: PerAxis, axis: Axis = None) -> Tensor:
     a = lift(a)
     if axis is None:
         return reshape(roll(reshape(a, -1), np.sum(shift), 0), a.shape)
@@ -323,7 +323,7 @@ def _(draw: Any) -> Any:
 
 @concatenate.public
 @implements(np.concatenate)
-def concatenate_(
+def concatenate_form(
     arrays: Arrays, /, axis: int | None = 0, *, dtype: DTypeLike | None = None, casting: Casting = "same_kind"
 ) -> Tensor:
     arrays = [lift(a) for a in arrays]

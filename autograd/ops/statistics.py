@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.batching import computed, everywhere
 from ..core.conversion import apart, floating, lift, values_of
+from ..core.forms import Quantile, WithoutNaN
 from ..core.half_precision import by_single
 from ..core.primitive import implements
 from ..core.tensor import Tensor
@@ -118,7 +119,7 @@ def _weights_of(a: Any, axis: Any, weights: Any, name: str) -> Any:
     return broadcast_to(expand_dims(weights, [i for i in range(a.ndim) if i not in axes]), a.shape)
 
 
-def _without_nan(function: Any, numpy_function: Any) -> Any:
+def _without_nan(function: Any, numpy_function: Any) -> WithoutNaN:
     def form(x: ArrayLike, axis: Axis = None, dtype: DTypeLike | None = None, **options: Any) -> Tensor:
         x = lift(x)
         where = np.logical_and(~np.isnan(x), options.pop("where", True))
@@ -187,7 +188,7 @@ def _shaped(out: Any, lead: tuple[int, ...], kept: tuple[int, ...], keepdims: bo
     return reshape(out, (*lead, *kept)) if keepdims else out
 
 
-def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
+def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Quantile:
     name = numpy_function.__name__
 
     def form(

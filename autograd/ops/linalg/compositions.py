@@ -13,6 +13,7 @@ from numpy.linalg import LinAlgError
 
 from ...core.batching import agreed
 from ...core.conversion import floating, lift
+from ...core.forms import MatrixRank
 from ...core.half_precision import by_single
 from ...core.primitive import implements
 from ...core.tensor import Tensor
@@ -21,15 +22,27 @@ from .. import casting, diagonals
 from .. import elementwise as el
 from .. import matmul as products
 from .. import reductions as red
-from ..matmul import matmul, tensordot, vecdot
+from ..matmul import matmul_form as matmul
+from ..matmul import tensordot, vecdot
 from ..nondifferentiable import constant
 from ..shape import axes_of, expand_dims, matrix_transpose, moveaxis, ravel, reshape
-from .decompositions import EighResult, EigResult, QRResult, cholesky, eig, eigh, qr
-from .matrix_functions import expm, logm, solve_sylvester, sqrtm
+from .decompositions import EighResult, EigResult, QRResult
+from .decompositions import cholesky_form as cholesky
+from .decompositions import eig_form as eig
+from .decompositions import eigh_form as eigh
+from .decompositions import qr_form as qr
+from .matrix_functions import expm, logm, sqrtm
+from .matrix_functions import solve_sylvester_form as solve_sylvester
 from .repeated_values import rounding
-from .singular_values import SVDResult, svd
-from .solving import SlogdetResult, det, matrices, pinv, slogdet, solve
-from .triangular import block_diag, cho_factor, cho_solve, lu, lu_factor, lu_solve, solve_triangular
+from .singular_values import SVDResult
+from .singular_values import svd_form as svd
+from .solving import SlogdetResult, matrices
+from .solving import det_form as det
+from .solving import pinv_form as pinv
+from .solving import slogdet_form as slogdet
+from .solving import solve_form as solve
+from .triangular import block_diag, cho_factor, cho_solve, lu_factor, lu_solve, solve_triangular
+from .triangular import lu_form as lu
 
 __all__ = [
     "EigResult",
@@ -90,7 +103,7 @@ for _function, _implementation in (
 ):
     implements(_function)(_implementation)
 
-matrix_rank = constant(np.linalg.matrix_rank)
+matrix_rank: MatrixRank = constant(np.linalg.matrix_rank)
 
 
 # Products and parts

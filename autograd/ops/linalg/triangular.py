@@ -95,7 +95,7 @@ def _(draw: Any) -> Any:
 
 
 @lu.public
-def lu_(a: ArrayLike) -> tuple[Tensor, Tensor, Tensor]:
+def lu_form(a: ArrayLike) -> tuple[Tensor, Tensor, Tensor]:
     a = matrices(a, "lu")
     return lu.apply(floating(a))
 

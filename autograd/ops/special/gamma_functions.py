@@ -92,7 +92,7 @@ gammaincc = table(
 )
 
 
-def polygamma(n: Any, x: ArrayLike) -> Tensor:
+def polygamma(n: ArrayLike, x: ArrayLike) -> Tensor:
     """The n-th derivative of `digamma` at x.
 
     >>> from pullback import Tensor
