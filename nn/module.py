@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import RemovableHandle
+from ..extend import ArrayLike, RemovableHandle
 from .located import located
 from .state import IncompatibleKeys, loaded, persistent
 from .summary import Summary, described, summarize
 from .traversal import copied, named, walk
 
 __all__ = ["Module", "Parameter"]
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result", covariant=True)
 
 _nothing: Mapping[Any, Any] = MappingProxyType({})
 
@@ -36,11 +39,17 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+    def __init__(self, data: ArrayLike, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad, None if hasattr(data, "dtype") else np.float32)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+class HasForward(Protocol[Arguments, Result]):
+    """What has a forward method."""
+
+    def forward(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result: ...
 
 
 class Module:
@@ -68,14 +77,22 @@ class Module:
         """Compute what calling the module gives; every layer and model defines its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            if self._forward_hooks or self._forward_pre_hooks:
-                return self._call_with_hooks(args, kwargs)
-            return self.forward(*args, **kwargs)
-        except Exception as error:
-            located(error, self)
-            raise
+    if TYPE_CHECKING:  # a module is called as its `forward` is
+
+        def __call__(
+            self: HasForward[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+        ) -> Result: ...
+
+    else:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                if self._forward_hooks or self._forward_pre_hooks:
+                    return self._call_with_hooks(args, kwargs)
+                return self.forward(*args, **kwargs)
+            except Exception as error:
+                located(error, self)
+                raise
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for pre_hook in list(self._forward_pre_hooks.values()):

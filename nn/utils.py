@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
 from ..autograd import Tensor, concatenate, reshape
+from ..extend import ArrayLike
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
 
@@ -45,12 +45,12 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
         p.grad = Tensor(np.clip(p.grad.numpy(), -clip_value, clip_value))  # type: ignore[union-attr]
 
 
-def parameters_to_vector(parameters: Iterable[Tensor]) -> Any:
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """Return all entries of the parameters as one vector, differentiably."""
     return concatenate([reshape(p, -1) for p in parameters])
 
 
-def vector_to_parameters(vec: Any, parameters: Iterable[Tensor]) -> None:
+def vector_to_parameters(vec: ArrayLike, parameters: Iterable[Tensor]) -> None:
     """Set the parameters to the entries of one vector, in order; ValueError unless it has just as many."""
     held = list(parameters)
     values = vec.data if isinstance(vec, Tensor) else np.asarray(vec)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, overload
+from typing import Literal, Protocol, TypeVar, overload
 
 from ..kernels.geometry import Geometry
 from .tensor import Tensor
 from .types import Array, ArrayLike, Axis, DTypeLike, OutputSize, Padding, PerAxis
 
+TensorLike = Tensor | Array
+Given = TypeVar("Given", Tensor, Array)
 Out = Tensor | Array | tuple[Tensor | Array] | None
 
 

@@ -5,8 +5,8 @@ program is told of a function, of a Primitive or another object by its `__call__
 properties that are not private, those of its bases in the package, too. Counted is each parameter (but for the one
 that is bound) and each result, in all overloads, once for what is there by several names. `Any` are those that are
 Any, have an Any in them (in a union, a tuple, the values of a dict, the arguments of a callable ...), or have no
-annotation. A shape or a dtype that is not known (`np.ndarray[Any, Any]`, NumPy's `DTypeLike`) does not count, nor do the dots of `Callable[..., Tensor]` as a
-parameter.
+annotation. A shape or a dtype that is not known (`np.ndarray[Any, Any]`, NumPy's `DTypeLike`) does not count, nor do
+the dots of a parameter `Callable[..., Tensor]`.
 
     python tests/typing/counted.py ROOT...     where ROOT/pullback is the package; lists what is Any, and counts
 """
