@@ -45,8 +45,8 @@ from .autograd.ops.fused_conv import convolved
 
 __all__ = [
     "Array", "ArrayLike", "Axis", "DTypeLike", "FIGURES", "Given", "Node", "Observer", "OutputSize", "Padding",
-    "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike", "added", "backward_pass", "bottom",
-    "by_example", "by_single", "captures", "convolved", "drawn", "elementwise", "everywhere", "face_by_example",
-    "floating", "folded", "fused", "implements", "lift", "linear", "mode", "modes", "override", "plain", "primitive",
-    "quantity", "raw", "registry", "seed", "wrap", "writable",
+    "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike", "added", "backward_pass",
+    "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise", "everywhere",
+    "face_by_example", "floating", "folded", "fused", "implements", "lift", "linear", "mode", "modes", "override",
+    "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
 ]  # fmt: skip

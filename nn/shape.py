@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from .. import autograd
 from ..autograd import Tensor, getitem, reshape
-from ..extend import TensorLike
+from ..extend import Given, TensorLike
 from .module import Module
 
 __all__ = [
@@ -55,7 +55,7 @@ def unflatten(input: TensorLike, dim: int, unflattened_size: tuple[int, ...]) ->
     return reshape(input, (*input.shape[:axis], *sizes, *input.shape[axis + 1 :]))
 
 
-def pad(input: TensorLike, pad: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Tensor:
+def pad(input: Given, pad: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Given:
     """Pad the last axes; `pad` has a pair (before, after) for each, the last axis first, as in PyTorch.
 
     Where a number is negative, as many entries are cut off, before the others are padded.

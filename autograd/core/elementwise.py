@@ -11,7 +11,7 @@ from .forms import Binary, OfOne, OfTwo, Unary
 from .primitive import Primitive
 from .tensor import functions
 
-Rule = Callable[..., Any]
+Rule = Callable[..., object]
 Interval = tuple[float, float]
 Domain = Interval | tuple[Interval, ...]
 

@@ -23,10 +23,12 @@ from .tensor import Tensor, as_data, functions, wrap
 from .tracing import Tracer, level_of, raw, tracer
 
 _KNOWN = PLAIN | {Tensor, np.ndarray}
-Form = TypeVar("Form", bound=Callable[..., Any])
+Form = TypeVar("Form", bound=Callable[..., Any], covariant=True)
 OtherForm = TypeVar("OtherForm", bound=Callable[..., Any])
-Function = TypeVar("Function")
+Function = TypeVar("Function", bound=Callable[..., Any])
+Put = TypeVar("Put", bound=Callable[..., Any] | None)
 OneResult = Callable[..., Tensor]
+AnyForm = Callable[..., object]
 
 
 class Primitive(Signature, Generic[Form]):
@@ -48,7 +50,7 @@ class Primitive(Signature, Generic[Form]):
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: Callable[..., object],
         name: str,
         arrays: tuple[str, ...] = (),
         residuals: Iterable[str] = (),
@@ -56,7 +58,7 @@ class Primitive(Signature, Generic[Form]):
     ):
         may_register(name, function)
         super().__init__(name, function, arrays, residuals, outputs)
-        self.function = function
+        self.function: Callable[..., Any] = function
         self.rules: dict[int, Rule] = {}
         self.forward: dict[int, Rule] = {}
         self.kinds: dict[str, str] = {}  # argument -> "elementwise", "linear", "jointly linear" or "general"
@@ -79,7 +81,7 @@ class Primitive(Signature, Generic[Form]):
             return inspect.signature(self._public) if self._public else self.of_call(self.ufunc)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[object, ...]:
         return registered, (self.name, getattr(self.function, "__module__", None))
 
     if TYPE_CHECKING:
@@ -107,7 +109,7 @@ class Primitive(Signature, Generic[Form]):
         self.__wrapped__ = form
         return self
 
-    def vjp(self, argument: str, kind: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def vjp(self, argument: str, kind: str | None = None) -> Callable[[Function], Function]:
         """Decorator: the rule that pulls a cotangent back to `argument`, an array parameter.
 
         `kind` says what kind of map the primitive is in it, "general" where nothing else was said. A rule that takes
@@ -115,7 +117,7 @@ class Primitive(Signature, Generic[Form]):
         """
         position = self.position(argument)
 
-        def register(rule: Callable[..., Any]) -> Callable[..., Any]:
+        def register(rule: Function) -> Function:
             made = self.make_rule(argument, rule)
             self.kinds[argument] = kind or self.kinds.get(argument, "general")
             if position == len(self.arrays):  # the list's, of which each position has its own (see `rule`)
@@ -126,11 +128,11 @@ class Primitive(Signature, Generic[Form]):
 
         return register
 
-    def jvp(self, argument: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def jvp(self, argument: str) -> Callable[[Function], Function]:
         """Decorator: the rule that pushes a tangent of `argument` forward, where its kind does not give it or a
         faster one is known. It asks for what it needs by name, as the rules of `vjp` do."""
 
-        def register(rule: Callable[..., Any]) -> Callable[..., Any]:
+        def register(rule: Function) -> Function:
             self.forward[self.position(argument)] = self.make_rule(argument, rule)
             return rule
 
@@ -141,12 +143,12 @@ class Primitive(Signature, Generic[Form]):
         """How this acts on a batch of examples; see batching.py."""
         return self._batching or by_kind(self)
 
-    def batch(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+    def batch(self, rule: Function) -> Function:
         """Decorator: the batching rule, where the kind of the primitive does not give it; see batching.py."""
         self._batching = rule
         return rule
 
-    def view(self, put: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    def view(self, put: Put) -> Put:
         """Decorator: results of this, of one array, are views of it where they share its memory, as NumPy says.
 
         `put(x, value, **options)` is what x becomes when `value` is written into the view; None where that is not
@@ -156,12 +158,12 @@ class Primitive(Signature, Generic[Form]):
         self._renew()
         return put
 
-    def strategy(self, samples: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def strategy(self, samples: Function) -> Function:
         """Decorator: how the property tests draw `(arrays, options)` for `apply`; see `testing.strategies.Draw`."""
         self.samples = samples
         return samples
 
-    def make_rule(self, argument: str, function: Callable[..., Any]) -> Rule:
+    def make_rule(self, argument: str, function: Callable[..., object]) -> Rule:
         """A rule of `argument`, made of a function of the cotangent and of what it asks for by name."""
         return Rule(self, self.position(argument), function, self.needs(argument, function))
 
@@ -292,15 +294,15 @@ class Primitive(Signature, Generic[Form]):
                 renew(function, compiled(self, name == "computed"))
 
 
-registry: Mapping[str, Primitive] = Registry()
+registry: Mapping[str, Primitive[Callable[..., Any]]] = Registry()
 
 
 @overload
-def primitive(function: Callable[..., Any], /) -> Primitive[OneResult]: ...
+def primitive(function: Callable[..., object], /) -> Primitive[OneResult]: ...
 @overload
 def primitive(
     *, name: str | None = None, residuals: Iterable[str] = (), outputs: Iterable[str] = ()
-) -> Callable[[Callable[..., Any]], Primitive[Callable[..., Any]]]: ...
+) -> Callable[[Callable[..., object]], Primitive[Callable[..., Any]]]: ...
 def primitive(
     function: Callable[..., Any] | None = None,
     /,
@@ -331,7 +333,7 @@ def primitive(
     return Primitive(function, name or function.__name__, (), residuals, outputs)
 
 
-def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., Any]], Primitive[OneResult]]:
+def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., object]], Primitive[OneResult]]:
     """Decorator: a primitive that is linear in each of the named arguments (the others held fixed).
 
     With `jointly` it is linear in all of them together: a sum of one linear map of each.
@@ -339,7 +341,7 @@ def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., An
     transpose in turn. The property tests check <A x, y> = <x, A^T y> to rounding.
     """
 
-    def decorate(function: Callable[..., Any]) -> Primitive[OneResult]:
+    def decorate(function: Callable[..., object]) -> Primitive[OneResult]:
         made = primitive(function)
         made.kinds.update(dict.fromkeys(arguments, "jointly linear" if jointly else "linear"))
         return made
@@ -347,7 +349,7 @@ def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., An
     return decorate
 
 
-def implements(*numpy_functions: Any) -> Callable[[Function], Function]:
+def implements(*numpy_functions: object) -> Callable[[Function], Function]:
     """Decorator: what NumPy calls on Tensors in place of its own function or ufunc."""
 
     def register(function: Function) -> Function:
@@ -357,7 +359,7 @@ def implements(*numpy_functions: Any) -> Callable[[Function], Function]:
     return register
 
 
-def override(primitive: Primitive, argument: str, rule: Callable[..., Any]) -> mode:
+def override(primitive: Primitive[AnyForm], argument: str, rule: Callable[..., object]) -> mode:
     """Swap a primitive's rule for one argument inside this context, in this thread.
 
     In force for the backward passes run inside; a rule that asks for more than the ordinary one saves
