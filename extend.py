@@ -36,7 +36,19 @@ from .autograd.debug.profiling import FIGURES, quantity
 
 # For annotations
 from .autograd.core.forms import Given, TensorLike
-from .autograd.core.types import Array, ArrayLike, Axis, DTypeLike, OutputSize, Padding, PerAxis, Shape
+from .autograd.core.types import (
+    Array,
+    ArrayLike,
+    Arrays,
+    Axis,
+    DTypeLike,
+    Index,
+    Inputs,
+    OutputSize,
+    Padding,
+    PerAxis,
+    Shape,
+)
 
 # Quick forms on arrays
 from .autograd.kernels.fused_elementwise import fused
@@ -44,9 +56,9 @@ from .autograd.kernels.sums import added
 from .autograd.ops.fused_conv import convolved
 
 __all__ = [
-    "Array", "ArrayLike", "Axis", "DTypeLike", "FIGURES", "Given", "Node", "Observer", "OutputSize", "Padding",
-    "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike", "added", "backward_pass",
-    "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise", "everywhere",
-    "face_by_example", "floating", "folded", "fused", "implements", "lift", "linear", "mode", "modes", "override",
-    "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
+    "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
+    "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
+    "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise",
+    "everywhere", "face_by_example", "floating", "folded", "fused", "implements", "lift", "linear", "mode", "modes",
+    "override", "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
 ]  # fmt: skip

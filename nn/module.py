@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import ArrayLike, RemovableHandle
+from ..extend import ArrayLike, DTypeLike, RemovableHandle
 from .located import located
 from .state import IncompatibleKeys, loaded, persistent
 from .summary import Summary, described, summarize
@@ -106,17 +106,17 @@ class Module:
                 output = changed
         return output
 
-    def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> RemovableHandle:
+    def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], object]) -> RemovableHandle:
         """Call `hook(module, args, output)` after every forward; what it returns, unless None, is the output."""
         return RemovableHandle(self.__dict__.setdefault("_forward_hooks", {}), hook)
 
-    def register_forward_pre_hook(self, hook: Callable[[Any, tuple[Any, ...]], Any]) -> RemovableHandle:
+    def register_forward_pre_hook(self, hook: Callable[[Any, tuple[Any, ...]], object]) -> RemovableHandle:
         """Call `hook(module, args)` before every forward; what it returns, unless None, replaces the arguments."""
         return RemovableHandle(self.__dict__.setdefault("_forward_pre_hooks", {}), hook)
 
     # Registration
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         for name in _methods & cls.__dict__.keys():
             value = cls.__dict__[name]
@@ -127,7 +127,7 @@ class Module:
 
         def __getattr__(self, name: str) -> Any: ...
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name in _methods:
             _check_method(type(self), name, value)
         held = self.__dict__.get(name)
@@ -254,7 +254,7 @@ class Module:
 
     # What is done to all of it
 
-    def apply(self, fn: Callable[[Module], Any]) -> Self:
+    def apply(self, fn: Callable[[Module], object]) -> Self:
         """Call `fn` on every module below this one, then on this one, once on each, and return this one."""
         for _, module, left in walk(self, "", set()):
             if left:
@@ -283,7 +283,7 @@ class Module:
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else Tensor(np.zeros_like(parameter.data))
 
-    def to(self, dtype: Any) -> Self:
+    def to(self, dtype: DTypeLike) -> Self:
         """Convert the real floating-point parameters and buffers (and gradients) to the float type `dtype`.
 
         TypeError for a dtype that is no float type.
@@ -312,7 +312,7 @@ class Module:
         """Return copies of the parameters and persistent buffers by their dotted names, as PyTorch names them."""
         return {name: Tensor(tensor.data) for name, tensor in persistent(self).items()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
+    def load_state_dict(self, state_dict: Mapping[str, ArrayLike], strict: bool = True) -> IncompatibleKeys:
         """Take over values (Tensors, arrays or nested lists) by name, each cast to the dtype of what it replaces.
 
         Nothing is changed unless everything fits: RuntimeError names the keys that are missing or unexpected (only

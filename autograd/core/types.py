@@ -49,6 +49,7 @@ Array = np.ndarray[Any, Any]
 Values = Array | np.generic  # NumPy's numbers, where there are no axes
 ArrayLike = HasArray | complex | Nested[HasArray | complex]
 Arrays = Sequence[ArrayLike] | HasRows
+Inputs = ArrayLike | tuple[ArrayLike, ...]
 Axis = int | Sequence[int] | None
 PerAxis = int | Sequence[int]
 Shape = int | Sequence[int]

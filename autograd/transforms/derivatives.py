@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -27,8 +27,14 @@ from .vmap import vmap
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "on_arrays", "stop_gradient", "value_and_grad", "vjp"]
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+Tree = TypeVar("Tree")
 
-def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+
+def grad(
+    f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[Arguments, Any]:
     """The function that gives the gradient of `f`, whose result has one element, in the arguments `argnums`.
 
     The gradient has the form of the argument, each Tensor in it the shape and dtype of what it belongs to; for several
@@ -53,8 +59,8 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: boo
 
 
 def value_and_grad(
-    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
-) -> Callable[..., Any]:
+    f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[Arguments, tuple[Any, Any]]:
     """As `grad`, but the function gives the pair of value and gradient.
 
     >>> value_and_grad(lambda x, y: x * y, argnums=(0, 1))(2.0, 5.0)
@@ -81,7 +87,7 @@ def value_and_grad(
     return value_and_gradient
 
 
-def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def vjp(f: Callable[..., Result], *args: object) -> tuple[Result, Callable[[object], tuple[Any, ...]]]:
     """The value of `f` and the function that pulls a cotangent of it back to all arguments, as often as wanted.
 
     >>> value, pull_back = vjp(lambda x, y: x * y, 2.0, 5.0)
@@ -98,7 +104,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     return traced.value, pull_back
 
 
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(f: Callable[..., Result], primals: Sequence[object], tangents: Sequence[object]) -> tuple[Result, Result]:
     """The value of `f(*primals)` and its derivative in the direction of `tangents`, in one pass forward.
 
     No graph is kept: memory does not grow with the depth of `f`. Each tangent has the form and shape of its primal.
@@ -128,7 +134,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     return rebuild([asarray(value) for value, _ in pairs]), rebuild([result(tangent) for _, tangent in pairs])
 
 
-def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def jacobian(f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0) -> Callable[Arguments, Any]:
     """The function that gives the derivatives of all entries of f's result: of shape (*result, *argument).
 
     They are computed all at once: forward, a tangent for each entry of the arguments, or backward, a cotangent for
@@ -179,7 +185,7 @@ def _units(x: Tensor) -> Any:
     return np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape)
 
 
-def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def hessian(f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0) -> Callable[Arguments, Any]:
     """The function that gives the second derivatives of `f`, whose result has one element: (*argument, *argument).
 
     They are computed forward over backward, all at once.
@@ -192,7 +198,7 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callab
     return jacobian(grad(f, argnums), argnums)
 
 
-def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
+def hvp(f: Callable[..., object], primals: Tree, tangents: Any) -> Tree:
     """The Hessian of `f`, whose result has one element, times a vector, without the Hessian: forward over backward.
 
     `primals` and `tangents` are one argument and a vector of its form, or tuples of them; so is the product.
@@ -206,7 +212,7 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     return jvp(grad(f, tuple(range(len(primals)))), primals, tangents)[1]
 
 
-def on_arrays(f: Callable[..., Any]) -> Callable[..., Any]:
+def on_arrays(f: Callable[..., object]) -> Callable[..., Any]:
     """The function that gives NumPy arrays where `f` gives Tensors (numbers for 0-d ones), as SciPy wants them.
 
     For `minimize(on_arrays(value_and_grad(f)), x0, jac=True, hess=on_arrays(hessian(f)))`, for the `jac` of
@@ -226,7 +232,7 @@ def on_arrays(f: Callable[..., Any]) -> Callable[..., Any]:
     return with_arrays
 
 
-def stop_gradient(x: Any) -> Any:
+def stop_gradient(x: Tree) -> Tree:
     """The same values as a constant, for derivatives of every mode; of a nest, all that it contains.
 
     >>> grad(lambda x: x * stop_gradient(x))(3.0)
