@@ -18,7 +18,8 @@ Tensor(12.)
 from .autograd.core.batching import drawn, everywhere, folded
 from .autograd.core.examples import by_example, face_by_example
 from .autograd.core.half_precision import by_single
-from .autograd.core.primitive import Primitive, elementwise, implements, linear, override, primitive, registry
+from .autograd.core.elementwise import elementwise
+from .autograd.core.primitive import Primitive, implements, linear, override, primitive, registry
 
 # Tensors and arrays
 from .autograd.core.tensor import Tensor, plain, wrap
@@ -34,14 +35,32 @@ from .autograd.core.observers import Observer
 from .autograd.core.replay import captures
 from .autograd.debug.profiling import FIGURES, quantity
 
+# For annotations
+from .autograd.core.forms import Given, TensorLike
+from .autograd.core.types import (
+    Array,
+    ArrayLike,
+    Arrays,
+    Axis,
+    DTypeLike,
+    Index,
+    Inputs,
+    OutputSize,
+    Padding,
+    PerAxis,
+    Shape,
+)
+
 # Quick forms on arrays
 from .autograd.kernels.fused_elementwise import fused
 from .autograd.kernels.sums import added
 from .autograd.ops.fused_conv import convolved
 
 __all__ = [
-    "FIGURES", "Node", "Observer", "Primitive", "RemovableHandle", "Several", "Tensor", "added", "backward_pass",
-    "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise", "everywhere",
-    "face_by_example", "floating", "folded", "fused", "generator", "implements", "lift", "linear", "manual_seed",
-    "mode", "modes", "override", "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
+    "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
+    "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
+    "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise",
+    "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "implements", "lift", "linear",
+    "manual_seed", "mode", "modes", "override", "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap",
+    "writable",
 ]  # fmt: skip

@@ -31,31 +31,36 @@ from .numpy_api.array_api import (
 )
 from .ops import emath
 from .ops import fft as _fft  # for NumPy's own fft to find it, and so with the others
-from .ops.adaptive_pooling import adaptive_avg_pool, adaptive_max_pool, box_sum
-from .ops.casting import (
-    angle, around, astype, divmod, float_power, frexp, imag, ldexp, modf, real, real_if_close, round,
+from .ops.adaptive_pooling import (
+    adaptive_avg_pool, adaptive_max_pool_form as adaptive_max_pool, box_sum_form as box_sum,
 )
-from .ops.convolution import conv, conv_matrix, conv_transpose, conv_weight
+from .ops.casting import (
+    angle, round_form as around, astype_form as astype, divmod, float_power, frexp, imag_form as imag,
+    ldexp_form as ldexp, modf, real_form as real, real_if_close, round_form as round,
+)
+from .ops.convolution import (
+    conv_form as conv, conv_matrix, conv_transpose_form as conv_transpose, conv_weight_form as conv_weight,
+)
 from .ops.correlation import convolve, corrcoef, correlate, cov
 from .ops.creation import (
     arange, array, asarray, bartlett, blackman, empty, empty_like, eye, from_dlpack, fromfunction, full, full_like,
     geomspace, hamming, hanning, identity, indices, kaiser, linspace, logspace, ones, ones_like, tri, zeros,
     zeros_like,
 )
-from .ops.diagonals import diag, diagflat, diagonal, fill_diagonal, trace, tril, triu
-from .ops.differences import cumulative_trapezoid, diff, ediff1d, gradient, trapezoid, unwrap
-from .ops.einsum import einsum
+from .ops.diagonals import diag, diagflat, diagonal_form as diagonal, fill_diagonal, trace, tril, triu
+from .ops.differences import cumulative_trapezoid, diff, ediff1d, gradient, trapezoid, unwrap_form as unwrap
+from .ops.einsum import einsum_form as einsum
 from .ops.elementwise import (
     abs, absolute, acos, acosh, add, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan,
     atan2, atanh, cbrt, ceil, clip, conj, conjugate, copysign, cos, cosh, deg2rad, degrees, divide, exp, exp2, expm1,
-    fabs, fix, floor, floor_divide, fmax, fmin, fmod, heaviside, hypot, log, log10, log1p, log2, logaddexp,
-    logaddexp2, maximum, minimum, mod, multiply, nan_to_num, negative, nextafter, positive, pow, power, rad2deg,
-    radians, reciprocal, relu, remainder, rint, sigmoid, sign, sin, sinh, softplus, sqrt, square, subtract, tan, tanh,
-    true_divide, trunc, where,
+    fabs, fix, floor, floor_divide, fmax, fmin, fmod, heaviside, hypot, log, log10, log1p, log2, logaddexp, logaddexp2,
+    maximum, minimum, mod, multiply, nan_to_num, negative, nextafter, positive, power_form as pow, power_form as power,
+    rad2deg, radians, reciprocal, relu, remainder, rint, sigmoid, sign_form as sign, sin, sinh, softplus, sqrt, square,
+    subtract, tan, tanh, true_divide, trunc, where_form as where,
 )
-from .ops.im2col import col2im, im2col
+from .ops.im2col import col2im_form as col2im, im2col_form as im2col
 from .ops.index_tricks import c_, r_
-from .ops.indexing import getitem, scatter, setitem
+from .ops.indexing import getitem_form as getitem, scatter_form as scatter, setitem_form as setitem
 from .ops.inplace import copyto, place, put, putmask
 from .ops.joining import (
     append, apply_along_axis, apply_over_axes, atleast_1d, atleast_2d, atleast_3d, block, column_stack, delete,
@@ -64,7 +69,10 @@ from .ops.joining import (
 )
 from .ops.linalg import compositions as _linalg
 from .ops.linalg import matrix_calculus as _matrix_calculus  # for the registry to have its primitive
-from .ops.matmul import affine, cross, dot, inner, kron, matmul, matvec, outer, tensordot, vdot, vecdot, vecmat
+from .ops.matmul import (
+    affine_form as affine, cross, dot, inner, kron, matmul_form as matmul, matvec, outer, tensordot, vdot, vecdot,
+    vecmat,
+)
 from .ops.nondifferentiable import (
     all, allclose, any, argmax, argmin, argpartition, argwhere, array2string, array_equal, array_equiv, array_repr,
     array_str, bitwise_and, bitwise_count, bitwise_invert, bitwise_left_shift, bitwise_not, bitwise_or,
@@ -78,27 +86,33 @@ from .ops.nondifferentiable import (
     triu_indices, triu_indices_from, union1d, unique, unique_all, unique_counts, unique_inverse, unique_values,
     unpackbits, unravel_index,
 )
-from .ops.padding import pad
+from .ops.padding import pad_form as pad
 from .ops.polynomials import poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval, roots, vander
 from .ops.pooling import (
-    avg_pool, flat_take, max_pool, max_unpool, window_place, window_select, window_spread, window_sum,
+    avg_pool, flat_take_form as flat_take, max_pool_form as max_pool, max_unpool_form as max_unpool,
+    window_place_form as window_place, window_select_form as window_select, window_spread_form as window_spread,
+    window_sum_form as window_sum,
 )
 from .ops import random as random
 from .ops.random import manual_seed
 from .ops.reductions import (
-    amax, amin, cumsum, cumulative_sum, log_softmax, logsumexp, max, mean, min, nanmax, nanmin, ptp, softmax, sum,
+    max_form as amax, min_form as amin, cumsum_form as cumsum, cumulative_sum, log_softmax_form as log_softmax,
+    logsumexp_form as logsumexp, max_form as max, mean_form as mean, min_form as min, nanmax_form as nanmax,
+    nanmin_form as nanmin, ptp, softmax_form as softmax, sum_form as sum,
 )
-from .ops.running_products import cumprod, cumulative_prod, prod
+from .ops.running_products import cumprod_form as cumprod, cumulative_prod, prod_form as prod
 from .ops.shape import (
-    broadcast_arrays, broadcast_shapes, broadcast_to, concat, concatenate, copy, expand_dims, flip, matrix_transpose,
-    moveaxis, permute_dims, ravel, reshape, roll, rollaxis, squeeze, stack, swapaxes, transpose,
+    broadcast_arrays, broadcast_shapes, broadcast_to_form as broadcast_to, concatenate_form as concat,
+    concatenate_form as concatenate, copy, expand_dims, flip_form as flip, matrix_transpose, moveaxis,
+    transpose_form as permute_dims, ravel, reshape_form as reshape, roll_form as roll, rollaxis, squeeze, stack,
+    swapaxes, transpose_form as transpose,
 )
 from .ops.sorting import (
     argsort, bincount, choose, compress, extract, interp, partition, piecewise, put_along_axis, select, sort,
     sort_complex, take, take_along_axis,
 )
 from .ops.special import functions as _special
-from .ops.special.sinc_i0 import i0, sinc
+from .ops.special.sinc_i0 import i0_form as i0, sinc_form as sinc
 from .ops.splitting import array_split, dsplit, hsplit, split, unstack, vsplit
 from .ops.statistics import (
     average, median, nancumprod, nancumsum, nanmean, nanmedian, nanpercentile, nanprod, nanquantile, nanstd, nansum,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from .. import autograd, special
-from ..autograd import expm1, relu, sigmoid, tanh, where
+from ..autograd import Tensor, expm1, relu, sigmoid, tanh, where
+from ..extend import TensorLike
 from .module import Module
 
 __all__ = [
@@ -35,46 +35,46 @@ __all__ = [
 _relu, _sigmoid, _tanh = relu.form, sigmoid.form, tanh.form
 
 
-def softmax(input: Any, dim: int = -1, *, axis: int | None = None) -> Any:
+def softmax(input: TensorLike, dim: int = -1, *, axis: int | None = None) -> Tensor:
     """Return the softmax, exp(input) / sum(exp(input)) along `dim`, in the input's shape."""
     return autograd.softmax(input, dim if axis is None else axis)
 
 
-def log_softmax(input: Any, dim: int = -1, *, axis: int | None = None) -> Any:
+def log_softmax(input: TensorLike, dim: int = -1, *, axis: int | None = None) -> Tensor:
     """Return log(softmax(input)) along `dim`, without overflow, in the input's shape."""
     return autograd.log_softmax(input, dim if axis is None else axis)
 
 
-def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
+def leaky_relu(input: TensorLike, negative_slope: float = 0.01) -> Tensor:
     """Return input where it is positive and negative_slope * input elsewhere (Maas et al., 2013)."""
     return where(input > 0, input, input * negative_slope)
 
 
-def elu(input: Any, alpha: float = 1.0) -> Any:
+def elu(input: TensorLike, alpha: float = 1.0) -> Tensor:
     """Return input where it is positive and alpha * (exp(input) - 1) elsewhere (Clevert et al., 2016)."""
     return where(input > 0, input, alpha * expm1(where(input > 0, 0, input)))
 
 
-def gelu(input: Any, approximate: str = "none") -> Any:
+def gelu(input: TensorLike, approximate: str = "none") -> Tensor:
     """Return input * Phi(input), where Phi is the normal distribution function (Hendrycks and Gimpel, 2016).
 
     Phi is SciPy's (ImportError without it) or, with `approximate="tanh"`, an approximation by tanh. ValueError for
     another `approximate`.
     """
     if approximate == "none":
-        return input * special.ndtr(input)
+        return special.ndtr(input) * input
     if approximate != "tanh":
         raise ValueError(f"gelu: approximate={approximate!r} is neither 'none' nor 'tanh'")
     inner = math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))
-    return 0.5 * input * (1 + tanh(inner))
+    return (1 + tanh(inner)) * (0.5 * input)
 
 
-def silu(input: Any) -> Any:
+def silu(input: TensorLike) -> Tensor:
     """Return input * sigmoid(input), also known as swish (Ramachandran et al., 2017)."""
-    return input * sigmoid(input)
+    return sigmoid(input) * input
 
 
-def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+def softplus(input: TensorLike, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """Return log(1 + exp(beta * input)) / beta, a smooth ReLU; where beta * input exceeds `threshold`, input itself."""
     scaled = input * beta
     linear_part = scaled > threshold
@@ -95,21 +95,21 @@ class _Inplace(Module):
 class ReLU(_Inplace):
     """The rectifier, max(x, 0); `inplace` is accepted, but the result is a new tensor all the same."""
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return _relu(input)
 
 
 class Tanh(Module):
     """The hyperbolic tangent."""
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return _tanh(input)
 
 
 class Sigmoid(Module):
     """The logistic function, 1 / (1 + exp(-x))."""
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return _sigmoid(input)
 
 
@@ -125,14 +125,14 @@ class _Along(Module):
 class Softmax(_Along):
     """The softmax, exp(x) / sum(exp(x)) along `dim`."""
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return softmax(input, self.dim)
 
 
 class LogSoftmax(_Along):
     """The logarithm of the softmax along `dim`."""
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return log_softmax(input, self.dim)
 
 
@@ -143,7 +143,7 @@ class LeakyReLU(_Inplace):
         super().__init__(inplace)
         self.negative_slope = negative_slope
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return leaky_relu(input, self.negative_slope)
 
     def extra_repr(self) -> str:
@@ -157,7 +157,7 @@ class ELU(_Inplace):
         super().__init__(inplace)
         self.alpha = alpha
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return elu(input, self.alpha)
 
     def extra_repr(self) -> str:
@@ -171,7 +171,7 @@ class GELU(Module):
         super().__init__()
         self.approximate = approximate
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return gelu(input, self.approximate)
 
     def extra_repr(self) -> str:
@@ -181,7 +181,7 @@ class GELU(Module):
 class SiLU(_Inplace):
     """The sigmoid linear unit, x * sigmoid(x); `inplace` is accepted, but the result is a new tensor all the same."""
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return silu(input)
 
 
@@ -192,7 +192,7 @@ class Softplus(Module):
         super().__init__()
         self.beta, self.threshold = beta, threshold
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return softplus(input, self.beta, self.threshold)
 
     def extra_repr(self) -> str:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
+from ..autograd import Tensor
+from ..extend import ArrayLike
 from .lookahead import applied
 from .module import Module, Parameter
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
 
+Item = TypeVar("Item")
+Taken = TypeVar("Taken")
 
-class _Sequence(Module):
+
+class _Sequence(Module, Generic[Item, Taken]):
     """Modules or parameters under the names "0", "1", ..."""
 
     _item: type = Module
 
-    def __init__(self, items: Iterable[Any] = ()) -> None:
+    def __init__(self, items: Iterable[Taken] = ()) -> None:
         super().__init__()
         self.extend(items)
 
@@ -42,37 +47,43 @@ class _Sequence(Module):
         """Return len(self)."""
         return len(self._names())
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Item]:
         """Return an iterator over the entries."""
         return iter(self._items())
 
-    def __contains__(self, value: Any) -> bool:
+    def __contains__(self, value: object) -> bool:
         """Return whether this very object is an entry."""
         return any(item is value for item in self._items())
 
-    def __getitem__(self, index: int | slice) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+
+    def __getitem__(self, index: int | slice) -> Item | Self:
         """Return self[index]; of a slice, the same kind of container."""
         if isinstance(index, slice):
             return type(self)(self._items()[index])
         return getattr(self, self._name(index))
 
-    def __setitem__(self, index: int, value: Any) -> None:
+    def __setitem__(self, index: int, value: Taken) -> None:
         """Replace the entry `index`."""
         self._put(self._name(index), value)
 
-    def append(self, value: Any) -> Any:
+    def append(self, value: Taken) -> Self:
         """Add an entry at the end, and return the container."""
         self._put(str(len(self)), value)
         return self
 
-    def extend(self, values: Iterable[Any]) -> Any:
+    def extend(self, values: Iterable[Taken]) -> Self:
         """Add entries at the end, and return the container."""
         for value in values:
             self.append(value)
         return self
 
 
-class Sequential(_Sequence):
+class Sequential(_Sequence[Module, Module]):
     """Modules applied one after the other; named by their places, or by the keys of a mapping.
 
     A convolution, and a ReLU and a max-pooling behind it, are one pass over memory, which nothing but the time tells
@@ -86,7 +97,13 @@ class Sequential(_Sequence):
     )
     """
 
-    def __init__(self, *args: Module | Mapping[str, Module]) -> None:
+    @overload
+    def __init__(self, *args: Module) -> None: ...
+
+    @overload
+    def __init__(self, modules: Mapping[str, Module], /) -> None: ...
+
+    def __init__(self, *args: Any) -> None:
         super().__init__()
         if len(args) == 1 and isinstance(args[0], Mapping):
             for name, module in args[0].items():
@@ -106,15 +123,15 @@ class Sequential(_Sequence):
             return Sequential({name: getattr(self, name) for name in self._names()[index]})
         return getattr(self, self._name(index))
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: ArrayLike) -> Tensor:
         return applied(self._items(), input)
 
 
-class ModuleList(_Sequence):
+class ModuleList(_Sequence[Module, Module]):
     """A list of modules, each of which is registered; it has no forward of its own."""
 
 
-class ParameterList(_Sequence):
+class ParameterList(_Sequence[Parameter, ArrayLike]):
     """A list of parameters, each of which is registered; other values are made Parameters."""
 
     _item = Parameter

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .. import autograd
-from ..autograd import reshape
+from ..autograd import Tensor, reshape
+from ..extend import ArrayLike, DTypeLike, Padding, PerAxis, TensorLike
 from . import init
 from .factory import empty
 from .module import Parameter
@@ -31,14 +33,14 @@ __all__ = [
 @by_sample
 def conv_nd(
     dims: int,
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    input: TensorLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
     groups: int = 1,
-) -> Any:
+) -> Tensor:
     """Return the cross-correlation of input (N, C, *spatial) with weight (K, C/groups, *kernel), plus bias (K,).
 
     `padding` may be "same" or "valid"; stride, padding and dilation are numbers or one for each dimension. A single
@@ -50,15 +52,15 @@ def conv_nd(
 @by_sample
 def conv_transpose_nd(
     dims: int,
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    input: TensorLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    output_padding: PerAxis = 0,
     groups: int = 1,
-    dilation: Any = 1,
-) -> Any:
+    dilation: PerAxis = 1,
+) -> Tensor:
     """Return the transposed convolution of input (N, C, *spatial) with weight (C, K/groups, *kernel), plus bias (K,).
 
     A single sample (C, *spatial) is taken, too; ValueError for other shapes.
@@ -84,15 +86,15 @@ class _Conv(Windowed):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: PerAxis,
+        stride: PerAxis = 1,
+        padding: Padding = 0,
+        dilation: PerAxis = 1,
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -150,7 +152,7 @@ class _Conv(Windowed):
 class _ConvNd(_Conv):
     _padding_modes = ("zeros", "reflect", "replicate", "circular")
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return conv_nd(self._dims, *self._given(input))
 
     def _given(self, input: Any) -> tuple[Any, ...]:
@@ -177,23 +179,23 @@ class _ConvTransposeNd(_Conv):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
+        kernel_size: PerAxis,
+        stride: PerAxis = 1,
+        padding: Padding = 0,
+        output_padding: PerAxis = 0,
         groups: int = 1,
         bias: bool = True,
-        dilation: Any = 1,
+        dilation: PerAxis = 1,
         padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
         )
         self.output_padding = per_dimension(output_padding, self._dims, f"{type(self).__name__}: output_padding")
 
-    def forward(self, input: Any, output_size: Any = None) -> Any:
+    def forward(self, input: TensorLike, output_size: Sequence[int] | None = None) -> Tensor:
         more = self.output_padding if output_size is None else self._output_padding(input, tuple(output_size))
         return conv_transpose_nd(
             self._dims, input, self.weight, self.bias, self.stride, self.padding, more, self.groups, self.dilation

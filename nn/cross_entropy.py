@@ -20,7 +20,7 @@ from ..autograd import (
     take_along_axis,
     where,
 )
-from ..extend import added, bottom, by_single, floating, folded, lift, plain, wrap
+from ..extend import ArrayLike, added, bottom, by_single, floating, folded, lift, plain, wrap
 from .loss import Loss, check_reduction
 
 __all__ = [
@@ -76,13 +76,13 @@ _apply = class_cross_entropy.apply
 
 @by_single
 def cross_entropy(
-    input: Any,
-    target: Any,
-    weight: Any = None,
+    input: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
-) -> Any:
+) -> Tensor:
     """Return -log softmax(input) at the target class, for logits (C,), (N, C) or (N, C, d1, ...).
 
     `target` holds class numbers, in the input's shape without C (entries equal to `ignore_index` do not count),
@@ -123,7 +123,13 @@ def cross_entropy(
 
 
 @by_single
-def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
+def nll_loss(
+    input: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
     """Return -input at the target class, for log-probabilities (C,), (N, C) or (N, C, d1, ...).
 
     Targets are class numbers; they, `weight`, `ignore_index` and errors are as for `cross_entropy`.
@@ -220,23 +226,27 @@ class CrossEntropyLoss(Loss):
     """
 
     def __init__(
-        self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+        self,
+        weight: ArrayLike | None = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(reduction)
         self._hold("weight", weight)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: ArrayLike, target: ArrayLike) -> Tensor:
         return cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
 
 
 class NLLLoss(Loss):
     """The negative log-likelihood loss, -log_probability at the target class; see `functional.nll_loss`."""
 
-    def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> None:
+    def __init__(self, weight: ArrayLike | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self._hold("weight", weight)
         self.ignore_index = ignore_index
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: ArrayLike, target: ArrayLike) -> Tensor:
         return nll_loss(input, target, self.weight, self.ignore_index, self.reduction)

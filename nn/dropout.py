@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..autograd import Tensor, where
-from ..extend import drawn, everywhere
+from ..extend import Given, drawn, everywhere
 from . import init
 from .module import Module
 
@@ -17,7 +15,7 @@ __all__ = [
 ]
 
 
-def dropout(input: Any, p: float = 0.5, training: bool = True) -> Any:
+def dropout(input: Given, p: float = 0.5, training: bool = True) -> Given:
     """Zero each entry with probability `p` and scale the others by 1 / (1 - p), but only in training.
 
     Draws from this thread's generator, which `nn.manual_seed` starts anew. ValueError unless p is between 0 and 1.
@@ -50,7 +48,7 @@ class Dropout(Module):
         check_probability(p, "Dropout")
         self.p, self.inplace = p, inplace
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Given) -> Given:
         return dropout(input, self.p, self.training)
 
     def extra_repr(self) -> str:

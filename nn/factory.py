@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ..extend import modes
+from ..extend import DTypeLike, modes
 from .module import Parameter
 
 
-def check_device(device: Any, name: str) -> None:
+def check_device(device: str | None, name: str) -> None:
     """Raise ValueError for another device than the CPU."""
     if device is not None and str(device).partition(":")[0] != "cpu":
         raise ValueError(f"{name}: device={device!r}; arrays are on the CPU, device='cpu'")
 
 
-def empty(shape: int | tuple[int, ...], device: Any = None, dtype: Any = None, *, name: str = "Parameter") -> Parameter:
+def empty(
+    shape: int | tuple[int, ...], device: str | None = None, dtype: DTypeLike | None = None, *, name: str = "Parameter"
+) -> Parameter:
     """A Parameter to be filled, in `dtype`, a float type (None: the default one if it was set, or float32).
 
     Errors begin with `name`.

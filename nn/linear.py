@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ..autograd import affine
+from ..autograd import Tensor, affine
+from ..extend import ArrayLike, DTypeLike, Given, TensorLike
 from . import init
 from .factory import empty
 from .module import Module, Parameter
@@ -20,7 +19,7 @@ __all__ = [
 _affine = affine.form
 
 
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+def linear(input: TensorLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Tensor:
     """Return input (..., in) times the transpose of weight (out, in), plus bias (out,): shape (..., out)."""
     return _affine(input, weight, bias)
 
@@ -39,7 +38,12 @@ class Linear(Module):
     bias: Parameter | None
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
@@ -51,7 +55,7 @@ class Linear(Module):
         """Draw new initial values."""
         init.default_(self.weight, self.bias)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         try:
             return _affine(input, self.weight, self.bias)
         except ValueError:
@@ -67,8 +71,8 @@ class Linear(Module):
 class Identity(Module):
     """A layer that returns its input; it takes any arguments, so that it can stand in for any layer."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__()
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Given) -> Given:
         return input

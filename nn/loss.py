@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import Tensor, abs, mean, square, sum
-from ..extend import by_single
+from ..extend import TensorLike, by_single
 from .module import Module
 
 __all__ = [
@@ -38,14 +38,14 @@ def _check_pair(input: Any, target: Any, reduction: str, name: str) -> None:
 
 
 @by_single
-def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
+def mse_loss(input: TensorLike, target: TensorLike, reduction: str = "mean") -> Tensor:
     """Return the squared differences, averaged, summed or ("none") as they are; ValueError if the shapes differ."""
     _check_pair(input, target, reduction, "mse_loss")
     return _reduced(square(input - target), reduction)
 
 
 @by_single
-def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
+def l1_loss(input: TensorLike, target: TensorLike, reduction: str = "mean") -> Tensor:
     """Return the absolute differences, averaged, summed or ("none") as they are; ValueError if the shapes differ."""
     _check_pair(input, target, reduction, "l1_loss")
     return _reduced(abs(input - target), reduction)
@@ -53,8 +53,12 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
 
 @by_single
 def binary_cross_entropy_with_logits(
-    input: Any, target: Any, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
-) -> Any:
+    input: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
+    reduction: str = "mean",
+    pos_weight: TensorLike | None = None,
+) -> Tensor:
     """Return -(target * log sigmoid(input) + (1 - target) * log sigmoid(-input)), without overflow.
 
     `weight` multiplies the losses and `pos_weight` those of the positive class; both broadcast. ValueError if the
@@ -87,14 +91,14 @@ class Loss(Module):
 class MSELoss(Loss):
     """The mean squared difference; see `functional.mse_loss` for shapes and `reduction`."""
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return mse_loss(input, target, self.reduction)
 
 
 class L1Loss(Loss):
     """The mean absolute difference; see `functional.l1_loss` for shapes and `reduction`."""
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return l1_loss(input, target, self.reduction)
 
 
@@ -103,10 +107,12 @@ class BCEWithLogitsLoss(Loss):
 
     pos_weight: Tensor | None
 
-    def __init__(self, weight: Any = None, reduction: str = "mean", pos_weight: Any = None) -> None:
+    def __init__(
+        self, weight: TensorLike | None = None, reduction: str = "mean", pos_weight: TensorLike | None = None
+    ) -> None:
         super().__init__(reduction)
         self._hold("weight", weight)
         self._hold("pos_weight", pos_weight)
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import RemovableHandle
+from ..extend import ArrayLike, DTypeLike, RemovableHandle
 from .located import located
 from .state import IncompatibleKeys, loaded, persistent
 from .summary import Summary, described, summarize
 from .traversal import copied, named, walk
 
 __all__ = ["Module", "Parameter"]
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result", covariant=True)
 
 _nothing: Mapping[Any, Any] = MappingProxyType({})
 
@@ -36,11 +39,17 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+    def __init__(self, data: ArrayLike, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad, None if hasattr(data, "dtype") else np.float32)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+class HasForward(Protocol[Arguments, Result]):
+    """What has a forward method."""
+
+    def forward(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result: ...
 
 
 class Module:
@@ -68,14 +77,22 @@ class Module:
         """Compute what calling the module gives; every layer and model defines its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            if self._forward_hooks or self._forward_pre_hooks:
-                return self._call_with_hooks(args, kwargs)
-            return self.forward(*args, **kwargs)
-        except Exception as error:
-            located(error, self)
-            raise
+    if TYPE_CHECKING:  # a module is called as its `forward` is
+
+        def __call__(
+            self: HasForward[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+        ) -> Result: ...
+
+    else:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                if self._forward_hooks or self._forward_pre_hooks:
+                    return self._call_with_hooks(args, kwargs)
+                return self.forward(*args, **kwargs)
+            except Exception as error:
+                located(error, self)
+                raise
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for pre_hook in list(self._forward_pre_hooks.values()):
@@ -89,17 +106,17 @@ class Module:
                 output = changed
         return output
 
-    def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> RemovableHandle:
+    def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], object]) -> RemovableHandle:
         """Call `hook(module, args, output)` after every forward; what it returns, unless None, is the output."""
         return RemovableHandle(self.__dict__.setdefault("_forward_hooks", {}), hook)
 
-    def register_forward_pre_hook(self, hook: Callable[[Any, tuple[Any, ...]], Any]) -> RemovableHandle:
+    def register_forward_pre_hook(self, hook: Callable[[Any, tuple[Any, ...]], object]) -> RemovableHandle:
         """Call `hook(module, args)` before every forward; what it returns, unless None, replaces the arguments."""
         return RemovableHandle(self.__dict__.setdefault("_forward_pre_hooks", {}), hook)
 
     # Registration
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         for name in _methods & cls.__dict__.keys():
             value = cls.__dict__[name]
@@ -110,7 +127,7 @@ class Module:
 
         def __getattr__(self, name: str) -> Any: ...
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name in _methods:
             _check_method(type(self), name, value)
         held = self.__dict__.get(name)
@@ -237,7 +254,7 @@ class Module:
 
     # What is done to all of it
 
-    def apply(self, fn: Callable[[Module], Any]) -> Self:
+    def apply(self, fn: Callable[[Module], object]) -> Self:
         """Call `fn` on every module below this one, then on this one, once on each, and return this one."""
         for _, module, left in walk(self, "", set()):
             if left:
@@ -266,7 +283,7 @@ class Module:
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else Tensor(np.zeros_like(parameter.data))
 
-    def to(self, dtype: Any) -> Self:
+    def to(self, dtype: DTypeLike) -> Self:
         """Convert the real floating-point parameters and buffers (and gradients) to the float type `dtype`.
 
         TypeError for a dtype that is no float type.
@@ -295,7 +312,7 @@ class Module:
         """Return copies of the parameters and persistent buffers by their dotted names, as PyTorch names them."""
         return {name: Tensor(tensor.data) for name, tensor in persistent(self).items()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
+    def load_state_dict(self, state_dict: Mapping[str, ArrayLike], strict: bool = True) -> IncompatibleKeys:
         """Take over values (Tensors, arrays or nested lists) by name, each cast to the dtype of what it replaces.
 
         Nothing is changed unless everything fits: RuntimeError names the keys that are missing or unexpected (only

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, overload
 
 import numpy as np
 
 from .. import autograd
 from ..autograd import Tensor
+from ..extend import OutputSize, Padding, PerAxis, TensorLike
 from .windowed import Windowed, batched, by_sample, per_dimension, thin
 
 __all__ = [
@@ -47,11 +49,11 @@ __all__ = [
 @by_sample
 def max_pool_nd(
     dims: int,
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    input: TensorLike,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -66,14 +68,14 @@ def max_pool_nd(
 @by_sample
 def avg_pool_nd(
     dims: int,
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    input: TensorLike,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: float | None = None,
-) -> Any:
+) -> Tensor:
     """Return the mean of every window of (N, C, *spatial) or (C, *spatial).
 
     The padding's zeros count unless `count_include_pad` is False; with `divisor_override` it is the sum over that.
@@ -84,26 +86,26 @@ def avg_pool_nd(
 
 
 @by_sample
-def adaptive_avg_pool_nd(dims: int, input: Any, output_size: Any) -> Any:
+def adaptive_avg_pool_nd(dims: int, input: TensorLike, output_size: OutputSize) -> Tensor:
     """Return the means of `output_size` windows along each axis, a number or one for each axis, None for its length."""
     return autograd.adaptive_avg_pool(input, output_size)
 
 
 @by_sample
-def adaptive_max_pool_nd(dims: int, input: Any, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool_nd(dims: int, input: TensorLike, output_size: OutputSize, return_indices: bool = False) -> Any:
     """Return the largest entries of `output_size` windows along each axis; `return_indices` is as for `max_pool2d`."""
     return autograd.adaptive_max_pool(input, output_size, return_indices)
 
 
 def max_unpool_nd(
     dims: int,
-    input: Any,
-    indices: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    output_size: Any = None,
-) -> Any:
+    input: TensorLike,
+    indices: TensorLike,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
     """Return zeros with the entries of `input` put back at `indices`, as `max_pool` returned them.
 
     The spatial shape is the smallest that pools to the input's, or `output_size` (with or without the leading
@@ -133,15 +135,54 @@ def max_unpool_nd(
     return batched(lambda x: autograd.max_unpool(x, places, shape), input, dims, name)
 
 
-max_pool1d, max_pool2d, max_pool3d = thin(max_pool_nd)
+class _MaxPooling(Protocol):
+    @overload
+    def __call__(
+        self,
+        input: TensorLike,
+        kernel_size: PerAxis,
+        stride: PerAxis | None = None,
+        padding: Padding = 0,
+        dilation: PerAxis = 1,
+        ceil_mode: bool = False,
+        return_indices: Literal[False] = False,
+    ) -> Tensor: ...
+    @overload
+    def __call__(
+        self,
+        input: TensorLike,
+        kernel_size: PerAxis,
+        stride: PerAxis | None = None,
+        padding: Padding = 0,
+        dilation: PerAxis = 1,
+        ceil_mode: bool = False,
+        *,
+        return_indices: Literal[True],
+    ) -> tuple[Tensor, Tensor]: ...
+
+
+class _AdaptiveMaxPooling(Protocol):
+    @overload
+    def __call__(
+        self, input: TensorLike, output_size: OutputSize, return_indices: Literal[False] = False
+    ) -> Tensor: ...
+    @overload
+    def __call__(
+        self, input: TensorLike, output_size: OutputSize, return_indices: Literal[True]
+    ) -> tuple[Tensor, Tensor]: ...
+
+
+_max_pools: list[_MaxPooling] = [*thin(max_pool_nd)]
+max_pool1d, max_pool2d, max_pool3d = _max_pools
 avg_pool1d, avg_pool2d, avg_pool3d = thin(avg_pool_nd)
 adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = thin(adaptive_avg_pool_nd)
-adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = thin(adaptive_max_pool_nd)
+_adaptive_max_pools: list[_AdaptiveMaxPooling] = [*thin(adaptive_max_pool_nd)]
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = _adaptive_max_pools
 max_unpool1d, max_unpool2d, max_unpool3d = thin(max_unpool_nd)
 
 
 class _Pool(Windowed):
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+    def __init__(self, kernel_size: PerAxis, stride: PerAxis | None = None, padding: Padding = 0) -> None:
         super().__init__()
         self.kernel_size, self.padding = kernel_size, padding
         self.stride = kernel_size if stride is None else stride
@@ -153,17 +194,17 @@ class _Pool(Windowed):
 class _MaxPool(_Pool):
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: PerAxis,
+        stride: PerAxis | None = None,
+        padding: Padding = 0,
+        dilation: PerAxis = 1,
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
         super().__init__(kernel_size, stride, padding)
         self.dilation, self.return_indices, self.ceil_mode = dilation, return_indices, ceil_mode
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return max_pool_nd(
             self._dims,
             input,
@@ -182,9 +223,9 @@ class _MaxPool(_Pool):
 class _AvgPool(_Pool):
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
+        kernel_size: PerAxis,
+        stride: PerAxis | None = None,
+        padding: Padding = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: float | None = None,
@@ -192,17 +233,17 @@ class _AvgPool(_Pool):
         super().__init__(kernel_size, stride, padding)
         self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         settings = self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
         return avg_pool_nd(self._dims, input, *settings, self.divisor_override)
 
 
 class _AdaptiveAvgPool(Windowed):
-    def __init__(self, output_size: Any) -> None:
+    def __init__(self, output_size: OutputSize) -> None:
         super().__init__()
         self.output_size = output_size
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return adaptive_avg_pool_nd(self._dims, input, self.output_size)
 
     def extra_repr(self) -> str:
@@ -210,21 +251,21 @@ class _AdaptiveAvgPool(Windowed):
 
 
 class _AdaptiveMaxPool(_AdaptiveAvgPool):
-    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+    def __init__(self, output_size: OutputSize, return_indices: bool = False) -> None:
         super().__init__(output_size)
         self.return_indices = return_indices
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return adaptive_max_pool_nd(self._dims, input, self.output_size, self.return_indices)
 
 
 class _MaxUnpool(_Pool):
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+    def __init__(self, kernel_size: PerAxis, stride: PerAxis | None = None, padding: Padding = 0) -> None:
         kernel = per_dimension(kernel_size, self._dims, "kernel_size")
         steps = kernel if stride is None else per_dimension(stride, self._dims, "stride")
         super().__init__(kernel, steps, per_dimension(padding, self._dims, "padding"))
 
-    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+    def forward(self, input: TensorLike, indices: TensorLike, output_size: Sequence[int] | None = None) -> Tensor:
         return max_unpool_nd(self._dims, input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import raw
+from ..extend import ArrayLike, raw
 from .module import Module
 
 __all__ = ["load", "save"]
@@ -33,7 +33,7 @@ _HEADER = 100_000_000  # bytes that readers take
 _SOON = 60  # seconds in which a writer has locked what it has made
 
 
-def save(state: Module | Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+def save(state: Module | Mapping[str, ArrayLike], path: str | os.PathLike[str]) -> None:
     """Write a module's weights, or any arrays or Tensors by name, to a safetensors file.
 
     The file appears whole or not at all: until the new one is on disk the old one stays, whose mode the new one has.

@@ -10,6 +10,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from .. import autograd
 from ..autograd import Tensor, getitem, reshape
+from ..extend import Given, TensorLike
 from .module import Module
 
 __all__ = [
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 
-def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+def flatten(input: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Make one axis of those from `start_dim` to `end_dim`; ValueError if there are none.
 
     >>> flatten(np.zeros((2, 3, 4)), 1).shape
@@ -36,7 +37,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     return reshape(input, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
 
 
-def unflatten(input: Any, dim: int, unflattened_size: tuple[int, ...]) -> Any:
+def unflatten(input: TensorLike, dim: int, unflattened_size: tuple[int, ...]) -> Tensor:
     """Make several axes of the axis `dim`, of the lengths `unflattened_size`, one of which may be -1.
 
     ValueError if the lengths do not fit.
@@ -54,7 +55,7 @@ def unflatten(input: Any, dim: int, unflattened_size: tuple[int, ...]) -> Any:
     return reshape(input, (*input.shape[:axis], *sizes, *input.shape[axis + 1 :]))
 
 
-def pad(input: Any, pad: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Any:
+def pad(input: Given, pad: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Given:
     """Pad the last axes; `pad` has a pair (before, after) for each, the last axis first, as in PyTorch.
 
     Where a number is negative, as many entries are cut off, before the others are padded.
@@ -105,7 +106,7 @@ class Flatten(Module):
         super().__init__()
         self.start_dim, self.end_dim = start_dim, end_dim
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return flatten(input, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
@@ -119,7 +120,7 @@ class Unflatten(Module):
         super().__init__()
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return unflatten(input, self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:

@@ -80,8 +80,8 @@ def _owned(module: Module) -> dict[str, Tensor]:
 def functional_call(
     module: Module,
     parameters_and_buffers: dict[str, Any] | Sequence[dict[str, Any]],
-    args: Any = (),
-    kwargs: Mapping[str, Any] | None = None,
+    args: object = (),
+    kwargs: Mapping[str, object] | None = None,
     *,
     strict: bool = False,
 ) -> Any:

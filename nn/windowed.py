@@ -8,10 +8,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ..autograd import expand_dims, squeeze
 from .module import Module
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 class Windowed(Module):
@@ -45,22 +48,22 @@ def batched(function: Callable[[Any], Any], x: Any, dims: int, name: str) -> Any
     return tuple(squeeze(o, 0) for o in out) if isinstance(out, tuple) else squeeze(out, 0)
 
 
-def by_sample(function: Callable[..., Any]) -> Callable[..., Any]:
+def by_sample(function: Callable[Concatenate[int, Arguments], Result]) -> Callable[Concatenate[int, Arguments], Result]:
     """Decorator: a function `name_nd(dims, input, ...)` of a batch takes a single sample, too."""
 
-    @wraps(function)
     def form(dims: int, input: Any, *args: Any, **kwargs: Any) -> Any:
         name = function.__name__.replace("_nd", f"{dims}d")
         return batched(lambda x: function(dims, x, *args, **kwargs), input, dims, name)
 
-    return form
+    made: Callable[..., Any] = wraps(function)(form)
+    return made
 
 
-def thin(function: Callable[..., Any]) -> list[Callable[..., Any]]:
+def thin(function: Callable[Concatenate[int, Arguments], Result]) -> list[Callable[Arguments, Result]]:
     """Make the 1d, 2d and 3d forms of a function whose first argument is the number of dimensions."""
 
-    def fixed(dims: int) -> Callable[..., Any]:
-        def named(*args: Any, **kwargs: Any) -> Any:
+    def fixed(dims: int) -> Callable[Arguments, Result]:
+        def named(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
             return function(dims, *args, **kwargs)
 
         signature = inspect.signature(function)

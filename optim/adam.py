@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from ..extend import fused
-from .optimizer import Optimizer, reals
+from ..extend import Array, fused
+from .optimizer import Optimizer, Params, reals
 
 __all__ = ["Adam", "AdamW"]
 
@@ -41,7 +40,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Any],
+        params: Params,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -60,7 +59,7 @@ class Adam(Optimizer):
         if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
             raise ValueError(f"{self._name}: betas must be two numbers of at least 0 and below 1, not {group['betas']}")
 
-    def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def update(self, data: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         if not state:
             names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]
             state.update({"step": 0, **{name: np.zeros_like(data) for name in names}})
@@ -116,7 +115,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        params: Iterable[Any],
+        params: Params,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,

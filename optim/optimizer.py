@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy import ndarray
 
 from ..autograd import Tensor, enable_grad
-from ..extend import writable
+from ..extend import Array, writable
 
 __all__ = ["Optimizer"]
+
+Result = TypeVar("Result")
+Params = Iterable[Tensor] | Iterable[Mapping[str, object]]  # with options, see `Optimizer`
 
 
 class Optimizer:
@@ -25,13 +28,13 @@ class Optimizer:
 
     single = False  # whether parameters of float16 are moved, and their state is kept, as float32
 
-    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         if isinstance(params, (Tensor, dict)):
             raise TypeError(f"{self._name}: params must be an iterable of Tensors or dicts, not a {_kind(params)}")
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
-        groups = list(params)
+        groups: list[Any] = list(params)
         if not groups:
             raise ValueError(f"{self._name}: got an empty list of parameters")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
@@ -72,13 +75,13 @@ class Optimizer:
     def check(self, group: dict[str, Any]) -> None:
         """Raise ValueError if the group's options make no sense."""
 
-    def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def update(self, data: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Move a parameter, its array `data` in place, as its gradient, its state and its group's options say."""
         raise NotImplementedError(f"{self._name} has no update")
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], Result] | None = None) -> Result | None:
         """Move every parameter that has a gradient; returns what `closure`, called first, computes (the loss)."""
-        loss = None
+        loss: Result | None = None
         if closure is not None:
             with enable_grad():
                 loss = closure()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from ..extend import fused
-from .optimizer import Optimizer, reals
+from ..extend import Array, fused
+from .optimizer import Optimizer, Params, reals
 
 __all__ = ["SGD"]
 
@@ -35,7 +34,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Any],
+        params: Params,
         lr: float = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
@@ -57,7 +56,7 @@ class SGD(Optimizer):
                 f"not momentum {group['momentum']} and dampening {group['dampening']}"
             )
 
-    def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def update(self, data: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
         if not (momentum or decay or group["maximize"]) and data.size < 1 << 15:
             data -= lr * gradient

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, asarray, no_grad
+from ..extend import Array, ArrayLike
 from ..nn import Module
 from ..nn.data import DataLoader, Subset, TensorDataset
 from ..nn.traversal import in_mode
 from .optimizer import Optimizer
 
 __all__ = ["Trainer"]
+
+Data = TensorDataset | Subset | Iterable[object]  # see `Trainer`
 
 
 class Trainer:
@@ -45,9 +48,9 @@ class Trainer:
     def __init__(
         self,
         model: Module,
-        loss: Callable[[Any, Any], Tensor],
+        loss: Callable[..., Tensor],
         optimizer: Optimizer,
-        callbacks: Iterable[Any] = (),
+        callbacks: Iterable[object] = (),
     ) -> None:
         self.model, self.loss, self.optimizer, self.callbacks = model, loss, optimizer, list(callbacks)
         self.history: dict[str, list[float]] = {}
@@ -62,7 +65,7 @@ class Trainer:
         return f"Trainer({parts}{callbacks}; {self.epoch} epochs trained)"
 
     def fit(
-        self, loader: Any, epochs: int, validation: Any = None, *, batch_size: int = 64, progress: bool = True
+        self, loader: Data, epochs: int, validation: Data | None = None, *, batch_size: int = 64, progress: bool = True
     ) -> dict[str, list[float]]:
         """Train for `epochs` more passes over the data, evaluating on `validation` after each; returns `history`.
 
@@ -92,7 +95,7 @@ class Trainer:
                     break
         return self.history
 
-    def evaluate(self, loader: Any, *, batch_size: int = 256) -> dict[str, float]:
+    def evaluate(self, loader: Data, *, batch_size: int = 256) -> dict[str, float]:
         """Return the mean loss and, for class indices, the accuracy over all samples, in eval mode.
 
         ValueError if the loader gives no samples.
@@ -104,7 +107,7 @@ class Trainer:
                 seen.add(self.loss(output, target), output, target)
         return seen.results("evaluate")
 
-    def predict(self, x: Any, *, batch_size: int = 256) -> np.ndarray[Any, Any]:
+    def predict(self, x: ArrayLike | Data, *, batch_size: int = 256) -> Array:
         """Return the model's outputs, in eval mode, for an array or Tensor x, or for data without their labels.
 
         Of a batch `(x, ..., y)` the last part is taken to be the labels, unless it is the only one.

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, enable_grad, override, relu
-from ..extend import backward_pass
+from ..extend import Array, ArrayLike, backward_pass
+from ..nn import Module
 from ..nn.traversal import in_mode
 
 __all__ = ["deconvnet", "guided_backprop", "saliency"]
 
 
-Array = np.ndarray[Any, Any]
+Layer = Module | str | int  # itself, its name, or its index among the model's children
 
 
-def deconvnet(model: Any, x: Any, layer: Any, unit: int | tuple[int, ...] | None = None) -> Array:
+def deconvnet(model: Module, x: ArrayLike, layer: Layer, unit: int | tuple[int, ...] | None = None) -> Array:
     """Project the activation of a unit of `layer` back to the input x; returns an array of the shape of x.
 
     x is a batch (N, C, *spatial); each sample gets its own projection. `layer` is a module of the model, its
@@ -38,7 +39,7 @@ def deconvnet(model: Any, x: Any, layer: Any, unit: int | tuple[int, ...] | None
         return _projected(model, x, layer, unit)
 
 
-def guided_backprop(model: Any, x: Any, layer: Any, unit: int | tuple[int, ...] | None = None) -> Array:
+def guided_backprop(model: Module, x: ArrayLike, layer: Layer, unit: int | tuple[int, ...] | None = None) -> Array:
     """Project a unit back as `deconvnet` does, but let ReLU also stop the cotangent where its input was negative.
 
     Springenberg et al., "Striving for Simplicity: The All Convolutional Net" (2015).
@@ -51,7 +52,7 @@ def guided_backprop(model: Any, x: Any, layer: Any, unit: int | tuple[int, ...] 
         return _projected(model, x, layer, unit)
 
 
-def saliency(model: Any, x: Any, target: int | None = None) -> Array:
+def saliency(model: Module, x: ArrayLike, target: int | None = None) -> Array:
     """Return the gradient of the score of class `target` with respect to the input, of the shape of x.
 
     x is a batch (N, ...) and the model's output scores (N, classes, ...); None takes each sample's largest
@@ -66,13 +67,13 @@ def saliency(model: Any, x: Any, target: int | None = None) -> Array:
         return _pulled(pixels, scores, _strongest(scores.numpy(), target, "target"))
 
 
-def activation(model: Any, x: Any, layer: Any) -> Array:
+def activation(model: Module, x: ArrayLike, layer: Layer) -> Array:
     """Return the output of `layer` when the model, in eval mode, is given the batch x."""
     with _run(model, x, layer) as (_, out):
         return out.numpy()
 
 
-def _projected(model: Any, x: Any, layer: Any, unit: int | tuple[int, ...] | None) -> Array:
+def _projected(model: Module, x: ArrayLike, layer: Layer, unit: int | tuple[int, ...] | None) -> Array:
     with _run(model, x, layer) as (pixels, out):
         values = out.numpy()
         return _pulled(pixels, out, np.where(_strongest(values, unit, "unit"), values, 0))

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..autograd import Tensor
 from ..extend import Node, Observer, Several, backward_pass, mode, modes, seed
+from ..nn import Module
 from . import scene
 from .drawing import Box, Drawing, Link, graphviz
 from .report import page
@@ -75,7 +76,7 @@ class Graph:
         return f'<div style="overflow: auto">{svg[svg.index("<svg") :]}</div>'
 
 
-def graph(output: Tensor, model: Any = None, names: Mapping[str, Any] | None = None) -> Graph:
+def graph(output: Tensor, model: Module | None = None, names: Mapping[str, object] | None = None) -> Graph:
     """Draw the graph of operations that made `output`, each value with its gradient.
 
     Scalars are shown with their value, tensors with their shape and dtype (small ones that have a name

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Profile, Tensor
-from ..extend import FIGURES, quantity
-from .deconvnet import activation
+from ..extend import FIGURES, Array, ArrayLike, Arrays, quantity
+from ..nn import Module
+from .deconvnet import Layer, activation
 from .figures import Picture, add_outlines, new_figure
 
 __all__ = ["confusion", "curves", "feature_maps", "filters", "images", "profile"]
 
-
-Array = np.ndarray[Any, Any]
 
 _BLUE, _ORANGE, _INK, _GREY, _FRAME = "#3b7dd8", "#d9861c", "#2b3038", "#7c8591", "#b6bdc7"
 _WIDEST = 8.0  # inches
@@ -26,7 +25,7 @@ _ANNOTATED = 25  # classes at most whose counts are written into a confusion mat
 _SLANTED = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
 
 
-def filters(layer: Any) -> Picture:
+def filters(layer: Module | ArrayLike) -> Picture:
     """Draw the kernels of a convolution, a tile for each: gray, RGB, or for other numbers of channels a column.
 
     `layer` is a module with a `weight`, or the weights themselves, (K, C, height, width) or (K, C, length).
@@ -50,7 +49,7 @@ def filters(layer: Any) -> Picture:
     return _mosaic(tiles, count, limits=(0, 1), sides=("filter", "channel"))
 
 
-def feature_maps(model: Any, x: Any, layer: Any) -> Picture:
+def feature_maps(model: Module, x: ArrayLike, layer: Layer) -> Picture:
     """Draw the output of `layer` for the batch x (N, C, *spatial): a tile for each channel, a row for each sample.
 
     `layer` is a module of the model, its name, or its index among the model's children; its output must be
@@ -71,7 +70,7 @@ def feature_maps(model: Any, x: Any, layer: Any) -> Picture:
     return _mosaic(maps.reshape(-1, *maps.shape[2:]), columns, limits=limits, sides=sides, colours="viridis", key=True)
 
 
-def images(arrays: Any, titles: Sequence[str] | None = None, columns: int = 8) -> Picture:
+def images(arrays: Arrays, titles: Sequence[str] | None = None, columns: int = 8) -> Picture:
     """Draw images in rows of `columns`, each (H, W), (1 or 3, H, W) or (H, W, 3), with a title above each.
 
     Each is stretched to its own range; where there are negative values, as in a gradient, mid-gray is 0.
@@ -175,7 +174,7 @@ def profile(profile: Profile, by: str = "operation", value: str = "seconds", lim
     return Picture(figure)
 
 
-def confusion(labels: Any, predictions: Any, classes: Sequence[str] | None = None) -> Picture:
+def confusion(labels: ArrayLike, predictions: ArrayLike, classes: Sequence[str] | None = None) -> Picture:
     """Draw how often each label (row) was predicted as each class (column), with the share of right ones.
 
     `labels` are integers (N,); `predictions` too, or scores (N, classes) of which the largest counts. ValueError for
@@ -188,7 +187,7 @@ def confusion(labels: Any, predictions: Any, classes: Sequence[str] | None = Non
     count = max(int(labels.max(initial=0)) + 1, len(classes or ()))
     if predictions.ndim == 2:
         count = max(count, predictions.shape[1])
-        predictions = predictions.argmax(axis=1)
+        predictions = _array(predictions.argmax(axis=1))
     for name, values in (("labels", labels), ("predictions", predictions)):
         if values.ndim != 1 or values.dtype.kind not in "iu" or not values.size or values.min() < 0:
             raise ValueError(

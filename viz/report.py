@@ -50,7 +50,7 @@ def page(title: str, body: str, layout: str = "") -> str:
 """
 
 
-def report(path: str | PathLike[str], title: str, sections: Iterable[tuple[str, str, Iterable[Any]]]) -> None:
+def report(path: str | PathLike[str], title: str, sections: Iterable[tuple[str, str, Iterable[object]]]) -> None:
     """Write one self-contained HTML page of `sections`, each a heading, a text and pictures.
 
     An empty line in a text begins a new paragraph. Pictures are those of this package, or whatever else

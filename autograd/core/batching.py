@@ -22,6 +22,7 @@ from .graph import modes
 from .pytrees import flatten
 from .tensor import Tensor, holds_tensors, unmasked, wrap
 from .tracing import Tracer, bottom, level_of, raw
+from .types import Array
 
 
 class Differs(TypeError):
@@ -82,7 +83,7 @@ class Batched(Tracer):
         return wrap(Batched(self.level, result)) if isinstance(result, (Tensor, np.ndarray, np.generic)) else result
 
 
-def drawn(draw: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> Any:
+def drawn(draw: Callable[[tuple[int, ...]], Array], shape: tuple[int, ...]) -> Tensor | Array:
     """`draw(shape)`, random numbers: inside `vmap` each example's own or the same for all, as its `randomness` says."""
     if any(randomness == "error" for _, _, randomness in modes.batches):
         raise RuntimeError(
@@ -90,7 +91,7 @@ def drawn(draw: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> Any
             "or randomness='same'"
         )
     each = [(level, n) for level, n, randomness in modes.batches if randomness == "different"]
-    numbers = draw((*(n for _, n in each), *shape))
+    numbers: Tensor | Array = draw((*(n for _, n in each), *shape))
     for level, _ in each:
         numbers = wrap(Batched(level, numbers))
     return numbers
@@ -193,7 +194,7 @@ def agreed(x: Any, what: str) -> Any:
     return rows[0]
 
 
-def everywhere(condition: Any) -> bool:
+def everywhere(condition: object) -> bool:
     """Whether a condition holds for all entries, of all examples."""
     return bool(np.all(bottom(condition)))
 

@@ -11,6 +11,7 @@ from .aliasing import own, shared
 from .graph import Node
 from .tensor import Tensor, as_data, functions, holds_tensors, wrap
 from .tracing import Tracer, detached, raw
+from .types import ArrayLike, DTypeLike, Values
 
 
 def borrowed(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -32,14 +33,14 @@ def known(option: Any) -> Any:
     return raw(option) if isinstance(option, Tensor) else option
 
 
-def lift(x: Any) -> Any:
+def lift(x: ArrayLike) -> Tensor | Values:
     """A Tensor or an array, of anything that can be one: a Tensor of a nested list or tuple with Tensors in it."""
     if isinstance(x, (Tensor, np.ndarray, np.generic)):
         return x
     return np.stack([lift(part) for part in x]) if holds_tensors(x) else as_data(x)
 
 
-def floating(x: Any, least: Any = np.float64) -> Any:
+def floating(x: ArrayLike, least: DTypeLike = np.float64) -> Tensor | Values:
     """A Tensor or an array of floating-point numbers, as functions have it that compute in them.
 
     Floats and complex numbers stay as they are; integers and bools become float64 (or, as ufuncs have it with float16
@@ -83,7 +84,7 @@ def result(derivative: Any) -> Tensor:
     return wrap(own(derivative))
 
 
-def seed(output: Tensor, gradient: Any = None, create_graph: bool = False) -> tuple[Node, Any]:
+def seed(output: Tensor, gradient: ArrayLike | None = None, create_graph: bool = False) -> tuple[Node, Any]:
     """Where a backward pass starts: the output's node and first cotangent (None: one), of its shape and dtype."""
     if not isinstance(output, Tensor):
         raise TypeError(f"backward: expected a Tensor, not {type(output).__name__}")

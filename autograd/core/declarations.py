@@ -7,17 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Literal, TypeVar
+from os import PathLike
+from typing import IO, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+
+from .graph import RemovableHandle
+from .types import Array, ArrayLike, Axis, DTypeLike, Index, Mode, Order, Side
 
 Result = TypeVar("Result")
-Axis = int | Sequence[int] | None
-Order = Literal["C", "F", "A", "K"]
-Side = Literal["left", "right"]
-Mode = Literal["raise", "wrap", "clip"]
-Array = np.ndarray[Any, Any]
+Out: TypeAlias = Array | Result | tuple[Array | Result] | None
 
 
 class Operations(Generic[Result]):
@@ -75,8 +74,8 @@ class Operations(Generic[Result]):
     def __abs__(self) -> Result: ...
     def __invert__(self) -> Result: ...
     def __round__(self, ndigits: int | None = 0) -> Result: ...
-    def __getitem__(self, index: Any) -> Result: ...
-    def __setitem__(self, index: Any, value: ArrayLike) -> None: ...
+    def __getitem__(self, index: Index) -> Result: ...
+    def __setitem__(self, index: Index, value: ArrayLike) -> None: ...
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -116,9 +115,9 @@ class Operations(Generic[Result]):
         gradient: ArrayLike | None = None,
         retain_graph: bool | None = None,
         create_graph: bool = False,
-        inputs: Any = None,
+        inputs: Result | Sequence[Result] | None = None,
     ) -> None: ...
-    def register_hook(self, hook: Callable[[Result], ArrayLike | None]) -> Any: ...
+    def register_hook(self, hook: Callable[[Result], ArrayLike | None]) -> RemovableHandle: ...
     def retain_grad(self) -> None: ...
 
     def exp(self) -> Result: ...
@@ -131,7 +130,7 @@ class Operations(Generic[Result]):
     def log_softmax(self, axis: int = -1) -> Result: ...
     def conj(self) -> Result: ...
     def conjugate(self) -> Result: ...
-    def round(self, decimals: int = 0, *, out: Any = None) -> Result: ...
+    def round(self, decimals: int = 0, *, out: Out[Result] = None) -> Result: ...
     def clip(
         self,
         /,
@@ -140,7 +139,7 @@ class Operations(Generic[Result]):
         *,
         a_min: ArrayLike | None = None,
         a_max: ArrayLike | None = None,
-        out: Any = None,
+        out: Out[Result] = None,
     ) -> Result: ...
     def sum(
         self,
@@ -150,7 +149,7 @@ class Operations(Generic[Result]):
         keepdims: bool = False,
         initial: ArrayLike | None = None,
         where: ArrayLike = True,
-        out: Any = None,
+        out: Out[Result] = None,
     ) -> Result: ...
     def prod(
         self,
@@ -160,7 +159,7 @@ class Operations(Generic[Result]):
         keepdims: bool = False,
         initial: ArrayLike | None = None,
         where: ArrayLike = True,
-        out: Any = None,
+        out: Out[Result] = None,
     ) -> Result: ...
     def max(
         self,
@@ -170,7 +169,7 @@ class Operations(Generic[Result]):
         keepdims: bool = False,
         initial: ArrayLike | None = None,
         where: ArrayLike = True,
-        out: Any = None,
+        out: Out[Result] = None,
     ) -> Result: ...
     def min(
         self,
@@ -180,7 +179,7 @@ class Operations(Generic[Result]):
         keepdims: bool = False,
         initial: ArrayLike | None = None,
         where: ArrayLike = True,
-        out: Any = None,
+        out: Out[Result] = None,
     ) -> Result: ...
     def mean(
         self,
@@ -189,7 +188,7 @@ class Operations(Generic[Result]):
         *,
         keepdims: bool = False,
         where: ArrayLike = True,
-        out: Any = None,
+        out: Out[Result] = None,
     ) -> Result: ...
     def var(
         self,
@@ -201,7 +200,7 @@ class Operations(Generic[Result]):
         where: ArrayLike = True,
         mean: ArrayLike | None = None,
         correction: float | None = None,
-        out: Any = None,
+        out: Out[Result] = None,
     ) -> Result: ...
     def std(
         self,
@@ -213,7 +212,7 @@ class Operations(Generic[Result]):
         where: ArrayLike = True,
         mean: ArrayLike | None = None,
         correction: float | None = None,
-        out: Any = None,
+        out: Out[Result] = None,
     ) -> Result: ...
     def cumsum(
         self,
@@ -221,13 +220,45 @@ class Operations(Generic[Result]):
         dtype: DTypeLike | None = None,
         *,
         reverse: bool = False,
-        out: Any = None,
+        out: Out[Result] = None,
     ) -> Result: ...
-    def cumprod(self, axis: int | None = None, dtype: DTypeLike | None = None, *, out: Any = None) -> Result: ...
-    def all(self, axis: Axis = None, keepdims: bool = ..., *, where: ArrayLike = ..., out: Any = None) -> Result: ...
-    def any(self, axis: Axis = None, keepdims: bool = ..., *, where: ArrayLike = ..., out: Any = None) -> Result: ...
-    def argmax(self, axis: int | None = None, *, keepdims: bool = ..., out: Any = None) -> Result: ...
-    def argmin(self, axis: int | None = None, *, keepdims: bool = ..., out: Any = None) -> Result: ...
+    def cumprod(
+        self,
+        axis: int | None = None,
+        dtype: DTypeLike | None = None,
+        *,
+        out: Out[Result] = None,
+    ) -> Result: ...
+    def all(
+        self,
+        axis: Axis = None,
+        keepdims: bool = ...,
+        *,
+        where: ArrayLike = ...,
+        out: Out[Result] = None,
+    ) -> Result: ...
+    def any(
+        self,
+        axis: Axis = None,
+        keepdims: bool = ...,
+        *,
+        where: ArrayLike = ...,
+        out: Out[Result] = None,
+    ) -> Result: ...
+    def argmax(
+        self,
+        axis: int | None = None,
+        *,
+        keepdims: bool = ...,
+        out: Out[Result] = None,
+    ) -> Result: ...
+    def argmin(
+        self,
+        axis: int | None = None,
+        *,
+        keepdims: bool = ...,
+        out: Out[Result] = None,
+    ) -> Result: ...
     def argsort(
         self,
         axis: int | None = -1,
@@ -254,13 +285,26 @@ class Operations(Generic[Result]):
     def partition(self, kth: int | Sequence[int], axis: int | None = -1, kind: str = "introselect") -> None: ...
     def searchsorted(self, v: ArrayLike, side: Side = "left", sorter: ArrayLike | None = None) -> Result: ...
     def nonzero(self) -> tuple[Result, ...]: ...
-    def choose(self, choices: Sequence[ArrayLike], *, mode: Mode = "raise", out: Any = None) -> Result: ...
-    def compress(self, condition: ArrayLike, axis: int | None = None, out: Any = None) -> Result: ...
-    def take(self, indices: ArrayLike, axis: int | None = None, *, mode: Mode = "raise", out: Any = None) -> Result: ...
+    def choose(
+        self,
+        choices: Sequence[ArrayLike],
+        *,
+        mode: Mode = "raise",
+        out: Out[Result] = None,
+    ) -> Result: ...
+    def compress(self, condition: ArrayLike, axis: int | None = None, out: Out[Result] = None) -> Result: ...
+    def take(
+        self,
+        indices: ArrayLike,
+        axis: int | None = None,
+        *,
+        mode: Mode = "raise",
+        out: Out[Result] = None,
+    ) -> Result: ...
     def put(self, ind: ArrayLike, v: ArrayLike, mode: Mode = "raise") -> None: ...
     def fill(self, src: ArrayLike, casting: str = "same_kind", where: ArrayLike = True) -> None: ...
     def repeat(self, repeats: ArrayLike, axis: int | None = None) -> Result: ...
-    def dot(self, b: ArrayLike, *, out: Any = None) -> Result: ...
+    def dot(self, b: ArrayLike, *, out: Out[Result] = None) -> Result: ...
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Result: ...
     def trace(
         self,
@@ -269,7 +313,7 @@ class Operations(Generic[Result]):
         axis2: int = 1,
         dtype: DTypeLike | None = None,
         *,
-        out: Any = None,
+        out: Out[Result] = None,
     ) -> Result: ...
     def astype(self, dtype: DTypeLike, *, copy: bool = True, device: str | None = None) -> Result: ...
     def copy(self, order: Order = "K") -> Result: ...
@@ -281,6 +325,6 @@ class Operations(Generic[Result]):
     def transpose(self, *axes: int | Sequence[int]) -> Result: ...
     def tolist(self) -> Any: ...
     def tobytes(self, order: Order = "C") -> bytes: ...
-    def tofile(self, fid: Any, sep: str = "", format: str = "%s") -> None: ...
-    def dump(self, file: Any) -> None: ...
+    def tofile(self, fid: str | PathLike[str] | IO[bytes], sep: str = "", format: str = "%s") -> None: ...
+    def dump(self, file: str | PathLike[str] | IO[bytes]) -> None: ...
     def dumps(self) -> bytes: ...

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any
+from types import ModuleType
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from .graph import Node, Output, mode, modes
 from .pytrees import flatten
 from .tensor import Tensor, plain, wrap
 from .tracing import level_of
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def writes(function: Any) -> Any:
@@ -34,16 +38,17 @@ def by_itself(function: Any) -> Any:
     return function
 
 
-def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
+def by_example(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Decorator: a public function that, where it asks for a number that differs over a batch, is called for one
     example after another. TypeError with its name and the argument's where it cannot be."""
 
     @wraps(function)
-    def form(*args: Any, **kwargs: Any) -> Any:
+    def form(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         try:
             return function(*args, **kwargs)
         except NOT_AT_ONCE as error:
-            return one_by_one(function, args, kwargs, error)
+            out: Any = one_by_one(function, args, kwargs, error)
+            return out
 
     return form
 
@@ -51,7 +56,7 @@ def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
 _made: dict[Any, Any] = {}  # function -> that in several faces by one or more names
 
 
-def face_by_example(face: Any, names: Any, room: str = "") -> None:
+def face_by_example(face: ModuleType, names: Iterable[str], room: str = "") -> None:
     """Make the functions of these names in a module such as `by_example` does, if they were defined in that room."""
     for name in names:
         function: Any = getattr(face, name)

@@ -14,11 +14,13 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from enum import IntEnum
 from functools import wraps
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy import ndarray
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 LAST = -math.inf  # the key of a hook that runs after all others
 _creation = itertools.count(0, -1)  # newest first: a heap of nodes pops in reverse order of creation
 
@@ -74,7 +76,7 @@ class mode(io.IOBase):
 
     closed = True  # IOBase is not to close it once more
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, **settings: object) -> None:
         self._settings = settings
 
     def __enter__(self) -> Any:
@@ -89,9 +91,9 @@ class mode(io.IOBase):
         self.close = switched.close  # type: ignore[method-assign]
         return 2 * modes.depth - 1
 
-    def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, f: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         @wraps(f)
-        def inside(*args: Any, **kwargs: Any) -> Any:
+        def inside(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
             with mode(**self._settings):
                 return f(*args, **kwargs)
 
@@ -113,7 +115,7 @@ def _switched(settings: dict[str, Any]) -> Generator[None, None, None]:
         modes.dispatch = TRANSFORM if through else RECORD if modes.recording else COMPUTE
 
 
-def no_grad() -> Any:
+def no_grad() -> mode:
     """Record no graph inside this context (or decorated function): results require no gradient.
 
     >>> from pullback import Tensor
@@ -124,7 +126,7 @@ def no_grad() -> Any:
     return mode(recording=False)
 
 
-def enable_grad() -> Any:
+def enable_grad() -> mode:
     """Record again inside this context (or decorated function), also within `no_grad`."""
     return mode(recording=True)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -18,8 +18,11 @@ from .examples import by_itself, one_by_one
 
 __all__ = ["by_single"]
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
-def by_single(form: Callable[..., Any]) -> Callable[..., Any]:
+
+def by_single(form: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Decorator: a function that, of a first argument of float16, is computed as float32; results are float16 again.
 
     It is called `by_example`, too, without a wrapper of its own, as such functions are in many small steps.

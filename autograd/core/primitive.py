@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 
@@ -23,9 +23,15 @@ from .tensor import Tensor, as_data, functions, wrap
 from .tracing import Tracer, level_of, raw, tracer
 
 _KNOWN = PLAIN | {Tensor, np.ndarray}
+Form = TypeVar("Form", bound=Callable[..., Any], covariant=True)
+OtherForm = TypeVar("OtherForm", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
+Put = TypeVar("Put", bound=Callable[..., Any] | None)
+OneResult = Callable[..., Tensor]
+AnyForm = Callable[..., object]
 
 
-class Primitive(Signature):
+class Primitive(Signature, Generic[Form]):
     """A function on arrays through which Tensors can go, because rules say how cotangents come back.
 
     Calling it takes what users write. What it goes through, from the outermost inwards; each just computes where there
@@ -44,7 +50,7 @@ class Primitive(Signature):
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: Callable[..., object],
         name: str,
         arrays: tuple[str, ...] = (),
         residuals: Iterable[str] = (),
@@ -52,7 +58,7 @@ class Primitive(Signature):
     ):
         may_register(name, function)
         super().__init__(name, function, arrays, residuals, outputs)
-        self.function = function
+        self.function: Callable[..., Any] = function
         self.rules: dict[int, Rule] = {}
         self.forward: dict[int, Rule] = {}
         self.kinds: dict[str, str] = {}  # argument -> "elementwise", "linear", "jointly linear" or "general"
@@ -75,23 +81,27 @@ class Primitive(Signature):
             return inspect.signature(self._public) if self._public else self.of_call(self.ufunc)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[object, ...]:
         return registered, (self.name, getattr(self.function, "__module__", None))
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs and self.ufunc is not None:
-            return self.ufunc(*args, **kwargs)  # NumPy's own call, for its options
-        try:
-            return self.form(*args, **kwargs)
-        except NOT_AT_ONCE as error:
-            return one_by_one(self.form, args, kwargs, error)
+    if TYPE_CHECKING:
+        __call__: Form
+    else:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            if kwargs and self.ufunc is not None:
+                return self.ufunc(*args, **kwargs)  # NumPy's own call, for its options
+            try:
+                return self.form(*args, **kwargs)
+            except NOT_AT_ONCE as error:
+                return one_by_one(self.form, args, kwargs, error)
 
     @property
     def form(self) -> Callable[..., Any]:
         """What users call, as a plain function; see the class."""
         return self._public or self.apply
 
-    def public(self, form: Callable[..., Any]) -> Primitive:
+    def public(self: Primitive[Any], form: OtherForm) -> Primitive[OtherForm]:
         """Decorator: `form` is what users call; it ends in `apply` on arguments in the one canonical form."""
         form.__name__ = form.__qualname__ = self.name
         self._public = form
@@ -99,7 +109,7 @@ class Primitive(Signature):
         self.__wrapped__ = form
         return self
 
-    def vjp(self, argument: str, kind: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def vjp(self, argument: str, kind: str | None = None) -> Callable[[Function], Function]:
         """Decorator: the rule that pulls a cotangent back to `argument`, an array parameter.
 
         `kind` says what kind of map the primitive is in it, "general" where nothing else was said. A rule that takes
@@ -107,7 +117,7 @@ class Primitive(Signature):
         """
         position = self.position(argument)
 
-        def register(rule: Callable[..., Any]) -> Callable[..., Any]:
+        def register(rule: Function) -> Function:
             made = self.make_rule(argument, rule)
             self.kinds[argument] = kind or self.kinds.get(argument, "general")
             if position == len(self.arrays):  # the list's, of which each position has its own (see `rule`)
@@ -118,11 +128,11 @@ class Primitive(Signature):
 
         return register
 
-    def jvp(self, argument: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def jvp(self, argument: str) -> Callable[[Function], Function]:
         """Decorator: the rule that pushes a tangent of `argument` forward, where its kind does not give it or a
         faster one is known. It asks for what it needs by name, as the rules of `vjp` do."""
 
-        def register(rule: Callable[..., Any]) -> Callable[..., Any]:
+        def register(rule: Function) -> Function:
             self.forward[self.position(argument)] = self.make_rule(argument, rule)
             return rule
 
@@ -133,12 +143,12 @@ class Primitive(Signature):
         """How this acts on a batch of examples; see batching.py."""
         return self._batching or by_kind(self)
 
-    def batch(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+    def batch(self, rule: Function) -> Function:
         """Decorator: the batching rule, where the kind of the primitive does not give it; see batching.py."""
         self._batching = rule
         return rule
 
-    def view(self, put: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    def view(self, put: Put) -> Put:
         """Decorator: results of this, of one array, are views of it where they share its memory, as NumPy says.
 
         `put(x, value, **options)` is what x becomes when `value` is written into the view; None where that is not
@@ -148,12 +158,12 @@ class Primitive(Signature):
         self._renew()
         return put
 
-    def strategy(self, samples: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def strategy(self, samples: Function) -> Function:
         """Decorator: how the property tests draw `(arrays, options)` for `apply`; see `testing.strategies.Draw`."""
         self.samples = samples
         return samples
 
-    def make_rule(self, argument: str, function: Callable[..., Any]) -> Rule:
+    def make_rule(self, argument: str, function: Callable[..., object]) -> Rule:
         """A rule of `argument`, made of a function of the cotangent and of what it asks for by name."""
         return Rule(self, self.position(argument), function, self.needs(argument, function))
 
@@ -284,9 +294,15 @@ class Primitive(Signature):
                 renew(function, compiled(self, name == "computed"))
 
 
-registry: Mapping[str, Primitive] = Registry()
+registry: Mapping[str, Primitive[Callable[..., Any]]] = Registry()
 
 
+@overload
+def primitive(function: Callable[..., object], /) -> Primitive[OneResult]: ...
+@overload
+def primitive(
+    *, name: str | None = None, residuals: Iterable[str] = (), outputs: Iterable[str] = ()
+) -> Callable[[Callable[..., object]], Primitive[Callable[..., Any]]]: ...
 def primitive(
     function: Callable[..., Any] | None = None,
     /,
@@ -313,11 +329,11 @@ def primitive(
     Tensor([2., 2.])
     """
     if function is None:
-        return lambda f: primitive(f, name=name, residuals=residuals, outputs=outputs)
+        return lambda f: Primitive(f, name or f.__name__, (), residuals, outputs)
     return Primitive(function, name or function.__name__, (), residuals, outputs)
 
 
-def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., Any]], Primitive]:
+def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., object]], Primitive[OneResult]]:
     """Decorator: a primitive that is linear in each of the named arguments (the others held fixed).
 
     With `jointly` it is linear in all of them together: a sum of one linear map of each.
@@ -325,7 +341,7 @@ def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., An
     transpose in turn. The property tests check <A x, y> = <x, A^T y> to rounding.
     """
 
-    def decorate(function: Callable[..., Any]) -> Primitive:
+    def decorate(function: Callable[..., object]) -> Primitive[OneResult]:
         made = primitive(function)
         made.kinds.update(dict.fromkeys(arguments, "jointly linear" if jointly else "linear"))
         return made
@@ -333,46 +349,17 @@ def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., An
     return decorate
 
 
-def elementwise(
-    function: Callable[..., Any],
-    *,
-    name: str | None = None,
-    ufunc: Any = None,
-    domain: Any = (-3.0, 3.0),
-    kinks: tuple[float, ...] = (),
-    **rules: Callable[..., Any],
-) -> Primitive:
-    """A primitive whose every argument acts entry by entry (with broadcasting), from a table of its rules.
-
-    The derivative is a diagonal, so that one rule per argument serves both directions. The property tests
-    draw entries from `domain` (one pair, or one for each argument), not near `kinks`.
-
-    >>> cube = elementwise(lambda x: x * x * x, name="cube", x=lambda g, x: 3 * x * x * g)
-    >>> cube(Tensor(2.0))
-    Tensor(8.)
-    """
-    made = Primitive(function, name or function.__name__, tuple(rules))
-    for argument, rule in rules.items():
-        made.vjp(argument, "elementwise")(rule)
-    domains = domain if isinstance(domain[0], tuple) else (domain,) * len(rules)
-    made.strategy(lambda draw: (draw.entries(domains, kinks), {}))
-    if isinstance(ufunc or function, np.ufunc):
-        made.ufunc = ufunc or function
-        functions[made.ufunc] = made
-    return made
-
-
-def implements(*numpy_functions: Any) -> Callable[[Any], Any]:
+def implements(*numpy_functions: object) -> Callable[[Function], Function]:
     """Decorator: what NumPy calls on Tensors in place of its own function or ufunc."""
 
-    def register(function: Any) -> Any:
+    def register(function: Function) -> Function:
         functions.update(dict.fromkeys(numpy_functions, function))
         return function
 
     return register
 
 
-def override(primitive: Primitive, argument: str, rule: Callable[..., Any]) -> mode:
+def override(primitive: Primitive[AnyForm], argument: str, rule: Callable[..., object]) -> mode:
     """Swap a primitive's rule for one argument inside this context, in this thread.
 
     In force for the backward passes run inside; a rule that asks for more than the ordinary one saves

@@ -36,7 +36,7 @@ class Signature:
     def __init__(
         self,
         name: str,
-        function: Callable[..., Any],
+        function: Callable[..., object],
         arrays: tuple[str, ...],
         residuals: Iterable[str],
         outputs: Iterable[str],
@@ -81,7 +81,7 @@ class Signature:
             return f"_shape_of({base})"
         raise TypeError(f"{self.name}: a rule asks for {need!r}; there are {self.header.replace('*, ', '')}")
 
-    def needs(self, argument: str, rule: Callable[..., Any]) -> tuple[str, ...]:
+    def needs(self, argument: str, rule: Callable[..., object]) -> tuple[str, ...]:
         """What the rule of `argument` asks for by name: all its parameters after the cotangent."""
         given = inspect.signature(rule).parameters.values()
         for p in given:
@@ -95,7 +95,7 @@ class Signature:
             raise TypeError(f"{self.name}: the rule for {argument!r} takes nothing; it is given the cotangent first")
         return tuple(p.name for p in given)[1:]
 
-    def of_call(self, ufunc: Any) -> inspect.Signature:
+    def of_call(self, ufunc: object) -> inspect.Signature:
         """What a call takes that has no form of its own: the arrays, and the options or those of NumPy's ufunc."""
         Parameter = inspect.Parameter
         kind = Parameter.POSITIONAL_OR_KEYWORD if ufunc is None else Parameter.POSITIONAL_ONLY

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from .aliasing import is_lent, lent
 from .graph import LAST, Node, mode, modes
 from .tracing import Tracer, detached, raw
+from .types import Array, ArrayLike, DTypeLike, Values
 from .views import leave, related, write
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _NUMBERS = frozenset((bool, int, float, complex, np.float64, np.float32, np.int6
 UNMASKED = frozenset((*_NUMBERS, np.ndarray, str, type, slice, type(Ellipsis), type(None)))
 
 
-def as_data(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+def as_data(data: Any, dtype: DTypeLike | None = None, copy: bool | None = None) -> Values:
     """A numeric array of `data`; a 0-d one as a NumPy scalar, whose arithmetic is several times faster."""
     if data.__class__ not in UNMASKED:
         if isinstance(data, Tensor):
@@ -78,7 +79,7 @@ def _differentiable(dtype: np.dtype[Any]) -> None:
         raise TypeError(f"requires_grad: only float and complex tensors have gradients, not {dtype}")
 
 
-def holds_tensors(x: Any, around: tuple[int, ...] = ()) -> bool:
+def holds_tensors(x: Any, around: tuple[int, ...] = ()) -> TypeGuard[Sequence[Any]]:
     """Whether a nested list or tuple holds Tensors; ValueError where that has no end, which NumPy would look for."""
     if not isinstance(x, (list, tuple)):
         return False
@@ -122,7 +123,7 @@ class Tensor(_Operations):
     _views: weakref.ref[Tensor] | list[weakref.ref[Tensor]] | None  # a base's, the only one or several
     _scope: int  # of what is made inside a transform: the number of that (see `modes.scopes`)
 
-    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
+    def __init__(self, data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike | None = None) -> None:
         if requires_grad.__class__ is not bool and not isinstance(requires_grad, np.bool):
             raise TypeError(
                 f"Tensor: requires_grad is True or False, not {requires_grad!r}; write Tensor([...]) for several "
@@ -136,7 +137,7 @@ class Tensor(_Operations):
             self.requires_grad = True
 
     @property
-    def data(self) -> Any:
+    def data(self) -> Array:
         """The values: a NumPy array, or a NumPy scalar where `ndim` is 0.
 
         What is written into the array is written into this tensor, and so into its views and its base, but not into
@@ -148,25 +149,25 @@ class Tensor(_Operations):
         return self._held.data if isinstance(self._held, Tensor) else raw(self).copy()
 
     @data.setter
-    def data(self, values: Any) -> None:
+    def data(self, values: ArrayLike) -> None:
         if is_lent(values, self._held):
             return
-        values, old = as_data(values, copy=True), self._node
+        new, old = as_data(values, copy=True), self._node
         if related(self):
-            if (values.shape, values.dtype) == (self.shape, self.dtype):
+            if (new.shape, new.dtype) == (self.shape, self.dtype):
                 with mode(recording=False):
-                    write(self, wrap(values))
-                values = self._held
+                    write(self, wrap(new))
+                new = self._held
             else:
                 leave(self)
         if old is not None:
-            _differentiable(values.dtype)
-            if old.primitive is None and (values.shape, values.dtype) == (old.shape, old.dtype):
-                old.value = None if isinstance(values, np.ndarray) else values
+            _differentiable(new.dtype)
+            if old.primitive is None and (new.shape, new.dtype) == (old.shape, old.dtype):
+                old.value = None if isinstance(new, np.ndarray) else new
             else:
-                self._node = Node.at(old.level, None, (), values)
+                self._node = Node.at(old.level, None, (), new)
                 self._node.grad, self._node.hooks = old.grad, old.hooks
-        self._held = values
+        self._held = new
 
     @property
     def requires_grad(self) -> bool:
@@ -201,7 +202,7 @@ class Tensor(_Operations):
         return None if self._node is None else self._node.grad
 
     @grad.setter
-    def grad(self, value: Any) -> None:
+    def grad(self, value: ArrayLike | None) -> None:
         if value is None and self._node is None:
             return
         if self._node is None:
@@ -231,7 +232,7 @@ class Tensor(_Operations):
         """Whether `retain_grad` was called for this tensor, which is no leaf."""
         return self._node is not None and self._node.hooks is not None and LAST in self._node.hooks
 
-    def numpy(self) -> np.ndarray[Any, Any]:
+    def numpy(self) -> Array:
         """The values as a NumPy array, as `data` gives them, whether or not a gradient is required."""
         return np.asarray(self.data)
 
@@ -254,7 +255,7 @@ class Tensor(_Operations):
 
     __array_priority__ = 1000.0
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         values = raw(self)
         if _would_end(self):
             raise TypeError(
@@ -310,7 +311,7 @@ class Tensor(_Operations):
             raise TypeError("len() of a 0-d Tensor")
         return self.shape[0]
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
             raise TypeError(f"iteration over a 0-d Tensor, {raw(self)}")
         return (self[i] for i in range(len(self)))
@@ -342,7 +343,7 @@ class Tensor(_Operations):
     def __index__(self) -> int:
         return np.asarray(raw(self)).__index__()
 
-    def __contains__(self, value: Any) -> bool:
+    def __contains__(self, value: object) -> bool:
         return bool(np.any(raw(self) == (raw(value) if isinstance(value, Tensor) else value)))
 
     __hash__ = object.__hash__
@@ -352,7 +353,7 @@ class Tensor(_Operations):
             return wrap(self._held, self._node)
         return _rebuild(type(self), raw(self), self.requires_grad, self.grad)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[object, ...]:
         if not self.is_leaf:
             raise TypeError("only a leaf can be pickled or deep-copied: the graph stays here (detach() it first)")
         return _rebuild, (type(self), self.data, self.requires_grad, self.grad)  # a pickle may give the memory itself
@@ -388,7 +389,7 @@ def _would_end(x: Any) -> bool:
     return isinstance(x, Tracer)  # of which `no_grad` is no matter
 
 
-def wrap(data: Any, node: Node | None = None) -> Tensor:
+def wrap(data: object, node: Node | None = None) -> Tensor:
     """A Tensor of an array as it is, not copied."""
     tensor = _new(Tensor)
     tensor._held = data

@@ -236,7 +236,7 @@ def _added(code: KernelBuilder) -> None:
     code.loop(0, chain, _FEW_ROWS, rows)
 
 
-def added(x: Any, axis: int) -> Any:
+def added(x: np.ndarray[Any, Any], axis: int) -> np.ndarray[Any, Any]:
     """As `summed` for one axis; of a small vector or matrix by a product with ones, which is two times faster."""
     if x.__class__ is ndarray and x.ndim <= 2 and 0 < x.size <= SMALL and (ones := _ONES.get(x.dtype)) is not None:
         n = x.shape[axis]

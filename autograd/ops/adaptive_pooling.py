@@ -13,9 +13,11 @@ import numpy as np
 
 from ..core.batching import folded
 from ..core.conversion import known, lift
+from ..core.forms import AdaptiveMaxPool, BoxSum
 from ..core.half_precision import by_single
-from ..core.primitive import linear, primitive
+from ..core.primitive import Primitive, linear, primitive
 from ..core.tensor import Tensor, wrap
+from ..core.types import ArrayLike, OutputSize
 from ..kernels import adaptive_windows
 from ..kernels.sums import summed
 from .pooling import max_unpool
@@ -81,7 +83,7 @@ def _sizes(name: str, x: Any, output_size: Any) -> tuple[int, ...]:
 
 
 @by_single
-def adaptive_avg_pool(x: Any, output_size: Any) -> Any:
+def adaptive_avg_pool(x: ArrayLike, output_size: OutputSize) -> Tensor:
     """The means of `output_size` windows along each spatial axis of x (N, C, *spatial): (N, C, *output_size).
 
     `output_size` is a number for all axes or one for each, None for an axis that stays as it is. ValueError for
@@ -97,13 +99,16 @@ def adaptive_avg_pool(x: Any, output_size: Any) -> Any:
 
 
 @adaptive_max_pool.public
-def _(x: Any, output_size: Any, return_indices: bool = False) -> Any:
+def _(x: ArrayLike, output_size: OutputSize, return_indices: bool = False) -> Tensor | tuple[Tensor, Tensor]:
     x = lift(x)
     sizes = _sizes("adaptive_max_pool", x, output_size)
     if not return_indices:
         return adaptive_max_pool.apply(x, sizes=sizes)
     out, places = adaptive_max_pool.bind(x, sizes=sizes)
     return out, wrap(places) if isinstance(out, Tensor) and not isinstance(places, Tensor) else places
+
+
+adaptive_max_pool_form: Primitive[AdaptiveMaxPool] = adaptive_max_pool
 
 
 def _draw(draw: Any) -> tuple[Any, ...]:
@@ -122,3 +127,6 @@ def _(draw: Any) -> Any:
 def _(draw: Any) -> Any:
     lead, spatial, sizes = _draw(draw)
     return (draw.array(shape=(*lead, *spatial), distinct=True),), {"sizes": sizes}
+
+
+box_sum_form: Primitive[BoxSum] = box_sum

@@ -8,8 +8,10 @@ import numpy as np
 
 from ..core.batching import computed, everywhere, pointwise
 from ..core.conversion import floating, lift
-from ..core.primitive import implements, linear, primitive
+from ..core.forms import OfOne, OfTwo
+from ..core.primitive import Primitive, implements, linear, primitive
 from ..core.tensor import Tensor, on_cpu
+from ..core.types import ArrayLike, DTypeLike
 from .elementwise import arctan2, floor_divide, fmod, power, rad2deg, remainder, trunc
 
 __all__ = [
@@ -53,6 +55,7 @@ def _(draw: Any) -> Any:
 
 
 real.public(implements(np.real)(lambda val: real.apply(lift(val))))
+real_form: Primitive[OfOne] = real
 
 
 @primitive
@@ -72,7 +75,7 @@ def _(draw: Any) -> Any:
 
 @imag.public
 @implements(np.imag)
-def _(val: Any) -> Any:
+def imag_form(val: ArrayLike) -> Tensor:
     val = lift(val)
     return imag.apply(val) if val.dtype.kind == "c" else np.zeros_like(val)
 
@@ -83,7 +86,7 @@ def complexes(x: Any) -> Any:
 
 
 @implements(np.angle)
-def angle(z: Any, deg: bool = False) -> Any:
+def angle(z: ArrayLike, deg: bool = False) -> Tensor:
     """The angle of complex numbers to the positive real axis, in radians or, if `deg`, in degrees."""
     z = lift(z)
     out = arctan2(imag(z), real(z)) if z.dtype.kind == "c" else arctan2(0, z)
@@ -106,7 +109,7 @@ def _(draw: Any) -> Any:
 
 @round.public
 @implements(np.round, np.around)
-def _(a: Any, decimals: int = 0) -> Any:
+def round_form(a: ArrayLike, decimals: int = 0) -> Tensor:
     return round.apply(lift(a), decimals=decimals)
 
 
@@ -114,7 +117,7 @@ around = round
 
 
 @implements(np.real_if_close)
-def real_if_close(a: Any, tol: float = 100) -> Any:
+def real_if_close(a: ArrayLike, tol: float = 100) -> Tensor:
     """The real part of complex numbers whose imaginary parts are all within `tol` (times the machine epsilon, if
     over 1) of 0; else the numbers as they are."""
     a = lift(a)
@@ -143,27 +146,27 @@ def _(draw: Any) -> Any:
 
 
 @implements(np.frexp)
-def frexp(x: Any) -> tuple[Any, Any]:
+def frexp(x: ArrayLike) -> tuple[Tensor, Tensor]:
     """The mantissa, of a size from 1/2 to 1, and the exponent, a constant, with x = mantissa * 2**exponent."""
     exponent = computed(lambda x: np.frexp(x)[1], x)
     return ldexp(x, -exponent), exponent if isinstance(x, Tensor) else exponent.data
 
 
 @implements(np.modf)
-def modf(x: Any) -> tuple[Any, Any]:
+def modf(x: ArrayLike) -> tuple[Tensor, Tensor]:
     """The fractional part and the integral part, both with the sign of x."""
     x = floating(x, np.float16)
     return fmod(np.where(np.isinf(x), 0, x), 1), trunc(x)
 
 
 @implements(np.divmod)
-def divmod(a: Any, b: Any) -> tuple[Any, Any]:
+def divmod(a: ArrayLike, b: ArrayLike) -> tuple[Tensor, Tensor]:
     """`floor_divide` and `remainder`."""
     return floor_divide(a, b), remainder(a, b)
 
 
 @implements(np.float_power)
-def float_power(a: Any, b: Any) -> Any:
+def float_power(a: ArrayLike, b: ArrayLike) -> Tensor:
     """`power` in at least double precision."""
     a, b = lift(a), lift(b)
     dtype = np.result_type(a.dtype, b.dtype, np.float64)
@@ -187,7 +190,7 @@ def _(draw: Any) -> Any:
 
 @astype.public
 @implements(np.astype)
-def _(x: Any, dtype: Any, *, copy: bool = True, device: str | None = None) -> Any:
+def astype_form(x: ArrayLike, dtype: DTypeLike, *, copy: bool = True, device: str | None = None) -> Tensor:
     on_cpu(device)
     x, dtype = lift(x), np.dtype(dtype)
     if not copy and x.dtype == dtype:
@@ -195,3 +198,6 @@ def _(x: Any, dtype: Any, *, copy: bool = True, device: str | None = None) -> An
     if dtype.kind in "fc":
         return astype.apply(x, dtype=dtype)
     return computed(np.astype, x, dtype) if isinstance(x, Tensor) else x.astype(dtype)
+
+
+ldexp_form: Primitive[OfTwo] = ldexp

@@ -23,7 +23,10 @@ import numpy as np
 
 from ..core.batching import full
 from ..core.conversion import known, lift
-from ..core.primitive import primitive
+from ..core.forms import ConvWeight
+from ..core.primitive import Primitive, primitive
+from ..core.tensor import Tensor
+from ..core.types import ArrayLike, Padding, PerAxis, Shape
 from ..kernels import conv_native, conv_numpy
 from ..kernels.geometry import Geometry, agree, belong, extent, geometry, pairs, per_axis
 from ..kernels.sums import summed
@@ -192,17 +195,30 @@ def arguments(
 
 
 @conv.public
-def _(
-    x: Any, w: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, *, bias: Any = None
-) -> Any:
+def conv_form(
+    x: ArrayLike,
+    w: ArrayLike,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    *,
+    bias: ArrayLike | None = None,
+) -> Tensor:
     arrays, geo, groups = arguments(x, w, stride, padding, dilation, groups, bias=bias)
     return conv.apply(*arrays, geo=geo, groups=groups)
 
 
 @conv_transpose.public
-def _(
-    x: Any, w: Any, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, dilation: Any = 1, groups: int = 1
-) -> Any:
+def conv_transpose_form(
+    x: ArrayLike,
+    w: ArrayLike,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    output_padding: PerAxis = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+) -> Tensor:
     name = "conv_transpose"
     x, w = lift(x), lift(w)
     _check(name, x, w, groups, w.shape[0] if w.ndim else 0)
@@ -225,7 +241,9 @@ def _(
     return conv_transpose.apply(x, w, geo=geo, groups=groups)
 
 
-def conv_matrix(w: Any, spatial_shape: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Any:
+def conv_matrix(
+    w: ArrayLike, spatial_shape: Shape, stride: PerAxis = 1, padding: Padding = 0, dilation: PerAxis = 1
+) -> Tensor:
     """The matrix W* that a convolution is: W* vec(x) = vec(conv(x, w)), and W*^T its transposed convolution.
 
     w is (K, C, *kernel), or just a kernel; spatial_shape is that of x. The result is
@@ -284,3 +302,6 @@ def _(draw: Any) -> Any:
 def _(draw: Any) -> Any:
     a, options = _draw(draw)
     return (a["x"], a["y"]), options
+
+
+conv_weight_form: Primitive[ConvWeight] = conv_weight

@@ -9,7 +9,9 @@ import numpy as np
 from ..core.conversion import floating, lift
 from ..core.half_precision import by_single
 from ..core.primitive import implements
+from ..core.tensor import Tensor
 from ..core.tracing import bottom
+from ..core.types import ArrayLike, DTypeLike
 from .convolution import conv
 from .diagonals import diagonal
 from .elementwise import clip, conj, sqrt
@@ -49,7 +51,7 @@ def _part(full: Any, n: int, m: int, mode: str, start: int) -> Any:
 
 
 @implements(np.convolve)
-def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+def convolve(a: ArrayLike, v: ArrayLike, mode: str = "full") -> Tensor:
     """The convolution of two sequences: all of it, as much as the longer one ("same"), or where both overlap
     wholly ("valid").
 
@@ -62,7 +64,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 
 
 @implements(np.correlate)
-def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+def correlate(a: ArrayLike, v: ArrayLike, mode: str = "valid") -> Tensor:
     """The correlation of two sequences: sums of a, moved on, times the conjugate of v; modes as for `convolve`."""
     v = lift(v)
     full, n, m = _full("correlate", a, flip(conj(v) if v.dtype.kind == "c" else v), mode)
@@ -72,16 +74,16 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
 @implements(np.cov)
 @by_single
 def cov(
-    m: Any,
-    y: Any = None,
+    m: ArrayLike,
+    y: ArrayLike | None = None,
     rowvar: bool = True,
     bias: bool = False,
     ddof: int | None = None,
-    fweights: Any = None,
-    aweights: Any = None,
+    fweights: ArrayLike | None = None,
+    aweights: ArrayLike | None = None,
     *,
-    dtype: Any = None,
-) -> Any:
+    dtype: DTypeLike | None = None,
+) -> Tensor:
     """The covariances of variables, the rows of `m` (and `y`) or, unless `rowvar`, the columns.
 
     Observations count `fweights` times, whole numbers, and weigh `aweights`; ValueError if these are not from 0 and
@@ -123,7 +125,9 @@ def _variables(m: Any, rowvar: bool) -> Any:
 
 @implements(np.corrcoef)
 @by_single
-def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+def corrcoef(
+    x: ArrayLike, y: ArrayLike | None = None, rowvar: bool = True, *, dtype: DTypeLike | None = None
+) -> Tensor:
     """The correlation coefficients of variables: `cov` over the products of their standard deviations."""
     c = cov(x, y, rowvar, dtype=dtype)
     if not c.ndim:

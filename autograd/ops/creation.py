@@ -16,6 +16,7 @@ from ..core.primitive import implements
 from ..core.pytrees import over
 from ..core.tensor import UNMASKED, Tensor, as_data, by_default, on_cpu, unmasked, wrap
 from ..core.tracing import bottom
+from ..core.types import ArrayLike, DTypeLike, HasDLPack, Shape
 from .casting import astype
 from .elementwise import floor
 from .shape import broadcast_to, moveaxis
@@ -28,7 +29,9 @@ __all__ = [
 
 
 @by_itself
-def asarray(obj: Any, dtype: Any = None, copy: bool | None = None, *, device: str | None = None) -> Tensor:
+def asarray(
+    obj: ArrayLike, dtype: DTypeLike | None = None, copy: bool | None = None, *, device: str | None = None
+) -> Tensor:
     """A Tensor of `obj`: an array's memory is shared unless `copy` is True (False: ValueError where it cannot be);
     a Tensor keeps its graph, and so do the Tensors in a nested list or tuple.
 
@@ -169,23 +172,23 @@ def _filled(make: Any, like: Any, value: Any, args: Any, kwargs: Any) -> Tensor:
 
 
 @wraps(_full)
-def full(shape: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Tensor:
+def full(shape: Shape, fill_value: ArrayLike, *args: object, **kwargs: object) -> Tensor:
     return _filled(_full, shape, fill_value, args, kwargs)
 
 
 @implements(np.full_like)
 @wraps(_full_like)
-def full_like(a: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Tensor:
+def full_like(a: ArrayLike, fill_value: ArrayLike, *args: object, **kwargs: object) -> Tensor:
     return _filled(_full_like, a, fill_value, args, kwargs)
 
 
 @by_itself
-def array(object: Any, dtype: Any = None, *, copy: bool | None = True) -> Tensor:
+def array(object: ArrayLike, dtype: DTypeLike | None = None, *, copy: bool | None = True) -> Tensor:
     """`asarray` with a copy, unless `copy` is None (only where needed) or False (ValueError where needed)."""
     return asarray(object, dtype, copy)
 
 
-def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
+def from_dlpack(x: HasDLPack, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
     """A Tensor on the memory of another library's array, by the DLPack protocol; a copy if `copy`."""
     unmasked(x)
     return wrap(borrowed(np.from_dlpack(x, device=device, copy=copy), copy=copy))

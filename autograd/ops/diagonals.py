@@ -10,6 +10,7 @@ from ..core.conversion import lift
 from ..core.examples import writes
 from ..core.primitive import implements, linear
 from ..core.tensor import Tensor
+from ..core.types import Array, ArrayLike, DTypeLike
 from .elementwise import where
 from .indexing import scatter, setitem
 from .reductions import sum
@@ -51,7 +52,7 @@ def _(draw: Any) -> Any:
 
 @diagonal.public
 @implements(np.diagonal)
-def _(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def diagonal_form(a: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     a = lift(a)
     if a.ndim < 2:
         raise ValueError(f"diagonal: expected at least 2 dimensions, not shape {a.shape}")
@@ -65,7 +66,7 @@ def _diagonal(count: int, width: int, offset: int) -> slice:
 
 
 @implements(np.diag)
-def diag(v: Any, k: int = 0) -> Any:
+def diag(v: ArrayLike, k: int = 0) -> Tensor:
     """The matrix with a vector on its `k`-th diagonal, or a matrix's `k`-th diagonal.
 
     >>> diag(Tensor([1.0, 2.0]), 1)
@@ -83,14 +84,14 @@ def diag(v: Any, k: int = 0) -> Any:
 
 
 @implements(np.diagflat)
-def diagflat(v: Any, k: int = 0) -> Any:
+def diagflat(v: ArrayLike, k: int = 0) -> Tensor:
     """The matrix with the flattened `v` on its `k`-th diagonal."""
     return diag(ravel(v), k)
 
 
 @implements(np.fill_diagonal)
 @writes
-def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+def fill_diagonal(a: Tensor | Array, val: ArrayLike, wrap: bool = False) -> None:
     """Write `val`, repeated if it is shorter, into the main diagonal of a Tensor (all indices equal), in place; with
     `wrap` a tall matrix's diagonal begins again below the square."""
     if not isinstance(a, Tensor):
@@ -106,7 +107,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 
 
 @implements(np.trace)
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+def trace(a: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: DTypeLike | None = None) -> Tensor:
     """The sum along the diagonal of the matrices that `axis1` and `axis2` span."""
     return sum(diagonal(a, offset, axis1, axis2), -1, dtype=dtype)
 
@@ -120,12 +121,12 @@ def _triangle(m: Any, k: int, lower: bool) -> Any:
 
 
 @implements(np.tril)
-def tril(m: Any, k: int = 0) -> Any:
+def tril(m: ArrayLike, k: int = 0) -> Tensor:
     """The matrices with zeros above the `k`-th diagonal."""
     return _triangle(m, k, True)
 
 
 @implements(np.triu)
-def triu(m: Any, k: int = 0) -> Any:
+def triu(m: ArrayLike, k: int = 0) -> Tensor:
     """The matrices with zeros below the `k`-th diagonal."""
     return _triangle(m, k, False)

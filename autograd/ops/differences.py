@@ -8,6 +8,8 @@ import numpy as np
 
 from ..core.conversion import floating, lift
 from ..core.primitive import implements, primitive
+from ..core.tensor import Tensor
+from ..core.types import ArrayLike, Axis
 from .reductions import cumsum, sum
 from .shape import axes_of, broadcast_to, concatenate, expand_dims, ravel
 
@@ -19,7 +21,9 @@ def _part(x: Any, axis: int, start: int | None = None, stop: int | None = None) 
 
 
 @implements(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+def diff(
+    a: ArrayLike, n: int = 1, axis: int = -1, prepend: ArrayLike | None = None, append: ArrayLike | None = None
+) -> Tensor:
     """The `n`-th differences of neighbours along `axis`, after `prepend` and `append` have been joined to it."""
     a = lift(a)
     if n < 0:
@@ -40,7 +44,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 
 @implements(np.ediff1d)
-def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+def ediff1d(ary: ArrayLike, to_end: ArrayLike | None = None, to_begin: ArrayLike | None = None) -> Tensor:
     """The differences of neighbours in the flattened array, between `to_begin` and `to_end`."""
     ary = ravel(ary)
     for name, part in (("to_begin", to_begin), ("to_end", to_end)):
@@ -52,7 +56,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 
 @implements(np.trapezoid)
-def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axis: int = -1) -> Tensor:
     """The integral of the samples `y` along `axis` by the trapezoidal rule, at the points `x` or in steps `dx`.
 
     >>> trapezoid(np.array([1.0, 2.0, 4.0])).item()
@@ -62,7 +66,9 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     return sum(strips, axis)
 
 
-def cumulative_trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1, initial: float | None = None) -> Any:
+def cumulative_trapezoid(
+    y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axis: int = -1, initial: float | None = None
+) -> Tensor:
     """The integrals from the first of the samples `y` to each later one, as `scipy.integrate.cumulative_trapezoid`
     has them; with `initial`, which SciPy wants to be 0, that comes first.
 
@@ -94,7 +100,7 @@ def _on_axis(x: Any, axis: int, ndim: int) -> Any:
 
 
 @implements(np.gradient)
-def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+def gradient(f: ArrayLike, *varargs: ArrayLike, axis: Axis = None, edge_order: int = 1) -> Tensor | tuple[Tensor, ...]:
     """The slopes of the samples `f` along each axis, by central differences and one-sided ones at the edges.
 
     `varargs` are the spacings, as numbers or as coordinates: none, one for all axes or one for each. The result
@@ -167,5 +173,5 @@ def _(draw: Any) -> Any:
 
 @unwrap.public
 @implements(np.unwrap)
-def _(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * np.pi) -> Any:
+def unwrap_form(p: ArrayLike, discont: ArrayLike | None = None, axis: int = -1, *, period: float = 2 * np.pi) -> Tensor:
     return unwrap.apply(lift(p), discont=discont, axis=axis, period=period)

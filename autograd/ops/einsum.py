@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from string import ascii_letters
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from ..core.conversion import lift
 from ..core.primitive import implements, primitive
+from ..core.tensor import Tensor
 from .diagonals import diagonal
 from .reductions import sum
 from .shape import squeeze, transpose
@@ -61,7 +63,7 @@ def _(draw: Any) -> Any:
 
 @einsum.public
 @implements(np.einsum)
-def _(*operands: Any, optimize: Any = True) -> Any:
+def einsum_form(*operands: object, optimize: bool | str | Sequence[object] = True) -> Tensor:
     if not operands:
         raise ValueError("einsum: subscripts and operands are needed")
     subscripts, *given = operands if isinstance(operands[0], str) else _from_lists(operands)

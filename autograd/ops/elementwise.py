@@ -14,7 +14,11 @@ import numpy as np
 
 from ..core.batching import computed
 from ..core.conversion import apart, lift
-from ..core.primitive import elementwise, implements, primitive
+from ..core.elementwise import elementwise
+from ..core.forms import Binary, OfOne, Where
+from ..core.primitive import Primitive, implements, primitive
+from ..core.tensor import Tensor
+from ..core.types import ArrayLike
 from ..kernels.fused_elementwise import fused
 from ..runtime import memory
 from .special.slopes import cosine_by, divisor, per_square, slope_in_base, slope_in_exponent
@@ -60,7 +64,7 @@ power = elementwise(
 
 
 @power.public
-def _(a: Any, b: Any) -> Any:
+def power_form(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a ** b; unlike that operator with the square of bools as an integer, as `numpy.power` has it."""
     if b.__class__ is int and lift(a).dtype == np.bool_:
         a = lift(a).astype(int)
@@ -141,7 +145,7 @@ tan = elementwise(np.tan, domain=(-1.2, 1.2), x=lambda g, out: g * (1 + out * ou
 arcsin = elementwise(np.arcsin, domain=_UNIT, x=lambda g, x: g / divisor(_leg(x)))
 arccos = elementwise(np.arccos, domain=_UNIT, x=lambda g, x: -g / divisor(_leg(x)))
 arctan = elementwise(np.arctan, x=lambda g, x: g / _root(x) / _root(x))
-arctan2 = elementwise(
+arctan2: Primitive[Binary] = elementwise(
     np.arctan2,
     domain=_POSITIVE,
     y=lambda g, y, x: g * per_square(x, y),
@@ -279,6 +283,7 @@ def _(g: Any, x: Any, out: Any) -> Any:
 
 sign.strategy(lambda draw: ((draw.array(kinks=(0.0,)),), {}))
 sign.public(implements(np.sign)(lambda x: sign.apply(lift(x))))
+sign_form: Primitive[OfOne] = sign
 
 # Steps: their derivative is 0 almost everywhere
 floor = elementwise(np.floor, domain=(0.1, 0.9), x=_zero)
@@ -288,8 +293,10 @@ rint = elementwise(np.rint, domain=(0.6, 1.4), x=_zero)
 floor_divide = elementwise(
     operator.floordiv, name="floor_divide", ufunc=np.floor_divide, domain=((0.1, 0.9), (1.0, 3.0)), a=_zero, b=_zero
 )
-heaviside = elementwise(np.heaviside, kinks=(0.0,), x=_zero, at_zero=lambda g, x: np.where(x == 0, g, 0))
-nextafter = elementwise(np.nextafter, domain=_POSITIVE, x=lambda g: g, towards=_zero)
+heaviside: Primitive[Binary] = elementwise(
+    np.heaviside, kinks=(0.0,), x=_zero, at_zero=lambda g, x: np.where(x == 0, g, 0)
+)
+nextafter: Primitive[Binary] = elementwise(np.nextafter, domain=_POSITIVE, x=lambda g: g, towards=_zero)
 fix = trunc
 implements(np.fix)(fix)
 
@@ -340,14 +347,25 @@ def _(draw: Any) -> Any:
 
 @where.public
 @implements(np.where)
-def _(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+def _(condition: ArrayLike, x: ArrayLike | None = None, y: ArrayLike | None = None, /) -> Tensor | tuple[Tensor, ...]:
     if x is None and y is None:
         return np.nonzero(condition)
     return where.apply(condition, x, y)
 
 
+where_form: Primitive[Where] = where
+
+
 @implements(np.clip)
-def clip(x: Any, /, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None) -> Any:
+def clip(
+    x: ArrayLike,
+    /,
+    min: ArrayLike | None = None,
+    max: ArrayLike | None = None,
+    *,
+    a_min: ArrayLike | None = None,
+    a_max: ArrayLike | None = None,
+) -> Tensor:
     """`x` limited to [min, max] (NumPy also says `a_min` and `a_max`), either of which may be None; gradients follow
     `maximum` and `minimum`."""
     x = lift(x)
@@ -363,7 +381,9 @@ def clip(x: Any, /, min: Any = None, max: Any = None, *, a_min: Any = None, a_ma
 
 
 @implements(np.nan_to_num)
-def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+def nan_to_num(
+    x: ArrayLike, copy: bool = True, nan: float = 0.0, posinf: ArrayLike | None = None, neginf: ArrayLike | None = None
+) -> Tensor:
     """`x` with numbers for NaN and the infinities (None: the largest there are), which get no gradient; without `copy`
     `x` itself, written into."""
     out = where(np.isfinite(x), x, computed(np.nan_to_num, x, True, nan, posinf, neginf))

@@ -6,13 +6,16 @@ one another's, up to conjugates and the weights of the entries that stand for tw
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..core.conversion import lift
+from ..core.forms import Frequencies, OverAxes
 from ..core.primitive import implements, linear
+from ..core.tensor import Tensor
+from ..core.types import ArrayLike, Axis
 from .creation import creator
 from .elementwise import conj
 from .padding import pad
@@ -104,7 +107,7 @@ def _prepared(a: Any, n: int | None, axis: int, norm: str | None, name: str) -> 
 
 
 @implements(np.fft.fft)
-def fft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def fft(a: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Tensor:
     """The Fourier transform along `axis`, over `n` points (the array is cut, or filled with zeros).
 
     >>> from pullback import Tensor
@@ -116,21 +119,21 @@ def fft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -
 
 
 @implements(np.fft.ifft)
-def ifft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def ifft(a: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Tensor:
     """The inverse of `fft`."""
     a, options = _prepared(a, n, axis, norm, "ifft")
     return dft.apply(a, inverse=True, **options)
 
 
 @implements(np.fft.rfft)
-def rfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def rfft(a: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Tensor:
     """The Fourier transform of real numbers, just the first n // 2 + 1 entries: the others are their conjugates."""
     a, options = _prepared(a, n, axis, norm, "rfft")
     return real_dft.apply(a, **options)
 
 
 @implements(np.fft.irfft)
-def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def irfft(a: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Tensor:
     """The inverse of `rfft`: `n` real numbers; None means an even number of them, so give `n` if it is odd."""
     a = lift(a)
     n = 2 * (a.shape[axes_of(axis, a.ndim, "irfft")[0]] - 1) if n is None else int(n)
@@ -139,13 +142,13 @@ def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None)
 
 
 @implements(np.fft.hfft)
-def hfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def hfft(a: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Tensor:
     """The Fourier transform, real, of numbers whose other half are their conjugates."""
     return irfft(conj(a), n, axis, _OPPOSITE.get(norm or "backward", norm))
 
 
 @implements(np.fft.ihfft)
-def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def ihfft(a: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Tensor:
     """The inverse of `hfft`."""
     return conj(rfft(a, n, axis, _OPPOSITE.get(norm or "backward", norm)))
 
@@ -162,7 +165,7 @@ def _axes(a: Any, s: Any, axes: Any, name: str) -> list[tuple[int, int]]:
     return [(shape[axis] if n == -1 else n, axis) for n, axis in zip(s, axes, strict=True)]
 
 
-def _over_axes(name: str, one: Callable[..., Any], default: Any = None) -> Callable[..., Any]:
+def _over_axes(name: str, one: Callable[..., Any], default: Any = None) -> OverAxes:
     """A complex transform over several axes, one after the other as NumPy takes them."""
 
     def transform(a: Any, s: Any = None, axes: Any = default, norm: str | None = None) -> Any:
@@ -188,7 +191,9 @@ def _last_apart(a: Any, s: Any, axes: Any, name: str) -> Any:
 
 
 @implements(np.fft.rfftn)
-def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+def rfftn(
+    a: ArrayLike, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: str | None = None
+) -> Tensor:
     """`rfft` along the last of several axes (None: all), `fft` along the others."""
     a = lift(a)
     others, n, last = _last_apart(a, s, axes, "rfftn")
@@ -199,7 +204,9 @@ def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> A
 
 
 @implements(np.fft.irfftn)
-def irfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+def irfftn(
+    a: ArrayLike, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: str | None = None
+) -> Tensor:
     """The inverse of `rfftn`; the last length of `s` says whether there is an odd number of entries."""
     a = lift(a)
     others, n, last = _last_apart(a, s, axes, "irfftn")
@@ -209,33 +216,45 @@ def irfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> 
 
 
 @implements(np.fft.rfft2)
-def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
+def rfft2(
+    a: ArrayLike, s: Sequence[int] | None = None, axes: Sequence[int] = (-2, -1), norm: str | None = None
+) -> Tensor:
     """`rfftn` over two axes."""
     return rfftn(a, s, axes, norm)
 
 
 @implements(np.fft.irfft2)
-def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
+def irfft2(
+    a: ArrayLike, s: Sequence[int] | None = None, axes: Sequence[int] = (-2, -1), norm: str | None = None
+) -> Tensor:
     """`irfftn` over two axes."""
     return irfftn(a, s, axes, norm)
 
 
-def hfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+def hfftn(
+    a: ArrayLike, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: str | None = None
+) -> Tensor:
     """`hfft` along the last of several axes (None: all), `fft` along the others; as in `scipy.fft`."""
     return irfftn(conj(a), s, axes, _OPPOSITE.get(norm or "backward", norm))
 
 
-def ihfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+def ihfftn(
+    a: ArrayLike, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: str | None = None
+) -> Tensor:
     """The inverse of `hfftn`."""
     return conj(rfftn(a, s, axes, _OPPOSITE.get(norm or "backward", norm)))
 
 
-def hfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
+def hfft2(
+    a: ArrayLike, s: Sequence[int] | None = None, axes: Sequence[int] = (-2, -1), norm: str | None = None
+) -> Tensor:
     """`hfftn` over two axes."""
     return hfftn(a, s, axes, norm)
 
 
-def ihfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
+def ihfft2(
+    a: ArrayLike, s: Sequence[int] | None = None, axes: Sequence[int] = (-2, -1), norm: str | None = None
+) -> Tensor:
     """`ihfftn` over two axes."""
     return ihfftn(a, s, axes, norm)
 
@@ -247,18 +266,18 @@ def _shift(x: Any, axes: Any, sign: int, name: str) -> Any:
 
 
 @implements(np.fft.fftshift)
-def fftshift(x: Any, axes: Any = None) -> Any:
+def fftshift(x: ArrayLike, axes: Axis = None) -> Tensor:
     """The array with the zero frequency moved from the start to the middle of `axes` (None: all)."""
     return _shift(x, axes, 1, "fftshift")
 
 
 @implements(np.fft.ifftshift)
-def ifftshift(x: Any, axes: Any = None) -> Any:
+def ifftshift(x: ArrayLike, axes: Axis = None) -> Tensor:
     """The inverse of `fftshift`."""
     return _shift(x, axes, -1, "ifftshift")
 
 
-def _frequencies(function: Any) -> Any:
+def _frequencies(function: Any) -> Frequencies:
     def make(n: int, d: float = 1.0, device: str | None = None, *, dtype: Any = None) -> Any:
         return function(n, d, device).astype(dtype)
 

@@ -10,6 +10,8 @@ import numpy as np
 from ..core.batching import folded
 from ..core.conversion import lift
 from ..core.primitive import linear
+from ..core.tensor import Tensor
+from ..core.types import ArrayLike, Padding, PerAxis, Shape
 from ..kernels.geometry import Geometry, add_windows, agree, extent, geometry, padded, windows
 
 __all__ = ["col2im", "im2col"]
@@ -30,7 +32,9 @@ def im2col(x: Any, *, geo: Geometry) -> Any:
 
 
 @im2col.public
-def _(x: Any, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Any:
+def im2col_form(
+    x: ArrayLike, kernel_size: PerAxis, stride: PerAxis = 1, padding: Padding = 0, dilation: PerAxis = 1
+) -> Tensor:
     x = lift(x)
     return im2col.apply(x, geo=geometry("im2col", x.shape[2:], kernel_size, stride, padding, dilation))
 
@@ -59,7 +63,14 @@ col2im.batch(folded)
 
 
 @col2im.public
-def _(cols: Any, spatial_shape: Any, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Any:
+def col2im_form(
+    cols: ArrayLike,
+    spatial_shape: Shape,
+    kernel_size: PerAxis,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+) -> Tensor:
     cols = lift(cols)
     spatial = (spatial_shape,) if isinstance(spatial_shape, (int, np.integer)) else tuple(spatial_shape)
     geo = geometry("col2im", spatial, kernel_size, stride, padding, dilation)

@@ -13,6 +13,7 @@ from ..core.conversion import lift
 from ..core.graph import modes
 from ..core.primitive import linear
 from ..core.tensor import Tensor
+from ..core.types import ArrayLike, Index, Shape
 from ..core.views import link
 from .index_parts import differs, is_basic, is_mask, names_once, parts_of, plain_index
 
@@ -35,7 +36,7 @@ def _(x: Any, value: Any, *, index: Any) -> Any:
 
 
 @getitem.public
-def _(x: Any, index: Any) -> Any:
+def getitem_form(x: ArrayLike, index: Index) -> Tensor:
     if modes.depth and differs(index):
         x = lift(x)
         out = _gathered(x, index)
@@ -77,7 +78,7 @@ scatter.vjp("values", "jointly linear")(lambda g, position, indices: g[indices[p
 
 
 @scatter.public
-def _(y: Any, index: Any, shape: Any) -> Any:
+def scatter_form(y: ArrayLike, index: Index, shape: Shape) -> Tensor:
     if modes.depth and differs(index):
         places = places_of(index, shape)
         y = np.broadcast_to(y, places.shape)
@@ -180,7 +181,7 @@ def _(draw: Any) -> Any:
 
 
 @setitem.public
-def _(x: Any, index: Any, value: Any) -> Any:
+def setitem_form(x: ArrayLike, index: Index, value: ArrayLike) -> Tensor:
     if modes.depth and differs(index):
         return _written(lift(x), index, lift(value))
     return setitem.apply(lift(x), value, index=plain_index(index))

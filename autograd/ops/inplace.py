@@ -11,6 +11,7 @@ from ..core.examples import by_example, writes
 from ..core.graph import modes
 from ..core.primitive import implements
 from ..core.tensor import Tensor, as_data, carried
+from ..core.types import Array, ArrayLike, Casting, Mode
 from .indexing import getitem, is_mask, setitem
 from .joining import resize
 from .shape import broadcast_to, ravel, reshape
@@ -47,7 +48,7 @@ def into(out: Any, result: Any, name: str, where: Any = True, casting: Any = "sa
 
 @implements(np.copyto)
 @writes
-def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
+def copyto(dst: Tensor | Array, src: ArrayLike, casting: Casting = "same_kind", where: ArrayLike = True) -> None:
     """Write `src`, which broadcasts, into `dst`, only where the mask `where` is True.
 
     >>> x = Tensor([1.0, 2.0])
@@ -75,7 +76,7 @@ def _write(name: str, x: Any, index: Any, values: Any) -> None:
 
 @implements(np.put)
 @writes
-def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
+def put(a: Tensor | Array, ind: ArrayLike, v: ArrayLike, mode: Mode = "raise") -> None:
     """Write the values `v`, repeated if there are fewer, at the places `ind` of the flattened array."""
     _writable("put", a)
     places = np.ravel(values_of(ind))
@@ -87,7 +88,7 @@ def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
 
 @implements(np.putmask)
 @writes
-def putmask(a: Any, /, mask: Any, values: Any) -> None:
+def putmask(a: Tensor | Array, /, mask: ArrayLike, values: ArrayLike) -> None:
     """Write, where the mask is True, the entries at the same places of the `values` repeated over all of `a`."""
     _writable("putmask", a)
     mask = reshape(values_of(mask), a.shape)
@@ -96,7 +97,7 @@ def putmask(a: Any, /, mask: Any, values: Any) -> None:
 
 @implements(np.place)
 @writes
-def place(arr: Any, mask: Any, vals: Any) -> None:
+def place(arr: Tensor | Array, mask: ArrayLike, vals: ArrayLike) -> None:
     """Write the values one after the other where the mask is True, repeated if there are fewer."""
     mask = np.ravel(values_of(mask))
     if np.size(vals):

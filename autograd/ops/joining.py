@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..core.batching import agreed, computed
 from ..core.conversion import apart, known, lift, values_of
+from ..core.forms import OnAll
 from ..core.primitive import implements
-from ..core.tensor import holds_tensors
+from ..core.tensor import Tensor, holds_tensors
+from ..core.types import ArrayLike, Arrays, Axis, Casting, DTypeLike, Index, PerAxis, Shape
 from .index_parts import differs, plain_index
 from .indexing import getitem
 from .shape import (
@@ -37,7 +39,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _each(function: Callable[[Any], Any]) -> Callable[..., Any]:
+def _each(function: Callable[[Any], Any]) -> OnAll:
     """A function of one array as one of several, which gives a tuple for several."""
 
     def on_all(*arys: Any) -> Any:
@@ -50,33 +52,33 @@ def _each(function: Callable[[Any], Any]) -> Callable[..., Any]:
 
 @implements(np.atleast_1d)
 @_each
-def atleast_1d(x: Any) -> Any:
+def atleast_1d(x: ArrayLike) -> Tensor:
     """The arrays, a 0-d one with an axis of length 1."""
     return x if x.ndim else reshape(x, (1,))
 
 
 @implements(np.atleast_2d)
 @_each
-def atleast_2d(x: Any) -> Any:
+def atleast_2d(x: ArrayLike) -> Tensor:
     """The arrays with axes of length 1 in front, where there are less than two axes."""
     return x if x.ndim > 1 else reshape(x, (1, x.size))
 
 
 @implements(np.atleast_3d)
 @_each
-def atleast_3d(x: Any) -> Any:
+def atleast_3d(x: ArrayLike) -> Tensor:
     """The arrays with axes of length 1: a vector is (1, n, 1), a matrix (m, n, 1)."""
     return x if x.ndim > 2 else expand_dims(atleast_2d(x), 2)
 
 
 @implements(np.vstack)
-def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+def vstack(tup: Arrays, *, dtype: DTypeLike | None = None, casting: Casting = "same_kind") -> Tensor:
     """Arrays on top of one another; vectors are rows."""
     return concatenate([atleast_2d(a) for a in tup], axis=0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
-def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+def hstack(tup: Arrays, *, dtype: DTypeLike | None = None, casting: Casting = "same_kind") -> Tensor:
     """Arrays side by side; vectors one after the other."""
     arrays = [atleast_1d(a) for a in tup]
     axis = 1 if arrays and arrays[0].ndim > 1 else 0
@@ -84,20 +86,20 @@ def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
 
 
 @implements(np.dstack)
-def dstack(tup: Any) -> Any:
+def dstack(tup: Arrays) -> Tensor:
     """Arrays one behind the other, along the third axis."""
     return concatenate([atleast_3d(a) for a in tup], axis=2)
 
 
 @implements(np.column_stack)
-def column_stack(tup: Any) -> Any:
+def column_stack(tup: Arrays) -> Tensor:
     """Matrices side by side; vectors are columns."""
     arrays = [lift(a) for a in tup]
     return concatenate([a if a.ndim > 1 else reshape(a, (a.size, 1)) for a in arrays], axis=1)
 
 
 @implements(np.block)
-def block(arrays: Any) -> Any:
+def block(arrays: Arrays) -> Tensor:
     """An array made of blocks in nested lists: the innermost are joined along the last axis.
 
     >>> from pullback import Tensor
@@ -129,13 +131,13 @@ def _depth(part: Any) -> tuple[int, int]:
 
 
 @implements(np.append)
-def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+def append(arr: ArrayLike, values: ArrayLike, axis: int | None = None) -> Tensor:
     """The array with `values` after it along `axis` (None: both flattened)."""
     return concatenate([arr, values], axis=axis)
 
 
 @implements(np.tile)
-def tile(A: Any, reps: Any) -> Any:
+def tile(A: ArrayLike, reps: PerAxis) -> Tensor:
     """The array repeated as a whole, `reps` times along each axis.
 
     >>> from pullback import Tensor
@@ -153,7 +155,7 @@ def tile(A: Any, reps: Any) -> Any:
 
 
 @implements(np.repeat)
-def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+def repeat(a: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
     """The array with every entry along `axis` (None: of the flattened array) repeated, as often as `repeats`
     says for all or for each.
 
@@ -177,7 +179,7 @@ def _taken(x: Any, places: Any, axis: int) -> Any:
 
 
 @implements(np.resize)
-def resize(a: Any, new_shape: Any) -> Any:
+def resize(a: ArrayLike, new_shape: Shape) -> Tensor:
     """An array of `new_shape` filled with the entries of `a` over and over."""
     a = ravel(a)
     shape = (new_shape,) if isinstance(new_shape, (int, np.integer)) else tuple(new_shape)
@@ -188,14 +190,14 @@ def resize(a: Any, new_shape: Any) -> Any:
 
 
 @implements(np.delete)
-def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+def delete(arr: ArrayLike, obj: Index, axis: int | None = None) -> Tensor:
     """The array without the entries `obj` (an index, a slice, several, or a mask) along `axis` (None: flattened)."""
     arr, axis = _along(arr, axis, "delete")
     return _taken(arr, computed(np.delete, np.arange(arr.shape[axis]), _constant_index(obj)), axis)
 
 
 @implements(np.insert)
-def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+def insert(arr: ArrayLike, obj: Index, values: ArrayLike, axis: int | None = None) -> Tensor:
     """The array with `values` put before the entries `obj` (an index, a slice, several, or a mask) along `axis`.
 
     >>> from pullback import Tensor
@@ -228,7 +230,7 @@ def _along(x: Any, axis: int | None, name: str) -> tuple[Any, int]:
 
 
 @implements(np.rot90)
-def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+def rot90(m: ArrayLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
     """The array turned by `k` right angles in the plane of two axes, from the first towards the second."""
     m = lift(m)
     i, j = axes_of(axes, m.ndim, "rot90")
@@ -239,19 +241,19 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
 
 
 @implements(np.fliplr)
-def fliplr(m: Any) -> Any:
+def fliplr(m: ArrayLike) -> Tensor:
     """The array with its second axis reversed."""
     return flip(at_least(2, m, "fliplr"), 1)
 
 
 @implements(np.flipud)
-def flipud(m: Any) -> Any:
+def flipud(m: ArrayLike) -> Tensor:
     """The array with its first axis reversed."""
     return flip(at_least(1, m, "flipud"), 0)
 
 
 @implements(np.meshgrid)
-def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+def meshgrid(*xi: ArrayLike, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Tensor, ...]:
     """The coordinates of the points of a grid, an array for each axis; of length 1 along the others if `sparse`.
 
     With `indexing="xy"` the first two axes are exchanged. Without `copy` the arrays are views, read-only ones unless
@@ -268,7 +270,9 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 
 
 @implements(np.apply_along_axis)
-def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+def apply_along_axis(
+    func1d: Callable[..., ArrayLike], axis: int, arr: ArrayLike, *args: object, **kwargs: object
+) -> Tensor:
     """The results of a function of vectors on every one along `axis`, which lie there in the result; one after the
     other, so slow beside a function that takes `axis`."""
     arr = lift(arr)
@@ -284,7 +288,7 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
 
 
 @implements(np.apply_over_axes)
-def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+def apply_over_axes(func: Callable[..., ArrayLike], a: ArrayLike, axes: PerAxis) -> Tensor:
     """What `func(a, axis)` gives for one axis after the other, these kept as axes of length 1."""
     a = lift(a)
     for axis in np.atleast_1d(known(axes)):
@@ -295,7 +299,7 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
 
 
 @implements(np.lib.stride_tricks.sliding_window_view)
-def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:
+def sliding_window_view(x: ArrayLike, window_shape: Shape, axis: Axis = None) -> Tensor:
     """The windows of a shape that slide along `axis` (None: along all), their axes behind those of the array.
 
     >>> from pullback import Tensor
@@ -328,7 +332,7 @@ def ends_of(x: Any, name: str) -> Any:
 
 
 @implements(np.trim_zeros)
-def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+def trim_zeros(filt: ArrayLike, trim: str = "fb", axis: Axis = None) -> Tensor:
     """The array without the zeros at the front (if "f" in `trim`) and back ("b") of the axes `axis` (None: all)."""
     x = lift(filt)
     trim = trim.lower()

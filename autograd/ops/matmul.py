@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..core.batching import full, stacked
 from ..core.conversion import lift
 from ..core.primitive import implements, primitive
 from ..core.tensor import Tensor
+from ..core.types import ArrayLike
 from ..kernels.matrix_product import product
 from ..kernels.sums import added
 from .elementwise import conj
@@ -61,7 +63,7 @@ matmul.ufunc = np.matmul
 
 @matmul.public
 @implements(np.matmul)
-def _(a: Any, b: Any) -> Any:
+def matmul_form(a: ArrayLike, b: ArrayLike) -> Tensor:
     if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
         a, b = lift(a), lift(b)
     if a.ndim == b.ndim == 2:
@@ -111,7 +113,7 @@ def _(draw: Any) -> Any:
 
 
 @affine.public
-def _(x: Any, w: Any, b: Any = None) -> Any:
+def affine_form(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Tensor:
     if not isinstance(x, Tensor):
         x = lift(x)
     try:
@@ -126,7 +128,7 @@ def _(x: Any, w: Any, b: Any = None) -> Any:
 
 
 @implements(np.tensordot)
-def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+def tensordot(a: ArrayLike, b: ArrayLike, axes: int | Sequence[int | Sequence[int]] = 2) -> Tensor:
     """The sum of products over pairs of axes: (axes of a, axes of b), or how many, last of a and first of b.
 
     >>> from pullback import Tensor
@@ -149,27 +151,27 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 @implements(np.dot)
-def dot(a: Any, b: Any) -> Any:
+def dot(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The sum of products over the last axis of a and the last but one of b (the only one of a vector)."""
     a, b = lift(a), lift(b)
     return a * b if not a.ndim or not b.ndim else tensordot(a, b, (-1, -min(b.ndim, 2)))
 
 
 @implements(np.inner)
-def inner(a: Any, b: Any, /) -> Any:
+def inner(a: ArrayLike, b: ArrayLike, /) -> Tensor:
     """The sum of products over the last axis of both."""
     a, b = lift(a), lift(b)
     return a * b if not a.ndim or not b.ndim else tensordot(a, b, (-1, -1))
 
 
 @implements(np.outer)
-def outer(a: Any, b: Any) -> Any:
+def outer(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The products of every entry of a with every entry of b, as a matrix."""
     return reshape(a, (-1, 1)) * reshape(b, (1, -1))
 
 
 @implements(np.vdot)
-def vdot(a: Any, b: Any, /) -> Any:
+def vdot(a: ArrayLike, b: ArrayLike, /) -> Tensor:
     """The sum of products of all entries, those of a conjugated."""
     return reshape(_conjugate(a), -1) @ reshape(b, -1)
 
@@ -180,18 +182,18 @@ def _conjugate(x: Any) -> Any:
 
 
 @implements(np.vecdot)
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Tensor:
     """The sum of products over one axis, the entries of x1 conjugated; the other axes broadcast."""
     x1, x2 = (moveaxis(x, axis, -1) for x in (_conjugate(x1), x2))
     return squeeze(expand_dims(x1, -2) @ expand_dims(x2, -1), (-2, -1))
 
 
-def matvec(x1: Any, x2: Any, /) -> Any:
+def matvec(x1: ArrayLike, x2: ArrayLike, /) -> Tensor:
     """The products of matrices with vectors, broadcasting."""
     return squeeze(x1 @ expand_dims(x2, -1), -1)
 
 
-def vecmat(x1: Any, x2: Any, /) -> Any:
+def vecmat(x1: ArrayLike, x2: ArrayLike, /) -> Tensor:
     """The products of vectors, conjugated, with matrices, broadcasting."""
     return squeeze(expand_dims(_conjugate(x1), -2) @ x2, -2)
 
@@ -202,7 +204,7 @@ for _function in (matvec, vecmat):
 
 
 @implements(np.kron)
-def kron(a: Any, b: Any) -> Any:
+def kron(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The Kronecker product: every entry of a times all of b, as blocks.
 
     >>> kron(np.array([1.0, 10.0]), np.array([1.0, 2.0]))
@@ -216,7 +218,9 @@ def kron(a: Any, b: Any) -> Any:
 
 
 @implements(np.cross)
-def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+def cross(
+    a: ArrayLike, b: ArrayLike, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Tensor:
     """The cross product of vectors of length 3 along an axis of a and b; it lies along `axisc` of the result.
 
     Vectors of length 2 have a third entry 0; of two such ones the third entry of the product alone is given.

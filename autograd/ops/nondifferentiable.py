@@ -13,7 +13,8 @@ from ..core.batching import Batched, at_once, computed
 from ..core.examples import writes
 from ..core.graph import modes
 from ..core.primitive import implements
-from ..core.tensor import carried, holds_tensors
+from ..core.tensor import Tensor, carried, holds_tensors
+from ..core.types import ArrayLike
 
 __all__ = [
     "all", "allclose", "any", "argmax", "argmin", "argpartition", "argwhere", "array2string", "array_equal",
@@ -139,7 +140,7 @@ unique, unique_all, unique_counts, unique_inverse = (
 
 
 @implements(np.unique_values)
-def unique_values(x: Any, /) -> Any:
+def unique_values(x: ArrayLike, /) -> Tensor:
     """The distinct entries, sorted; a constant of the graph."""
     return unique(x)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..core.conversion import lift
 from ..core.primitive import implements, linear
 from ..core.tensor import Tensor, carried
 from ..core.tracing import bottom
+from ..core.types import ArrayLike, HasArray
 from .elementwise import where
 from .indexing import setitem
 from .reductions import max, mean, min, sum
@@ -70,7 +72,12 @@ def _(draw: Any) -> Any:
 
 @pad.public
 @implements(np.pad)
-def _(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+def pad_form(
+    array: ArrayLike,
+    pad_width: int | Sequence[int | Sequence[int]] | HasArray | dict[int, int | Sequence[int]],
+    mode: str = "constant",
+    **options: object,
+) -> Tensor:
     x = lift(array)
     if mode not in _OPTIONS:
         raise ValueError(f"pad: mode {mode!r} is not supported; there are {', '.join(_OPTIONS)}")

@@ -10,6 +10,8 @@ import numpy as np
 from ..core.batching import agreed, everywhere
 from ..core.conversion import floating, lift, values_of
 from ..core.primitive import implements
+from ..core.tensor import Tensor
+from ..core.types import ArrayLike
 from .casting import imag, real
 from .correlation import convolve
 from .elementwise import conj, sqrt
@@ -27,7 +29,7 @@ __all__ = [
 
 
 @implements(np.polyval)
-def polyval(p: Any, x: Any) -> Any:
+def polyval(p: ArrayLike, x: ArrayLike) -> Tensor:
     """The values at `x` of the polynomial with coefficients `p`, by Horner's rule.
 
     >>> from pullback import Tensor
@@ -42,7 +44,7 @@ def polyval(p: Any, x: Any) -> Any:
 
 
 @implements(np.vander)
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Tensor:
     """The matrix of the powers of a vector's entries, a column for each of `N` (None: as many as entries)."""
     x = lift(x)
     if x.ndim != 1:
@@ -59,21 +61,21 @@ def _together(a1: Any, a2: Any) -> tuple[Any, Any]:
 
 
 @implements(np.polyadd)
-def polyadd(a1: Any, a2: Any) -> Any:
+def polyadd(a1: ArrayLike, a2: ArrayLike) -> Tensor:
     """The sum of two polynomials."""
     a1, a2 = _together(a1, a2)
     return a1 + a2
 
 
 @implements(np.polysub)
-def polysub(a1: Any, a2: Any) -> Any:
+def polysub(a1: ArrayLike, a2: ArrayLike) -> Tensor:
     """The difference of two polynomials."""
     a1, a2 = _together(a1, a2)
     return a1 - a2
 
 
 @implements(np.polymul)
-def polymul(a1: Any, a2: Any) -> Any:
+def polymul(a1: ArrayLike, a2: ArrayLike) -> Tensor:
     """The product of two polynomials, without the zeros in front of them."""
     return convolve(
         *(
@@ -84,7 +86,7 @@ def polymul(a1: Any, a2: Any) -> Any:
 
 
 @implements(np.polyder)
-def polyder(p: Any, m: int = 1) -> Any:
+def polyder(p: ArrayLike, m: int = 1) -> Tensor:
     """The `m`-th derivative of a polynomial.
 
     >>> polyder(np.array([1.0, 5.0, 7.0]))
@@ -99,7 +101,7 @@ def polyder(p: Any, m: int = 1) -> Any:
 
 
 @implements(np.polyint)
-def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
+def polyint(p: ArrayLike, m: int = 1, k: ArrayLike | None = None) -> Tensor:
     """The `m`-th integral of a polynomial; `k` are the constants of integration (None: 0), one or `m`."""
     if m < 0:
         raise ValueError(f"polyint: m={m}; use polyder for derivatives")
@@ -111,7 +113,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 
 
 @implements(np.poly)
-def poly(seq_of_zeros: Any) -> Any:
+def poly(seq_of_zeros: ArrayLike) -> Tensor:
     """The polynomial with the given roots (a matrix: with its eigenvalues) and 1 in front."""
     roots = floating(seq_of_zeros)
     if roots.ndim == 2 and roots.shape[0] == roots.shape[1]:
@@ -126,7 +128,7 @@ def poly(seq_of_zeros: Any) -> Any:
 
 
 @implements(np.polydiv)
-def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
+def polydiv(u: ArrayLike, v: ArrayLike) -> tuple[Tensor, Tensor]:
     """The quotient and the remainder of two polynomials, the latter without the zeros in front of it.
 
     >>> polydiv(np.array([3.0, 5.0, 2.0]), np.array([2.0, 1.0]))
@@ -146,7 +148,7 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
 
 
 @implements(np.roots)
-def roots(p: Any) -> Any:
+def roots(p: ArrayLike) -> Tensor:
     """The roots of a polynomial: the eigenvalues of its companion matrix, complex where one is."""
     p = floating(atleast_1d(p))
     if p.ndim != 1:
@@ -165,7 +167,15 @@ def roots(p: Any) -> Any:
 
 
 @implements(np.polyfit)
-def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
+def polyfit(
+    x: ArrayLike,
+    y: ArrayLike,
+    deg: int,
+    rcond: float | None = None,
+    full: bool = False,
+    w: ArrayLike | None = None,
+    cov: bool | str = False,
+) -> Tensor | tuple[Tensor, ...]:
     """The polynomial of degree `deg` with the least sum of squares of its distances, times `w`, from the points (x, y).
 
     `y` is a vector, or a matrix of several, column by column. With `full` also what `lstsq` gives, and `rcond`; with

@@ -15,10 +15,12 @@ import numpy as np
 
 from ..core.batching import computed, folded
 from ..core.conversion import lift, values_of
+from ..core.forms import MaxPool, OfChoices, OfTwo, OfWindows
 from ..core.half_precision import by_single
-from ..core.primitive import linear, primitive
+from ..core.primitive import Primitive, linear, primitive
 from ..core.tensor import Tensor, wrap
 from ..core.tracing import bottom
+from ..core.types import ArrayLike, Padding, PerAxis, Shape
 from ..kernels import avg_pool_numpy, box_windows, max_pool_native, max_pool_numpy
 from ..kernels.geometry import Geometry, agree, geometry
 from ..kernels.window_choices import check_choice, positions_of
@@ -100,14 +102,14 @@ def pooling_geometry(
 
 @max_pool.public
 def _(
-    x: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    x: ArrayLike,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
+) -> Tensor | tuple[Tensor, Tensor]:
     x = lift(x)
     geo = pooling_geometry("max_pool", x, kernel_size, stride, padding, dilation, ceil_mode)
     if not return_indices:
@@ -117,6 +119,9 @@ def _(
         return out, computed(positions_of, choice, geo)
     positions = positions_of(choice, geo)
     return out, wrap(positions) if isinstance(out, Tensor) else positions
+
+
+max_pool_form: Primitive[MaxPool] = max_pool
 
 
 @linear("x")
@@ -150,14 +155,14 @@ def _counts(geo: Geometry, padding: bool) -> Any:
 
 @by_single
 def avg_pool(
-    x: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    x: ArrayLike,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: float | None = None,
-) -> Any:
+) -> Tensor:
     """The mean of each window of x (N, C, *spatial): im2col, then a product with a row of 1/k.
 
     `stride` is the kernel's size if None; `ceil_mode` keeps a last window that is not whole. The divisor is
@@ -207,7 +212,7 @@ flat_take.vjp("x")(lambda g, x_shape, indices: max_unpool.apply(g, indices, spat
 
 
 @max_unpool.public
-def _(y: Any, indices: Any, spatial_shape: Any) -> Any:
+def max_unpool_form(y: ArrayLike, indices: ArrayLike, spatial_shape: Shape) -> Tensor:
     y, indices = lift(y), lift(indices)
     shape = (spatial_shape,) if isinstance(spatial_shape, (int, np.integer)) else spatial_shape
     spatial = tuple(map(int, shape))
@@ -279,3 +284,10 @@ def _(draw: Any) -> Any:
 def _(draw: Any) -> Any:
     spatial, indices = _draw_indices(draw)
     return (draw.array(shape=(*indices.shape[:2], *spatial)), indices), {}
+
+
+window_sum_form: Primitive[OfWindows] = window_sum
+window_spread_form: Primitive[OfWindows] = window_spread
+window_select_form: Primitive[OfChoices] = window_select
+window_place_form: Primitive[OfChoices] = window_place
+flat_take_form: Primitive[OfTwo] = flat_take

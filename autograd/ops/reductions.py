@@ -11,9 +11,11 @@ import numpy as np
 
 from ..core.batching import computed
 from ..core.conversion import floating, lift, values_of
+from ..core.forms import Along, Cumulative, Reduction
 from ..core.half_precision import by_single
-from ..core.primitive import implements, linear, primitive
-from ..core.tensor import carried
+from ..core.primitive import Primitive, implements, linear, primitive
+from ..core.tensor import Tensor, carried
+from ..core.types import ArrayLike, Axis, DTypeLike
 from ..kernels.sums import HALF, rounded, summed, totals
 from .elementwise import add as plus
 from .elementwise import logaddexp, maximum, minimum
@@ -79,14 +81,14 @@ def reduction(
     """
 
     def form(
-        x: Any,
-        axis: Any = None,
-        dtype: Any = None,
+        x: ArrayLike,
+        axis: Axis = None,
+        dtype: DTypeLike | None = None,
         *,
         keepdims: bool = False,
-        initial: Any = None,
-        where: Any = True,
-    ) -> Any:
+        initial: ArrayLike | None = None,
+        where: ArrayLike = True,
+    ) -> Tensor:
         x = prepare(x)
         axes = axes_of(axis if x.ndim or axis not in (0, -1) else None, x.ndim, made.name)  # as NumPy's, of a number
         if where is True and dtype is None and initial is None:
@@ -126,6 +128,7 @@ def sum(x: Any, *, axis: Any, keepdims: Any) -> Any:
 sum.vjp("x")(lambda g, x_shape, axis, keepdims: _spread(g, x_shape, axis, keepdims))
 sum.strategy(sample)
 reduction(sum, np.sum, combine=plus, neutral=0)
+sum_form: Primitive[Reduction] = sum
 ufunc_reduce(np.add, sum)
 
 
@@ -150,7 +153,9 @@ def _(draw: Any) -> Any:
 
 @mean.public
 @implements(np.mean)
-def _(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Any:
+def mean_form(
+    x: ArrayLike, axis: Axis = None, dtype: DTypeLike | None = None, *, keepdims: bool = False, where: ArrayLike = True
+) -> Tensor:
     x = floating(x) if dtype is None else lift(x).astype(dtype)
     if where is not True or x.dtype.kind not in "fc":
         return _mean_where(x, axis, keepdims, where, dtype)
@@ -200,10 +205,14 @@ for _made, _numpy_functions, _ufunc, _combine in (
 ):
     reduction(_made, *_numpy_functions, combine=_combine)
     ufunc_reduce(_ufunc, _made)
+max_form: Primitive[Reduction] = max
+min_form: Primitive[Reduction] = min
+nanmax_form: Primitive[Reduction] = nanmax
+nanmin_form: Primitive[Reduction] = nanmin
 
 
 @implements(np.ptp)
-def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def ptp(x: ArrayLike, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """The largest entry over `axis` less the smallest."""
     return max(x, axis, keepdims=keepdims) - min(x, axis, keepdims=keepdims)
 
@@ -244,16 +253,16 @@ _unweighted = partial(logsumexp.form)  # which stays when the public form become
 
 
 @logsumexp.public
-def _(
-    x: Any,
-    axis: Any = None,
-    dtype: Any = None,
+def logsumexp_form(
+    x: ArrayLike,
+    axis: Axis = None,
+    dtype: DTypeLike | None = None,
     *,
-    b: Any = None,
+    b: ArrayLike | None = None,
     keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Any:
+    initial: ArrayLike | None = None,
+    where: ArrayLike = True,
+) -> Tensor:
     """log(sum(b * exp(x))) over `axis` (None: over all axes), without overflow; -inf where all entries of x are.
 
     The factors `b` (None: 1) may be negative, but if the sum is, too, its logarithm is NaN.
@@ -279,7 +288,7 @@ def _(
 def _along(made: Any) -> Any:
     """Give a primitive with the option `axis`, one number, its form."""
 
-    def form(x: Any, axis: int = -1) -> Any:
+    def form(x: ArrayLike, axis: int = -1) -> Tensor:
         x = floating(x)
         if not x.ndim and axis in (0, -1):
             return np.reshape(form(np.reshape(x, 1)), ())
@@ -328,6 +337,8 @@ def _(g: Any, out: Any, axis: int) -> Any:
 
 _along(softmax)
 _along(log_softmax)
+softmax_form: Primitive[Along] = softmax
+log_softmax_form: Primitive[Along] = log_softmax
 
 
 @linear("x")
@@ -351,7 +362,9 @@ def _(draw: Any) -> Any:
 
 @cumsum.public
 @implements(np.cumsum)
-def _(x: Any, axis: int | None = None, dtype: Any = None, *, reverse: bool = False) -> Any:
+def cumsum_form(
+    x: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None, *, reverse: bool = False
+) -> Tensor:
     x, axis = one_axis(x, axis, dtype, "cumsum")
     return in_dtype(cumsum.apply(x, axis=axis, reverse=reverse), dtype)
 
@@ -369,8 +382,10 @@ def one_axis(x: Any, axis: int | None, dtype: Any, name: str) -> tuple[Any, int]
 implements((np.add, "accumulate"))(lambda x, axis=0, dtype=None: cumsum(x, axis, dtype))
 
 
-def cumulative(running: Any, neutral: int, numpy_function: Any) -> Any:
-    def form(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+def cumulative(running: Any, neutral: int, numpy_function: Any) -> Cumulative:
+    def form(
+        x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
+    ) -> Tensor:
         x = lift(x)
         if axis is None and x.ndim != 1:
             raise ValueError(f"{form.__name__}: axis is needed for an array of {x.ndim} dimensions")

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.primitive import implements, primitive
+from ..core.forms import Reduction
+from ..core.primitive import Primitive, implements, primitive
+from ..core.tensor import Tensor
+from ..core.types import ArrayLike, DTypeLike
 from .elementwise import multiply
 from .reductions import count_of, cumsum, cumulative, in_dtype, one_axis, reduction, sample, sample_along, ufunc_reduce
 from .shape import inverse
@@ -238,13 +241,14 @@ def _finite_where(unused: Any, x: Any, neutral: int) -> Any:
 
 prod.strategy(sample)
 reduction(prod, np.prod, combine=multiply, neutral=1)
+prod_form: Primitive[Reduction] = prod
 ufunc_reduce(np.multiply, prod)
 cumprod.strategy(sample_along)
 
 
 @cumprod.public
 @implements(np.cumprod)
-def _(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+def cumprod_form(x: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
     x, axis = one_axis(x, axis, dtype, "cumprod")
     return in_dtype(cumprod.apply(x, axis=axis), dtype)
 

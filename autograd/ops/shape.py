@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..core.batching import aligned, example
 from ..core.conversion import apart, lift, values_of
 from ..core.primitive import implements, linear, primitive
 from ..core.tensor import Tensor, wrap
+from ..core.types import ArrayLike, Arrays, Axis, Casting, DTypeLike, Order, PerAxis, Shape
 from .casting import astype
 
 __all__ = [
@@ -61,7 +63,7 @@ def _(draw: Any) -> Any:
 
 @reshape.public
 @implements(np.reshape)
-def _(a: Any, /, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Any:
+def reshape_form(a: ArrayLike, /, shape: Shape, order: Order = "C", *, copy: bool | None = None) -> Tensor:
     a = lift(a)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     if order == "A":
@@ -102,7 +104,7 @@ def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
 
 @transpose.public
 @implements(np.transpose, np.permute_dims)
-def _(a: Any, axes: Any = None) -> Any:
+def transpose_form(a: ArrayLike, axes: Sequence[int] | None = None) -> Tensor:
     a = lift(a)
     order = tuple(reversed(range(a.ndim))) if axes is None else axes_of(axes, a.ndim, "transpose")
     if len(order) != a.ndim:
@@ -114,7 +116,7 @@ permute_dims = transpose
 
 
 @implements(np.swapaxes)
-def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+def swapaxes(a: ArrayLike, axis1: int, axis2: int) -> Tensor:
     """The array with two axes exchanged."""
     a = lift(a)
     i, j = axes_of((axis1,), a.ndim, "swapaxes") + axes_of((axis2,), a.ndim, "swapaxes")
@@ -124,7 +126,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
 
 @implements(np.moveaxis)
-def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+def moveaxis(a: ArrayLike, source: Axis, destination: Axis) -> Tensor:
     """The array with the axes `source` at the places `destination`, the others in their order."""
     a = lift(a)
     come, go = axes_of(source, a.ndim, "moveaxis"), axes_of(destination, a.ndim, "moveaxis")
@@ -137,7 +139,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 
 @implements(np.rollaxis)
-def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+def rollaxis(a: ArrayLike, axis: int, start: int = 0) -> Tensor:
     """The array with `axis` moved to before the axis `start`; `moveaxis` is easier to read."""
     a = lift(a)
     (axis,) = axes_of(axis, a.ndim, "rollaxis")
@@ -148,7 +150,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 
 
 @implements(np.matrix_transpose)
-def matrix_transpose(x: Any) -> Any:
+def matrix_transpose(x: ArrayLike) -> Tensor:
     """The array with its last two axes exchanged; ValueError below two dimensions."""
     x = lift(x)
     if x.ndim < 2:
@@ -181,7 +183,7 @@ def _(draw: Any) -> Any:
 
 @broadcast_to.public
 @implements(np.broadcast_to)
-def _(array: Any, shape: Any) -> Any:
+def broadcast_to_form(array: ArrayLike, shape: Shape) -> Tensor:
     return broadcast_to.apply(lift(array), shape=(shape,) if isinstance(shape, (int, np.integer)) else tuple(shape))
 
 
@@ -189,14 +191,14 @@ broadcast_shapes = np.broadcast_shapes
 
 
 @implements(np.broadcast_arrays)
-def broadcast_arrays(*args: Any) -> tuple[Any, ...]:
+def broadcast_arrays(*args: ArrayLike) -> tuple[Tensor, ...]:
     """The arrays, all stretched to the shape that NumPy's broadcasting gives them together."""
     shape = np.broadcast_shapes(*map(np.shape, args))
     return tuple(broadcast_to(a, shape) if isinstance(a, Tensor) else np.broadcast_to(a, shape) for a in args)
 
 
 @implements(np.expand_dims)
-def expand_dims(a: Any, axis: Any) -> Any:
+def expand_dims(a: ArrayLike, axis: Axis) -> Tensor:
     """The array with axes of length 1 inserted, at the places `axis` of the result."""
     a = lift(a)
     new = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
@@ -206,7 +208,7 @@ def expand_dims(a: Any, axis: Any) -> Any:
 
 
 @implements(np.squeeze)
-def squeeze(a: Any, axis: Any = None) -> Any:
+def squeeze(a: ArrayLike, axis: Axis = None) -> Tensor:
     """The array without the axes `axis` (None: without all) of length 1; ValueError if one is longer."""
     a = lift(a)
     gone = tuple(i for i, n in enumerate(a.shape) if n == 1) if axis is None else axes_of(axis, a.ndim, "squeeze")
@@ -216,7 +218,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 
 
 @implements(np.ravel)
-def ravel(a: Any, order: str = "C") -> Any:
+def ravel(a: ArrayLike, order: str = "C") -> Tensor:
     """The entries as one dimension, in row-major order; `order` "F" is column-major, "A" that if the values lie so
     in memory, "K" as they lie in memory."""
     a = lift(a)
@@ -227,7 +229,7 @@ def ravel(a: Any, order: str = "C") -> Any:
 
 
 @implements(np.copy)
-def copy(a: Any, order: str = "K") -> Any:
+def copy(a: ArrayLike, order: str = "K") -> Tensor:
     """The same values in memory of their own; `order` is taken, as in NumPy, and ignored."""
     a = lift(a)
     return astype(a, a.dtype)
@@ -251,7 +253,7 @@ def _(draw: Any) -> Any:
 
 @flip.public
 @implements(np.flip)
-def _(m: Any, axis: Any = None) -> Any:
+def flip_form(m: ArrayLike, axis: Axis = None) -> Tensor:
     m = lift(m)
     return flip.apply(m, axis=axes_of(axis, m.ndim, "flip"))
 
@@ -279,7 +281,7 @@ def _(draw: Any) -> Any:
 
 @roll.public
 @implements(np.roll)
-def _(a: Any, shift: Any, axis: Any = None) -> Any:
+def roll_form(a: ArrayLike, shift: PerAxis, axis: Axis = None) -> Tensor:
     a = lift(a)
     if axis is None:
         return reshape(roll(reshape(a, -1), np.sum(shift), 0), a.shape)
@@ -321,7 +323,9 @@ def _(draw: Any) -> Any:
 
 @concatenate.public
 @implements(np.concatenate)
-def _(arrays: Any, /, axis: int | None = 0, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+def concatenate_form(
+    arrays: Arrays, /, axis: int | None = 0, *, dtype: DTypeLike | None = None, casting: Casting = "same_kind"
+) -> Tensor:
     arrays = [lift(a) for a in arrays]
     if dtype is not None or casting != "same_kind":
         dtype = np.result_type(*arrays) if dtype is None else dtype
@@ -341,7 +345,7 @@ concat = concatenate
 
 
 @implements(np.stack)
-def stack(arrays: Any, axis: int = 0, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+def stack(arrays: Arrays, axis: int = 0, *, dtype: DTypeLike | None = None, casting: Casting = "same_kind") -> Tensor:
     """Arrays of one shape joined along a new axis."""
     arrays = [lift(a) for a in arrays]
     if len({a.shape for a in arrays}) != 1:

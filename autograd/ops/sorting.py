@@ -3,6 +3,7 @@ are constants of the graph, so that `scatter` takes every gradient back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..core.conversion import apart, floating, lift, values_of
 from ..core.examples import writes
 from ..core.primitive import implements
 from ..core.tensor import Tensor, wrap
+from ..core.types import ArrayLike, Arrays, PerAxis
 from .casting import complexes
 from .elementwise import where
 from .indexing import getitem, is_mask, scatter
@@ -38,7 +40,7 @@ def _along(a: Any, places: Any, axis: int) -> tuple[Any, ...]:
 
 
 @implements(np.take_along_axis)
-def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+def take_along_axis(arr: ArrayLike, indices: ArrayLike, axis: int | None = -1) -> Tensor:
     """For each of the `indices` the entry of `arr` at that place along `axis` (None: of the flattened array).
 
     >>> take_along_axis(Tensor([[5.0, 6.0], [7.0, 8.0]]), [[1], [0]], 1)
@@ -54,7 +56,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 
 @implements(np.put_along_axis)
 @writes
-def put_along_axis(arr: Tensor, indices: Any, values: Any, axis: int | None) -> None:
+def put_along_axis(arr: Tensor, indices: ArrayLike, values: ArrayLike, axis: int | None) -> None:
     """Write `values` into `arr`, in place, at the places that `take_along_axis` reads."""
     if axis is None:
         flat = ravel(arr)
@@ -74,8 +76,13 @@ def _order(a: Any, axis: int, kind: Any, stable: bool | None, descending: bool) 
 
 @implements(np.argsort)
 def argsort(
-    a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None, descending: bool = False
-) -> Any:
+    a: ArrayLike,
+    axis: int | None = -1,
+    kind: str | None = None,
+    *,
+    stable: bool | None = None,
+    descending: bool = False,
+) -> Tensor:
     """The places of the entries along `axis` (None: of the flattened array) in sorted order, a constant.
 
     Entries that are equal stay in their order, unless `stable` is False or NumPy's `kind` says otherwise.
@@ -87,8 +94,13 @@ def argsort(
 
 @implements(np.sort)
 def sort(
-    a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None, descending: bool = False
-) -> Any:
+    a: ArrayLike,
+    axis: int | None = -1,
+    kind: str | None = None,
+    *,
+    stable: bool | None = None,
+    descending: bool = False,
+) -> Tensor:
     """The entries along `axis` (None: of the flattened array) in ascending order, or in `descending`; each keeps its
     gradient. Entries that are equal stay in their order, unless `stable` is False.
 
@@ -120,21 +132,21 @@ for _ufunc in (np.maximum, np.minimum, np.fmax, np.fmin):
 
 
 @implements(np.partition)
-def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
+def partition(a: ArrayLike, kth: PerAxis, axis: int | None = -1, kind: str = "introselect") -> Tensor:
     """The entries along `axis` with the `kth` in its sorted place, the smaller before and the larger behind it."""
     a, axis = _flat_or(a, axis, "partition")
     return take_along_axis(a, computed(np.argpartition, a, kth, axis, kind), axis)
 
 
 @implements(np.sort_complex)
-def sort_complex(a: Any) -> Any:
+def sort_complex(a: ArrayLike) -> Tensor:
     """`sort`, as complex numbers."""
     a = lift(a)
     return sort(complexes(a))
 
 
 @implements(np.take)
-def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
+def take(a: ArrayLike, indices: ArrayLike, axis: int | None = None, *, mode: str = "raise") -> Tensor:
     """The entries of `a` at `indices` along `axis` (None: of the flattened array); what lies outside raises, or
     wraps around or is clipped, by `mode`."""
     a, axis = _flat_or(a, axis, "take")
@@ -149,19 +161,19 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
 
 
 @implements(np.compress)
-def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
+def compress(condition: ArrayLike, a: ArrayLike, axis: int | None = None) -> Tensor:
     """The slices of `a` along `axis` (None: the entries of the flattened array) where `condition` holds."""
     return take(a, np.flatnonzero(values_of(condition)), axis)
 
 
 @implements(np.extract)
-def extract(condition: Any, arr: Any) -> Any:
+def extract(condition: ArrayLike, arr: ArrayLike) -> Tensor:
     """The entries of `arr` where `condition` holds, as one dimension."""
     return compress(ravel(condition), arr)
 
 
 @implements(np.choose)
-def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
+def choose(a: ArrayLike, choices: Arrays, *, mode: str = "raise") -> Tensor:
     """For each entry i of `a`, an integer, the entry of `choices[i]` at its place; all broadcast together."""
     a, choices = values_of(a), [lift(c) for c in choices]
     if not np.can_cast(a.dtype, np.intp):
@@ -177,7 +189,7 @@ def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
 
 
 @implements(np.select)
-def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+def select(condlist: Arrays, choicelist: Arrays, default: ArrayLike = 0) -> Tensor:
     """For each entry that of the array in `choicelist` whose condition is the first to hold there, else `default`."""
     if len(condlist) != len(choicelist) or not len(condlist):
         raise ValueError(f"select: {len(condlist)} conditions for {len(choicelist)} choices")
@@ -190,7 +202,13 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 
 @implements(np.piecewise)
-def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+def piecewise(
+    x: ArrayLike,
+    condlist: ArrayLike,
+    funclist: Sequence[Callable[..., ArrayLike] | ArrayLike],
+    *args: object,
+    **kw: object,
+) -> Tensor:
     """Each function (or number) of `funclist` where its condition holds, the last one that holds; one function
     more than conditions is for the rest.
 
@@ -215,7 +233,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
 
 
 @implements(np.bincount)
-def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+def bincount(x: ArrayLike, /, weights: ArrayLike | None = None, minlength: int = 0) -> Tensor:
     """How often each number from 0 on is in `x`, or the sum of its `weights`, which have gradients."""
     x = values_of(x)
     counts = computed(np.bincount, x, minlength=minlength)
@@ -230,7 +248,14 @@ def between(low: Any, high: Any, t: Any) -> Any:
 
 
 @implements(np.interp)
-def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None) -> Any:
+def interp(
+    x: ArrayLike,
+    xp: ArrayLike,
+    fp: ArrayLike,
+    left: ArrayLike | None = None,
+    right: ArrayLike | None = None,
+    period: float | None = None,
+) -> Tensor:
     """The function that is linear between the points (xp, fp), xp ascending, at `x`; gradients go to all three.
 
     Before the first point it is `left`, behind the last `right` (None: as at that point); or it has a `period`.

@@ -8,13 +8,15 @@ import numpy as np
 
 from ..core.conversion import lift
 from ..core.primitive import implements
+from ..core.tensor import Tensor
+from ..core.types import ArrayLike, HasArray, PerAxis
 from .shape import axes_of
 
 __all__ = ["array_split", "dsplit", "hsplit", "split", "unstack", "vsplit"]
 
 
 @implements(np.array_split)
-def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def array_split(ary: ArrayLike, indices_or_sections: PerAxis | HasArray, axis: int = 0) -> list[Tensor]:
     """The parts of an array between indices along `axis`, or a number of parts as equal as can be."""
     ary = lift(ary)
     (axis,) = axes_of(axis, ary.ndim, "array_split")
@@ -31,7 +33,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 @implements(np.split)
-def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def split(ary: ArrayLike, indices_or_sections: PerAxis | HasArray, axis: int = 0) -> list[Tensor]:
     """As `array_split`; ValueError where a number of parts does not divide the length."""
     ary = lift(ary)
     if isinstance(indices_or_sections, (int, np.integer)) and indices_or_sections > 0:
@@ -42,20 +44,20 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 @implements(np.vsplit)
-def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def vsplit(ary: ArrayLike, indices_or_sections: PerAxis | HasArray) -> list[Tensor]:
     """`split` along the first axis of an array of at least two."""
     return split(at_least(2, ary, "vsplit"), indices_or_sections, 0)
 
 
 @implements(np.hsplit)
-def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def hsplit(ary: ArrayLike, indices_or_sections: PerAxis | HasArray) -> list[Tensor]:
     """`split` along the second axis, or the only one."""
     ary = at_least(1, ary, "hsplit")
     return split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
 
 
 @implements(np.dsplit)
-def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def dsplit(ary: ArrayLike, indices_or_sections: PerAxis | HasArray) -> list[Tensor]:
     """`split` along the third axis of an array of at least three."""
     return split(at_least(3, ary, "dsplit"), indices_or_sections, 2)
 
@@ -68,7 +70,7 @@ def at_least(ndim: int, x: Any, name: str) -> Any:
 
 
 @implements(np.unstack)
-def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+def unstack(x: ArrayLike, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """The arrays that, stacked along `axis`, give `x`."""
     x = at_least(1, x, "unstack")
     lead = (slice(None),) * axes_of(axis, x.ndim, "unstack")[0]

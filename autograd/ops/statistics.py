@@ -9,9 +9,12 @@ import numpy as np
 
 from ..core.batching import computed, everywhere
 from ..core.conversion import apart, floating, lift, values_of
+from ..core.forms import Quantile, WithoutNaN
 from ..core.half_precision import by_single
 from ..core.primitive import implements
+from ..core.tensor import Tensor
 from ..core.tracing import bottom
+from ..core.types import ArrayLike, Axis, DTypeLike
 from .casting import real
 from .elementwise import conj, sqrt, square
 from .indexing import getitem
@@ -29,16 +32,16 @@ __all__ = [
 @implements(np.var)
 @by_single
 def var(
-    x: Any,
-    axis: Any = None,
-    dtype: Any = None,
+    x: ArrayLike,
+    axis: Axis = None,
+    dtype: DTypeLike | None = None,
     *,
     ddof: float = 0,
     keepdims: bool = False,
-    where: Any = True,
-    mean: Any = None,
+    where: ArrayLike = True,
+    mean: ArrayLike | None = None,
     correction: float | None = None,
-) -> Any:
+) -> Tensor:
     """The variance over `axis` (None: over all axes): the mean square distance from the mean, with the
     count less `correction` (or `ddof`) as its divisor."""
     whole = dtype is not None and np.dtype(dtype).kind not in "fc"  # then mean, sum and result are integers
@@ -68,16 +71,16 @@ _mean, _mean_with = mean.form, mean
 @implements(np.std)
 @by_single
 def std(
-    x: Any,
-    axis: Any = None,
-    dtype: Any = None,
+    x: ArrayLike,
+    axis: Axis = None,
+    dtype: DTypeLike | None = None,
     *,
     ddof: float = 0,
     keepdims: bool = False,
-    where: Any = True,
-    mean: Any = None,
+    where: ArrayLike = True,
+    mean: ArrayLike | None = None,
     correction: float | None = None,
-) -> Any:
+) -> Tensor:
     """The standard deviation over `axis`: the square root of `var`; its gradient is 0 where all entries agree,
     and its second derivative NaN (that of `var` is not)."""
     squared = var(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction)
@@ -90,7 +93,9 @@ def std(
 
 @implements(np.average)
 @by_single
-def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+def average(
+    a: ArrayLike, axis: Axis = None, weights: ArrayLike | None = None, returned: bool = False, *, keepdims: bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
     """The mean over `axis` with `weights` (None: equal ones), of the shape of `a` or one for each place along `axis`;
     if `returned` with the sum of the weights. ZeroDivisionError if that is 0."""
     a, given = floating(a), weights is not None
@@ -114,8 +119,8 @@ def _weights_of(a: Any, axis: Any, weights: Any, name: str) -> Any:
     return broadcast_to(expand_dims(weights, [i for i in range(a.ndim) if i not in axes]), a.shape)
 
 
-def _without_nan(function: Any, numpy_function: Any) -> Any:
-    def form(x: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
+def _without_nan(function: Any, numpy_function: Any) -> WithoutNaN:
+    def form(x: ArrayLike, axis: Axis = None, dtype: DTypeLike | None = None, **options: Any) -> Tensor:
         x = lift(x)
         where = np.logical_and(~np.isnan(x), options.pop("where", True))
         return function(x, axis, dtype, where=where, **options)
@@ -132,13 +137,13 @@ nanvar, nanstd = _without_nan(var, np.nanvar), _without_nan(std, np.nanstd)
 
 
 @implements(np.nancumsum)
-def nancumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+def nancumsum(x: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
     """`cumsum` with NaN taken as 0."""
     return cumsum(np.where(np.isnan(x), 0, x), axis, dtype)
 
 
 @implements(np.nancumprod)
-def nancumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+def nancumprod(x: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
     """`cumprod` with NaN taken as 1."""
     return cumprod(np.where(np.isnan(x), 1, x), axis, dtype)
 
@@ -183,12 +188,18 @@ def _shaped(out: Any, lead: tuple[int, ...], kept: tuple[int, ...], keepdims: bo
     return reshape(out, (*lead, *kept)) if keepdims else out
 
 
-def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Any:
+def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Quantile:
     name = numpy_function.__name__
 
     def form(
-        a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None
-    ) -> Any:
+        a: ArrayLike,
+        q: ArrayLike,
+        axis: Axis = None,
+        *,
+        method: str = "linear",
+        keepdims: bool = False,
+        weights: ArrayLike | None = None,
+    ) -> Tensor:
         a, q = lift(a), lift(q)
         if method not in _METHODS:
             raise ValueError(f"{name}: method {method!r} is none of {', '.join(_METHODS)}")
@@ -242,7 +253,7 @@ nanquantile, nanpercentile = _quantile(np.nanquantile, 1, True), _quantile(np.na
 
 
 @implements(np.median)
-def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def median(a: ArrayLike, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """The middle entry over `axis` in sorted order, or the mean of the two in the middle; NaN if one is, or if there
     are none.
 
@@ -260,7 +271,7 @@ def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 
 @implements(np.nanmedian)
-def nanmedian(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def nanmedian(a: ArrayLike, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """`median` of the entries that are not NaN."""
     a = lift(a)
     if a.dtype.kind not in "fc":

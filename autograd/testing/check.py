@@ -9,9 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..core.primitive import Primitive
+from ..core.primitive import AnyForm, Primitive
 from ..core.tensor import Tensor, wrap
 from ..core.tracing import raw
+from ..core.types import Inputs
 from .case import inner, size_of
 from .derivatives import Check
 from .draw import arguments, hypothesis
@@ -32,11 +33,11 @@ from .tensors import (
 
 
 def check_primitive(
-    primitive: Primitive,
-    inputs: Any = None,
-    options: dict[str, Any] | None = None,
+    primitive: Primitive[AnyForm],
+    inputs: Inputs | None = None,
+    options: dict[str, object] | None = None,
     *,
-    reference: Callable[..., Any] | None = None,
+    reference: Callable[..., object] | None = None,
     settings: Any = None,
 ) -> bool:
     """Check a primitive and its rules at `apply(*inputs, **options)`; True, or GradcheckError with a report.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor, wrap
+from ..core.types import HasArray, Inputs
 from .case import Case, Pair
 from .derivatives import Check
 from .numerical import joined, parts
@@ -19,8 +20,8 @@ from .tensors import Function, batched, forward, gradients_of
 
 
 def gradcheck(
-    f: Callable[..., Any],
-    inputs: Any,
+    f: Callable[..., object],
+    inputs: Inputs,
     *,
     method: str = "auto",
     full: bool | None = None,
@@ -64,9 +65,9 @@ def gradcheck(
 
 
 def gradgradcheck(
-    f: Callable[..., Any],
-    inputs: Any,
-    gradients: Any = None,
+    f: Callable[..., object],
+    inputs: Inputs,
+    gradients: Inputs | None = None,
     *,
     method: str = "auto",
     full: bool | None = None,
@@ -120,9 +121,9 @@ def check_twice(
 
 
 def check_gradient(
-    f: Callable[..., Any],
-    gradient: Callable[..., Any],
-    inputs: Any,
+    f: Callable[..., object],
+    gradient: Callable[..., object],
+    inputs: Inputs,
     *,
     method: str = "auto",
     full: bool | None = None,
@@ -150,9 +151,9 @@ def check_gradient(
 
 
 def check_vjp(
-    f: Callable[..., Any],
-    vjp: Callable[..., Any],
-    inputs: Any,
+    f: Callable[..., object],
+    vjp: Callable[..., object],
+    inputs: Inputs,
     *,
     method: str = "auto",
     full: bool | None = None,
@@ -237,7 +238,7 @@ def _checked(inputs: Any, name: str) -> tuple[Tensor, ...]:
     return inputs
 
 
-def check_adjoint(f: Callable[[Any], Any], transpose: Callable[[Any], Any], x: Any, y: Any) -> bool:
+def check_adjoint(f: Callable[..., object], transpose: Callable[..., object], x: HasArray, y: HasArray) -> bool:
     """Check <f(x), y> = <x, transpose(y)> to rounding: `transpose` is the adjoint of the linear map `f`.
 
     `x` has the shape that f takes, `y` the one it gives; arrays or Tensors. Of complex numbers nothing is conjugated,

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from ..core.replay import surroundings
 from ..core.tensor import Tensor, wrap
+from ..core.types import Inputs
 from .gradcheck import arrays_of, check_twice
 from .report import GradcheckError
 from .reproduction import literal, named
 
 
-def check_module(module: Any, inputs: Any) -> bool:
+def check_module(module: Callable[..., object], inputs: Inputs) -> bool:
     """Check a module at `inputs`, one or a tuple of them: True, or GradcheckError with a report.
 
     They are Tensors or arrays; integers stay as they are.
@@ -43,7 +44,7 @@ def check_module(module: Any, inputs: Any) -> bool:
     return True
 
 
-def check_loss(loss: Any, inputs: Any) -> bool:
+def check_loss(loss: Callable[..., object], inputs: Inputs) -> bool:
     """Check a loss, a function or a module, at a tuple of inputs, as `check_module` does, and that it gives one number.
 
     >>> from pullback import nn

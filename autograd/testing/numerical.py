@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor, wrap
+from ..core.types import Array, ArrayLike
 from .lines import METHODS, STENCILS, Line, best_slope, slope
 
 
@@ -77,8 +78,8 @@ def _columns(f: Callable[[Any], Any], x: Any, method: str, eps: float | None) ->
 
 
 def numerical_jacobian(
-    f: Callable[[Any], Any], x: Any, *, method: str = "central", eps: float | None = None
-) -> np.ndarray[Any, Any]:
+    f: Callable[..., object], x: ArrayLike, *, method: str = "central", eps: float | None = None
+) -> Array:
     """The Jacobian of `f` at `x` by finite differences, of shape `f(x).shape + x.shape`.
 
     For complex `x` there is one more axis, of length 2: the derivatives by the real and by the imaginary part; for a
@@ -100,8 +101,13 @@ def numerical_jacobian(
 
 
 def numerical_grad(
-    f: Callable[[Any], Any], x: Any, *, method: str = "central", eps: float | None = None, gradient: Any = None
-) -> np.ndarray[Any, Any]:
+    f: Callable[..., object],
+    x: ArrayLike,
+    *,
+    method: str = "central",
+    eps: float | None = None,
+    gradient: ArrayLike | None = None,
+) -> Array:
     """The gradient of `f` at `x` by finite differences, an array of the shape of `x`.
 
     That of a complex `f` is its real part's; for complex x = a + ib it is d/da - i d/db, f' if `f` is holomorphic.

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor
+from ..core.types import Array
 from .report import GradcheckError
 from .tensors import gradients_of
 
 
 def check_optimizer(
-    make: Callable[[Any], Any],
+    make: Callable[[list[Tensor]], object],
     *,
-    reference: Callable[[Any, Any, dict[str, Any]], Any] | None = None,
+    reference: Callable[[Array, Array, dict[str, Any]], object] | None = None,
     independent: bool = True,
     steps: int = 20,
 ) -> bool:

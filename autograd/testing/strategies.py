@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -38,6 +38,12 @@ __all__ = [
     "triangular_matrices",
 ]
 
+if TYPE_CHECKING:  # which imports take long
+    from hypothesis.strategies import SearchStrategy
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
 _DOMAINS: dict[str, tuple[tuple[float, float], tuple[float, ...]]] = {  # entries, and where there are none
     "real": ((-3.0, 3.0), ()),
     "nonzero": ((-3.0, 3.0), (0.0,)),
@@ -46,11 +52,11 @@ _DOMAINS: dict[str, tuple[tuple[float, float], tuple[float, ...]]] = {  # entrie
 }
 
 
-def _strategy(function: Callable[..., Any]) -> Callable[..., Any]:
+def _strategy(function: Callable[Concatenate[Draw, Arguments], Result]) -> Callable[Arguments, SearchStrategy[Result]]:
     """What gives the strategy of the values that `function(draw, ...)` draws."""
 
     @wraps(function)
-    def made(*args: Any, **kwargs: Any) -> Any:
+    def made(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
         return drawn(lambda draw: function(draw, *args, **kwargs))
 
     _, *rest = signature(function).parameters.values()

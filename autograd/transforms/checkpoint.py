@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from ..core.aliasing import own
 from ..core.conversion import leaf, seed
@@ -18,6 +18,9 @@ from ..ops.elementwise import positive
 from .segments import beyond_of, check_same, is_at, outlined, pulled
 
 __all__ = ["checkpoint"]
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 _DEEPEST = 50  # checkpoints inside one another: the backward passes through them are, too; others just run
 
@@ -40,7 +43,7 @@ class _Limit:
             ) from error
 
 
-def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+def checkpoint(f: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """The function that keeps nothing of its inside for backward but its arguments: backward runs `f` again.
 
     Arguments and results are as for `grad`; Tensors that `f` closes over, as a module does over its parameters, get

@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -32,8 +32,14 @@ __all__ = [
     "value_and_grad", "vjp",
 ]  # fmt: skip
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+Tree = TypeVar("Tree")
 
-def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+
+def grad(
+    f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[Arguments, Any]:
     """The function that gives the gradient of `f`, whose result has one element, in the arguments `argnums`.
 
     The gradient has the form of the argument, each Tensor in it the shape and dtype of what it belongs to; for several
@@ -58,8 +64,8 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: boo
 
 
 def value_and_grad(
-    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
-) -> Callable[..., Any]:
+    f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[Arguments, tuple[Any, Any]]:
     """As `grad`, but the function gives the pair of value and gradient.
 
     >>> value_and_grad(lambda x, y: x * y, argnums=(0, 1))(2.0, 5.0)
@@ -86,7 +92,7 @@ def value_and_grad(
     return value_and_gradient
 
 
-def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def vjp(f: Callable[..., Result], *args: object) -> tuple[Result, Callable[[object], tuple[Any, ...]]]:
     """The value of `f` and the function that pulls a cotangent of it back to all arguments, as often as wanted.
 
     >>> value, pull_back = vjp(lambda x, y: x * y, 2.0, 5.0)
@@ -103,7 +109,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     return traced.value, pull_back
 
 
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(f: Callable[..., Result], primals: Sequence[object], tangents: Sequence[object]) -> tuple[Result, Result]:
     """The value of `f(*primals)` and its derivative in the direction of `tangents`, in one pass forward.
 
     No graph is kept: memory does not grow with the depth of `f`. Each tangent has the form and shape of its primal.
@@ -133,7 +139,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     return rebuild([asarray(value) for value, _ in pairs]), rebuild([result(tangent) for _, tangent in pairs])
 
 
-def elementwise_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def elementwise_grad(f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0) -> Callable[Arguments, Any]:
     """The function that gives the gradient of the sum of f's entries: f' of each entry, where f acts on each alone.
 
     >>> elementwise_grad(lambda x: x**2)([1.0, 2.0])
@@ -143,7 +149,7 @@ def elementwise_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) 
     return grad(wraps(f)(lambda *args, **kwargs: sum(f(*args, **kwargs))), argnums)
 
 
-def jacfwd(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def jacfwd(f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0) -> Callable[Arguments, Any]:
     """As `jacobian`, forward: a tangent for each entry of the arguments (of complex ones backward, all the same).
 
     >>> jacfwd(lambda x: x**2)([1.0, 2.0])
@@ -153,7 +159,7 @@ def jacfwd(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callabl
     return jacobian(f, argnums, mode="forward")
 
 
-def jacrev(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def jacrev(f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0) -> Callable[Arguments, Any]:
     """As `jacobian`, backward: a cotangent for each entry of the result (of complex ones forward, all the same).
 
     >>> jacrev(lambda x: x**2)([1.0, 2.0])
@@ -163,7 +169,9 @@ def jacrev(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callabl
     return jacobian(f, argnums, mode="reverse")
 
 
-def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, mode: str = "fewer") -> Callable[..., Any]:
+def jacobian(
+    f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0, *, mode: str = "fewer"
+) -> Callable[Arguments, Any]:
     """The function that gives the derivatives of all entries of f's result: of shape (*result, *argument).
 
     They are computed all at once: forward, a tangent for each entry of the arguments, or backward, a cotangent for
@@ -217,7 +225,7 @@ def _units(x: Tensor) -> Any:
     return np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape)
 
 
-def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def hessian(f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0) -> Callable[Arguments, Any]:
     """The function that gives the second derivatives of `f`, whose result has one element: (*argument, *argument).
 
     They are computed forward over backward, all at once.
@@ -230,7 +238,7 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callab
     return jacobian(grad(f, argnums), argnums)
 
 
-def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
+def hvp(f: Callable[..., object], primals: Tree, tangents: Any) -> Tree:
     """The Hessian of `f`, whose result has one element, times a vector, without the Hessian: forward over backward.
 
     `primals` and `tangents` are one argument and a vector of its form, or tuples of them; so is the product.
@@ -244,7 +252,7 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     return jvp(grad(f, tuple(range(len(primals)))), primals, tangents)[1]
 
 
-def on_arrays(f: Callable[..., Any]) -> Callable[..., Any]:
+def on_arrays(f: Callable[..., object]) -> Callable[..., Any]:
     """The function that gives NumPy arrays where `f` gives Tensors (numbers for 0-d ones), as SciPy wants them.
 
     For `minimize(on_arrays(value_and_grad(f)), x0, jac=True, hess=on_arrays(hessian(f)))`, for the `jac` of
@@ -264,7 +272,7 @@ def on_arrays(f: Callable[..., Any]) -> Callable[..., Any]:
     return with_arrays
 
 
-def stop_gradient(x: Any) -> Any:
+def stop_gradient(x: Tree) -> Tree:
     """The same values as a constant, for derivatives of every mode; of a nest, all that it contains.
 
     >>> grad(lambda x: x * stop_gradient(x))(3.0)

@@ -13,6 +13,7 @@ from ..core.graph import enable_grad, modes, no_grad, now
 from ..core.replay import surroundings
 from ..core.tensor import Tensor, carried, plain
 from ..core.tracing import bottom
+from ..core.types import ArrayLike
 from ..ops.creation import asarray
 from ..ops.elementwise import positive
 from ..ops.shape import matrix_transpose, ravel, reshape
@@ -22,7 +23,7 @@ from .segments import beyond_of, check_same, is_at, outlined, pulled
 __all__ = ["fixed_point", "implicit", "linear_solve"]
 
 
-def implicit(residual: Callable[[Any], Any], x: Any, solve: Callable[..., Any] | None = None) -> Tensor:
+def implicit(residual: Callable[[Tensor], Tensor], x: ArrayLike, solve: Callable[..., Tensor] | None = None) -> Tensor:
     """`x`, a root of `residual` however it was found, with its derivatives by all that `residual` depends on.
 
     `residual` gives a Tensor of the shape of x. By the implicit function theorem dx = -A^-1 dr, where A is its
@@ -90,7 +91,9 @@ def _settle(step: Callable[[Any], Any], x: Any, tolerance: float, most: int) -> 
     raise RuntimeError(f"fixed_point: not within a tolerance of {tolerance} after {most} steps")
 
 
-def fixed_point(f: Callable[[Any], Any], start: Any, *, tolerance: float = 1e-12, most: int = 10_000) -> Tensor:
+def fixed_point(
+    f: Callable[[Tensor], Tensor], start: ArrayLike, *, tolerance: float = 1e-12, most: int = 10_000
+) -> Tensor:
     """x with x = f(x), by repeating f from `start`, with the derivatives of the solution by all that `f` depends on.
 
     Neither the steps nor their graph are kept: backward is a fixed point, too, see `implicit`. RuntimeError where
@@ -107,7 +110,9 @@ def fixed_point(f: Callable[[Any], Any], start: Any, *, tolerance: float = 1e-12
     return implicit(lambda x: f(x) - x, x, lambda matvec, g: _settle(lambda w: w + matvec(w) - g, -g, tolerance, most))
 
 
-def linear_solve(matvec: Callable[[Any], Any], b: Any, *, tolerance: float = 1e-12, most: int | None = None) -> Tensor:
+def linear_solve(
+    matvec: Callable[[Tensor], Tensor], b: ArrayLike, *, tolerance: float = 1e-12, most: int | None = None
+) -> Tensor:
     """x with matvec(x) = b for a symmetric positive definite linear map, by conjugate gradients, without its matrix.
 
     Derivatives are by `b` and by all that `matvec` depends on, see `implicit`. RuntimeError where `most` steps (ten

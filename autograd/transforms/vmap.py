@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from ..core.batching import Batched
 from ..core.conversion import apart, lowered
@@ -18,8 +18,13 @@ from .traced import check_function
 
 __all__ = ["vmap"]
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
-def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, randomness: str = "error") -> Callable[..., Any]:
+
+def vmap(
+    f: Callable[Arguments, Result], in_axes: object = 0, out_axes: object = 0, randomness: str = "error"
+) -> Callable[Arguments, Result]:
     """The function that does to all examples of a batch, at once, what `f` does to one.
 
     `in_axes` is the axis of the examples in every argument, or a tuple of them, one for each argument (a number for all

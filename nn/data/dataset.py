@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...autograd import Tensor, asarray
+from ...extend import ArrayLike, Index
 from ..init import generator as default_generator
 
 __all__ = ["Dataset", "Subset", "TensorDataset", "random_split"]
@@ -33,7 +34,7 @@ class TensorDataset:
     (Tensor([3., 4.]), Tensor(1))
     """
 
-    def __init__(self, *arrays: Any) -> None:
+    def __init__(self, *arrays: ArrayLike) -> None:
         self.tensors: tuple[Any, ...] = tuple(asarray(array) for array in arrays)
         shapes = [tensor.shape for tensor in self.tensors]
         if not shapes or () in shapes or len({shape[0] for shape in shapes}) != 1:
@@ -47,7 +48,7 @@ class TensorDataset:
         """Return the number of samples."""
         return len(self.tensors[0])
 
-    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+    def __getitem__(self, index: Index) -> tuple[Tensor, ...]:
         """Return a sample, or for an array of indices a batch."""
         return tuple(tensor[index] for tensor in self.tensors)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...autograd import asarray, stack
+from ...extend import DTypeLike
 from .dataset import Dataset, Subset, TensorDataset, rng_of
 
 __all__ = ["DataLoader"]
@@ -34,7 +35,7 @@ class DataLoader:
         *,
         drop_last: bool = False,
         generator: int | np.random.Generator | None = None,
-        dtype: Any = np.float32,
+        dtype: DTypeLike | None = np.float32,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(f"DataLoader: batch_size must be a positive integer, not {batch_size!r}")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
 from ...autograd import Tensor, concatenate, reshape
+from ...extend import ArrayLike
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 
 
-def parameters_to_vector(parameters: Iterable[Tensor]) -> Any:
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """Return all entries of the parameters as one vector, differentiably."""
     return concatenate([reshape(p, -1) for p in parameters])
 
 
-def vector_to_parameters(vec: Any, parameters: Iterable[Tensor]) -> None:
+def vector_to_parameters(vec: ArrayLike, parameters: Iterable[Tensor]) -> None:
     """Set the parameters to the entries of one vector, in order; ValueError unless it has just as many."""
     held = list(parameters)
     values = vec.data if isinstance(vec, Tensor) else np.asarray(vec)

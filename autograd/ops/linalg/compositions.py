@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -12,21 +13,36 @@ from numpy.linalg import LinAlgError
 
 from ...core.batching import agreed
 from ...core.conversion import floating, lift
+from ...core.forms import MatrixRank
 from ...core.half_precision import by_single
 from ...core.primitive import implements
+from ...core.tensor import Tensor
+from ...core.types import ArrayLike, Arrays, Axis, DTypeLike
 from .. import casting, diagonals
 from .. import elementwise as el
 from .. import matmul as products
 from .. import reductions as red
-from ..matmul import matmul, tensordot, vecdot
+from ..matmul import matmul_form as matmul
+from ..matmul import tensordot, vecdot
 from ..nondifferentiable import constant
 from ..shape import axes_of, expand_dims, matrix_transpose, moveaxis, ravel, reshape
-from .decompositions import EighResult, EigResult, QRResult, cholesky, eig, eigh, qr
-from .matrix_functions import expm, logm, solve_sylvester, sqrtm
+from .decompositions import EighResult, EigResult, QRResult
+from .decompositions import cholesky_form as cholesky
+from .decompositions import eig_form as eig
+from .decompositions import eigh_form as eigh
+from .decompositions import qr_form as qr
+from .matrix_functions import expm, logm, sqrtm
+from .matrix_functions import solve_sylvester_form as solve_sylvester
 from .repeated_values import rounding
-from .singular_values import SVDResult, svd
-from .solving import SlogdetResult, det, matrices, pinv, slogdet, solve
-from .triangular import block_diag, cho_factor, cho_solve, lu, lu_factor, lu_solve, solve_triangular
+from .singular_values import SVDResult
+from .singular_values import svd_form as svd
+from .solving import SlogdetResult, matrices
+from .solving import det_form as det
+from .solving import pinv_form as pinv
+from .solving import slogdet_form as slogdet
+from .solving import solve_form as solve
+from .triangular import block_diag, cho_factor, cho_solve, lu_factor, lu_solve, solve_triangular
+from .triangular import lu_form as lu
 
 __all__ = [
     "EigResult",
@@ -87,14 +103,14 @@ for _function, _implementation in (
 ):
     implements(_function)(_implementation)
 
-matrix_rank = constant(np.linalg.matrix_rank)
+matrix_rank: MatrixRank = constant(np.linalg.matrix_rank)
 
 
 # Products and parts
 
 
 @implements(np.linalg.outer)
-def outer(x1: Any, x2: Any, /) -> Any:
+def outer(x1: ArrayLike, x2: ArrayLike, /) -> Tensor:
     """The products of every entry of one vector with every entry of another, as a matrix."""
     x1, x2 = lift(x1), lift(x2)
     if x1.ndim != 1 or x2.ndim != 1:
@@ -103,7 +119,7 @@ def outer(x1: Any, x2: Any, /) -> Any:
 
 
 @implements(np.linalg.cross)
-def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+def cross(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Tensor:
     """The cross product of vectors of length 3 along `axis`."""
     x1, x2 = lift(x1), lift(x2)
     lengths = tuple(x.shape[axes_of(axis, x.ndim, "cross")[0]] for x in (x1, x2))
@@ -113,19 +129,19 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 
 @implements(np.linalg.diagonal)
-def diagonal(x: Any, /, *, offset: int = 0) -> Any:
+def diagonal(x: ArrayLike, /, *, offset: int = 0) -> Tensor:
     """The diagonals of matrices, `offset` places above the main one, as last axis."""
     return diagonals.diagonal(x, offset, -2, -1)
 
 
 @implements(np.linalg.trace)
-def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+def trace(x: ArrayLike, /, *, offset: int = 0, dtype: DTypeLike | None = None) -> Tensor:
     """The sums along the diagonals of matrices."""
     return diagonals.trace(x, offset, -2, -1, dtype)
 
 
 @implements(np.linalg.matrix_power)
-def matrix_power(a: Any, n: int) -> Any:
+def matrix_power(a: ArrayLike, n: int) -> Tensor:
     """Square matrices to an integer power, by repeated squaring; a negative one is that of the inverse."""
     a, n = matrices(a, "matrix_power"), operator.index(n)
     if a.shape[-1] != a.shape[-2]:
@@ -141,7 +157,7 @@ def matrix_power(a: Any, n: int) -> Any:
 
 
 @implements(np.linalg.multi_dot)
-def multi_dot(arrays: Any) -> Any:
+def multi_dot(arrays: Arrays) -> Tensor:
     """The product of two or more matrices in the cheapest order; the first and the last may be vectors."""
     arrays = [lift(a) for a in arrays]
     if len(arrays) < 2:
@@ -168,7 +184,7 @@ def multi_dot(arrays: Any) -> Any:
 
 
 @implements(np.linalg.inv)
-def inv(a: Any) -> Any:
+def inv(a: ArrayLike) -> Tensor:
     """The inverses of square matrices; LinAlgError where one is singular.
 
     >>> inv(np.array([[2.0, 0.0], [0.0, 4.0]]))
@@ -180,7 +196,7 @@ def inv(a: Any) -> Any:
 
 
 @implements(np.linalg.tensorsolve)
-def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+def tensorsolve(a: ArrayLike, b: ArrayLike, axes: Sequence[int] | None = None) -> Tensor:
     """The x with tensordot(a, x, x.ndim) = b; the axes `axes` of `a` are moved to its end first."""
     a, b = lift(a), lift(b)
     if axes is not None:
@@ -192,7 +208,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 
 
 @implements(np.linalg.tensorinv)
-def tensorinv(a: Any, ind: int = 2) -> Any:
+def tensorinv(a: ArrayLike, ind: int = 2) -> Tensor:
     """The inverse of `a` as a map from its last axes to its first `ind`: tensordot(inverse, a, ind) is the identity."""
     a = lift(a)
     if ind <= 0:
@@ -204,7 +220,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
 
 @implements(np.linalg.lstsq)
-def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, Any]:
+def lstsq(a: ArrayLike, b: ArrayLike, rcond: float | None = None) -> tuple[Tensor, Tensor, int, Tensor]:
     """The shortest x that minimizes |b - a x|; x, the squared residuals, the rank and the singular values of `a`.
 
     `a` is (m, n), `b` (m,) or (m, k). Singular values below `rcond` (default: max(m, n) times the machine
@@ -232,19 +248,19 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, An
 
 
 @implements(np.linalg.eigvals)
-def eigvals(a: Any) -> Any:
+def eigvals(a: ArrayLike) -> Tensor:
     """The eigenvalues of square matrices; always complex."""
     return eig(a)[0]
 
 
 @implements(np.linalg.eigvalsh)
-def eigvalsh(a: Any, UPLO: str = "L") -> Any:
+def eigvalsh(a: ArrayLike, UPLO: str = "L") -> Tensor:
     """The eigenvalues, ascending, of symmetric or Hermitian matrices, of which one triangle is read."""
     return eigh(a, UPLO)[0]
 
 
 @implements(np.linalg.svdvals)
-def svdvals(x: Any, /) -> Any:
+def svdvals(x: ArrayLike, /) -> Tensor:
     """The singular values of matrices, descending."""
     return svd(x, compute_uv=False)
 
@@ -318,7 +334,7 @@ def _of_matrices(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
 
 @implements(np.linalg.norm)
 @by_single
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def norm(x: ArrayLike, ord: float | str | None = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The norm of a vector or matrix, or along `axis`, one for vectors and two for matrices.
 
     `ord` is None (2, or "fro"), inf, -inf, 0, 1, 2 or any number for vectors, and "fro", "nuc", inf, -inf, 1, -1, 2
@@ -343,7 +359,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 @implements(np.linalg.vector_norm)
 @by_single
-def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def vector_norm(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False, ord: float | str = 2) -> Tensor:
     """The norm of all entries, or of those along one or more axes, as a vector; see `norm`."""
     x = floating(x)
     return _of_vectors(x, ord, axes_of(axis, x.ndim, "vector_norm"), keepdims)
@@ -351,14 +367,14 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
 
 @implements(np.linalg.matrix_norm)
 @by_single
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+def matrix_norm(x: ArrayLike, /, *, keepdims: bool = False, ord: float | str = "fro") -> Tensor:
     """The norms of matrices; see `norm`."""
     x = matrices(floating(x), "matrix_norm")
     return _of_matrices(x, ord, (x.ndim - 2, x.ndim - 1), keepdims)
 
 
 @implements(np.linalg.cond)
-def cond(x: Any, p: Any = None) -> Any:
+def cond(x: ArrayLike, p: float | str | None = None) -> Tensor:
     """The condition numbers of matrices in the norm `p`: the norm times that of the inverse.
 
     None is 2, for which matrices need not be square. That of a singular matrix is inf, with the gradient 0 (in the norm

@@ -10,12 +10,14 @@ Lehmann, On evaluating higher-order derivatives of the QR decomposition, 2012; W
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, overload
 
 import numpy as np
 
 from ...core.batching import stacked
-from ...core.primitive import implements, primitive
+from ...core.primitive import Primitive, implements, primitive
+from ...core.tensor import Tensor
+from ...core.types import ArrayLike
 from ..casting import astype
 from ..shape import matrix_transpose
 from .repeated_values import differ, matters, off_diagonal, reciprocal_gaps, repeated, settled
@@ -23,18 +25,27 @@ from .solving import adjoint, filled, matrices, on_diagonal, regular, regular_sq
 
 
 class EighResult(NamedTuple):
-    eigenvalues: Any
-    eigenvectors: Any
+    eigenvalues: Tensor
+    eigenvectors: Tensor
 
 
 class EigResult(NamedTuple):
-    eigenvalues: Any
-    eigenvectors: Any
+    eigenvalues: Tensor
+    eigenvectors: Tensor
 
 
 class QRResult(NamedTuple):
-    Q: Any
-    R: Any
+    Q: Tensor
+    R: Tensor
+
+
+class QR(Protocol):
+    """`qr`, or just the triangular matrices."""
+
+    @overload
+    def __call__(self, a: ArrayLike, mode: Literal["reduced", "complete"] = "reduced") -> QRResult: ...
+    @overload
+    def __call__(self, a: ArrayLike, mode: Literal["r"]) -> Tensor: ...
 
 
 def _half(x: Any) -> Any:
@@ -75,7 +86,7 @@ def _(draw: Any) -> Any:
 
 @cholesky.public
 @implements(np.linalg.cholesky)
-def _(a: Any, /, *, upper: bool = False) -> Any:
+def cholesky_form(a: ArrayLike, /, *, upper: bool = False) -> Tensor:
     a = matrices(a, "cholesky")
     return matrix_transpose(cholesky.apply(matrix_transpose(a))) if upper else cholesky.apply(a)
 
@@ -123,7 +134,7 @@ eigh.strategy(lambda draw: regular_square(draw, np.float64))  # of complex ones 
 
 @eigh.public
 @implements(np.linalg.eigh)
-def _(a: Any, UPLO: str = "L") -> Any:
+def eigh_form(a: ArrayLike, UPLO: str = "L") -> EighResult:
     a = matrices(a, "eigh")
     if UPLO.upper() not in ("L", "U"):
         raise ValueError(f"eigh: UPLO must be 'L' or 'U', not {UPLO!r}")
@@ -182,7 +193,7 @@ eig.strategy(regular_square)
 
 @eig.public
 @implements(np.linalg.eig)
-def _(a: Any) -> Any:
+def eig_form(a: ArrayLike) -> EigResult:
     out = eig.apply(matrices(a, "eig"))
     return EigResult(*(astype(x, np.result_type(x.dtype, np.complex64)) for x in out))
 
@@ -231,11 +242,14 @@ def _(draw: Any) -> Any:
 
 @qr.public
 @implements(np.linalg.qr)
-def _(a: Any, mode: str = "reduced") -> Any:
+def _(a: ArrayLike, mode: str = "reduced") -> Tensor | tuple[Tensor, Tensor]:
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"qr: mode must be 'reduced', 'complete' or 'r', not {mode!r}")
     q, r = qr.apply(matrices(a, "qr"), mode="reduced" if mode == "r" else mode)
     return r if mode == "r" else QRResult(q, r)
+
+
+qr_form: Primitive[QR] = qr
 
 
 for _decomposition in (cholesky, eigh, eig, qr):

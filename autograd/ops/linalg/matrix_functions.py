@@ -18,8 +18,11 @@ from typing import Any
 import numpy as np
 
 from ...core.batching import stacked
+from ...core.forms import OfOne
 from ...core.primitive import Primitive, primitive
+from ...core.tensor import Tensor
 from ...core.tracing import bottom
+from ...core.types import ArrayLike
 from .solving import matrices, regular, regular_square, square
 
 
@@ -80,14 +83,14 @@ def _(draw: Any) -> Any:
 
 
 @solve_sylvester.public
-def _(a: Any, b: Any, q: Any) -> Any:
+def solve_sylvester_form(a: ArrayLike, b: ArrayLike, q: ArrayLike) -> Tensor:
     a, b, q = square(a, "solve_sylvester"), square(b, "solve_sylvester"), matrices(q, "solve_sylvester")
     if q.shape[-2:] != (a.shape[-1], b.shape[-1]):
         raise np.linalg.LinAlgError(f"solve_sylvester: q of shape {q.shape} beside a {a.shape} and b {b.shape}")
     return solve_sylvester.apply(a, b, q)
 
 
-def _of_matrices(name: str, derivative: Callable[[Any, Any, Any], Any], doc: str) -> Primitive:
+def _of_matrices(name: str, derivative: Callable[[Any, Any, Any], Any], doc: str) -> Primitive[OfOne]:
     """A function of matrices, of which `derivative(a, f(a), d)` is the derivative at a along d."""
 
     @primitive(name=name)

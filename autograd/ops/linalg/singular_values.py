@@ -5,12 +5,14 @@ Sources: Townsend, Differentiating the SVD, 2016; Wan and Zhang, 2019 (complex S
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, overload
 
 import numpy as np
 
 from ...core.batching import computed, stacked
-from ...core.primitive import implements, primitive
+from ...core.primitive import Primitive, implements, primitive
+from ...core.tensor import Tensor
+from ...core.types import ArrayLike
 from ..sorting import take_along_axis
 from .decompositions import eigh, nearly_regular_square
 from .repeated_values import differ, matters, off_diagonal, reciprocal, reciprocal_gaps, repeated, rounding, settled
@@ -18,9 +20,22 @@ from .solving import adjoint, by_finite, filled, matrices, on_diagonal
 
 
 class SVDResult(NamedTuple):
-    U: Any
-    S: Any
-    Vh: Any
+    U: Tensor
+    S: Tensor
+    Vh: Tensor
+
+
+class SVD(Protocol):
+    """`svd`, or just the singular values."""
+
+    @overload
+    def __call__(
+        self, a: ArrayLike, full_matrices: bool = True, compute_uv: Literal[True] = True, hermitian: bool = False
+    ) -> SVDResult: ...
+    @overload
+    def __call__(
+        self, a: ArrayLike, full_matrices: bool = True, *, compute_uv: Literal[False], hermitian: bool = False
+    ) -> Tensor: ...
 
 
 @primitive(outputs=["U", "S", "Vh"])
@@ -124,7 +139,9 @@ def _(draw: Any) -> Any:
 
 @svd.public
 @implements(np.linalg.svd)
-def _(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+def _(
+    a: ArrayLike, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+) -> Tensor | tuple[Tensor, Tensor, Tensor]:
     a = matrices(a, "svd")
     if hermitian:
         w, u = eigh(a)
@@ -135,6 +152,9 @@ def _(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bo
     if not compute_uv:
         return svd.apply(a, full_matrices=False)[1]
     return SVDResult(*svd.apply(a, full_matrices=full_matrices))
+
+
+svd_form: Primitive[SVD] = svd
 
 
 svd.batch(stacked)

@@ -13,14 +13,17 @@ import numpy as np
 
 from ...core.batching import stacked
 from ...core.conversion import floating, lift
-from ...core.primitive import implements, primitive
+from ...core.forms import OfOne
+from ...core.primitive import Primitive, implements, primitive
+from ...core.tensor import Tensor
+from ...core.types import ArrayLike
 from ..diagonals import tril
 from ..shape import expand_dims, squeeze
 
 
 class SlogdetResult(NamedTuple):
-    sign: Any
-    logabsdet: Any
+    sign: Tensor
+    logabsdet: Tensor
 
 
 def matrices(a: Any, name: str) -> Any:
@@ -104,7 +107,7 @@ def _(draw: Any) -> Any:
 
 @solve.public
 @implements(np.linalg.solve)
-def _(a: Any, b: Any) -> Any:
+def solve_form(a: ArrayLike, b: ArrayLike) -> Tensor:
     a, b = matrices(a, "solve"), lift(b)
     if b.ndim == 1:
         return squeeze(solve.apply(a, expand_dims(b, 1)), -1)
@@ -171,6 +174,7 @@ def det(a: Any) -> Any:
 det.vjp("a")(lambda g, a: g[..., None, None] * cofactor.apply(a))
 det.strategy(regular_square)
 implements(np.linalg.det)(det)
+det_form: Primitive[OfOne] = det
 
 
 @primitive(outputs=["sign", "logabsdet"])
@@ -194,7 +198,7 @@ slogdet.strategy(regular_square)
 
 @slogdet.public
 @implements(np.linalg.slogdet)
-def _(a: Any) -> Any:
+def slogdet_form(a: ArrayLike) -> SlogdetResult:
     return SlogdetResult(*slogdet.apply(matrices(a, "slogdet")))
 
 
@@ -222,7 +226,9 @@ def _(draw: Any) -> Any:
 
 @pinv.public
 @implements(np.linalg.pinv)
-def _(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+def pinv_form(
+    a: ArrayLike, rcond: ArrayLike | None = None, hermitian: bool = False, *, rtol: ArrayLike | None = None
+) -> Tensor:
     a = matrices(a, "pinv")
     if hermitian:  # the lower triangle is read, as by eigh
         a = tril(a) + adjoint(tril(a, -1))

@@ -10,6 +10,7 @@ from ...core.batching import computed, stacked
 from ...core.conversion import floating, known, lift
 from ...core.primitive import primitive
 from ...core.tensor import Tensor
+from ...core.types import ArrayLike
 from ..diagonals import tril, triu
 from ..indexing import setitem
 from .decompositions import cholesky
@@ -94,7 +95,7 @@ def _(draw: Any) -> Any:
 
 
 @lu.public
-def _(a: Any) -> Any:
+def lu_form(a: ArrayLike) -> tuple[Tensor, Tensor, Tensor]:
     a = matrices(a, "lu")
     return lu.apply(floating(a))
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...core.primitive import elementwise
+from ...core.elementwise import elementwise
+from ...core.forms import OfTwo
+from ...core.primitive import Primitive
 from . import parameter_derivatives
 from .gamma_functions import gammaln, psi
 from .scaled import ive_slope, kve_slope
@@ -81,7 +83,7 @@ def _iv(v: Any, x: Any) -> Any:
     return np.where(safe, scipy_function("ive")(v, x) * np.exp(np.where(safe, size, 0)), direct)[()]
 
 
-iv = elementwise(
+iv: Primitive[OfTwo] = elementwise(
     _iv,
     name="iv",
     domain=POSITIVE,

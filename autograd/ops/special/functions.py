@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ...core.primitive import Primitive, elementwise
+from ...core.elementwise import elementwise
+from ...core.forms import OfOne
+from ...core.primitive import Primitive
 from ..elementwise import sigmoid
-from ..reductions import log_softmax as log_softmax
-from ..reductions import logsumexp as logsumexp
-from ..reductions import softmax as softmax
+from ..reductions import log_softmax_form as log_softmax
+from ..reductions import logsumexp_form as logsumexp
+from ..reductions import softmax_form as softmax
 from .bessel import (
     i0e,
     i1,
@@ -61,7 +63,7 @@ from .logarithms import (
     xlogy,
 )
 from .scaled import dawsn_slope, erfcx_slope, exp_over, exp_square, hazard
-from .sinc_i0 import i0 as i0
+from .sinc_i0 import i0_form as i0
 from .table import POSITIVE, UNIT, of_order, scipy_function, table
 
 __all__ = [
@@ -107,7 +109,7 @@ ndtr = table("ndtr", x=lambda g, x: g * (_exp(-0.5, x) / math.sqrt(2 * math.pi))
 log_ndtr = table("log_ndtr", x=lambda g, x, out: g * _density_over_ndtr(x, out))
 
 
-def _inverse(name: str, domain: Any, factor: float, power: Callable[..., Any], scale: float) -> Primitive:
+def _inverse(name: str, domain: Any, factor: float, power: Callable[..., Any], scale: float) -> Primitive[OfOne]:
     """The inverse y of a normal distribution, whose slope is factor * exp(scale * y * y); that by p too, as y has lost
     digits."""
     y = table(name, domain, p=lambda g, p: g * (factor * density(p)))

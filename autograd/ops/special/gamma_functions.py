@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...core.conversion import lift
-from ...core.tensor import as_data
+from ...core.tensor import Tensor, as_data
 from ...core.tracing import bottom
+from ...core.types import ArrayLike
 from ..elementwise import where
 from ..reductions import sum
 from . import parameter_derivatives
@@ -91,7 +92,7 @@ gammaincc = table(
 )
 
 
-def polygamma(n: Any, x: Any) -> Any:
+def polygamma(n: ArrayLike, x: ArrayLike) -> Tensor:
     """The n-th derivative of `digamma` at x.
 
     >>> from pullback import Tensor
@@ -103,7 +104,7 @@ def polygamma(n: Any, x: Any) -> Any:
     return where(n == 0, psi(x), factor * zeta(np.maximum(n, 1) + 1, x))
 
 
-def multigammaln(a: Any, d: int) -> Any:
+def multigammaln(a: ArrayLike, d: int) -> Tensor:
     """The logarithm of the multivariate gamma function of dimension `d` at a > (d - 1) / 2.
 
     >>> multigammaln(3.0, 1).item() == gammaln(3.0).item()

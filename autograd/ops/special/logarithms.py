@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.primitive import elementwise
+from ...core.elementwise import elementwise
 from ..elementwise import log
 from .table import POSITIVE, UNIT, table
 

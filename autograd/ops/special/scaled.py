@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core.primitive import elementwise, primitive
+from ...core.elementwise import elementwise
+from ...core.primitive import primitive
 
 _FAR = 45.0  # exp(-45) is nothing beside 1
 _LARGEST = sys.float_info.max / 8

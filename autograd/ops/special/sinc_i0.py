@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...core.conversion import lift
-from ...core.primitive import implements, primitive
+from ...core.forms import OfOne
+from ...core.primitive import Primitive, implements, primitive
 from .scaled import arc, integral, size_of
 
 __all__ = ["i0", "sinc"]
@@ -64,3 +65,5 @@ i0.strategy(lambda draw: ((draw.array(dtype=np.float64),), {"order": draw.intege
 
 sinc.public(implements(np.sinc)(lambda x: sinc.apply(lift(x), order=0)))
 i0.public(implements(np.i0)(lambda x: i0.apply(lift(x), order=0)))
+sinc_form: Primitive[OfOne] = sinc
+i0_form: Primitive[OfOne] = i0

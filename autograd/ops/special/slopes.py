@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core.primitive import elementwise, primitive
+from ...core.elementwise import elementwise
+from ...core.primitive import primitive
 from ..short_forms import ordinary, within_range
 
 _POSITIVE = (0.2, 3.0)

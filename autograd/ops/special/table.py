@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from ...core.conversion import finders, lift
-from ...core.primitive import Primitive, elementwise, primitive, registry
+from ...core.elementwise import Domain, Rule, elementwise
+from ...core.forms import OfOne, OfOrder, OfTwo
+from ...core.primitive import Primitive, primitive, registry
 from ...core.tensor import as_data, carried
 
 __all__ = ["POSITIVE", "UNIT", "of_order", "scipy_function", "table"]
@@ -45,11 +47,17 @@ _others = {"expit": "sigmoid", "yn": "yv"}
 finders.append(_find)
 
 
-def table(name: str, domain: Any = (-3.0, 3.0), **rules: Any) -> Primitive:
+@overload
+def table(name: str, domain: Domain = ..., *, x: Rule) -> Primitive[OfOne]: ...
+@overload
+def table(name: str, domain: Domain = ..., *, p: Rule) -> Primitive[OfOne]: ...
+@overload
+def table(name: str, domain: Domain = ..., **rules: Rule) -> Primitive[OfTwo]: ...
+def table(name: str, domain: Any = (-3.0, 3.0), **rules: Any) -> Primitive[Any]:
     return elementwise(scipy_function(name), domain=domain, **rules)
 
 
-def of_order(name: str, **rule: Callable[..., Any]) -> Primitive:
+def of_order(name: str, **rule: Callable[..., Any]) -> Primitive[OfOrder]:
     """A function of an order, which has no gradient, and of a positive number, which has."""
 
     @primitive(name=name)

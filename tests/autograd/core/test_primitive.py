@@ -9,7 +9,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor
-from pullback.autograd.core.primitive import elementwise
+from pullback.autograd.core.elementwise import elementwise
 from pullback.autograd.core.registry import _primitives
 from pullback.testing import GradcheckError, check_primitive
 
