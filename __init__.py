@@ -117,11 +117,13 @@ sys.modules[f"{__name__}.random"] = random  # a file random.py here would be in 
 _rooms = ("extend", "fft", "linalg", "nn", "optim", "special", "testing", "viz")
 
 
-def __getattr__(name: str) -> Any:
-    """The rooms above autograd are imported on first use."""
-    if name in _rooms:
-        return import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # or else every name would be there
+
+    def __getattr__(name: str) -> Any:
+        """The rooms above autograd are imported on first use."""
+        if name in _rooms:
+            return import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

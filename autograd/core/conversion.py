@@ -84,7 +84,7 @@ def result(derivative: Any) -> Tensor:
     return wrap(own(derivative))
 
 
-def seed(output: Tensor, gradient: ArrayLike | None = None, create_graph: bool = False) -> tuple[Node, Any]:
+def seed(output: Tensor, gradient: ArrayLike | None = None, create_graph: bool = False) -> tuple[Node, Tensor | Values]:
     """Where a backward pass starts: the output's node and first cotangent (None: one), of its shape and dtype."""
     if not isinstance(output, Tensor):
         raise TypeError(f"backward: expected a Tensor, not {type(output).__name__}")

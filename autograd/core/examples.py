@@ -24,17 +24,20 @@ from .tracing import level_of
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+Function = TypeVar("Function")
 
 
-def writes(function: Any) -> Any:
+def writes(function: Function) -> Function:
     """Decorator: a function that writes into something, which is never called for one example after another."""
-    function.writes = True
+    marked: Any = function
+    marked.writes = True
     return function
 
 
-def by_itself(function: Any) -> Any:
+def by_itself(function: Function) -> Function:
     """Decorator: a function that needs no `by_example` around it, for speed."""
-    function.by_itself = True
+    marked: Any = function
+    marked.by_itself = True
     return function
 
 

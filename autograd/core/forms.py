@@ -218,7 +218,7 @@ class OfWindows(Protocol):
 class OfChoices(Protocol):
     """A linear map of the entries that windows choose, or into their places."""
 
-    def __call__(self, x: ArrayLike, choice: ArrayLike, *, geo: Geometry) -> Tensor: ...
+    def __call__(self, x: ArrayLike, choice: ArrayLike, /, *, geo: Geometry) -> Tensor: ...
 
 
 class BoxSum(Protocol):

@@ -76,10 +76,12 @@ class Primitive(Signature, Generic[Form]):
         bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
         return f"<primitive {self.name}{inspect.Signature(bare)}>"
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "__signature__":  # made when `inspect.signature` and `help` ask for it
-            return inspect.signature(self._public) if self._public else self.of_call(self.ufunc)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+    if not TYPE_CHECKING:  # or else every name would be there
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "__signature__":  # made when `inspect.signature` and `help` ask for it
+                return inspect.signature(self._public) if self._public else self.of_call(self.ufunc)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def __reduce__(self) -> tuple[object, ...]:
         return registered, (self.name, getattr(self.function, "__module__", None))

@@ -198,7 +198,7 @@ def retaken(root: Any, array: Any) -> None:
         view._held = primitive.function(base._held, **options)
 
 
-def writable(tensor: Any) -> Any:
+def writable(tensor: Any) -> np.ndarray[Any, Any]:
     """The array of a tensor, to be written into in the sight of its family alone, which is in other memory now if
     anybody else held the old; of a number that is no view an array beside it."""
     held = tensor._held

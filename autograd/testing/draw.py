@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from ..core.primitive import AnyForm, Primitive
+from ..core.types import Array, DTypeLike
+
 Shape = tuple[int, ...]
+Choice = TypeVar("Choice")
 
 
 def hypothesis() -> Any:
@@ -25,19 +29,20 @@ def hypothesis() -> Any:
     return hypothesis
 
 
-def arguments(primitive: Any, complex: bool = False) -> Any:
+def arguments(primitive: Primitive[AnyForm], complex: bool = False) -> Any:
     """A strategy for `(arrays, options)` to apply `primitive` to, made from its `.strategy`; ValueError without one.
 
     With `complex` some of the arrays are complex, their entries turned from the real ones that are drawn.
     """
-    if primitive.samples is None:
+    samples = primitive.samples
+    if samples is None:
         raise ValueError(
             f"{primitive.name}: no strategy for its arguments; give arrays, or say how to draw them and its options: "
             f"{primitive.name}.strategy(lambda draw: (({'draw.array(), ' * len(primitive.arrays)}), {{}}))"
         )
 
     def sample(draw: Draw) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        arrays, options = primitive.samples(draw)
+        arrays, options = samples(draw)
         return tuple(arrays), options
 
     return drawn(sample, complex)
@@ -100,8 +105,8 @@ class Draw:
         domain: tuple[float, float] = (-3.0, 3.0),
         distinct: bool = False,
         kinks: Sequence[float] = (),
-        dtype: Any = None,
-    ) -> Any:
+        dtype: DTypeLike | None = None,
+    ) -> Array:
         """An array of `shape` (None: any) with entries from `domain`, not near `kinks`; `distinct`: all different, else
         sometimes all the same.
 
@@ -120,8 +125,8 @@ class Draw:
         return self._draw(self._numpy.arrays(dtype, shape, elements=elements, fill=self._st.nothing(), unique=unique))
 
     def entries(
-        self, domains: Sequence[tuple[float, float]], kinks: Sequence[float] = (), dtype: Any = None
-    ) -> tuple[Any, ...]:
+        self, domains: Sequence[tuple[float, float]], kinks: Sequence[float] = (), dtype: DTypeLike | None = None
+    ) -> tuple[Array, ...]:
         """Arrays that broadcast together, one for each of `domains`."""
         shapes = self.broadcastable(len(domains))
         return tuple(
@@ -151,14 +156,14 @@ class Draw:
         """A number from `low` to `high`, both included."""
         return self.one_of(range(low, high + 1))
 
-    def one_of(self, choices: Sequence[Any]) -> Any:
+    def one_of(self, choices: Sequence[Choice]) -> Choice:
         return self._draw(self._st.sampled_from(choices))
 
-    def integers(self, shape: Shape, low: int, high: int) -> Any:
+    def integers(self, shape: Shape, low: int, high: int) -> Array:
         """An integer array with entries from `low` to `high`, both included."""
         return self._draw(self._numpy.arrays(np.intp, shape, elements=self._st.integers(low, high)))
 
-    def mask(self, shape: Shape) -> Any:
+    def mask(self, shape: Shape) -> Array:
         """A bool array."""
         return self._draw(self._numpy.arrays(np.bool_, shape))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from ..core.tensor import Tensor
+from ..core.types import Array, DTypeLike
 from ..ops.im2col import draw_geometry
 from .draw import Draw, Shape, arguments, drawn
 from .programs import Program, draw_program
@@ -77,7 +78,7 @@ def broadcastable_shapes(draw: Draw, n: int, max_dims: int = 3) -> tuple[Shape, 
 
 
 @_strategy
-def dtypes(draw: Draw, kinds: str = "fc") -> Any:
+def dtypes(draw: Draw, kinds: str = "fc") -> np.dtype[Any]:
     """Types of numbers that have gradients: of kind "f" float64 and float32, of kind "c" complex128 and complex64."""
     of = {"f": (np.float64, np.float32), "c": (np.complex128, np.complex64)}
     return np.dtype(draw.one_of([dtype for kind in kinds for dtype in of[kind]]))
@@ -89,10 +90,10 @@ def arrays(
     shape: Shape | None = None,
     domain: str | tuple[float, float] = "real",
     *,
-    dtype: Any = np.float64,
+    dtype: DTypeLike = np.float64,
     distinct: bool | int = False,
     kinks: Sequence[float] = (),
-) -> Any:
+) -> Array:
     """Arrays of `shape` (None: any), with entries from `domain` and none near one of `kinks`, sometimes all the same.
 
     `domain` is the lowest and the highest entry, or "real" (from -3 to 3), "nonzero", "positive" or "unit" (between 0
@@ -114,7 +115,7 @@ def tensors(
     shape: Shape | None = None,
     domain: str | tuple[float, float] = "real",
     *,
-    dtype: Any = np.float64,
+    dtype: DTypeLike = np.float64,
     distinct: bool | int = False,
     kinks: Sequence[float] = (),
     requires_grad: bool = True,
@@ -144,7 +145,7 @@ def _bounded(draw: Draw, shape: Shape) -> Any:
 
 
 @_strategy
-def matrices(draw: Draw, shape: Shape | None = None) -> Any:
+def matrices(draw: Draw, shape: Shape | None = None) -> Array:
     """Matrices of `shape` (None: any) of full rank, whose condition number is at most 5: the diagonal outweighs the
     rest, and the identity is the simplest."""
     shape = draw.shape(2, 2, min_side=1) if shape is None else shape
@@ -153,14 +154,14 @@ def matrices(draw: Draw, shape: Shape | None = None) -> Any:
 
 
 @_strategy
-def positive_definite_matrices(draw: Draw, n: int | None = None) -> Any:
+def positive_definite_matrices(draw: Draw, n: int | None = None) -> Array:
     """Symmetric n x n matrices whose eigenvalues lie between 1/2 and 5/2."""
     half = _bounded(draw, 2 * (draw.integer(1, 3) if n is None else n,))
     return np.eye(len(half)) * draw.one_of([1.0, 2.0]) + (half + half.T) / 2
 
 
 @_strategy
-def orthogonal_matrices(draw: Draw, n: int | None = None) -> Any:
+def orthogonal_matrices(draw: Draw, n: int | None = None) -> Array:
     """Orthogonal n x n matrices, rotations and (half of them, with n > 0) reflections: Cayley transforms."""
     entries = draw.array(2 * (draw.integer(1, 3) if n is None else n,), dtype=np.float64)
     skew, one = np.triu(entries, 1) - np.triu(entries, 1).T, np.eye(len(entries))
@@ -170,7 +171,7 @@ def orthogonal_matrices(draw: Draw, n: int | None = None) -> Any:
 
 
 @_strategy
-def triangular_matrices(draw: Draw, n: int | None = None, upper: bool = False) -> Any:
+def triangular_matrices(draw: Draw, n: int | None = None, upper: bool = False) -> Array:
     """Triangular n x n matrices with a diagonal that outweighs the rest."""
     rest = _bounded(draw, 2 * (draw.integer(1, 3) if n is None else n,))
     out = np.eye(len(rest)) * draw.one_of([1.0, -1.0, 2.0]) + rest

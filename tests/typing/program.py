@@ -16,6 +16,51 @@ above: Tensor = x > 0
 largest: Tensor = x.argmax(axis=1)
 scalar = float(x.max().item())
 length: int = len(x)
+rows: list[Tensor] = list(x)
+
+# Functions
+exponential: Tensor = pb.exp(x) * 2
+summed: Tensor = pb.sum(pb.add(x, 1.0), axis=(0, 1), keepdims=True)
+mixed: Tensor = pb.concatenate([x, np.zeros((1, 2)), [[1, 2.5]]], axis=0)
+chosen: Tensor = pb.where(pb.greater(x, 0), x, [0.0, 1.0])
+places: tuple[Tensor, ...] = pb.where(x > 0)
+pooled: Tensor = pb.max_pool(pb.ones((1, 1, 4, 4)), 2)
+pooled, where_from = pb.max_pool(pb.ones((1, 1, 4, 4)), kernel_size=(2, 2), return_indices=True)
+U, S, Vh = pb.linalg.svd(x)
+singular: Tensor = pb.linalg.svd(x, compute_uv=False)
+shape: tuple[int, ...] = pb.shape(pb.fft.rfft(x, axis=0))
+same: bool = pb.allclose(pb.special.erf(x), np.asarray(0.5), rtol=1e-3)
+ranged: Tensor = pb.arange(3, dtype="float32", requires_grad=True) + pb.zeros_like(x, shape=3)
+values_of_list: list[float] = [1.0, 2.0]
+pb.tanh(values_of_list).sum()
+pb.tanh(np.float32(1)), pb.tanh(True), pb.stack(x), pb.median(x, 0), pb.unique(x.detach()).sum()
+
+
+def weighted(weights: Tensor, scale: float = 1.0) -> Tensor:
+    return (weights * scale).sum()
+
+
+weighted(x, scale=2.0).item()
+quietly: Tensor = pb.no_grad()(weighted)(x, scale=2.0)
+slopes: dict[str, Tensor] = pb.grad(lambda tree: tree["w"].sum())({"w": x})
+each: Tensor = pb.vmap(weighted)(x, scale=2.0)
+out, pull = pb.vjp(weighted, x)
+out.sum()
+
+
+@pb.primitive
+def cube(x: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    return x * x * x
+
+
+@cube.vjp("x")
+def cube_by_x(g: Tensor, x: Tensor) -> Tensor:
+    return 3 * x * x * g
+
+
+cubed: Tensor = cube(x)
+with pb.override(pb.relu, "x", lambda g: pb.maximum(g, 0)):
+    pb.relu(x).sum().backward()
 
 
 class Net(nn.Module):
@@ -38,3 +83,18 @@ for _ in range(2):
     optimizer.step()
 with pb.no_grad():
     predictions: Tensor = net(x)
+
+
+class Pair(nn.Module):
+    def forward(self, left: Tensor, right: Tensor, *, swap: bool = False) -> tuple[Tensor, Tensor]:
+        return (right, left) if swap else (left, right)
+
+
+first, second = Pair()(x, x, swap=True)
+first.sum()
+convolved: Tensor = nn.Conv2d(3, 4, (3, 3), padding="same")(pb.ones((1, 3, 8, 8)))
+activated: Tensor = nn.functional.relu(nn.functional.conv2d(convolved, pb.ones((1, 4, 3, 3)), stride=(2, 1)))
+layers: list[nn.Module] = [*nn.ModuleList([nn.Linear(2, 2), nn.Dropout(0.5)])]
+optim.Adam([{"params": net.parameters(), "lr": 0.1}], betas=(0.9, 0.99))
+nn.CrossEntropyLoss()(net(x.astype("float32")), np.array([0, 1, 0])).backward()
+assert pb.testing.gradcheck(weighted, x) and pb.testing.gradcheck(pb.multiply, (x, x), rtol=1e-4)

@@ -58,10 +58,70 @@ def checked(path):
     return done.stdout + done.stderr
 
 
+TYPOS = """
+x.summ()
+x.mean(axs=0)
+x.shape = (3,)
+'a' + len(x)
+pb.expp(x)
+pb.exp(x, axiss=3)
+pb.exp("x")
+pb.exp()
+pb.sum(x, axis="0")
+pb.sum(x, axes=0)
+pb.matmul(x)
+pb.concatenate([x, "x"])
+pb.reshape(x, 2.5)
+pb.clip(x, minimum=0)
+pb.median(x, keepdim=True)
+pb.argmax(x, axis=(0, 1))
+pb.zeros(3, requires_gradient=True)
+pb.zeros("3")
+pb.where(x > 0, x)
+pb.erf(x)
+pb.special.erf(x, x)
+pb.special.errf(x)
+pb.linalg.norm(x, axes=0)
+pb.linalg.solve(x)
+pb.fft.fft(x, axis=(0, 1))
+pb.exp(x).summ()
+pb.max_pool(x, 2, return_indices=True).sum()
+pb.vmap(weighted)(x, scalee=2.0)
+pb.override(pb.clip, "x", weighted)
+nn.Conv2d(3, 4, kernel=3)
+nn.Conv2d(3, 4, "3")
+nn.Linear(2, out_feature=3)
+nn.Linear(2, 3)(x, x)
+net("x")
+Pair()(x)
+nn.functional.relu(x, inplce=True)
+nn.functional.conv2d(x, x, strides=2)
+nn.functional.reluu(x)
+nn.init.normal_(x, sdt=1.0)
+optim.SGD(net.parameters(), learning_rate=0.1)
+optim.SGD(net.parameters(), lr="0.1")
+optim.Adam(net.parameters(), betas=0.9)
+optim.Adamm(net.parameters())
+optim.SGD(3, lr=0.1)
+pb.exp.ufuncs
+pb.exp(pb.sin)
+pb.testing.gradcheck(weighted, x, tolerance=1e-3)
+viz.graph(x, models=net)
+"""
+
+
 def test_a_program_passes_and_its_typos_do_not(tmp_path):
     pytest.importorskip("mypy")
     path = tmp_path / "program.py"
-    path.write_text(PROGRAM.read_text() + "\nx.summ()\nx.mean(axs=0)\nx.shape = (3,)\n'a' + len(x)\n")
+    text = PROGRAM.read_text()
+    path.write_text(text + TYPOS)
     lines = [line for line in checked(path).splitlines() if ": error:" in line]
-    last = len(PROGRAM.read_text().splitlines())
-    assert [int(line.split(":")[1]) - last for line in lines] == [2, 3, 4, 5], lines
+    typos = TYPOS.splitlines()
+    first = len(text.splitlines()) + 1
+    found = {int(line.split(":")[1]) - first for line in lines}
+    assert sorted(at for at in found if at < 0) == [], lines
+    assert [typo for at, typo in enumerate(typos) if typo and at not in found] == []
+
+
+def test_the_program_runs():
+    exec(compile(PROGRAM.read_text(), str(PROGRAM), "exec"), {"__name__": "program"})

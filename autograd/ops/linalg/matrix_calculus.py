@@ -22,6 +22,7 @@ from ...core.graph import mode
 from ...core.primitive import primitive
 from ...core.tensor import Tensor, carried, plain
 from ...core.tracing import new_level, raw
+from ...core.types import ArrayLike
 from ..elementwise import cos, exp, square
 from .schur_parlett import corner
 from .solving import adjoint, regular
@@ -206,7 +207,7 @@ def _(draw: Any) -> Any:
     return (a, *directions), {"f": draw.one_of([lambda w: exp(w / 8), square, lambda w: cos(w / 2)])}
 
 
-def matrix_function(a: Any, f: Callable[[Any], Any]) -> Any:
+def matrix_function(a: ArrayLike, f: Callable[..., object]) -> Tensor:
     """f of square matrices (..., n, n): V f(w) V^-1 of their eigenvalues w and eigenvectors V, and its limit where
     there are too few eigenvectors (by SciPy and derivatives of f).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,8 +17,12 @@ from .decompositions import cholesky
 from .matrix_functions import from_scipy
 from .solving import adjoint, filled, matrices, on_diagonal, regular, solve, square
 
+Trans = Literal[0, 1, 2, "N", "T", "C"]  # what is solved with: the matrix, its transpose or its adjoint
 
-def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False) -> Any:
+
+def solve_triangular(
+    a: ArrayLike, b: ArrayLike, trans: Trans = 0, lower: bool = False, unit_diagonal: bool = False
+) -> Tensor:
     """The solution x of a x = b (`trans` 1 or "T": of the transpose; 2 or "C": of the adjoint) for triangular `a`.
 
     Only the upper triangle of `a` is read, or the `lower` one, and without its diagonal if that is said to be 1.
@@ -37,12 +41,12 @@ def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_d
     return solve(form(on_diagonal(a, a.dtype.type(1)) if unit_diagonal else a), b)
 
 
-def cho_factor(a: Any, lower: bool = False) -> tuple[Any, bool]:
+def cho_factor(a: ArrayLike, lower: bool = False) -> tuple[Tensor, bool]:
     """The triangle that `cholesky` makes of `a`, upper or `lower`, and which of them it is: what `cho_solve` takes."""
     return cholesky(a, upper=not lower), lower
 
 
-def cho_solve(c_and_lower: tuple[Any, bool], b: Any) -> Any:
+def cho_solve(c_and_lower: tuple[ArrayLike, bool], b: ArrayLike) -> Tensor:
     """The solution x of a x = b, of what `cho_factor` made of `a`.
 
     >>> cho_solve(cho_factor(np.array([[4.0, 0.0], [0.0, 2.0]])), np.array([4.0, 4.0]))
@@ -100,7 +104,7 @@ def lu_form(a: ArrayLike) -> tuple[Tensor, Tensor, Tensor]:
     return lu.apply(floating(a))
 
 
-def lu_factor(a: Any) -> tuple[Any, Any]:
+def lu_factor(a: ArrayLike) -> tuple[Tensor, Tensor]:
     """L and U of square matrices in one array, U on and above the diagonal and L below, and the pivots: for each row
     the one with which it was exchanged. `lu_solve` takes both.
 
@@ -136,7 +140,7 @@ def _exchange(pivots: Any) -> Any:
     return out
 
 
-def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: Any = 0) -> Any:
+def lu_solve(lu_and_piv: tuple[ArrayLike, ArrayLike], b: ArrayLike, trans: Trans = 0) -> Tensor:
     """The solution x of a x = b (`trans` as for `solve_triangular`), of what `lu_factor` made of `a`.
 
     >>> lu_solve(lu_factor(np.array([[0.0, 2.0], [1.0, 3.0]])), np.array([2.0, 4.0]))
@@ -155,7 +159,7 @@ def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: Any = 0) -> Any:
     return x[..., 0] if b.ndim == 1 else x
 
 
-def block_diag(*arrs: Any) -> Any:
+def block_diag(*arrs: ArrayLike) -> Tensor:
     """The matrix with the given ones along its diagonal, zeros elsewhere; a vector is one row.
 
     >>> block_diag(np.array([[1.0]]), np.array([2.0, 3.0]))

@@ -6,9 +6,9 @@ properties that are not private, those of its bases in the package, too. Counted
 that is bound) and each result, in all overloads, once for what is there by several names. `Any` are those that are
 Any, have an Any in them (in a union, a tuple, the values of a dict, the arguments of a callable ...), or have no
 annotation. A shape or a dtype that is not known (`np.ndarray[Any, Any]`, NumPy's `DTypeLike`) does not count, nor do
-the dots of a parameter `Callable[..., Tensor]`.
+the bounds of a slice and the dots of a parameter `Callable[..., Tensor]`.
 
-    python tests/typing/counted.py ROOT...     where ROOT/pullback is the package; lists what is Any, and counts
+    python tests/helpers/counted_types.py ROOT...     where ROOT/pullback is the package; lists what is Any, and counts
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def has_any(given: Type) -> bool:
         return False
     found = get_proper_type(given)
     parts: list[Type] = []
-    if isinstance(found, Instance) and not found.type.fullname.startswith("numpy."):
+    if isinstance(found, Instance) and not found.type.fullname.startswith(("numpy.", "builtins.slice")):
         parts = list(found.args)
     elif isinstance(found, (UnionType, TupleType)):
         parts = list(found.items)
