@@ -31,6 +31,8 @@ def _over_hypot(a: Any, b: Any, twice: bool) -> Any:
         scale = np.where(np.isinf(length), 0.5, 1).astype(length.dtype)
         a, b = a * scale, b * scale
         length = np.hypot(a, b)
+        if twice:  # 0 where one is infinite
+            a = np.where(np.isinf(length) & ~np.isnan(a) & ~np.isnan(b), 0, a)
     length = np.where(length == 0, np.inf, length)
     return (a / length / length * scale if twice else a / length)[()]
 
