@@ -78,7 +78,7 @@ def _at(p: tuple[float, ...], b: Any) -> Any:
 def power_slope(a: Any, b: Any, *, p: tuple[float, ...], n: int, m: int) -> Any:
     """p(b) * a**(b - n) * log(a)**m, of which derivatives of a**b are sums; p: coefficients, lowest first."""
     factor = _at(p, b)
-    a = np.where(np.logical_and(a == 0, factor == 0), 1, a)  # of which a pole is nothing
+    a = np.where(np.logical_and(factor == 0, (a == 0) | np.isnan(a)), 1, a)  # 0 times a pole or NaN is nothing
     power = np.asarray(a ** (b - n))
     if power.dtype.kind == "f":
         lost = np.logical_or((b - n) + n != b, np.isinf(power))  # digits of the exponent, or all
