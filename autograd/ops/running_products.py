@@ -27,14 +27,21 @@ def _before(x: Any) -> Any:
     return np.concatenate([np.ones_like(x[:1]), np.multiply.accumulate(x[:-1], axis=0)])
 
 
-def _others(x: Any) -> Any:
-    """For each entry, the product of all others along the first axis; by halving, so that no zero divides."""
-    n = len(x)
-    if n < 2:
-        return np.ones_like(x)
-    a, b, rest = x[: n // 2], x[n // 2 : n - n % 2], x[n - n % 2 :]
-    pairs = _others(np.concatenate([a * b, rest]))
-    return np.concatenate([pairs[: n // 2] * b, pairs[: n // 2] * a, pairs[n // 2 :]])
+def _times_others(g: Any, x: Any) -> Any:
+    """g times, for each entry, the product of all others along the first axis; by halving, so that no zero divides."""
+    half, n = len(x) // 2, len(x)
+    if not half:
+        return np.broadcast_to(g, x.shape)
+    a, b, rest = x[:half], x[half : 2 * half], x[2 * half :]
+    pairs = np.empty_like(x, shape=(n - half, *x.shape[1:]))
+    np.multiply(a, b, out=pairs[:half])
+    pairs[half:] = rest
+    pairs = _times_others(g, pairs)
+    out = np.empty_like(x, dtype=pairs.dtype)
+    np.multiply(pairs[:half], b, out=out[:half])
+    np.multiply(pairs[:half], a, out=out[half : 2 * half])
+    out[2 * half :] = pairs[half:]
+    return out
 
 
 def _solved(s: Any, a: Any) -> Any:
@@ -177,7 +184,7 @@ def _(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     moved = np.transpose(x, _in_front(axis, x.ndim))
     rest = moved.shape[len(axis) :]
     g, rows = np.reshape(g, rest), np.reshape(moved, (count_of(x.shape, axis), *rest))
-    out = within_range(lambda g, rows: g * _others(rows), g, rows)
+    out = within_range(_times_others, g, rows)
     if out is None:
         rows, powers, less = balanced.bind(rows, axis=0)
         others = _before(rows) * np.flip(_before(np.flip(rows, 0)), 0)

@@ -229,15 +229,17 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Quantile:
         places = np.indices(rows.shape[:-1], sparse=True)
         last = values_of(n) - 1
         low, high = (getitem(rows, (*places, np.clip(j, 0, last).astype(np.intp))) for j in (below, below + 1))
+        spoilt = np.isnan(rows[..., -1])
         if t.dtype == np.bool_:
             out = np.where(t, high, low)
         elif rows.dtype == np.bool_:
             raise TypeError(f"{name}: there is nothing between bools; method='nearest' and others give one of them")
         else:
             low, high = (v.astype(np.result_type(rows.dtype, t.dtype)) for v in (low, high))  # before they wrap
+            low, high = (v if skip_nan else np.where(spoilt, 0, v) for v in (low, high))
             out = between(low, high, t)
         if not skip_nan:
-            out = np.where(np.isnan(rows[..., -1]), rows[..., -1], out)
+            out = np.where(spoilt, rows[..., -1], out)
         return _shaped(out, lead, kept, keepdims)
 
     form.__name__ = form.__qualname__ = name

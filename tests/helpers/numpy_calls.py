@@ -89,8 +89,8 @@ def _unary(names: str, *xs: Any) -> None:
     for name in names.split():
         CALLS[f"numpy.{name}"] = [Call(lambda f, x: f(x), x=x) for x in (*xs, xs[0][0, 0])]
         CALLS[f"numpy.{name}"] += [
-            Call(lambda f, x: f(x, out=0 * x), x=xs[0]),
-            Call(lambda f, x, out: f(x, out=out + 0 * x, where=MASK), x=xs[0], out=B),
+            Call(lambda f, x: f(x, out=empty((2, 3), x)), x=xs[0]),
+            Call(lambda f, x, out: f(x, out=out + empty((2, 3), x), where=MASK), x=xs[0], out=B),
             Call(lambda f, x: f(x, dtype=np.float64), x=xs[0]),
         ]
 
@@ -102,8 +102,8 @@ def _binary(names: str, x: Any, y: Any, **options: Any) -> None:
             Call(lambda f, x, y: f(x, y), x=x, y=y[0]),
             Call(lambda f, x: f(x, 1.3), x=x),
             Call(lambda f, y: f(0.8, y), y=y),
-            Call(lambda f, x, y: f(x, y, out=0 * x * y), x=x, y=y),
-            Call(lambda f, x, y, out: f(x, y, out=out + 0 * x * y, where=MASK), x=x, y=y[0], out=C[0]),
+            Call(lambda f, x, y: f(x, y, out=empty((2, 3), x, y)), x=x, y=y),
+            Call(lambda f, x, y, out: f(x, y, out=out + empty((2, 3), x, y), where=MASK), x=x, y=y[0], out=C[0]),
             Call(lambda f, x, y: f(x, y, dtype=np.float64), x=x, y=y),
         ]
         CALLS[f"numpy.{name}.outer"] = [Call(lambda f, x, y: f(x, y), x=x, y=y[0])]

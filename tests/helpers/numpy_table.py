@@ -31,6 +31,12 @@ function, and a test keeps it true. The samples, with the options they are tried
 tests/helpers/numpy_calls.py. `out=`, `where=` and `dtype=` are taken wherever NumPy has them; an option that cannot
 be taken is a TypeError that names it.
 
+An entry that is infinite or NaN spoils no result and no derivative that does not depend on it. One thing is as in
+PyTorch and JAX: backward, a gradient is a sum over all entries of the result of cotangent times derivative, and 0 times
+a derivative that is not finite is NaN. So `np.exp(x)[1].backward()` leaves NaN at an infinite `x[0]`, and
+`(x * w)[1].backward()` at `w[0]`. To leave such entries out, leave them out before: `np.where(ok, x, 0)` inside of `f`
+and `np.where(ok, f(...), 0)` around it. Forward mode has no such sum.
+
 ## Differentiable
 
 *In*: the arguments of the samples. *Orders*: derivatives that can be taken one of another ("any": three were).

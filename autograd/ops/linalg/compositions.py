@@ -286,13 +286,13 @@ def _largest(sizes: Any, axes: Any, keepdims: bool = False) -> Any:
 def _of_vectors(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if ord is None or ord == 2:
         return el.sqrt(red.sum(_squares(x), axes, keepdims=keepdims))
-    size = el.abs(x)
+    size = el.abs(x if ord != 0 else el.where(np.isnan(x), 1, x))
     if ord == np.inf:
         return _largest(size, axes, keepdims)
     if ord == -np.inf:
         return red.min(size, axes, keepdims=keepdims)
     if ord == 0:
-        return red.sum(el.sign(el.where(np.isnan(size), 1, size)), axes, keepdims=keepdims)
+        return red.sum(el.sign(size), axes, keepdims=keepdims)
     if ord == 1:
         return red.sum(size, axes, keepdims=keepdims)
     if isinstance(ord, str):

@@ -90,15 +90,29 @@ def solve_sylvester_form(a: ArrayLike, b: ArrayLike, q: ArrayLike) -> Tensor:
     return solve_sylvester.apply(a, b, q)
 
 
+def _finite(a: Any) -> Any:
+    """Which matrices are."""
+    return np.all(np.isfinite(a), axis=(-2, -1))
+
+
+def _or_identity(a: Any) -> Any:
+    """The identity instead of matrices with an entry that is infinite or NaN."""
+    return np.where(_finite(a)[..., None, None], a, np.eye(a.shape[-1], dtype=a.dtype))
+
+
 def _of_matrices(name: str, derivative: Callable[[Any, Any, Any], Any], doc: str) -> Primitive[OfOne]:
     """A function of matrices, of which `derivative(a, f(a), d)` is the derivative at a along d."""
 
     @primitive(name=name)
     def function(a: Any) -> Any:
         one = from_scipy(name)
-        double = a.astype(np.result_type(a, np.float64))
+        double = _or_identity(a) if name != "expm" else a  # from others SciPy may never come back
+        double = double.astype(np.result_type(a, np.float64))
         out = np.array([one(matrix) for matrix in double.reshape(-1, *a.shape[-2:])]) if a.size else a
-        return out.reshape(a.shape).astype(np.result_type(a, np.complex64) if np.iscomplexobj(out) else a.dtype)
+        out = out.reshape(a.shape)
+        if name != "expm":
+            out[~_finite(a)] = np.nan
+        return out.astype(np.result_type(a, np.complex64) if np.iscomplexobj(out) else a.dtype)
 
     function.vjp("a")(lambda g, a, out: derivative(a.mT, out.mT, g))  # its transpose is the derivative at a^T
     function.jvp("a")(lambda t, a, out: derivative(a, out, t))
@@ -112,7 +126,8 @@ def _of_matrices(name: str, derivative: Callable[[Any, Any, Any], Any], doc: str
 def _of_expm(a: Any, out: Any, d: Any) -> Any:
     """exp of [[a, d], [0, a]] has it beside exp(a)."""
     n = a.shape[-1]
-    size = np.max(np.abs(bottom(d)), initial=0) or d.dtype.type(1)  # that the blocks may be of one size
+    known = np.abs(bottom(d))
+    size = np.max(known[np.isfinite(known)], initial=0) or d.dtype.type(1)  # that the blocks may be of one size
     upper = np.concatenate([a, d / size], axis=-1)
     lower = np.concatenate([np.zeros_like(a), a], axis=-1)
     return expm.apply(np.concatenate([upper, lower], axis=-2))[..., :n, n:] * size
@@ -131,7 +146,7 @@ def _of_logm(a: Any, out: Any, d: Any) -> Any:
     """The logarithm of the square root is half as large, and so on: where it is 1 or less, that of 1 + y has the
     integral of (1 + t y)^-1 d (1 + t y)^-1 for t from 0 to 1; sixteen nodes are exact to rounding."""
     _regular("logm", a)
-    size = np.max(np.sum(np.abs(bottom(out)), axis=-1), initial=0)
+    size = np.max(np.sum(np.abs(np.nan_to_num(bottom(out))), axis=-1), initial=0)
     halvings = int(np.ceil(np.log2(max(size, 1))))
     roots = [expm.apply(out / 2**halvings)]
     for _ in range(1, halvings):
@@ -148,7 +163,7 @@ def _of_logm(a: Any, out: Any, d: Any) -> Any:
 
 def _regular(name: str, a: Any) -> None:
     """LinAlgError where an eigenvalue is nothing but rounding beside the largest."""
-    sizes = np.abs(np.linalg.eigvals(bottom(a)))
+    sizes = np.abs(np.linalg.eigvals(_or_identity(bottom(a))))
     if sizes.size and np.any(sizes <= a.shape[-1] * np.finfo(a.dtype).eps * np.max(sizes, axis=-1, keepdims=True)):
         raise np.linalg.LinAlgError(f"{name}: no derivative at a singular matrix")
 

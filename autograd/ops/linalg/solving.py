@@ -123,7 +123,7 @@ def cofactor(a: Any, *directions: Any) -> Any:
     det(a) along matrices that give a row each is the product of the other diagonal entries times a determinant of these
     rows, summed over all choices of them.
     """
-    u, s, vh = by_finite(np.linalg.svd, a)
+    u, s, vh = by_finite(np.linalg.svd, np.where(np.isnan(a), np.inf, a).astype(a.dtype))
     turned = [u.conj().mT @ d @ vh.conj().mT for d in directions]
     n, rows = s.shape[-1], range(len(directions) + 1)
     chosen = np.sum(np.indices((n,) * len(rows))[..., None] == np.arange(n), axis=0)

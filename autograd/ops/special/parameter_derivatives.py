@@ -15,7 +15,9 @@ from ...core.tracing import bottom
 
 
 def largest(x: Any) -> float:
-    return float(np.max(np.abs(bottom(x)), initial=0))
+    """The magnitude of the largest entry that is finite."""
+    size = np.abs(bottom(x))
+    return float(np.max(size, initial=0, where=np.isfinite(size)))
 
 
 def _from_0(stop: float, count: int, dtype: Any) -> tuple[Any, Any]:

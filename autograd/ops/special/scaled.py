@@ -68,7 +68,7 @@ def exp_square(x: Any, *, scale: float) -> Any:
     return np.exp(scale * near * near) * np.exp(scale * rest)
 
 
-exp_square.vjp("x", "elementwise")(lambda g, x, out, scale: g * (2 * scale * (x * out)))
+exp_square.vjp("x", "elementwise")(lambda g, x, out, scale: g * (2 * scale * (np.where(out == 0, 0, x) * out)))
 
 
 @primitive
@@ -78,7 +78,10 @@ def exp_over(x: Any, *, sign: float) -> Any:
     return half / x * half
 
 
-exp_over.vjp("x", "elementwise")(lambda g, x, out, sign: g * (out * ((sign * x - 1) / x)))
+@exp_over.vjp("x", "elementwise")
+def _(g: Any, x: Any, out: Any, sign: float) -> Any:
+    finite = np.where(np.isinf(x), 1, x)
+    return g * (out * np.where(np.isinf(x), sign, (sign * finite - 1) / finite))
 
 
 @primitive

@@ -32,6 +32,8 @@ def _over_hypot(a: Any, b: Any, twice: bool) -> Any:
         scale = np.where(np.isinf(length), 0.5, 1).astype(length.dtype)
         a, b = a * scale, b * scale
         length = np.hypot(a, b)
+        if twice:  # 0 where one is infinite
+            a = np.where(np.isinf(length) & ~np.isnan(a) & ~np.isnan(b), 0, a)
     length = np.where(length == 0, np.inf, length)
     return (a / length / length * scale if twice else a / length)[()]
 
@@ -77,7 +79,7 @@ def _at(p: tuple[float, ...], b: Any) -> Any:
 def power_slope(a: Any, b: Any, *, p: tuple[float, ...], n: int, m: int) -> Any:
     """p(b) * a**(b - n) * log(a)**m, of which derivatives of a**b are sums; p: coefficients, lowest first."""
     factor = _at(p, b)
-    a = np.where(np.logical_and(a == 0, factor == 0), 1, a)  # of which a pole is nothing
+    a = np.where(np.logical_and(factor == 0, (a == 0) | np.isnan(a)), 1, a)  # 0 times a pole or NaN is nothing
     power = np.asarray(a ** (b - n))
     if power.dtype.kind == "f":
         lost = np.logical_or((b - n) + n != b, np.isinf(power))  # digits of the exponent, or all
