@@ -3,15 +3,14 @@
 # mypy: disable-error-code="has-type"
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ...core.primitive import elementwise
-from . import parameter_derivatives
-from .gamma_functions import gammaln, psi
+from ...core.primitive import Primitive, elementwise, primitive
+from .bessel_orders import iv_slope, jv_slope, kv_slope, scaled_iv_slope, scaled_kv_slope, yv_slope
+from .gamma_functions import rgamma
 from .scaled import ive_slope, kve_slope
 from .sinc_i0 import i0
 from .table import POSITIVE, of_order, scipy_function, table
@@ -21,92 +20,150 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _ascending(sign: int, v: Any, x: Any) -> Any:
-    """The derivative by v of the sum of sign**k (x / 2)**(v + 2 k) / (k! gamma(v + k + 1)): jv, or with sign 1 iv."""
-    top = parameter_derivatives.largest(x)
-
-    def term(k: Any) -> Any:
-        power = np.exp((v + 2 * k) * np.log(x / 2) - gammaln(k + 1) - gammaln(v + k + 1))
-        return sign**k * power * (np.log(x / 2) - psi(v + k + 1))
-
-    return parameter_derivatives.summed(term, int(top + 12 * top**0.5) + 40, v.ndim, v.dtype)
-
-
-def _by_order(sign: int, holds: Callable[[Any, Any], Any], integral: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """The rule by the order v of jv or iv: by the series where it `holds` its digits, else by the integral."""
-
-    def rule(g: Any, v: Any, x: Any) -> Any:
-        v, x = v + np.zeros_like(np.real(x)), x + np.zeros_like(v)
-        near = holds(v, np.abs(x))
-        series = _ascending(sign, np.where(near, v, 1), np.where(near, x, 1))
-        return g * np.where(near, series, integral(v, x))
-
-    return rule
-
-
-jv = table(
-    "jv",
-    POSITIVE,
-    v=_by_order(
-        -1,
-        lambda v, x: np.logical_and(v >= 0, x * x < 4 * (v + 1)),
-        parameter_derivatives.of_bessel(
-            lambda v, x, t: -t * np.sin(v * t - x * np.sin(t)),
-            lambda v, x, t: np.exp(-x * np.sinh(t) - v * t) * (t * np.sin(math.pi * v) / math.pi - np.cos(math.pi * v)),
-        ),
-    ),
-    x=lambda g, v, x: g * ((jv(v - 1, x) - jv(v + 1, x)) / 2),
-)
-_yv_by_order = parameter_derivatives.of_bessel(
-    lambda v, x, t: -t * np.cos(x * np.sin(t) - v * t),
-    lambda v, x, t: (
-        np.exp(-x * np.sinh(t))
-        * (np.exp(-v * t) * (t * np.cos(math.pi * v) / math.pi + np.sin(math.pi * v)) - np.exp(v * t) * t / math.pi)
-    ),
-)
-yv = table(
-    "yv",
-    POSITIVE,
-    v=lambda g, v, x: g * _yv_by_order(v, x),
-    x=lambda g, v, x: g * ((yv(v - 1, x) - yv(v + 1, x)) / 2),
-)
+def _near_zero(sign: int, direct: Any, v: Any, x: Any, k: int = 0) -> Any:
+    """`direct` over x**k, and where the argument is small beside the order the sum of sign**n (x / 2)**(v + 2 n) / (n!
+    gamma(v + n + 1)) over it, of which SciPy loses digits, or all: jv, or with sign 1 iv."""
+    if direct.dtype.kind == "c":
+        return direct / x**k
+    v, x = np.broadcast_arrays(np.asarray(v, np.float64), np.asarray(x, np.float64))
+    square = x * x / 4
+    near = (x != 0) & (square < np.maximum(v + 1, 0.04) * (2 if sign > 0 else 0.25)) & (v < 170)
+    for _ in range(k):
+        direct = direct / x
+    if not near.any():
+        return direct.astype(np.result_type(direct))
+    v, half, square = np.where(near, v, 0), np.where(near, x / 2, 1), np.where(near, square, 0)
+    turned = (v < 0) & (v == np.rint(v))
+    v = np.where(turned, -v, v)
+    power = np.where(v < 1, half**v / half**k, half ** (v - k))  # v - k rounded to no digit less
+    term = total = np.where(turned & (v % 2 == 1), sign, 1) * power / 2**k * rgamma.function(v + 1)
+    for n in range(1, 30 if sign > 0 else 15):
+        term = term * (sign * square / (n * (v + n)))
+        total = total + term
+    return np.where(near, total, direct)[()]
 
 
-def _iv(v: Any, x: Any) -> Any:
-    """`scipy.special.iv`, on Tensors too; by way of `ive`, since SciPy's may be 5 % off at orders next to integers."""
+def _rescued(name: str, slope: Any) -> Callable[..., Any]:
+    """SciPy's function, and by the integral where that gives up before its result is beyond the range."""
+    function = scipy_function(name)
+
+    def value(v: Any, x: Any) -> Any:
+        direct = function(v, x)
+        if direct.dtype.kind == "c" or np.isfinite(direct).all():
+            return direct
+        lost = ~np.isfinite(direct) & (np.asarray(x) > 0) & np.isfinite(x) & np.isfinite(v)
+        out, v, x = np.broadcast_arrays(direct, v, x)
+        out = out.copy()
+        out[lost] = slope.function(v[lost].astype(float), x[lost].astype(float), n=0, m=0)
+        return out[()]
+
+    value.__doc__ = function.__doc__
+    return value
+
+
+def _jv(v: Any, x: Any, k: int = 0) -> Any:
+    direct = scipy_function("jv")(v, x)
+    return _near_zero(-1, direct, v, x, k).astype(direct.dtype)
+
+
+def _iv(v: Any, x: Any, k: int = 0) -> Any:
+    """By way of `ive`, since SciPy's `iv` may be 5 % off at orders next to integers."""
     direct, size = scipy_function("iv")(v, x), np.abs(x)
     if direct.dtype.kind == "c":
-        return direct
+        return _near_zero(1, direct, v, x, k)
     safe = (size > 0) & (size < np.log(np.finfo(direct.dtype).max) - 1)
-    return np.where(safe, scipy_function("ive")(v, x) * np.exp(np.where(safe, size, 0)), direct)[()]
+    if k:  # of which a sum with infinite terms of both signs is made
+        direct = np.minimum(direct, np.finfo(direct.dtype).max)
+    value = np.where(safe, scipy_function("ive")(v, x) * np.exp(np.where(safe, size, 0)), direct)
+    return _near_zero(1, value, v, x, k).astype(direct.dtype)
 
 
-iv = elementwise(
-    _iv,
-    name="iv",
+def _by_order(slope: Primitive) -> Callable[..., Any]:
+    return lambda g, v, x: g * slope.apply(v, x, n=1, m=0)
+
+
+def _first_kind(name: str, sign: int, value: Callable[..., Any], slope: Primitive) -> Primitive:
+    """jv, or with sign 1 iv, whose derivatives by x are sums of such functions of higher orders over powers of x: with
+    factors in which the order keeps its digits, as it does not in v - 1."""
+
+    @primitive(name=f"{name}_over")
+    def over(v: Any, x: Any, *, k: int) -> Any:
+        return value(v, x, k)
+
+    @over.vjp("v", "elementwise")
+    def _(g: Any, v: Any, x: Any, k: int) -> Any:
+        return g * (slope.apply(v, x, n=1, m=0) / x**k)
+
+    @over.vjp("x", "elementwise")
+    def _(g: Any, v: Any, x: Any, k: int) -> Any:
+        return g * ((v - k) * over.apply(v, x, k=k + 1) + sign * over.apply(v + 1, x, k=k))
+
+    @over.strategy
+    def _(draw: Any) -> Any:
+        return draw.entries((POSITIVE, POSITIVE), dtype=np.float64), {"k": draw.integer(0, 2)}
+
+    def by_argument(g: Any, v: Any, x: Any) -> Any:
+        zero = x == 0
+        higher, at_zero = sign * function(v + 1, x), np.where(zero, x, 1)
+        off = v * over.apply(v, np.where(zero, 1, x), k=1) + higher
+        return g * np.where(zero, (function(v - 1, at_zero) + higher) / 2, off)
+
+    function = elementwise(value, name=name, domain=POSITIVE, v=_by_order(slope), x=by_argument)
+    return function
+
+
+def _second_kind(v: Any, x: Any) -> Any:
+    """The derivative of yv by x; where the neighbour farther from order 0 is infinite, the other is nothing beside it."""
+    way = np.where(v < 0, -1, 1)
+    far = yv(v + way, x)
+    lost = np.isinf(far)
+    near = np.where(lost, 0, yv(v - way, np.where(lost, 1, x)))
+    return way * (near - far) / 2
+
+
+jv = _first_kind("jv", -1, _jv, jv_slope)
+iv = _first_kind("iv", 1, _iv, iv_slope)
+yv = elementwise(
+    _rescued("yv", yv_slope),
+    name="yv",
     domain=POSITIVE,
-    v=_by_order(
-        1,
-        lambda v, x: v >= 0,
-        parameter_derivatives.of_bessel(
-            lambda v, x, t: -t * np.sin(v * t) * np.exp(x * np.cos(t)),
-            lambda v, x, t: np.exp(-x * np.cosh(t) - v * t) * (t * np.sin(math.pi * v) / math.pi - np.cos(math.pi * v)),
-        ),
-    ),
-    x=lambda g, v, x: g * ((iv(v - 1, x) + iv(v + 1, x)) / 2),
+    v=_by_order(yv_slope),
+    x=lambda g, v, x: g * _second_kind(v, x),
 )
-_kv_by_order = parameter_derivatives.of_bessel(
-    lambda v, x, t: 0 * t, lambda v, x, t: t * np.sinh(v * t) * np.exp(-x * np.cosh(t))
-)
-kv = table(
-    "kv",
-    POSITIVE,
-    v=lambda g, v, x: g * _kv_by_order(v, x),
+kv = elementwise(
+    _rescued("kv", kv_slope),
+    name="kv",
+    domain=POSITIVE,
+    v=_by_order(kv_slope),
     x=lambda g, v, x: -g * ((kv(v - 1, x) + kv(v + 1, x)) / 2),
 )
 yn = yv
-ive = of_order("ive", x=lambda g, x, v, out: g * ((ive(v - 1, x) + ive(v + 1, x)) / 2 - np.sign(x) * out))
-kve = of_order("kve", x=lambda g, x, v, out: g * (out - (kve(v - 1, x) + kve(v + 1, x)) / 2))
+ive = of_order(
+    "ive",
+    x=lambda g, x, v: (
+        g
+        * _scaled(
+            scaled_iv_slope, 1, v, x, lambda x: (ive(v - 1, x) + ive(v + 1, x)) / 2 - np.sign(x) * ive(v, x)
+        )
+    ),
+)
+kve = of_order(
+    "kve",
+    x=lambda g, x, v: (
+        g * _scaled(scaled_kv_slope, 0.5, v, x, lambda x: kve(v, x) - (kve(v - 1, x) + kve(v + 1, x)) / 2)
+    ),
+)
+
+
+def _scaled(slope: Primitive, least: float, v: Any, x: Any, by_neighbours: Callable[[Any], Any]) -> Any:
+    """The derivative of ive or kve: by the integral where the neighbours cancel."""
+    if x.dtype.kind == "c":
+        return by_neighbours(x)
+    far = x >= least
+    by_integral = slope.apply(v, np.where(far, x, least), n=0, m=1)
+    return np.where(far, by_integral, by_neighbours(np.where(far, least, x)))
+
+
 j0 = table("j0", x=lambda g, x: -g * j1(x))
 j1 = table("j1", x=lambda g, x: g * ((j0(x) - jv(2, x)) / 2))
 y0 = table("y0", POSITIVE, x=lambda g, x: -g * y1(x))
