@@ -36,7 +36,8 @@ def by_argument(f):
 
 
 def lower(a, x):
-    return mp.gammainc(a, 0, x, regularized=True)
+    """The regularized incomplete gamma function, right of its middle less 1."""
+    return mp.gammainc(a, 0, x, regularized=True) if x < a else -mp.gammainc(a, x, regularized=True)
 
 
 def expn(n, x):

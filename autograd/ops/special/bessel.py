@@ -36,11 +36,11 @@ def _near_zero(sign: int, direct: Any, v: Any, x: Any, k: int = 0) -> Any:
     turned = (v < 0) & (v == np.rint(v))
     v = np.where(turned, -v, v)
     power = np.where(v < 1, half**v / half**k, half ** (v - k))  # v - k rounded to no digit less
-    term = total = np.where(turned & (v % 2 == 1), sign, 1) * power / 2**k * rgamma.function(v + 1)
+    term = total = np.where(turned & (v % 2 == 1), sign, 1) / 2**k * rgamma.function(v + 1)
     for n in range(1, 30 if sign > 0 else 15):
         term = term * (sign * square / (n * (v + n)))
         total = total + term
-    return np.where(near, total, direct)[()]
+    return np.where(near, total * power, direct)[()]
 
 
 def _rescued(name: str, slope: Any) -> Callable[..., Any]:
@@ -82,7 +82,7 @@ def _by_order(slope: Primitive) -> Callable[..., Any]:
     return lambda g, v, x: g * slope.apply(v, x, n=1, m=0)
 
 
-def _first_kind(name: str, sign: int, value: Callable[..., Any], slope: Primitive) -> Primitive:
+def _first_kind(name: str, sign: int, value: Callable[..., Any], slope: Primitive) -> tuple[Primitive, Any]:
     """jv, or with sign 1 iv, whose derivatives by x are sums of such functions of higher orders over powers of x: with
     factors in which the order keeps its digits, as it does not in v - 1."""
 
@@ -102,27 +102,27 @@ def _first_kind(name: str, sign: int, value: Callable[..., Any], slope: Primitiv
     def _(draw: Any) -> Any:
         return draw.entries((POSITIVE, POSITIVE), dtype=np.float64), {"k": draw.integer(0, 2)}
 
-    def by_argument(g: Any, v: Any, x: Any) -> Any:
+    def by_argument(v: Any, x: Any) -> Any:
         zero = x == 0
         higher, at_zero = sign * function(v + 1, x), np.where(zero, x, 1)
         off = v * over.apply(v, np.where(zero, 1, x), k=1) + higher
-        return g * np.where(zero, (function(v - 1, at_zero) + higher) / 2, off)
+        return np.where(zero, (function(v - 1, at_zero) + higher) / 2, off)
 
-    function = elementwise(value, name=name, domain=POSITIVE, v=_by_order(slope), x=by_argument)
-    return function
+    function = elementwise(value, name=name, domain=POSITIVE, v=_by_order(slope), x=lambda g, v, x: g * by_argument(v, x))
+    return function, by_argument
 
 
 def _second_kind(v: Any, x: Any) -> Any:
     """The derivative of yv by x; where the neighbour farther from order 0 is infinite, the other is nothing beside it."""
-    way = np.where(v < 0, -1, 1)
+    way = np.copysign(np.ones_like(v), v)
     far = yv(v + way, x)
     lost = np.isinf(far)
     near = np.where(lost, 0, yv(v - way, np.where(lost, 1, x)))
     return way * (near - far) / 2
 
 
-jv = _first_kind("jv", -1, _jv, jv_slope)
-iv = _first_kind("iv", 1, _iv, iv_slope)
+jv, _ = _first_kind("jv", -1, _jv, jv_slope)
+iv, iv_by_argument = _first_kind("iv", 1, _iv, iv_slope)
 yv = elementwise(
     _rescued("yv", yv_slope),
     name="yv",
@@ -138,30 +138,22 @@ kv = elementwise(
     x=lambda g, v, x: -g * ((kv(v - 1, x) + kv(v + 1, x)) / 2),
 )
 yn = yv
-ive = of_order(
-    "ive",
-    x=lambda g, x, v: (
-        g
-        * _scaled(
-            scaled_iv_slope, 1, v, x, lambda x: (ive(v - 1, x) + ive(v + 1, x)) / 2 - np.sign(x) * ive(v, x)
-        )
-    ),
-)
-kve = of_order(
-    "kve",
-    x=lambda g, x, v: (
-        g * _scaled(scaled_kv_slope, 0.5, v, x, lambda x: kve(v, x) - (kve(v - 1, x) + kve(v + 1, x)) / 2)
-    ),
-)
+ive = of_order("ive", x=lambda g, x, v: g * _ive_slope(v, x))
+kve = of_order("kve", x=lambda g, x, v, out: g * _kve_slope(v, x, out))
 
 
-def _scaled(slope: Primitive, least: float, v: Any, x: Any, by_neighbours: Callable[[Any], Any]) -> Any:
-    """The derivative of ive or kve: by the integral where the neighbours cancel."""
+def _ive_slope(v: Any, x: Any) -> Any:
+    """By the integral where ive is nearly flat, else by the derivative of iv."""
+    far = np.logical_and(x >= 1, x.dtype.kind == "f")
+    near = np.where(far, 1, x)
+    inside = np.exp(-np.abs(near)) * (iv_by_argument(v, near) - np.sign(near) * iv(v, near))
+    return np.where(far, scaled_iv_slope.apply(v, np.where(far, x, 1), n=0, m=1), inside)
+
+
+def _kve_slope(v: Any, x: Any, out: Any) -> Any:
     if x.dtype.kind == "c":
-        return by_neighbours(x)
-    far = x >= least
-    by_integral = slope.apply(v, np.where(far, x, least), n=0, m=1)
-    return np.where(far, by_integral, by_neighbours(np.where(far, least, x)))
+        return out - (kve(v - 1, x) + kve(v + 1, x)) / 2
+    return scaled_kv_slope.apply(v, x, n=0, m=1)
 
 
 j0 = table("j0", x=lambda g, x: -g * j1(x))

@@ -40,6 +40,15 @@ def _height(function: Callable[..., Any], size: Any, t: Any) -> Any:
     return np.where(t < 40, size * function(np.minimum(t, 40)), np.exp(t + np.log(size / 2)))
 
 
+def _over(size: Any, m: int, factor: Any, exponent: Any) -> Any:
+    """factor * exp(exponent) / size**m, where the exponential alone may be 0 and 1 / size**m infinite."""
+    root = np.exp(exponent / 2)
+    factor = factor * root
+    for k in range(m):
+        factor = factor / size * (1 if k else root)
+    return factor if m else factor * root
+
+
 def _gap(t: Any) -> Any:
     """cosh(t) - 1."""
     return 2 * np.sinh(t / 2) ** 2
@@ -84,7 +93,7 @@ def _tail(function: Callable[..., Any], v: Any, size: Any, way: Any, start: Any,
     turned = _turned(n, v)
 
     def term(t: Any, height: Any) -> Any:
-        return turned(t).imag * (-height) ** m * np.exp(-v * t - way * height)
+        return turned(t).imag * _over(size, m, (-height) ** m, -v * t - way * height)
 
     return -_line(function, term, v, size, start, v < 0) / math.pi
 
@@ -109,7 +118,7 @@ def _arc(v: Any, size: Any, way: Any, saddle: Any, n: int, m: int) -> Any:
     total = 0
     for k in range(panels):
         total = total + integral(lambda t, low=k * width: term(low + t), width)
-    return total * np.exp(base - v * a) / math.pi
+    return _over(size, m, total, base - v * a) / math.pi
 
 
 def _beyond(v: Any, size: Any) -> Any:
@@ -178,7 +187,7 @@ def _j(v: Any, size: Any, way: Any, n: int, m: int) -> Any:
         across = np.sqrt(np.where(inside, (v - size) * (v + size), 0))
         a = np.where(inside, np.log(np.where(inside, v + across, 1)) - np.log(np.where(inside, size, 1)), 0)
         arc = _arc(v, size, way, (a, across, np.where(inside, v, size), across), n, m)
-        return (arc + _tail(np.sinh, v, size, way, a, n, m)) / size**m
+        return arc + _tail(np.sinh, v, size, way, a, n, m)
 
     return _split(near, lambda v, x: _wave(v, x, n, m).real)(v, size, way)
 
@@ -212,7 +221,7 @@ def _i(scaled: bool) -> Callable[..., Any]:
         small = right < size
         a = np.where(small, np.arcsinh(np.where(small, right / size, 0)), np.log(right + length) - np.log(size))
         arc = _arc(v, size, way, (a, length, right, right * (right / (length + size)) if scaled else length), n, m)
-        return (arc + _tail(_more if scaled else np.cosh, v, size, way, a, n, m)) / size**m
+        return arc + _tail(_more if scaled else np.cosh, v, size, way, a, n, m)
 
     return value
 
@@ -222,8 +231,10 @@ def _k(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def value(v: Any, size: Any, way: Any, n: int, m: int) -> Any:
         def term(t: Any, height: Any) -> Any:
-            up, down = np.exp(v * t - way * height), np.exp(-v * t - way * height)
-            return t**n * (up + (-1) ** n * down) / 2 * (-height) ** m
+            near = np.abs(v * t) < 1
+            inside = (np.sinh if n % 2 else np.cosh)(np.where(near, v * t, 0)) * np.exp(-way * height)
+            outside = (np.exp(v * t - way * height) + (-1) ** n * np.exp(-v * t - way * height)) / 2
+            return t**n * np.where(near, inside, outside) * (-height) ** m
 
         return _line(function, term, v, size, 0 * v, v != 0) / size**m
 

@@ -1,0 +1,230 @@
+"""What derivatives of beta and of the incomplete gamma functions are made of, such that no digits cancel.
+
+Sources: DLMF 5.11 (Stirling's series), 8.2 and 8.7 (incomplete gamma functions), 25.11(iii) (Euler and Maclaurin).
+"""
+
+# mypy: disable-error-code="has-type"
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...core.primitive import elementwise, primitive
+from .scaled import integral
+from .table import POSITIVE
+
+__all__ = ["gamma_density", "gammainc_slope", "log_less_psi", "psi_gap"]
+
+_FAR = 45.0  # exp(-45) is nothing beside 1
+_BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
+
+
+def _double(*arrays: Any) -> tuple[Any, ...]:
+    return np.broadcast_arrays(*(np.asarray(a, np.float64) for a in arrays))
+
+
+def _psi(n: int, x: Any) -> Any:
+    import scipy.special
+
+    return (-1) ** (n + 1) * math.factorial(n) * scipy.special.zeta(n + 1, x) if n else scipy.special.psi(x)
+
+
+@primitive
+def psi_gap(a: Any, b: Any, *, n: int) -> Any:
+    """The n-th derivative of psi at a, less that at a + b: a sum of gaps between powers, then its integral."""
+    dtype = np.result_type(a, b)
+    a, b = _double(a, b)
+    inside = (a > 0) & (a + b > 0)
+    with np.errstate(all="ignore"):
+        low, step, s = np.where(inside, a, 1), np.where(inside, b, 0), n + 1
+
+        def gap(power: int, low: Any) -> Any:
+            return low**-power * -np.expm1(-power * np.log1p(step / low))
+
+        total = 0
+        for k in range(12):
+            total = total + gap(s, low + k)
+        low = low + 12
+        total = total + (gap(s - 1, low) / (s - 1) if n else np.log1p(step / low)) + gap(s, low) / 2
+        for j, number in enumerate(_BERNOULLI, 1):
+            rising = math.prod(range(s, s + 2 * j - 1)) / math.factorial(2 * j)
+            total = total + number * rising * gap(s + 2 * j - 1, low)
+        total = np.where(inside, (-1) ** (n + 1) * math.factorial(n) * total, _psi(n, a) - _psi(n, a + b))
+    return total.astype(dtype)[()]
+
+
+@psi_gap.vjp("a", "elementwise")
+def _(g: Any, a: Any, b: Any, n: int) -> Any:
+    return g * psi_gap.apply(a, b, n=n + 1)
+
+
+@psi_gap.vjp("b", "elementwise")
+def _(g: Any, a: Any, b: Any, n: int) -> Any:
+    from .gamma_functions import polygamma
+
+    return -g * polygamma(n + 1, a + b)
+
+
+def _log_lack(u: Any, log: Any) -> Any:
+    """u - log1p(u), that logarithm being known, next to 0 by a series."""
+    small = np.abs(u) < 0.5
+    r = np.where(small, u, 0)
+    r = r / (2 + r)
+    total = np.zeros_like(r)
+    for k in range(20, 0, -1):
+        total = (total + 1 / (2 * k + 1)) * (r * r)
+    return np.where(small, 2 * r * (r / (1 - r) - total), u - log)
+
+
+def _stirling(a: Any) -> Any:
+    """log(gamma(a)) less (a - 1/2) log(a) - a + log(2 pi) / 2, for a > 10."""
+    return sum(c / (2 * k * (2 * k - 1)) / a ** (2 * k - 1) for k, c in enumerate(_BERNOULLI, 1))
+
+
+@primitive
+def gamma_density(a: Any, x: Any, *, k: int) -> Any:
+    """x**(a - 1 - k) exp(-x) / gamma(a)."""
+    import scipy.special
+
+    dtype = np.result_type(a, x)
+    a, x = _double(a, x)
+    with np.errstate(all="ignore"):
+        high = a > 10
+        large = np.where(high, a, 10)
+        far = np.exp(-large * _log_lack((x - large) / large, np.log(x / large)) - _stirling(large)) * np.sqrt(large / (2 * math.pi))
+        for _ in range(k + 1):
+            far = far / x
+        power = np.where((a < 1) & (x != 0), x**a / x ** (k + 1), x ** (a - (k + 1)))
+        near = power * np.exp(-x) * scipy.special.rgamma(a)
+        zero = (x == 0) & high
+        return np.where(high & ~zero, far, np.where(zero, 0, near)).astype(dtype)[()]
+
+
+@gamma_density.vjp("a", "elementwise")
+def _(g: Any, a: Any, x: Any, out: Any, k: int) -> Any:
+    return g * (out * log_less_psi(a, x))
+
+
+@gamma_density.vjp("x", "elementwise")
+def _(g: Any, a: Any, x: Any, out: Any, k: int) -> Any:
+    return g * ((a - (k + 1)) * gamma_density.apply(a, x, k=k + 1) - out)
+
+
+def _log_less_psi(a: Any, x: Any) -> Any:
+    import scipy.special
+
+    dtype = np.result_type(a, x)
+    a, x = _double(a, x)
+    with np.errstate(all="ignore"):
+        high = a > 10
+        large = np.where(high, a, 10)
+        lack = 1 / (2 * large) + sum(c / (2 * j) / large ** (2 * j) for j, c in enumerate(_BERNOULLI, 1))
+        u = (x - large) / large
+        ratio = np.where(np.abs(u) < 0.5, np.log1p(u), np.log(x) - np.log(large))
+        return np.where(high, ratio + lack, np.log(x) - scipy.special.psi(a)).astype(dtype)[()]
+
+
+def _trigamma(a: Any) -> Any:
+    from .gamma_functions import zeta
+
+    return zeta(2, a)
+
+
+log_less_psi = elementwise(
+    _log_less_psi,
+    name="log_less_psi",
+    domain=POSITIVE,
+    a=lambda g, a: -g * _trigamma(a),
+    x=lambda g, x: g / x,
+)
+
+
+def _moments(n: int, log: Any, higher: Any) -> Any:
+    """The factor that n derivatives by a bring to exp(f(a)), f' being `log` and the next derivatives of f `higher`."""
+    factors = [1.0, log]
+    for m in range(1, n):
+        more = (math.comb(m, k) * factors[m - k] * higher[k - 1] for k in range(1, m + 1))
+        factors.append(factors[m] * log + sum(more))
+    return factors[n]
+
+
+def _curves(a: Any, n: int) -> list[Any]:
+    return [-_psi(j, a) for j in range(1, n)]
+
+
+def _series(a: Any, x: Any, n: int) -> Any:
+    """For x <= 1: gammainc is the sum of exp(-x) x**(a + k) / gamma(a + k + 1)."""
+    total = 0
+    for k in range(25):
+        top = a + (k + 1)
+        log = np.log(np.where(x == 0, 1, x)) - _psi(0, top)
+        total = total + _moments(n, log, _curves(top, n)) * gamma_density.function(top, x, k=0)
+    return total
+
+
+def _end(h: Any, slope: Any, start: Any) -> Any:
+    """Where the convex h is _FAR, by Newton's method from above."""
+    s = start
+    for _ in range(12):
+        s = s - np.maximum(h(s) - _FAR, 0) / slope(s)
+    return s
+
+
+def _tails(a: Any, x: Any, n: int) -> Any:
+    """For x > 1: the integral over t < x, or else that over t > x, on the side on which log(t) - psi(a) has one sign."""
+    at_x = _log_less_psi(a, x)
+    left = at_x < 0
+    way = np.where(left, -1, 1)
+    higher = _curves(a, n)
+
+    def height(s: Any) -> Any:  # x exp(s) - x - a s, t being x exp(s)
+        u = np.expm1(way * s)
+        return (x - a) * u + a * _log_lack(u, way * s)
+
+    start = np.where(left, (_FAR + x) / a, np.minimum(np.sqrt(2 * _FAR / x), np.log(2 + 2 * _FAR / x)))
+    end = _end(height, lambda s: way * (x * np.exp(way * s) - a), start)
+
+    def term(s: Any) -> Any:
+        return np.exp(-height(s)) * _moments(n, at_x + way * s, higher)
+
+    total, low = 0, 0 * end
+    for high in (end / 4, end):
+        total = total + integral(lambda s, low=low: term(low + s), high - low)
+        low = high
+    return -way * total * x * gamma_density.function(a, x, k=0)
+
+
+@primitive
+def gammainc_slope(a: Any, x: Any, *, n: int) -> Any:
+    """The n-th derivative of gammainc by a, n being 1 at least."""
+    dtype = np.result_type(a, x)
+    a, x = _double(a, x)
+    with np.errstate(all="ignore"):
+        small = x <= 1
+        near, far = _series(a, np.where(small, x, 1), n), _tails(a, np.where(small, 2, x), n)
+        return np.where(small, near, far).astype(dtype)[()]
+
+
+@gammainc_slope.vjp("a", "elementwise")
+def _(g: Any, a: Any, x: Any, n: int) -> Any:
+    return g * gammainc_slope.apply(a, x, n=n + 1)
+
+
+@gammainc_slope.vjp("x", "elementwise")
+def _(g: Any, a: Any, x: Any, n: int) -> Any:
+    from .gamma_functions import polygamma
+
+    factor = _moments(n, log_less_psi(a, x), [-polygamma(j, a) for j in range(1, n)])
+    return g * (gamma_density.apply(a, x, k=0) * factor)
+
+
+for _made, _option in ((psi_gap, "n"), (gamma_density, "k"), (gammainc_slope, "n")):
+    _made.strategy(
+        lambda draw, option=_option: (
+            draw.entries((POSITIVE, POSITIVE), dtype=np.float64),
+            {option: draw.integer(1, 2)},
+        )
+    )
+log_less_psi.strategy(lambda draw: (draw.entries((POSITIVE, POSITIVE), dtype=np.float64), {}))
