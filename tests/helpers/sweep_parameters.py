@@ -86,8 +86,8 @@ FORMS = {
     "kve": (by_argument(lambda v, x: mp.exp(x) * mp.besselk(v, x)), [1e-3, 0.3, 1, 2.5, 7, 40], plain + large),
     "zeta": (by_argument(mp.zeta), [1.1, 2, 3.5, 10, 40], plain + large + [1e10, 1e30]),
     "expn": (by_argument(expn), [0, 1, 2, 3, 10, 40], plain + [300.0, 600.0]),
-    "gammainc": (every(lower), [1e-30, 1e-3, 0.4, 1, 2.5, 7.7, 40.0, 300.0], plain + [40.0, 300.0]),
-    "gammaincc": (every(lambda a, x: -lower(a, x)), [1e-30, 1e-3, 0.4, 1, 2.5, 7.7, 40.0, 300.0], plain + [40.0, 300.0]),
+    "gammainc": (every(lower), [1e-30, 1e-3, 0.4, 1, 2.5, 7.7, 40.0, 300.0], plain + [41.0, 303.0]),
+    "gammaincc": (every(lambda a, x: -lower(a, x)), [1e-30, 1e-3, 0.4, 1, 2.5, 7.7, 40.0, 300.0], plain + [41.0, 303.0]),
     "beta": (beta_forms(), [1e-300, 1e-30, 1e-3, 0.4, 1, 2.5, 7.7, 40.0], [*plain, 1e10, 1e30]),
     "betaln": (betaln_forms(), [1e-300, 1e-30, 1e-3, 0.4, 1, 2.5, 7.7, 40.0, 1e9, 1e200], [*plain, 1e10, 1e30, 1e250]),
 }

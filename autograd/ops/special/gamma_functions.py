@@ -63,13 +63,13 @@ gammainc = table(
     "gammainc",
     POSITIVE,
     a=lambda g, a, x: g * gammainc_slope.apply(a, x, n=1),
-    x=lambda g, a, x: g * gamma_density.apply(a, x, k=0),
+    x=lambda g, a, x: g * gamma_density.apply(a, x, n=0, k=0),
 )
 gammaincc = table(
     "gammaincc",
     POSITIVE,
     a=lambda g, a, x: -g * gammainc_slope.apply(a, x, n=1),
-    x=lambda g, a, x: -g * gamma_density.apply(a, x, k=0),
+    x=lambda g, a, x: -g * gamma_density.apply(a, x, n=0, k=0),
 )
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ...core.primitive import elementwise, primitive
+from ...core.primitive import primitive
 from .scaled import integral
 from .table import POSITIVE
 
-__all__ = ["gamma_density", "gammainc_slope", "log_less_psi", "psi_gap"]
+__all__ = ["gamma_density", "gammainc_slope", "psi_gap"]
 
 _FAR = 45.0  # exp(-45) is nothing beside 1
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
@@ -83,85 +83,81 @@ def _stirling(a: Any) -> Any:
     return sum(c / (2 * k * (2 * k - 1)) / a ** (2 * k - 1) for k, c in enumerate(_BERNOULLI, 1))
 
 
-@primitive
-def gamma_density(a: Any, x: Any, *, k: int) -> Any:
-    """x**(a - 1 - k) exp(-x) / gamma(a)."""
+def _density(a: Any, x: Any, k: int) -> Any:
+    """x**(a - 1 - k) exp(-x) / gamma(max(a, a + 1)), the larger one where a < 1."""
     import scipy.special
 
-    dtype = np.result_type(a, x)
-    a, x = _double(a, x)
-    with np.errstate(all="ignore"):
-        high = a > 10
-        large = np.where(high, a, 10)
-        far = np.exp(-large * _log_lack((x - large) / large, np.log(x / large)) - _stirling(large)) * np.sqrt(large / (2 * math.pi))
-        for _ in range(k + 1):
-            far = far / x
-        power = np.where((a < 1) & (x != 0), x**a / x ** (k + 1), x ** (a - (k + 1)))
-        near = power * np.exp(-x) * scipy.special.rgamma(a)
-        zero = (x == 0) & high
-        return np.where(high & ~zero, far, np.where(zero, 0, near)).astype(dtype)[()]
-
-
-@gamma_density.vjp("a", "elementwise")
-def _(g: Any, a: Any, x: Any, out: Any, k: int) -> Any:
-    return g * (out * log_less_psi(a, x))
-
-
-@gamma_density.vjp("x", "elementwise")
-def _(g: Any, a: Any, x: Any, out: Any, k: int) -> Any:
-    return g * ((a - (k + 1)) * gamma_density.apply(a, x, k=k + 1) - out)
+    high, low = a > 10, a < 1
+    large = np.where(high, a, 10)
+    far = np.exp(-large * _log_lack((x - large) / large, np.log(x / large)) - _stirling(large))
+    far = far * np.sqrt(large / (2 * math.pi))
+    for _ in range(k + 1):
+        far = far / x
+    power = np.where(low & (x != 0), x**a / x ** (k + 1), x ** (a - (k + 1)))
+    near = power * np.exp(-x) * scipy.special.rgamma(np.where(low, a + 1, a))
+    return np.where(high, np.where(x == 0, 0, far), near)
 
 
 def _log_less_psi(a: Any, x: Any) -> Any:
+    """log(x) - psi(a)."""
     import scipy.special
 
+    high = a > 10
+    large = np.where(high, a, 10)
+    lack = 1 / (2 * large) + sum(c / (2 * j) / large ** (2 * j) for j, c in enumerate(_BERNOULLI, 1))
+    u = (x - large) / large
+    ratio = np.where(np.abs(u) < 0.5, np.log1p(u), np.log(x) - np.log(large))
+    return np.where(high, ratio + lack, np.log(x) - scipy.special.psi(a))
+
+
+def _moment(n: int, a: Any) -> Any:
+    """Of the logarithm log(x) - psi(a), or of that at a + 1 where a < 1, the factor that n derivatives by a bring to
+    _density times a where a < 1, which is the density."""
+    low = a < 1
+    top = np.where(low, a + 1, a)
+    higher = [-_psi(j, top) for j in range(1, n)]
+
+    def factor(log: Any) -> Any:
+        factors: list[Any] = [1.0, log]
+        for m in range(1, n):
+            more = (math.comb(m, j) * factors[m - j] * higher[j - 1] for j in range(1, m + 1))
+            factors.append(factors[m] * log + sum(more))
+        return np.where(low, a * factors[n] + (n * factors[n - 1] if n else 0), factors[n])
+
+    return factor
+
+
+@primitive
+def gamma_density(a: Any, x: Any, *, n: int, k: int) -> Any:
+    """The n-th derivative by a of x**(a - 1 - k) exp(-x) / gamma(a)."""
     dtype = np.result_type(a, x)
     a, x = _double(a, x)
     with np.errstate(all="ignore"):
-        high = a > 10
-        large = np.where(high, a, 10)
-        lack = 1 / (2 * large) + sum(c / (2 * j) / large ** (2 * j) for j, c in enumerate(_BERNOULLI, 1))
-        u = (x - large) / large
-        ratio = np.where(np.abs(u) < 0.5, np.log1p(u), np.log(x) - np.log(large))
-        return np.where(high, ratio + lack, np.log(x) - scipy.special.psi(a)).astype(dtype)[()]
+        log = _log_less_psi(np.where(a < 1, a + 1, a), np.where(x == 0, 1, x)) if n else 0
+        return (_density(a, x, k) * _moment(n, a)(log)).astype(dtype)[()]
 
 
-def _trigamma(a: Any) -> Any:
-    from .gamma_functions import zeta
-
-    return zeta(2, a)
-
-
-log_less_psi = elementwise(
-    _log_less_psi,
-    name="log_less_psi",
-    domain=POSITIVE,
-    a=lambda g, a: -g * _trigamma(a),
-    x=lambda g, x: g / x,
-)
+@gamma_density.vjp("a", "elementwise")
+def _(g: Any, a: Any, x: Any, n: int, k: int) -> Any:
+    return g * gamma_density.apply(a, x, n=n + 1, k=k)
 
 
-def _moments(n: int, log: Any, higher: Any) -> Any:
-    """The factor that n derivatives by a bring to exp(f(a)), f' being `log` and the next derivatives of f `higher`."""
-    factors = [1.0, log]
-    for m in range(1, n):
-        more = (math.comb(m, k) * factors[m - k] * higher[k - 1] for k in range(1, m + 1))
-        factors.append(factors[m] * log + sum(more))
-    return factors[n]
-
-
-def _curves(a: Any, n: int) -> list[Any]:
-    return [-_psi(j, a) for j in range(1, n)]
+@gamma_density.vjp("x", "elementwise")
+def _(g: Any, a: Any, x: Any, out: Any, n: int, k: int) -> Any:
+    slope = (a - (k + 1)) * gamma_density.apply(a, x, n=n, k=k + 1) - out
+    return g * (slope + n * gamma_density.apply(a, x, n=n - 1, k=k + 1) if n else slope)
 
 
 def _series(a: Any, x: Any, n: int) -> Any:
     """For x <= 1: gammainc is the sum of exp(-x) x**(a + k) / gamma(a + k + 1)."""
-    total = 0
+    import scipy.special
+
+    total, log = 0, np.log(np.where(x == 0, 1, x))
     for k in range(25):
         top = a + (k + 1)
-        log = np.log(np.where(x == 0, 1, x)) - _psi(0, top)
-        total = total + _moments(n, log, _curves(top, n)) * gamma_density.function(top, x, k=0)
-    return total
+        factor = _moment(n, top)(log - _psi(0, top))
+        total = total + x**k * scipy.special.rgamma(top) * factor
+    return total * x**a * np.exp(-x)
 
 
 def _end(h: Any, slope: Any, start: Any) -> Any:
@@ -174,10 +170,9 @@ def _end(h: Any, slope: Any, start: Any) -> Any:
 
 def _tails(a: Any, x: Any, n: int) -> Any:
     """For x > 1: the integral over t < x, or else that over t > x, on the side on which log(t) - psi(a) has one sign."""
-    at_x = _log_less_psi(a, x)
-    left = at_x < 0
+    left = _log_less_psi(a, x) < 0
+    log, factor = _log_less_psi(np.where(a < 1, a + 1, a), x), _moment(n, a)
     way = np.where(left, -1, 1)
-    higher = _curves(a, n)
 
     def height(s: Any) -> Any:  # x exp(s) - x - a s, t being x exp(s)
         u = np.expm1(way * s)
@@ -187,13 +182,13 @@ def _tails(a: Any, x: Any, n: int) -> Any:
     end = _end(height, lambda s: way * (x * np.exp(way * s) - a), start)
 
     def term(s: Any) -> Any:
-        return np.exp(-height(s)) * _moments(n, at_x + way * s, higher)
+        return np.exp(-height(s)) * factor(log + way * s)
 
     total, low = 0, 0 * end
     for high in (end / 4, end):
         total = total + integral(lambda s, low=low: term(low + s), high - low)
         low = high
-    return -way * total * x * gamma_density.function(a, x, k=0)
+    return -way * total * x * _density(a, x, 0)
 
 
 @primitive
@@ -214,17 +209,13 @@ def _(g: Any, a: Any, x: Any, n: int) -> Any:
 
 @gammainc_slope.vjp("x", "elementwise")
 def _(g: Any, a: Any, x: Any, n: int) -> Any:
-    from .gamma_functions import polygamma
-
-    factor = _moments(n, log_less_psi(a, x), [-polygamma(j, a) for j in range(1, n)])
-    return g * (gamma_density.apply(a, x, k=0) * factor)
+    return g * gamma_density.apply(a, x, n=n, k=0)
 
 
-for _made, _option in ((psi_gap, "n"), (gamma_density, "k"), (gammainc_slope, "n")):
+for _made, _options in ((psi_gap, ("n",)), (gamma_density, ("n", "k")), (gammainc_slope, ("n",))):
     _made.strategy(
-        lambda draw, option=_option: (
+        lambda draw, options=_options: (
             draw.entries((POSITIVE, POSITIVE), dtype=np.float64),
-            {option: draw.integer(1, 2)},
+            {option: draw.integer(1, 2) for option in options},
         )
     )
-log_less_psi.strategy(lambda draw: (draw.entries((POSITIVE, POSITIVE), dtype=np.float64), {}))
