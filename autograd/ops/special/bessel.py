@@ -27,7 +27,10 @@ def _near_zero(sign: int, direct: Any, v: Any, x: Any, k: int = 0) -> Any:
         return direct / x**k
     v, x = np.broadcast_arrays(np.asarray(v, np.float64), np.asarray(x, np.float64))
     square = x * x / 4
-    near = (x != 0) & (square < np.maximum(v + 1, 0.04) * (2 if sign > 0 else 0.25)) & (v < 170)
+    most = np.maximum(v + 1, 0.04) / 4
+    if sign > 0:  # all terms have one sign
+        most = np.where(v >= 0, np.maximum(8 * most, 120), most)
+    near = (x != 0) & (square < most) & (v < 170)
     for _ in range(k):
         direct = direct / x
     if not near.any():
@@ -37,7 +40,9 @@ def _near_zero(sign: int, direct: Any, v: Any, x: Any, k: int = 0) -> Any:
     v = np.where(turned, -v, v)
     power = np.where(v < 1, half**v / half**k, half ** (v - k))  # v - k rounded to no digit less
     term = total = np.where(turned & (v % 2 == 1), sign, 1) / 2**k * rgamma.function(v + 1)
-    for n in range(1, 30 if sign > 0 else 15):
+    for n in range(1, 100):
+        if (np.abs(term) < 1e-17 * np.abs(total)).all():
+            break
         term = term * (sign * square / (n * (v + n)))
         total = total + term
     return np.where(near, total * power, direct)[()]
