@@ -98,7 +98,7 @@ FORMS = {
     "kve": (by_argument(VALUES["kve"]), [0.3, 1.25, 2.5, 40.25], [*PLAIN, 1e4]),
     "zeta": (ZETA, [1.1, 2, 3.5, 10, 40], PLAIN + HUGE),
     "expn": (EXPN, [0, 1, 2, 3, 10], PLAIN),
-    "gammainc": (both(lower), [1e-30, 1e-3, 0.4, 1, 2.5, 7.7, 40, 300], [*PLAIN, 41]),
+    "gammainc": (both(lower), [1e-3, 1e-30, 0.4, 1, 2.5, 7.7, 40, 300], [*PLAIN, 41]),
     "gammaincc": (both(lambda a, x: -lower(a, x)), [1e-3, 1, 7.7, 300], [*PLAIN, 41]),
     "beta": (BETA, [1e-300, 1e-30, 1e-3, 0.4, 1, 2.5, 7.7, 40], PLAIN),
     "betaln": (BETALN, [1e-300, 1e-30, 1e-3, 0.4, 1, 2.5, 7.7, 40, 1e9, 1e200], PLAIN + HUGE),
