@@ -118,9 +118,7 @@ log10 = elementwise(np.log10, domain=_POSITIVE, x=lambda g, x: g / float(np.log(
 log1p = elementwise(np.log1p, domain=_POSITIVE, x=lambda g, x: g / (1 + x))
 sqrt = elementwise(np.sqrt, domain=_POSITIVE, x=lambda g, out: g / divisor(2 * out))
 cbrt = elementwise(np.cbrt, domain=_POSITIVE, x=lambda g, out: g / (3 * divisor(out * out)))
-logaddexp = elementwise(
-    np.logaddexp, a=lambda g, a, b: g * share(_gap(a, b)), b=lambda g, a, b: g * share(_gap(b, a))
-)
+logaddexp = elementwise(np.logaddexp, a=lambda g, a, b: g * share(_gap(a, b)), b=lambda g, a, b: g * share(_gap(b, a)))
 logaddexp2 = elementwise(
     np.logaddexp2,
     a=lambda g, a, b: g * share(_gap(a, b) * float(np.log(2))),

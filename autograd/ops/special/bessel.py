@@ -20,32 +20,34 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _near_zero(sign: int, direct: Any, v: Any, x: Any, k: int = 0) -> Any:
-    """`direct` over x**k, and where the argument is small beside the order the sum of sign**n (x / 2)**(v + 2 n) / (n!
-    gamma(v + n + 1)) over it, of which SciPy loses digits, or all: jv, or with sign 1 iv."""
+def _near_zero(sign: int, direct: Any, v: Any, x: Any, k: int) -> Any:
+    """`direct` over x**k; where the argument is small beside the order by the series, as SciPy loses digits there, or
+    all: jv, or with sign 1 iv."""
     if direct.dtype.kind == "c":
         return direct / x**k
     v, x = np.broadcast_arrays(np.asarray(v, np.float64), np.asarray(x, np.float64))
-    square = x * x / 4
-    most = np.maximum(v + 1, 0.04) / 4
+    most = np.maximum(v + 1, 0.04)
     if sign > 0:  # all terms have one sign
-        most = np.where(v >= 0, np.maximum(8 * most, 120), most)
-    near = (x != 0) & (square < most) & (v < 170)
-    for _ in range(k):
-        direct = direct / x
-    if not near.any():
-        return direct.astype(np.result_type(direct))
-    v, half, square = np.where(near, v, 0), np.where(near, x / 2, 1), np.where(near, square, 0)
+        most = np.where(v >= 0, np.maximum(8 * most, 480), most)
+    with np.errstate(all="ignore"):
+        near = ((x > 0) | (x != 0) & (v == np.rint(v))) & (x * x < most) & (v < 170)
+        series = _ascending(sign, np.where(near, v, 0), np.where(near, x / 2, 1), k) if near.any() else direct
+        for _ in range(k):
+            direct = direct / x
+    return np.where(near, series, direct)
+
+
+def _ascending(sign: int, v: Any, half: Any, k: int) -> Any:
+    """The sum of sign**n half**(v + 2 n) / (n! gamma(v + n + 1)), over (2 half)**k (DLMF 10.2.2, 10.25.2)."""
     turned = (v < 0) & (v == np.rint(v))
     v = np.where(turned, -v, v)
-    power = np.where(v < 1, half**v / half**k, half ** (v - k))  # v - k rounded to no digit less
     term = total = np.where(turned & (v % 2 == 1), sign, 1) / 2**k * rgamma.function(v + 1)
     for n in range(1, 100):
         if (np.abs(term) < 1e-17 * np.abs(total)).all():
             break
-        term = term * (sign * square / (n * (v + n)))
+        term = term * (sign * half * half / (n * (v + n)))
         total = total + term
-    return np.where(near, total * power, direct)[()]
+    return total * np.where(v < 1, half**v / half**k, half ** (v - k))  # such that v - k is exact
 
 
 def _rescued(name: str, slope: Any) -> Callable[..., Any]:
@@ -67,12 +69,13 @@ def _rescued(name: str, slope: Any) -> Callable[..., Any]:
 
 
 def _jv(v: Any, x: Any, k: int = 0) -> Any:
+    """`scipy.special.jv`, on Tensors too."""
     direct = scipy_function("jv")(v, x)
     return _near_zero(-1, direct, v, x, k).astype(direct.dtype)
 
 
 def _iv(v: Any, x: Any, k: int = 0) -> Any:
-    """By way of `ive`, since SciPy's `iv` may be 5 % off at orders next to integers."""
+    """`scipy.special.iv`, on Tensors too; by way of `ive`, since SciPy's may be 5 % off at orders next to integers."""
     direct, size = scipy_function("iv")(v, x), np.abs(x)
     if direct.dtype.kind == "c":
         return _near_zero(1, direct, v, x, k)
@@ -113,12 +116,14 @@ def _first_kind(name: str, sign: int, value: Callable[..., Any], slope: Primitiv
         off = v * over.apply(v, np.where(zero, 1, x), k=1) + higher
         return np.where(zero, (function(v - 1, at_zero) + higher) / 2, off)
 
-    function = elementwise(value, name=name, domain=POSITIVE, v=_by_order(slope), x=lambda g, v, x: g * by_argument(v, x))
+    function = elementwise(
+        value, name=name, domain=POSITIVE, v=_by_order(slope), x=lambda g, v, x: g * by_argument(v, x)
+    )
     return function, by_argument
 
 
 def _second_kind(v: Any, x: Any) -> Any:
-    """The derivative of yv by x; where the neighbour farther from order 0 is infinite, the other is nothing beside it."""
+    """The derivative of yv by x; where the neighbour farther from order 0 is infinite, it is all there is."""
     way = np.copysign(np.ones_like(v), v)
     far = yv(v + way, x)
     lost = np.isinf(far)

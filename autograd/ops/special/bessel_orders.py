@@ -1,8 +1,8 @@
 """Derivatives of Bessel functions by their orders, and by their arguments as often as one likes.
 
 Bessel functions are integrals of exp(x sinh(u) - v u) or exp(x cosh(u) - v u) over u (Schlaefli's), and so are their
-derivatives, with powers of -u and of sinh(u) or cosh(u). The path goes up through the saddle, where nothing cancels, and
-along lines. All is computed in double precision and rounded once. Source: DLMF 10.9, 10.32 and 2.4(iv).
+derivatives, with powers of -u and of sinh(u) or cosh(u). The path goes up through the saddle, where nothing cancels,
+and along lines. All is computed in double precision and rounded once. Source: DLMF 10.9, 10.32 and 2.4(iv).
 """
 
 # mypy: disable-error-code="has-type"
@@ -205,7 +205,7 @@ def _y(v: Any, size: Any, way: Any, n: int, m: int) -> Any:
             power = t**n * np.exp(v * t - way * height) + turned(t).real * np.exp(-v * t - way * height)
             return power * (-height) ** m
 
-        width = math.pi / panels
+        width = np.full(size.shape, math.pi / panels)
         arc = sum(integral(lambda t, low=k * width: wave(low + t), width) for k in range(panels))
         return (arc - _line(np.sinh, fall, v, size, 0 * v, v != 0) / size**m) / math.pi
 

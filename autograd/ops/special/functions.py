@@ -98,8 +98,7 @@ def _dawsn_slope(x: Any, out: Any) -> Any:
 
 
 def _expn(v: Any, x: Any) -> Any:
-    """`scipy.special.expn`, and for orders n <= 0, of which its derivatives are, exp(-x) times a sum of |n|! / k! x**(k +
-    n - 1), k from 0 to |n|."""
+    """`scipy.special.expn`, and for orders n <= 0, of which its derivatives are, a sum (DLMF 8.19.8)."""
     direct = scipy_function("expn")(np.maximum(v, 1), x)
     if not np.any(v <= 0):
         return direct

@@ -169,7 +169,7 @@ def _end(h: Any, slope: Any, start: Any) -> Any:
 
 
 def _tails(a: Any, x: Any, n: int) -> Any:
-    """For x > 1: the integral over t < x, or else that over t > x, on the side on which log(t) - psi(a) has one sign."""
+    """For x > 1: the integral over t < x or over t > x, on the side on which log(t) - psi(a) has one sign."""
     left = _log_less_psi(a, x) < 0
     log, factor = _log_less_psi(np.where(a < 1, a + 1, a), x), _moment(n, a)
     way = np.where(left, -1, 1)
