@@ -102,7 +102,7 @@ def sweep(name, dtype, parameters, arguments, exponents):
 @pytest.mark.parametrize("name", FORMS)
 def test_two_derivatives(name, dtype):
     _, parameters, arguments = FORMS[name]
-    sweep(name, dtype, parameters[::2], arguments[:: 1 if dtype is np.float64 else 2], TINY[::2])
+    sweep(name, dtype, parameters[::2], arguments[::2], TINY[::2])
 
 
 @pytest.mark.thorough
@@ -137,7 +137,7 @@ def test_bessel_functions_beside_the_zeros_of_their_derivatives(name):
     """The error is small beside the amplitude of the wave, whose square is 2 / (pi x)."""
     first, second, *_ = sweep_forms.ONE[name]
     zero = mp.besseljzero if name[0] == "j" else mp.besselyzero
-    x = np.array([float(zero(int(name[1]), k, derivative=1)) for k in range(2, 12)])
+    x = np.array([float(zero(int(name[1]), k, derivative=1)) for k in range(2, 8)])
     x = np.concatenate([x, x * (1 + 1e-15), x * (1 - 1e-9)])
     slope = pb.grad(lambda x: getattr(special, name)(x).sum())
     curve = pb.grad(lambda x: slope(x).sum())
