@@ -90,9 +90,11 @@ def _by_order(slope: Primitive) -> Callable[..., Any]:
     return lambda g, v, x: g * slope.apply(v, x, n=1, m=0)
 
 
-def _first_kind(name: str, sign: int, value: Callable[..., Any], slope: Primitive) -> tuple[Primitive, Any]:
+def _first_kind(name: str, sign: int, value: Callable[..., Any], slope: Primitive) -> tuple[Any, Any]:
     """jv, or with sign 1 iv, whose derivatives by x are sums of such functions of higher orders over powers of x: with
     factors in which the order keeps its digits, as it does not in v - 1."""
+
+    function: Any
 
     @primitive(name=f"{name}_over")
     def over(v: Any, x: Any, *, k: int) -> Any:

@@ -13,8 +13,8 @@ from ...core.tensor import as_data
 from ...core.tracing import bottom
 from ..elementwise import where
 from ..reductions import sum
-from .gamma_slopes import gamma_density, gammainc_slope, psi_gap
-from .table import POSITIVE, of_order, table
+from .gamma_slopes import gamma_density, gammainc_slope, psi, psi_gap, zeta
+from .table import POSITIVE, table
 
 __all__ = [
     "beta", "betaln", "digamma", "gamma", "gammainc", "gammaincc", "gammaln", "loggamma", "multigammaln", "polygamma",
@@ -45,8 +45,7 @@ def _beta_slope(a: Any, b: Any, out: Any) -> Any:
     return np.where(pole, at_pole, out * psi_gap.apply(np.where(pole, 1, a), np.where(pole, 1, b), n=0))
 
 
-psi = digamma = table("psi", POSITIVE, x=lambda g, x: g * zeta(2, x))
-zeta = of_order("zeta", x=lambda g, x, v: -g * (v * zeta(v + 1, x)))
+digamma = psi
 beta = table(
     "beta",
     POSITIVE,

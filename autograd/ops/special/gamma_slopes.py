@@ -13,12 +13,15 @@ import numpy as np
 
 from ...core.primitive import primitive
 from .scaled import integral
-from .table import POSITIVE
+from .table import POSITIVE, of_order, table
 
-__all__ = ["gamma_density", "gammainc_slope", "psi_gap"]
+__all__ = ["gamma_density", "gammainc_slope", "psi", "psi_gap", "zeta"]
 
 _FAR = 45.0  # exp(-45) is nothing beside 1
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
+
+psi = table("psi", POSITIVE, x=lambda g, x: g * zeta(2, x))
+zeta = of_order("zeta", x=lambda g, x, v: -g * (v * zeta(v + 1, x)))
 
 
 def _double(*arrays: Any) -> tuple[Any, ...]:
@@ -62,9 +65,7 @@ def _(g: Any, a: Any, b: Any, n: int) -> Any:
 
 @psi_gap.vjp("b", "elementwise")
 def _(g: Any, a: Any, b: Any, n: int) -> Any:
-    from .gamma_functions import polygamma
-
-    return -g * polygamma(n + 1, a + b)
+    return (-1) ** (n + 1) * g * (math.factorial(n + 1) * zeta(n + 2, a + b))
 
 
 def _log_lack(u: Any, log: Any) -> Any:
