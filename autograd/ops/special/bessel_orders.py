@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...core.primitive import Primitive, primitive
-from .scaled import integral
+from .scaled import between, integral
 
 __all__ = ["iv_slope", "jv_slope", "kv_slope", "scaled_iv_slope", "scaled_kv_slope", "yv_slope"]
 
@@ -71,11 +71,11 @@ def _line(function: Callable[..., Any], term: Callable[..., Any], v: Any, size: 
     start = np.where(grows, np.maximum(start, top - 3 - _FAR / rate), start)
     end = np.maximum(np.where(grows, end, np.minimum(end, start + _FAR / rate)), start)
     knee = np.maximum(start, end - 5 * _PANEL)
-    total = 0
+    total: Any = 0
     for k in range(6):
         low = start if k == 0 else knee + (k - 1) / 5 * (end - knee)
         width = knee + k / 5 * (end - knee) - low
-        part = integral(lambda t, low=low: term(low + t, _height(function, size, low + t)), width)
+        part = between(lambda t: term(t, _height(function, size, t)), low, width)
         total = total + np.where(width > 0, part, 0)
     return total
 
@@ -117,7 +117,7 @@ def _arc(v: Any, size: Any, way: Any, saddle: Any, n: int, m: int) -> Any:
     width = stop / panels
     total = 0
     for k in range(panels):
-        total = total + integral(lambda t, low=k * width: term(low + t), width)
+        total = total + between(term, k * width, width)
     return _over(size, m, total, base - v * a) / math.pi
 
 
@@ -206,7 +206,7 @@ def _y(v: Any, size: Any, way: Any, n: int, m: int) -> Any:
             return power * (-height) ** m
 
         width = np.full(size.shape, math.pi / panels)
-        arc = sum(integral(lambda t, low=k * width: wave(low + t), width) for k in range(panels))
+        arc = sum(between(wave, k * width, width) for k in range(panels))
         return (arc - _line(np.sinh, fall, v, size, 0 * v, v != 0) / size**m) / math.pi
 
     return _split(near, lambda v, x: _wave(v, x, n, m).imag)(v, size, way)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...core.primitive import primitive
-from .scaled import integral
+from .scaled import between
 from .table import POSITIVE, of_order, table
 
 __all__ = ["gamma_density", "gammainc_slope", "psi", "psi_gap", "zeta"]
@@ -187,7 +187,7 @@ def _tails(a: Any, x: Any, n: int) -> Any:
 
     total, low = 0, 0 * end
     for high in (end / 4, end):
-        total = total + integral(lambda s, low=low: term(low + s), high - low)
+        total = total + between(term, low, high - low)
         low = high
     return -way * total * x * _density(a, x, 0)
 

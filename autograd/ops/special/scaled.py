@@ -52,6 +52,11 @@ def integral(term: Callable[[Any], Any], stop: Any) -> Any:
     return total * stop
 
 
+def between(term: Callable[[Any], Any], low: Any, width: Any) -> Any:
+    """The integral of term(t) for t from `low` on, over this width."""
+    return integral(lambda t: term(low + t), width)
+
+
 def size_of(x: Any) -> Any:
     """abs(x) in double precision, and for inf a number with which nothing overflows."""
     return np.minimum(np.abs(np.asarray(x, np.float64)), _LARGEST)
