@@ -122,13 +122,11 @@ log10 = elementwise(np.log10, domain=_POSITIVE, x=lambda g, x: g / float(np.log(
 log1p = elementwise(np.log1p, domain=_POSITIVE, x=lambda g, x: g / (1 + x))
 sqrt = elementwise(np.sqrt, domain=_POSITIVE, x=lambda g, out: g / divisor(2 * out))
 cbrt = elementwise(np.cbrt, domain=_POSITIVE, x=lambda g, out: g / (3 * divisor(out * out)))
-logaddexp = elementwise(
-    np.logaddexp, a=lambda g, a, b: g * sigmoid(_gap(a, b)), b=lambda g, a, b: g * sigmoid(_gap(b, a))
-)
+logaddexp = elementwise(np.logaddexp, a=lambda g, a, b: g * share(_gap(a, b)), b=lambda g, a, b: g * share(_gap(b, a)))
 logaddexp2 = elementwise(
     np.logaddexp2,
-    a=lambda g, a, b: g * sigmoid(_gap(a, b) * float(np.log(2))),
-    b=lambda g, a, b: g * sigmoid(_gap(b, a) * float(np.log(2))),
+    a=lambda g, a, b: g * share(_gap(a, b) * float(np.log(2))),
+    b=lambda g, a, b: g * share(_gap(b, a) * float(np.log(2))),
 )
 
 
@@ -325,7 +323,9 @@ def _softplus(x: Any) -> Any:
 
 # Functions of neural networks that NumPy lacks
 sigmoid = elementwise(_stable_sigmoid, name="sigmoid", x=lambda g, out: g * (out * (1 - out)))
-softplus = elementwise(_softplus, name="softplus", x=lambda g, x: g * sigmoid(x))
+# As sigmoid, with a derivative that has its digits at both ends and takes longer
+share = elementwise(_stable_sigmoid, name="share", x=lambda g, x, out: g * (out * share(-x)))
+softplus = elementwise(_softplus, name="softplus", x=lambda g, x: g * share(x))
 
 
 @primitive

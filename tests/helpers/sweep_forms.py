@@ -179,6 +179,20 @@ def rgamma_curve(x):
         return mp.rgamma(x) * (mp.psi(0, x) ** 2 - mp.psi(1, x))
 
 
+def sinc_slope(x):
+    if abs(x) < 1e-30:
+        return -(mp.pi**2) * x / 3
+    with mp.workdps(mp.dps + digits(1 / x)):
+        return (mp.cospi(x) - mp.sincpi(x)) / x
+
+
+def sinc_curve(x):
+    if abs(x) < 1e-30:
+        return -(mp.pi**2) / 3
+    with mp.workdps(mp.dps + digits(1 / x)):
+        return -mp.pi * mp.sinpi(x) / x - 2 * (mp.cospi(x) - mp.sincpi(x)) / x**2
+
+
 inf = float("inf")
 root_pi = lambda: mp.sqrt(mp.pi)  # noqa: E731
 # name -> two derivatives, and from where to where the function is
@@ -230,6 +244,7 @@ ONE = {
     "j1": (*even(J(1), 1), -1e5, 1e5),
     "y0": (*Y(0), 0, 1e5),
     "y1": (*Y(1), 0, 1e5),
+    "sinc": (sinc_slope, sinc_curve, -inf, inf),
 }
 
 

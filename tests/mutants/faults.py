@@ -276,7 +276,8 @@ OPERATIONS = [
         "np.where(x < 0, 1, (-1) ** order) * (total",
         "test_registry test_special test_range -k i0",
     ),
-    Fault("100 + int(largest(x) + largest(v))", "10", "test_special -k bessel"),
+    Fault("np.max(np.abs(v) + size, initial=0) * math.pi / 40)", "0)", "test_special -k bessel"),
+    Fault("left = _log_less_psi(a, x) < 0", "left = _log_less_psi(a, x) > 0", "test_special -k incomplete"),
     Fault("g / p / (1 - p)", "g / p / (1 + p)", "test_registry -k logit"),
     Fault("np.sum(weights * terms, axis=0) * 2**halvings", "np.sum(weights * terms, axis=0)", "test_matrix_functions"),
     Fault(

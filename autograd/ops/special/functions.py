@@ -16,7 +16,7 @@ import numpy as np
 from ...core.elementwise import elementwise
 from ...core.forms import OfOne
 from ...core.primitive import Primitive
-from ..elementwise import sigmoid
+from ..elementwise import share, sigmoid
 from ..reductions import log_softmax_form as log_softmax
 from ..reductions import logsumexp_form as logsumexp
 from ..reductions import softmax_form as softmax
@@ -99,6 +99,19 @@ def _dawsn_slope(x: Any, out: Any) -> Any:
     return 1 - 2 * x * out if x.dtype.kind == "c" else dawsn_slope.apply(x, order=1)
 
 
+def _expn(v: Any, x: Any) -> Any:
+    """`scipy.special.expn`, and for orders n <= 0, of which its derivatives are, a sum (DLMF 8.19.8)."""
+    direct = scipy_function("expn")(np.maximum(v, 1), x)
+    if not np.any(v <= 0):
+        return direct
+    with np.errstate(divide="ignore", over="ignore"):
+        term = total = np.exp(-x) / x
+        for k in range(1, int(-np.min(v)) + 1):
+            term = np.where(k <= -v, total, 0) * (k / x)
+            total = np.where(k <= -v, np.exp(-x) / x + term, total)
+    return np.where(v <= 0, total, direct).astype(direct.dtype)[()]
+
+
 # The error function and the normal distribution
 erf = table("erf", x=lambda g, x: g * (_exp(-1, x) * (2 / math.sqrt(math.pi))))
 erfc = table("erfc", x=lambda g, x: g * (_exp(-1, x) * (-2 / math.sqrt(math.pi))))
@@ -137,9 +150,9 @@ ndtri = _inverse(
 # Logistic function
 expit = sigmoid
 logit = table("logit", UNIT, p=lambda g, p: g / p / (1 - p))
-log_expit = table("log_expit", x=lambda g, x: g * sigmoid(-x))
+log_expit = table("log_expit", x=lambda g, x: g * share(-x))
 
 # Integrals
 expi = table("expi", POSITIVE, x=lambda g, x: g * exp_over.apply(x, sign=1.0))
 exp1 = table("exp1", POSITIVE, x=lambda g, x: -g * exp_over.apply(x, sign=-1.0))
-expn = of_order("expn", x=lambda g, x, v: -g * expn(v - 1, x))
+expn = of_order("expn", x=lambda g, x, v: -g * expn(v - 1, x), function=_expn)

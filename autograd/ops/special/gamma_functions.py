@@ -14,31 +14,13 @@ from ...core.tracing import bottom
 from ...core.types import ArrayLike
 from ..elementwise import where
 from ..reductions import sum
-from . import parameter_derivatives
-from .logarithms import xlogy
-from .table import POSITIVE, of_order, table
+from .gamma_slopes import gamma_density, gammainc_slope, psi, psi_gap, zeta
+from .table import POSITIVE, table
 
 __all__ = [
     "beta", "betaln", "digamma", "gamma", "gammainc", "gammaincc", "gammaln", "loggamma", "multigammaln", "polygamma",
     "psi", "rgamma", "zeta",
 ]  # fmt: skip
-
-
-def _gamma_density(a: Any, x: Any) -> Any:
-    a = a + np.zeros_like(x)  # in its dtype
-    return np.exp(xlogy(a - 1, x) - x - gammaln(a))
-
-
-def _gammainc_by_a(a: Any, x: Any) -> Any:
-    """gammainc is the sum of exp(-x) x**(a + k) / gamma(a + k + 1)."""
-    a, top = a + np.zeros_like(x), parameter_derivatives.largest(x)
-
-    def term(k: Any) -> Any:
-        n = a + k
-        factor = np.log(np.where(x == 0, 1, x)) - psi(n + 1)
-        return np.exp(xlogy(n, x) - x - gammaln(n + 1)) * factor
-
-    return parameter_derivatives.summed(term, int(top + 12 * top**0.5) + 40, np.ndim(a), a.dtype)
 
 
 gamma = table("gamma", POSITIVE, x=lambda g, x, out: g * (out * psi(x)))
@@ -61,11 +43,10 @@ def _beta_slope(a: Any, b: Any, out: Any) -> Any:
     """The derivative of beta in a; where beta is 0, a + b being a pole of gamma, by that of 1 / gamma."""
     pole = np.logical_and(a + b <= 0, np.floor(a + b) == a + b)
     at_pole = gamma(np.where(pole, a, 1)) * gamma(np.where(pole, b, 1)) * _rgamma_slope(np.where(pole, a + b, 1))
-    return np.where(pole, at_pole, out * (psi(np.where(pole, 1, a)) - psi(np.where(pole, 1, a + b))))
+    return np.where(pole, at_pole, out * psi_gap.apply(np.where(pole, 1, a), np.where(pole, 1, b), n=0))
 
 
-psi = digamma = table("psi", POSITIVE, x=lambda g, x: g * zeta(2, x))
-zeta = of_order("zeta", x=lambda g, x, v: -g * (v * zeta(v + 1, x)))
+digamma = psi
 beta = table(
     "beta",
     POSITIVE,
@@ -75,20 +56,20 @@ beta = table(
 betaln = table(
     "betaln",
     POSITIVE,
-    a=lambda g, a, b: g * (psi(a) - psi(a + b)),
-    b=lambda g, a, b: g * (psi(b) - psi(a + b)),
+    a=lambda g, a, b: g * psi_gap.apply(a, b, n=0),
+    b=lambda g, a, b: g * psi_gap.apply(b, a, n=0),
 )
 gammainc = table(
     "gammainc",
     POSITIVE,
-    a=lambda g, a, x: g * _gammainc_by_a(a, x),
-    x=lambda g, a, x: g * _gamma_density(a, x),
+    a=lambda g, a, x: g * gammainc_slope.apply(a, x, n=1),
+    x=lambda g, a, x: g * gamma_density.apply(a, x, n=0, k=0),
 )
 gammaincc = table(
     "gammaincc",
     POSITIVE,
-    a=lambda g, a, x: -g * _gammainc_by_a(a, x),
-    x=lambda g, a, x: -g * _gamma_density(a, x),
+    a=lambda g, a, x: -g * gammainc_slope.apply(a, x, n=1),
+    x=lambda g, a, x: -g * gamma_density.apply(a, x, n=0, k=0),
 )
 
 

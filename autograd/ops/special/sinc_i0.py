@@ -18,10 +18,15 @@ __all__ = ["i0", "sinc"]
 @primitive
 def sinc(x: Any, *, order: int) -> Any:
     """sin(pi x) / (pi x), or its derivative of some order: the integral of cos(pi x t) for t from 0 to 1."""
-    y, out = np.asarray(np.pi * x), np.sinc(x)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    if not order:
+        return np.sinc(x)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        y = np.asarray(np.pi * x)
+        turn = np.pi * (x if y.dtype.kind == "c" else np.fmod(x, 2))  # so much of y as a wave can see
+        waves = np.sin(turn), np.cos(turn)
+        out = waves[0] / np.pi / x
         for n in range(1, order + 1):
-            out = (np.sin(y + n * np.pi / 2) - n * out) / y
+            out = (waves[n % 2] * (1, 1, -1, -1)[n % 4] - n * out) / np.pi / x
     out, small = np.array(out), np.abs(y) < 2 * order
     t, weight = np.polynomial.legendre.leggauss(8 + 2 * order)
     t, weight = (t + 1) / 2, weight / 2 * (1, -1, -1, 1)[order % 4]

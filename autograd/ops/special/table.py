@@ -57,16 +57,19 @@ def table(name: str, domain: Any = (-3.0, 3.0), **rules: Any) -> Primitive[Any]:
     return elementwise(scipy_function(name), domain=domain, **rules)
 
 
-def of_order(name: str, **rule: Callable[..., Any]) -> Primitive[OfOrder]:
+def of_order(
+    name: str, *, function: Callable[..., Any] | None = None, **rule: Callable[..., Any]
+) -> Primitive[OfOrder]:
     """A function of an order, which has no gradient, and of a positive number, which has."""
+    compute = function or scipy_function(name)
 
     @primitive(name=name)
-    def function(x: Any, *, v: Any) -> Any:
-        return scipy_function(name)(np.asarray(v, np.result_type(x, np.float32)), x)
+    def made(x: Any, *, v: Any) -> Any:
+        return compute(np.asarray(v, np.result_type(x, np.float32)), x)
 
-    function.vjp("x", "elementwise")(rule["x"])
+    made.vjp("x", "elementwise")(rule["x"])
 
-    @function.strategy
+    @made.strategy
     def _(draw: Any) -> Any:
         return (draw.array(domain=POSITIVE),), {"v": draw.one_of([3.0, 4.0, 5.0])}
 
@@ -74,8 +77,8 @@ def of_order(name: str, **rule: Callable[..., Any]) -> Primitive[OfOrder]:
         x = lift(x)
         if carried(v):
             raise TypeError(f"{name}: no gradient with respect to the order v; detach() it")
-        return function.apply(x, v=np.asarray(as_data(v), np.result_type(x, np.float32))[()])
+        return made.apply(x, v=np.asarray(as_data(v), np.result_type(x, np.float32))[()])
 
     form.__name__ = name
     form.__doc__ = f"`scipy.special.{name}`, on Tensors too; there is no gradient in the order `v`."
-    return function.public(form)
+    return made.public(form)
