@@ -340,12 +340,14 @@ def elementwise(
     ufunc: Any = None,
     domain: Any = (-3.0, 3.0),
     kinks: tuple[float, ...] = (),
+    dtype: Any = None,
     **rules: Callable[..., Any],
 ) -> Primitive:
     """A primitive whose every argument acts entry by entry (with broadcasting), from a table of its rules.
 
     The derivative is a diagonal, so that one rule per argument serves both directions. The property tests
-    draw entries from `domain` (one pair, or one for each argument), not near `kinks`.
+    draw entries from `domain` (one pair, or one for each argument), not near `kinks`, of `dtype` (None: of complex
+    numbers, too, if the function takes them).
 
     >>> cube = elementwise(lambda x: x * x * x, name="cube", x=lambda g, x: 3 * x * x * g)
     >>> cube(Tensor(2.0))
@@ -355,7 +357,7 @@ def elementwise(
     for argument, rule in rules.items():
         made.vjp(argument, "elementwise")(rule)
     domains = domain if isinstance(domain[0], tuple) else (domain,) * len(rules)
-    made.strategy(lambda draw: (draw.entries(domains, kinks), {}))
+    made.strategy(lambda draw: (draw.entries(domains, kinks, dtype), {}))
     if isinstance(ufunc or function, np.ufunc):
         made.ufunc = ufunc or function
         functions[made.ufunc] = made

@@ -318,7 +318,7 @@ def _softplus(x: Any) -> Any:
 
 # Functions of neural networks that NumPy lacks
 sigmoid = elementwise(_stable_sigmoid, name="sigmoid", x=lambda g, out: g * (out * (1 - out)))
-softplus = elementwise(_softplus, name="softplus", x=lambda g, x: g * sigmoid(x))
+softplus = elementwise(_softplus, name="softplus", dtype=np.float64, x=lambda g, x: g * sigmoid(x))
 
 
 @primitive

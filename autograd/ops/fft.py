@@ -68,19 +68,19 @@ def _count(n: int, axis: int, g: Any) -> Any:
 
 @dft.strategy
 def _(draw: Any) -> Any:
-    (x,), options = _sample(draw)
+    (x,), options = _sample(draw, None)
     return (x + 1j * draw.array(shape=x.shape),), {**options, "inverse": draw.flag()}
 
 
 @real_dft.strategy
-def _sample(draw: Any) -> Any:
+def _sample(draw: Any, dtype: Any = np.float64) -> Any:
     shape = draw.shape(min_dims=1, min_side=1)
-    return (draw.array(shape=shape),), {"axis": draw.axis(len(shape)), "norm": draw.one_of(sorted(_OPPOSITE))}
+    return (draw.array(shape=shape, dtype=dtype),), {"axis": draw.axis(len(shape)), "norm": draw.one_of(sorted(_OPPOSITE))}
 
 
 @inverse_real_dft.strategy
 def _(draw: Any) -> Any:
-    (x,), options = _sample(draw)
+    (x,), options = _sample(draw, None)
     n = 2 * x.shape[options["axis"]] - draw.integer(1, 2)
     return (x + 1j * draw.array(shape=x.shape),), {**options, "n": n or 1}
 
