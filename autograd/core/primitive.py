@@ -19,7 +19,7 @@ from .graph import Node, Output, Several, mode, modes
 from .registry import Registry, may_register, register, registered
 from .rule import Rule
 from .signature import Signature
-from .tensor import Tensor, as_data, functions, wrap
+from .tensor import Tensor, as_data, functions, strategies, wrap
 from .tracing import Tracer, level_of, raw, tracer
 
 _KNOWN = PLAIN | {Tensor, np.ndarray}
@@ -346,8 +346,7 @@ def elementwise(
     """A primitive whose every argument acts entry by entry (with broadcasting), from a table of its rules.
 
     The derivative is a diagonal, so that one rule per argument serves both directions. The property tests
-    draw entries from `domain` (one pair, or one for each argument), not near `kinks`, of `dtype` (None: of complex
-    numbers, too, if the function takes them).
+    draw entries from `domain` (one pair, or one for each argument), not near `kinks`; with `dtype` no complex ones.
 
     >>> cube = elementwise(lambda x: x * x * x, name="cube", x=lambda g, x: 3 * x * x * g)
     >>> cube(Tensor(2.0))
@@ -364,11 +363,14 @@ def elementwise(
     return made
 
 
-def implements(*numpy_functions: Any) -> Callable[[Any], Any]:
-    """Decorator: what NumPy calls on Tensors in place of its own function or ufunc."""
+def implements(*numpy_functions: Any, strategy: Callable[[Any], Any] | None = None) -> Callable[[Any], Any]:
+    """Decorator: what NumPy calls on Tensors in place of its own function or ufunc. Where the signature does not tell
+    with what the tests can call that, `strategy` draws `(arguments, options)`, as that of a primitive does."""
 
     def register(function: Any) -> Any:
         functions.update(dict.fromkeys(numpy_functions, function))
+        if strategy is not None:
+            strategies.update(dict.fromkeys(numpy_functions, strategy))
         return function
 
     return register

@@ -75,7 +75,10 @@ def _(draw: Any) -> Any:
 @real_dft.strategy
 def _sample(draw: Any, dtype: Any = np.float64) -> Any:
     shape = draw.shape(min_dims=1, min_side=1)
-    return (draw.array(shape=shape, dtype=dtype),), {"axis": draw.axis(len(shape)), "norm": draw.one_of(sorted(_OPPOSITE))}
+    return (draw.array(shape=shape, dtype=dtype),), {
+        "axis": draw.axis(len(shape)),
+        "norm": draw.one_of(sorted(_OPPOSITE)),
+    }
 
 
 @inverse_real_dft.strategy

@@ -160,7 +160,9 @@ def extract(condition: Any, arr: Any) -> Any:
     return compress(ravel(condition), arr)
 
 
-@implements(np.choose)
+@implements(
+    np.choose, strategy=lambda draw: ((draw.integers((2, 3), 0, 1), [draw.array((2, 3)), draw.array((3,))]), {})
+)
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
     """For each entry i of `a`, an integer, the entry of `choices[i]` at its place; all broadcast together."""
     a, choices = values_of(a), [lift(c) for c in choices]
@@ -176,7 +178,10 @@ def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
     return take_along_axis(together, places, 0)[0]
 
 
-@implements(np.select)
+@implements(
+    np.select,
+    strategy=lambda draw: (([draw.mask((2, 3)), draw.mask((3,))], [draw.array((2, 3)), draw.array((3,))], 3.0), {}),
+)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """For each entry that of the array in `choicelist` whose condition is the first to hold there, else `default`."""
     if len(condlist) != len(choicelist) or not len(condlist):
@@ -214,7 +219,10 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     return out
 
 
-@implements(np.bincount)
+@implements(
+    np.bincount,
+    strategy=lambda draw: ((draw.integers((4,), 0, 3), draw.array((4,))), {"minlength": draw.integer(0, 5)}),
+)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """How often each number from 0 on is in `x`, or the sum of its `weights`, which have gradients."""
     x = values_of(x)
@@ -229,7 +237,13 @@ def between(low: Any, high: Any, t: Any) -> Any:
     return low + t * (np.where(alone, 0, high) - np.where(alone, 0, low))
 
 
-@implements(np.interp)
+@implements(
+    np.interp,  # between multiples of 1/8 there are no points
+    strategy=lambda draw: (
+        (draw.array((3,)) + 0.05, np.sort(draw.array((4,), distinct=True)), draw.array((4,), distinct=True)),
+        {},
+    ),
+)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None) -> Any:
     """The function that is linear between the points (xp, fp), xp ascending, at `x`; gradients go to all three.
 

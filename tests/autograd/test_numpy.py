@@ -10,7 +10,8 @@ import pullback as pb
 from pullback import Tensor
 from pullback.autograd.core.conversion import find
 from pullback.autograd.core.tensor import functions
-from pullback.tests.helpers.numpy_calls import CALLS, flattened, qualified
+from pullback.tests.helpers.calls import flattened, qualified
+from pullback.tests.helpers.numpy_calls import CALLS
 
 MODULES = {
     "numpy": np,
