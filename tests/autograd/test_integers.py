@@ -75,6 +75,7 @@ CONVERTED = {"numpy.linspace", "numpy.logspace", "numpy.geomspace", "numpy.nanva
 NOT_COMPARED = {
     ("numpy.linalg.eigh", 1, "bool"),  # eigenvectors of equal eigenvalues
     ("numpy.nanquantile", 20, "uint64"),  # NumPy fails on its own places
+    *(("numpy.interp", i, "bool") for i in range(3)),  # whose points do not ascend
     ("numpy.clip", 0, "bool"),  # without bounds it is `positive`, which NumPy has not of bools
     *((f"numpy.{name}.at", 1, dtype) for name in ("add", "subtract") for dtype in ("int32", "int64")),  # 2.0
 }
@@ -82,7 +83,13 @@ WRAPS = {  # in NumPy, where short integers are far apart
     *("numpy.quantile", "numpy.percentile", "numpy.nanquantile", "numpy.nanpercentile", "numpy.emath.arcsin"),
     "numpy.emath.arccos",
 }
-SOLVED = ("numpy.linalg", "numpy.logspace", "numpy.polyfit", "numpy.roots", "numpy.gradient")  # by which errors may grow
+SOLVED = (
+    "numpy.linalg",
+    "numpy.logspace",
+    "numpy.polyfit",
+    "numpy.roots",
+    "numpy.gradient",
+)  # by which errors may grow
 
 
 def outcome(run, *args, **kwargs):

@@ -8,85 +8,88 @@ into `autograd/__init__.py` (what it imports, and its `__all__`), into those of 
 
 from __future__ import annotations
 
+import ast
 import importlib
-import inspect
 import re
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import pullback
-
-ROOT = Path(pullback.__file__).parent
+ROOT = Path(__file__).parents[2]
 ENGINE, PACKAGE, KEPT = ROOT / "autograd/__init__.py", ROOT / "__init__.py", ROOT / "tests/public_names.txt"
-_IMPORT = re.compile(r"^from (\.[\w.]+) import (\([^)]*\)|[\w, ]+)$", re.MULTILINE)
-_ALL = re.compile(r"^__all__ = \[.*?^\]", re.MULTILINE | re.DOTALL)
+_IMPORT = re.compile(r"^from (\.[\w.]*) import (\([^)]*\)|[\w, ]+)", re.MULTILINE)
+_ALL = re.compile(r"^__all__ = \[[^]]*\]", re.MULTILINE)
 
 
-def wrapped(before: str, names: list[str], after: str) -> str:
-    """The names in one line where they fit, else in indented ones, of at most 120 characters."""
+def file(module: str) -> Path:
+    """The file of a module that `autograd/__init__.py` imports from."""
+    path = ENGINE.parent.joinpath(*module.strip(".").split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def names_of(path: Path) -> list[str] | None:
+    """The `__all__` of a file, or None where it has none."""
+    found = _ALL.search(path.read_text(encoding="utf-8"))
+    return ast.literal_eval(found[0].partition("= ")[2]) if found else None
+
+
+def wrapped(before: str, names: list[str], brackets: str) -> str:
+    """The names, in one line if they fit and need no brackets there, else in lines of at most 120 characters."""
     line = f"{before}{', '.join(names)}"
-    if after == ")" and len(line) <= 120:
+    if brackets == "()" and len(line) <= 120:
         return line
     rows = textwrap.fill(", ".join(names), 118, initial_indent="    ", subsequent_indent="    ")
-    return f"{before}{'(' if after == ')' else '['}\n{rows},\n{after}"
-
-
-def imports(module: str, names: list[str]) -> str:
-    return wrapped(f"from {module} import ", names, ")")
+    return f"{before}{brackets[0]}\n{rows},\n{brackets[1]}"
 
 
 def listed(names: list[str]) -> str:
-    return wrapped("__all__ = ", [f'"{name}"' for name in names], "]")
+    return wrapped("__all__ = ", [f'"{name}"' for name in names], "[]")
 
 
-def engine(text: str) -> str:
-    """The text of `autograd/__init__.py`, with all that the `__all__` of the files list from which it imports."""
+def engine(text: str) -> tuple[str, list[str]]:
+    """The text of `autograd/__init__.py`, with all that the files list from which it imports, and its public names."""
 
-    def of_file(found: re.Match[str]) -> str:
-        names = getattr(importlib.import_module(f"pullback.autograd{found[1]}"), "__all__", None)
-        return found[0] if names is None or " as " in found[0] else imports(found[1], sorted(names))
+    def imports(found: re.Match[str]) -> str:
+        names = None if " as " in found[2] else names_of(file(found[1]))
+        return found[0] if names is None else wrapped(f"from {found[1]} import ", sorted(names), "()")
 
-    text = _IMPORT.sub(of_file, text)
-    return _ALL.sub(listed(sorted(public(text))), text)
-
-
-def public(text: str) -> set[str]:
-    """The names that the imports in a text give, but for modules."""
-    names = {name for _, names in _IMPORT.findall(text) for name in re.findall(r"(?:\w+ as )?(\w+)", names)}
-    names = {name for name in names if name[0] != "_" or name.startswith("__")}
-    return {name for name in names if not inspect.ismodule(getattr(pullback.autograd, name, None))}
+    text = _IMPORT.sub(imports, text)
+    public = [
+        name
+        for module, names in _IMPORT.findall(text)
+        for name in re.findall(r"(?:\w+ as )?(\w+)", names)
+        if (name[0] != "_" or name.startswith("__")) and not file(f"{module}.{name}").exists()
+    ]
+    return _ALL.sub(lambda _: listed(sorted(public)), text), sorted(public)
 
 
 def package(text: str, names: list[str]) -> str:
     """The text of the package's `__init__.py`, with the names of the engine's."""
-    text = re.sub(r"^from \.autograd import \([^)]*\)", lambda _: imports(".autograd", names), text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^from \.autograd import \([^)]*\)", lambda _: wrapped("from .autograd import ", names, "()"), text, flags=re.M
+    )
     return _ALL.sub(lambda _: listed(sorted([*names, "__version__"])), text)
 
 
-def kept(text: str, names: list[str]) -> str:
+def kept(text: str) -> str:
     """The lines of public_names.txt, with the names that are new; none is taken out."""
     lines = dict(line.split(": ") for line in text.splitlines())
     for place in lines:
-        new = names if place in ("pullback", "pullback.autograd") else getattr(module(place), "__all__", ())
-        lines[place] = " ".join(sorted({*lines[place].split(), *(name for name in new if name[0] != "_")}))
+        if place != "pullback.Tensor":
+            new: Any = getattr(importlib.import_module(place), "__all__", ())
+            lines[place] = " ".join(sorted({*lines[place].split(), *(name for name in new if name[0] != "_")}))
     return "".join(f"{place}: {line}\n" for place, line in lines.items())
 
 
-def module(place: str) -> object:
-    return pullback.Tensor if place == "pullback.Tensor" else importlib.import_module(place)
-
-
-def written() -> dict[Path, str]:
-    """What the files are to say."""
-    text = engine(ENGINE.read_text(encoding="utf-8"))
-    names = sorted(public(text))
-    return {
-        ENGINE: text,
-        PACKAGE: package(PACKAGE.read_text(encoding="utf-8"), names),
-        KEPT: kept(KEPT.read_text(encoding="utf-8"), names),
-    }
+def written() -> Iterator[tuple[Path, str]]:
+    """The files, and what they are to say; the last one is made of what the others say."""
+    text, names = engine(ENGINE.read_text(encoding="utf-8"))
+    yield ENGINE, text
+    yield PACKAGE, package(PACKAGE.read_text(encoding="utf-8"), names)
+    yield KEPT, kept(KEPT.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    for path, text in written().items():
+    for path, text in written():
         path.write_text(text, encoding="utf-8")
