@@ -26,6 +26,6 @@ def test_what_is_there_is_listed(module):
     assert list(module.__all__) == sorted(module.__all__) and len(set(module.__all__)) == len(module.__all__)
 
 
-@pytest.mark.parametrize("path, text", public_names.written(), ids=lambda x: getattr(x, "name", ""))
+@pytest.mark.parametrize("path, text", list(public_names.written()), ids=lambda x: getattr(x, "name", ""))
 def test_lists_are_those_of_the_files_that_define_the_names(path, text):
     assert path.read_text(encoding="utf-8") == text, "run `make names`"
