@@ -30,33 +30,13 @@ from pullback.autograd.core.tensor import functions, strategies
 from pullback.autograd.ops.nondifferentiable import constants
 from pullback.autograd.testing.draw import drawn
 from pullback.tests.helpers.calls import (
-    HOLES,
-    INDEX,
-    MASK,
-    POINTS,
-    SPD,
-    X0,
-    Z2,
-    A,
-    B,
-    C,
-    Call,
-    P,
-    Q,
-    S,
-    T,
-    U,
-    V,
-    W,
-    Z,
-    empty,
-    flattened,
+    HOLES, INDEX, MASK, POINTS, SPD, X0, Z2, A, B, C, Call, P, Q, S, T, U, V, W, Z, empty, flattened,
 )  # fmt: skip
 from pullback.tests.helpers.numpy_odd_calls import ODD
 
 SPACES = {"numpy": np, "numpy.linalg": np.linalg, "numpy.fft": np.fft, "numpy.emath": np.emath}
-OTHERS = {  # functions that give what is no function of the first array, or is so but for signs or kinds of numbers
-    *(np.empty_like, np.ones_like, np.zeros_like, np.full_like, np.unique_values),
+OTHERS = {  # functions that give what is no smooth function of the first array, or is so but for signs
+    *(np.argsort, np.empty_like, np.ones_like, np.zeros_like, np.full_like, np.unique_values),
     *(np.linalg.eig, np.linalg.eigh, np.linalg.svd, np.linalg.lstsq),
 }
 
@@ -228,21 +208,26 @@ def filled(value: Any, arrays: Iterator[Any]) -> Any:
     return next(arrays) if is_array(value) else value
 
 
-def samples() -> dict[str, list[Call]]:
-    """The calls of each of NumPy's functions that runs on Tensors and is no constant, and the odd ones."""
-    found: dict[str, list[Call]] = {}
+def differentiable() -> Iterator[tuple[str, Any]]:
+    """NumPy's functions that run on Tensors and are no constants, by their qualified names."""
     for space, module in SPACES.items():
         for name, function in sorted(vars(module).items()):
             handler = functions.get(function) if callable(function) and name[0] != "_" else None
-            if handler is None or handler in constants or function in OTHERS:
-                continue
-            if function in strategies:
-                calls = by_strategy(function, strategies[function])
-            else:
-                calls = of_ufunc(function) if isinstance(function, np.ufunc) else by_signature(function)
-            found[f"{space}.{name}"] = calls if function.__name__ == name else calls[:1]  # by another name
-            if isinstance(function, np.ufunc) and function.nin == 2:
-                found[f"{space}.{name}.outer"] = calls[:1]
+            if handler is not None and handler not in constants and function not in OTHERS:
+                yield f"{space}.{name}", function
+
+
+def samples() -> dict[str, list[Call]]:
+    """The calls that follow from signatures and strategies, and the odd ones."""
+    found: dict[str, list[Call]] = {}
+    for name, function in differentiable():
+        if function in strategies:
+            calls = by_strategy(function, strategies[function])
+        else:
+            calls = of_ufunc(function) if isinstance(function, np.ufunc) else by_signature(function)
+        found[name] = calls if name.endswith(f".{function.__name__}") else calls[:1]  # another name of it
+        if isinstance(function, np.ufunc) and function.nin == 2:
+            found[f"{name}.outer"] = calls[:1]
     for name, calls in ODD.items():
         found[name] = found.get(name, []) + calls
     return {name: calls for name, calls in found.items() if calls}

@@ -5,28 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pullback.tests.helpers.calls import (
-    HOLES,
-    INDEX,
-    MASK,
-    POINTS,
-    SPD,
-    X0,
-    Z2,
-    A,
-    B,
-    C,
-    Call,
-    P,
-    Q,
-    S,
-    T,
-    U,
-    V,
-    W,
-    Z,
-    changed,
-    empty,
-    entries,
+    HOLES, INDEX, MASK, POINTS, SPD, X0, Z2, A, B, C, Call, P, Q, S, T, U, V, W, Z, changed, empty, entries,
 )  # fmt: skip
 
 ODD: dict[str, list[Call]] = {}
