@@ -152,7 +152,7 @@ def test_primitive(name):
 
 
 def is_real(name):
-    """Whether it is a ufunc of NumPy's or SciPy's for real numbers alone; others say so by what their strategies draw."""
+    """Whether it is a ufunc of NumPy's or SciPy's for real numbers alone; others say so by their strategies."""
     ufunc = UFUNCS.get(name) or (None if hasattr(np, name) else getattr(scipy_special, name, None))
     return isinstance(ufunc, np.ufunc) and "D" not in "".join(ufunc.types)
 

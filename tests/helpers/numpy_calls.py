@@ -30,8 +30,28 @@ from pullback.autograd.core.tensor import functions, strategies
 from pullback.autograd.ops.nondifferentiable import constants
 from pullback.autograd.testing.draw import drawn
 from pullback.tests.helpers.calls import (
-    HOLES, INDEX, MASK, POINTS, SPD, X0, Z2, A, B, C, Call, P, Q, S, T, U, V, W, Z, empty, flattened,
-)  # fmt: skip
+    HOLES,
+    INDEX,
+    MASK,
+    POINTS,
+    SPD,
+    X0,
+    Z2,
+    A,
+    B,
+    C,
+    Call,
+    P,
+    Q,
+    S,
+    T,
+    U,
+    V,
+    W,
+    Z,
+    empty,
+    flattened,
+)
 from pullback.tests.helpers.numpy_odd_calls import ODD
 
 SPACES = {"numpy": np, "numpy.linalg": np.linalg, "numpy.fft": np.fft, "numpy.emath": np.emath}

@@ -5,8 +5,29 @@ from __future__ import annotations
 import numpy as np
 
 from pullback.tests.helpers.calls import (
-    HOLES, INDEX, MASK, POINTS, SPD, X0, Z2, A, B, C, Call, P, Q, S, T, U, V, W, Z, changed, empty, entries,
-)  # fmt: skip
+    HOLES,
+    INDEX,
+    MASK,
+    POINTS,
+    SPD,
+    X0,
+    Z2,
+    A,
+    B,
+    C,
+    Call,
+    P,
+    Q,
+    S,
+    T,
+    U,
+    V,
+    W,
+    Z,
+    changed,
+    empty,
+    entries,
+)
 
 ODD: dict[str, list[Call]] = {}
 
