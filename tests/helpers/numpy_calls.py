@@ -23,7 +23,7 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
-from hypothesis import Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 
 import pullback  # noqa: F401 - which defines the functions
 from pullback.autograd.core.tensor import functions, strategies
@@ -65,10 +65,10 @@ TWO = ((A, B), (P, Q), (A, S), (T, S), (V, W), (S, V[:3]))
 ARRAYS = {"val": Z, "z": Z, "q": np.array(0.37), "xp": POINTS, "fp": V, "u": V}  # of these names
 SEQUENCES = ("arrays", "tup")  # of arrays
 WORDS: dict[str, tuple[Any, ...]] = {  # what other arguments take
-    "axis1": (0,), "axis2": (-1,), "condition": (MASK, MASK[0]), "deg": (1,), "destination": (-1,), "dtype": (float,),
-    "indices": ([0, 2, 2], INDEX), "indices_or_sections": ([1],), "kth": (1,), "new_shape": ((3, 5),), "obj": (1,),
-    "pad_width": (1,), "repeats": (2,), "reps": (2,), "shape": ((3, -1), (4, 2, 3)), "shift": (2,), "source": (0,),
-    "window_shape": (2,),
+    "axis": (-1,), "axis1": (0,), "axis2": (-1,), "condition": (MASK, MASK[0]), "deg": (1,), "destination": (-1,),
+    "dtype": (float,), "indices": ([0, 2, 2], INDEX), "indices_or_sections": ([1],), "kth": (1,),
+    "new_shape": ((3, 5),), "obj": (1,), "pad_width": (1,), "repeats": (2,), "reps": (2,),
+    "shape": ((3, -1), (4, 2, 3)), "shift": (2,), "source": (0,), "window_shape": (2,),
 }  # fmt: skip
 ARRAY_OPTIONS = dict.fromkeys(("append", "initial", "prepend", "to_begin", "to_end"), X0) | {"weights": P}
 OPTIONS: dict[str, dict[str, Any]] = {  # option -> with which others it is tried
@@ -84,6 +84,9 @@ OPTIONS: dict[str, dict[str, Any]] = {  # option -> with which others it is trie
 }  # fmt: skip
 
 
+SAME = settings(  # with a seed, whatever the speed of the machine
+    max_examples=12, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
 Argument = Callable[[dict[str, Any]], Any]  # what is given, of the arrays by their names
 
 
@@ -155,10 +158,10 @@ def with_options(function: Any, arguments: Any, arrays: dict[str, Any], paramete
             tried.append(made(arguments, arrays | {option: ARRAY_OPTIONS[option]}))
     if "keepdims" in parameters and len(arrays) == 1:
         tried.append(made(arguments, dict.fromkeys(arrays, C), axis=(0, 2), keepdims=True))
+    along = {"axis": -1} if "axis" in parameters else {}
     if function.__name__.startswith("nan") and len(arguments) == 1:
-        tried.append(made([lambda xs: next(iter(xs.values())) + 0 * HOLES], arrays))
+        tried.append(made([lambda xs: next(iter(xs.values())) + 0 * HOLES], arrays, **along))
     if "out" in parameters:
-        along = {"axis": -1} if "axis" in parameters else {}
         out = (results(made(arguments, arrays, **along), function) or [np.empty(())])[0]
         arrays = dict.fromkeys(arrays, Z) if out.dtype.kind == "c" else arrays
         tried.append(made(arguments, arrays, np.shape(out), **along))
@@ -200,7 +203,7 @@ def by_strategy(function: Any, strategy: Any) -> list[Call]:
     names = list(inspect.signature(functions[function]).parameters)
 
     @seed(0)
-    @settings(max_examples=12, database=None, phases=[Phase.generate])
+    @settings(SAME)
     @given(drawn(strategy))
     def collect(example: Any) -> None:
         arguments, options = example

@@ -184,8 +184,8 @@ ODD["numpy.partition"] = [Call(lambda f, a: f(a, [1], axis=0), a=A)]
 
 # Moving entries
 ODD["numpy.reshape"] = [
-    Call(lambda f, a: f(a, 6, order="F"), a=A),
     Call(lambda f, a: f(a, shape=(3, 2), order="A"), a=A),
+    Call(lambda f, a: f(a, 6, order="F"), a=A),
     Call(lambda f, a: f(a, (6,), copy=True), a=A),
 ]
 ODD["numpy.ravel"] = [Call(lambda f, a, o=o: f(a, order=o), a=A) for o in "CAK"]
@@ -428,6 +428,7 @@ ODD["numpy.linalg.solve"] = [
 ]
 ODD["numpy.linalg.svd"] = [
     Call(lambda f, a: f(a, compute_uv=False), a=A),
+    Call(lambda f, a: [np.abs(part) for part in f(a, full_matrices=False)], a=A),
     Call(lambda f, a: f(a @ a.T, hermitian=True)[1], a=S),
 ]
 ODD["numpy.linalg.tensordot"] = [Call(lambda f, x1, x2: f(x1, x2, axes=1), x1=A, x2=S)]
