@@ -68,22 +68,22 @@ def _count(n: int, axis: int, g: Any) -> Any:
 
 @dft.strategy
 def _(draw: Any) -> Any:
-    (x,), options = _sample(draw, None)
+    (x,), options = _sample(draw)
     return (x + 1j * draw.array(shape=x.shape),), {**options, "inverse": draw.flag()}
 
 
-@real_dft.strategy
-def _sample(draw: Any, dtype: Any = np.float64) -> Any:
+def _sample(draw: Any, dtype: Any = None) -> Any:
     shape = draw.shape(min_dims=1, min_side=1)
-    return (draw.array(shape=shape, dtype=dtype),), {
-        "axis": draw.axis(len(shape)),
-        "norm": draw.one_of(sorted(_OPPOSITE)),
-    }
+    options = {"axis": draw.axis(len(shape)), "norm": draw.one_of(sorted(_OPPOSITE))}
+    return (draw.array(shape=shape, dtype=dtype),), options
+
+
+real_dft.strategy(lambda draw: _sample(draw, np.float64))
 
 
 @inverse_real_dft.strategy
 def _(draw: Any) -> Any:
-    (x,), options = _sample(draw, None)
+    (x,), options = _sample(draw)
     n = 2 * x.shape[options["axis"]] - draw.integer(1, 2)
     return (x + 1j * draw.array(shape=x.shape),), {**options, "n": n or 1}
 
