@@ -1,7 +1,7 @@
 PYTHON ?= python3
 NUMPY ?= numpy
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-torch parity test-with mutants lint bench clean
+.PHONY: help demo test test-fast test-torch parity test-with names mutants lint bench clean
 
 help:
 	@echo "make demo   train the seed's network on the shipped digits; writes demo/report.html"
@@ -10,6 +10,7 @@ help:
 	@echo "make test-torch  the comparisons with PyTorch, in an environment that has it"
 	@echo "make parity  each module and function of torch.nn beside PyTorch's, and what is missing"
 	@echo "make test-with PYTHON=python3.13 NUMPY='numpy==2.1.*' WITHOUT='llvmlite' TESTS=tests/nn   elsewhere; all optional"
+	@echo "make names  write the lists of public names, and docs/numpy.md, from the files that define them"
 	@echo "make mutants  plant faults one at a time and see whether tests catch them; writes docs/mutants.md"
 	@echo "make lint   style, types, and imports by floors"
 	@echo "make bench  measure beside peers; writes benchmarks/*.md"
@@ -45,6 +46,10 @@ test-with:
 	.venv/with/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test]" "$(NUMPY)"
 	$(if $(WITHOUT),.venv/with/bin/python -m pip uninstall --quiet --yes $(WITHOUT))
 	.venv/with/bin/pytest --numprocesses 2 $(TESTS)
+
+names: .venv/test/ready
+	.venv/test/bin/python tests/helpers/public_names.py
+	.venv/test/bin/python tests/helpers/numpy_table.py
 
 mutants: .venv/test/ready
 	.venv/test/bin/python tests/mutants/run.py --write

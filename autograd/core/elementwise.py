@@ -18,11 +18,24 @@ Domain = Interval | tuple[Interval, ...]
 
 @overload
 def elementwise(
-    function: np.ufunc, *, name: str = "", domain: Domain = ..., kinks: tuple[float, ...] = (), x: Rule
+    function: np.ufunc,
+    *,
+    name: str = "",
+    domain: Domain = ...,
+    kinks: tuple[float, ...] = (),
+    dtype: object = ...,
+    x: Rule,
 ) -> Primitive[Unary]: ...
 @overload
 def elementwise(
-    function: np.ufunc, *, name: str = "", domain: Domain = ..., kinks: tuple[float, ...] = (), a: Rule, b: Rule
+    function: np.ufunc,
+    *,
+    name: str = "",
+    domain: Domain = ...,
+    kinks: tuple[float, ...] = (),
+    dtype: object = ...,
+    a: Rule,
+    b: Rule,
 ) -> Primitive[Binary]: ...
 @overload
 def elementwise(function: Rule, *, name: str, ufunc: np.ufunc, domain: Domain = ..., x: Rule) -> Primitive[Unary]: ...
@@ -32,15 +45,28 @@ def elementwise(
 ) -> Primitive[Binary]: ...
 @overload
 def elementwise(
-    function: Rule, *, name: str = "", domain: Domain = ..., kinks: tuple[float, ...] = (), x: Rule
+    function: Rule, *, name: str = "", domain: Domain = ..., kinks: tuple[float, ...] = (), dtype: object = ..., x: Rule
 ) -> Primitive[OfOne]: ...
 @overload
 def elementwise(
-    function: Rule, *, name: str = "", domain: Domain = ..., kinks: tuple[float, ...] = (), a: Rule, b: Rule
+    function: Rule,
+    *,
+    name: str = "",
+    domain: Domain = ...,
+    kinks: tuple[float, ...] = (),
+    dtype: object = ...,
+    a: Rule,
+    b: Rule,
 ) -> Primitive[OfTwo]: ...
 @overload
 def elementwise(
-    function: Rule, *, name: str = "", domain: Domain = ..., kinks: tuple[float, ...] = (), **rules: Rule
+    function: Rule,
+    *,
+    name: str = "",
+    domain: Domain = ...,
+    kinks: tuple[float, ...] = (),
+    dtype: object = ...,
+    **rules: Rule,
 ) -> Primitive[Any]: ...
 def elementwise(
     function: Callable[..., Any],
@@ -49,12 +75,13 @@ def elementwise(
     ufunc: Any = None,
     domain: Any = (-3.0, 3.0),
     kinks: tuple[float, ...] = (),
+    dtype: Any = None,
     **rules: Callable[..., Any],
 ) -> Primitive[Any]:
     """A primitive whose every argument acts entry by entry (with broadcasting), from a table of its rules.
 
     The derivative is a diagonal, so that one rule per argument serves both directions. The property tests
-    draw entries from `domain` (one pair, or one for each argument), not near `kinks`.
+    draw entries from `domain` (one pair, or one for each argument), not near `kinks`; with `dtype` no complex ones.
 
     >>> from pullback import Tensor
     >>> cube = elementwise(lambda x: x * x * x, name="cube", x=lambda g, x: 3 * x * x * g)
@@ -65,7 +92,7 @@ def elementwise(
     for argument, rule in rules.items():
         made.vjp(argument, "elementwise")(rule)
     domains = domain if isinstance(domain[0], tuple) else (domain,) * len(rules)
-    made.strategy(lambda draw: (draw.entries(domains, kinks), {}))
+    made.strategy(lambda draw: (draw.entries(domains, kinks, dtype), {}))
     if isinstance(ufunc or function, np.ufunc):
         made.ufunc = ufunc or function
         functions[made.ufunc] = made

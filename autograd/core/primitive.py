@@ -19,7 +19,7 @@ from .graph import Node, Output, Several, mode, modes
 from .registry import Registry, may_register, register, registered
 from .rule import Rule
 from .signature import Signature
-from .tensor import Tensor, as_data, functions, wrap
+from .tensor import Tensor, as_data, functions, strategies, wrap
 from .tracing import Tracer, level_of, raw, tracer
 
 _KNOWN = PLAIN | {Tensor, np.ndarray}
@@ -351,11 +351,16 @@ def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., ob
     return decorate
 
 
-def implements(*numpy_functions: object) -> Callable[[Function], Function]:
-    """Decorator: what NumPy calls on Tensors in place of its own function or ufunc."""
+def implements(
+    *numpy_functions: object, strategy: Callable[[Any], Any] | None = None
+) -> Callable[[Function], Function]:
+    """Decorator: what NumPy calls on Tensors in place of its own function or ufunc. Where the signature does not tell
+    with what the tests can call that, `strategy` draws `(arguments, options)`, as that of a primitive does."""
 
     def register(function: Function) -> Function:
         functions.update(dict.fromkeys(numpy_functions, function))
+        if strategy is not None:
+            strategies.update(dict.fromkeys(numpy_functions, strategy))
         return function
 
     return register

@@ -368,6 +368,7 @@ for _name, _doc in {
     setattr(Tensor, _name, property(attrgetter(f"_held.{_name}"), doc=_doc))
 
 functions: dict[Any, Callable[..., Any]] = {}  # NumPy's functions and ufuncs -> what runs them on Tensors
+strategies: dict[Any, Callable[[Any], Any]] = {}  # some of them -> how tests draw what they are called with
 
 
 def plain(x: Tensor) -> Any:

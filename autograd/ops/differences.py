@@ -167,7 +167,7 @@ unwrap.vjp("p")(lambda g: g)
 
 @unwrap.strategy
 def _(draw: Any) -> Any:
-    x = draw.array(shape=draw.shape(min_dims=1), domain=(-1.4, 1.4))
+    x = draw.array(shape=draw.shape(min_dims=1), domain=(-1.4, 1.4), dtype=np.float64)
     return (x,), {"discont": None, "axis": draw.axis(x.ndim), "period": 2 * np.pi}
 
 

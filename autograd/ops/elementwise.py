@@ -325,7 +325,7 @@ def _softplus(x: Any) -> Any:
 sigmoid = elementwise(_stable_sigmoid, name="sigmoid", x=lambda g, out: g * (out * (1 - out)))
 # As sigmoid, with a derivative that has its digits at both ends and takes longer
 share = elementwise(_stable_sigmoid, name="share", x=lambda g, x, out: g * (out * share(-x)))
-softplus = elementwise(_softplus, name="softplus", x=lambda g, x: g * share(x))
+softplus = elementwise(_softplus, name="softplus", dtype=np.float64, x=lambda g, x: g * share(x))
 
 
 @primitive

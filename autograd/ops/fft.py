@@ -75,10 +75,13 @@ def _(draw: Any) -> Any:
     return (x + 1j * draw.array(shape=x.shape),), {**options, "inverse": draw.flag()}
 
 
-@real_dft.strategy
-def _sample(draw: Any) -> Any:
+def _sample(draw: Any, dtype: Any = None) -> Any:
     shape = draw.shape(min_dims=1, min_side=1)
-    return (draw.array(shape=shape),), {"axis": draw.axis(len(shape)), "norm": draw.one_of(sorted(_OPPOSITE))}
+    options = {"axis": draw.axis(len(shape)), "norm": draw.one_of(sorted(_OPPOSITE))}
+    return (draw.array(shape=shape, dtype=dtype),), options
+
+
+real_dft.strategy(lambda draw: _sample(draw, np.float64))
 
 
 @inverse_real_dft.strategy

@@ -172,7 +172,9 @@ def extract(condition: ArrayLike, arr: ArrayLike) -> Tensor:
     return compress(ravel(condition), arr)
 
 
-@implements(np.choose)
+@implements(
+    np.choose, strategy=lambda draw: ((draw.integers((2, 3), 0, 1), [draw.array((2, 3)), draw.array((3,))]), {})
+)
 def choose(a: ArrayLike, choices: Arrays, *, mode: str = "raise") -> Tensor:
     """For each entry i of `a`, an integer, the entry of `choices[i]` at its place; all broadcast together."""
     a, choices = values_of(a), [lift(c) for c in choices]
@@ -188,7 +190,10 @@ def choose(a: ArrayLike, choices: Arrays, *, mode: str = "raise") -> Tensor:
     return take_along_axis(together, places, 0)[0]
 
 
-@implements(np.select)
+@implements(
+    np.select,
+    strategy=lambda draw: (([draw.mask((2, 3)), draw.mask((3,))], [draw.array((2, 3)), draw.array((3,))], 3.0), {}),
+)
 def select(condlist: Arrays, choicelist: Arrays, default: ArrayLike = 0) -> Tensor:
     """For each entry that of the array in `choicelist` whose condition is the first to hold there, else `default`."""
     if len(condlist) != len(choicelist) or not len(condlist):
@@ -232,7 +237,10 @@ def piecewise(
     return out
 
 
-@implements(np.bincount)
+@implements(
+    np.bincount,
+    strategy=lambda draw: ((draw.integers((4,), 0, 3), draw.array((4,))), {"minlength": draw.integer(0, 5)}),
+)
 def bincount(x: ArrayLike, /, weights: ArrayLike | None = None, minlength: int = 0) -> Tensor:
     """How often each number from 0 on is in `x`, or the sum of its `weights`, which have gradients."""
     x = values_of(x)
@@ -247,7 +255,13 @@ def between(low: Any, high: Any, t: Any) -> Any:
     return low + t * (np.where(alone, 0, high) - np.where(alone, 0, low))
 
 
-@implements(np.interp)
+@implements(
+    np.interp,  # between multiples of 1/8 there are no points
+    strategy=lambda draw: (
+        (draw.array((3,)) + 0.05, np.sort(draw.array((4,), distinct=True)), draw.array((4,), distinct=True)),
+        {},
+    ),
+)
 def interp(
     x: ArrayLike,
     xp: ArrayLike,

@@ -20,7 +20,8 @@ from pullback.autograd.core.primitive import Primitive
 from pullback.autograd.core.pytrees import flatten
 from pullback.autograd.core.tensor import functions
 from pullback.autograd.ops.nondifferentiable import constants
-from pullback.tests.helpers.numpy_calls import CALLS, qualified
+from pullback.tests.helpers.calls import qualified
+from pullback.tests.helpers.numpy_calls import CALLS
 
 F = nn.functional
 SCALES = (1.0, 0.98, 0.99, 1.01)

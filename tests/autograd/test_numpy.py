@@ -10,7 +10,8 @@ import pullback as pb
 from pullback import Tensor
 from pullback.autograd.core.conversion import find
 from pullback.autograd.core.tensor import functions
-from pullback.tests.helpers.numpy_calls import CALLS, flattened, qualified
+from pullback.tests.helpers.calls import flattened, qualified
+from pullback.tests.helpers.numpy_calls import CALLS, differentiable
 
 MODULES = {
     "numpy": np,
@@ -97,6 +98,11 @@ def test_one_tensor_among_arrays(name):
                 continue
             sum(np.real(o).sum() for o in out if getattr(o, "requires_grad", False)).backward()
             assert x.grad is not None
+
+
+@pytest.mark.parametrize("name, function", list(differentiable()))
+def test_every_function_with_a_rule_has_a_sample(name, function):
+    assert name in CALLS, "none follows from its signature: give `implements` a strategy for it"
 
 
 def test_every_differentiable_function_has_a_sample():

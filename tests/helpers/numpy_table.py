@@ -16,7 +16,8 @@ import pullback as pb
 from pullback import Tensor
 from pullback.autograd.core.conversion import find
 from pullback.autograd.core.tensor import functions
-from pullback.tests.helpers.numpy_calls import CALLS, qualified
+from pullback.tests.helpers.calls import qualified
+from pullback.tests.helpers.numpy_calls import CALLS
 
 PAGE = Path(__file__).parents[2] / "docs" / "numpy.md"
 SPACES = {"numpy": np, "numpy.linalg": np.linalg, "numpy.fft": np.fft, "numpy.emath": np.emath}
@@ -41,7 +42,8 @@ and `np.where(ok, f(...), 0)` around it. Forward mode has no such sum.
 
 *In*: the arguments of the samples. *Orders*: derivatives that can be taken one of another ("any": three were).
 *Dtypes*: those that arguments, results and gradients have (f: float, c: complex; integers and bools are computed,
-without gradients). *Made of*: the primitives that the first sample records, with the kinds of their rules.
+without gradients). *Made of*: the primitives that the first sample records that records any, with the kinds of their
+rules.
 """
 CONSTANTS = """
 ## Constants of the graph
@@ -173,7 +175,7 @@ def row(name):
     """The row of a function that is differentiable."""
     function, calls = qualified(name), CALLS[name]
     arguments = dict.fromkeys(key for call in calls for key in call.arrays if key != "out")
-    made_of = primitives_behind(function, calls[0])
+    made_of = next(filter(None, (primitives_behind(function, call) for call in calls)), ())
     forward = all(in_forward_mode(function, call) for call in calls)
     order = orders(function, calls[0])
     real = [dtype for dtype in DTYPES if any(keeps(function, call, dtype) for call in calls)]

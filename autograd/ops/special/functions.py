@@ -130,6 +130,7 @@ def _inverse(name: str, domain: Any, factor: float, power: Callable[..., Any], s
         lambda p: power(np.abs(y.function(p)), p),
         name=f"{name}_slope",
         domain=domain,
+        dtype=np.float64,
         p=lambda g, p, out: g * (2 * scale * factor * out * y(p) * out),
     )
     return y

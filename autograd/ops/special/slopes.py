@@ -48,6 +48,7 @@ cosine = elementwise(
     lambda a, b: _over_hypot(a, b, False),
     name="cosine",
     domain=_POSITIVE,
+    dtype=np.float64,
     a=lambda g, a, b: _off_zero(g, a, b) * (cosine(b, a) * per_square(b, a)),
     b=lambda g, a, b: -_off_zero(g, a, b) * (cosine(a, b) * per_square(b, a)),
 )
@@ -55,6 +56,7 @@ per_square = elementwise(
     lambda a, b: _over_hypot(a, b, True),
     name="per_square",
     domain=_POSITIVE,
+    dtype=np.float64,
     a=lambda g, a, b: (
         _off_zero(g, a, b) * ((per_square(b, a) - per_square(a, b)) * (per_square(b, a) + per_square(a, b)))
     ),

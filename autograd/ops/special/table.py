@@ -71,7 +71,7 @@ def of_order(
 
     @made.strategy
     def _(draw: Any) -> Any:
-        return (draw.array(domain=POSITIVE),), {"v": draw.one_of([3.0, 4.0, 5.0])}
+        return (draw.array(domain=POSITIVE, dtype=np.float64),), {"v": draw.one_of([3.0, 4.0, 5.0])}
 
     def form(v: Any, x: Any) -> Any:
         x = lift(x)

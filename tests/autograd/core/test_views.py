@@ -11,7 +11,8 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, nn, no_grad, optim
-from pullback.tests.helpers.numpy_calls import CALLS, flattened, qualified
+from pullback.tests.helpers.calls import flattened, qualified
+from pullback.tests.helpers.numpy_calls import CALLS
 
 A = np.arange(1.0, 10.0).reshape(3, 3)
 
