@@ -10,7 +10,9 @@ from .core import backward
 from .core.backward import grads as grads
 from .core.examples import face_by_example as _face_by_example
 from .core.graph import enable_grad as enable_grad
-from .core.graph import default_dtype, get_default_dtype, set_default_dtype
+from .core.graph import default_dtype as default_dtype
+from .core.graph import get_default_dtype as get_default_dtype
+from .core.graph import set_default_dtype as set_default_dtype
 from .core.graph import no_grad as no_grad
 from .core.primitive import Primitive as Primitive
 from .core.primitive import linear as linear
@@ -94,7 +96,7 @@ from .ops.pooling import (
     window_sum_form as window_sum,
 )
 from .ops import random as random
-from .ops.random import manual_seed
+from .ops.random import manual_seed as manual_seed
 from .ops.reductions import (
     max_form as amax, min_form as amin, cumsum_form as cumsum, cumulative_sum, log_softmax_form as log_softmax,
     logsumexp_form as logsumexp, max_form as max, mean_form as mean, min_form as min, nanmax_form as nanmax,
@@ -125,8 +127,8 @@ from .transforms.derivatives import (
     elementwise_grad, grad, hessian, hvp, jacfwd, jacobian, jacrev, jvp, on_arrays, stop_gradient, value_and_grad, vjp,
 )
 from .transforms.forms import (
-    grad_and_aux, grad_named, hessian_vector_product, make_hvp, make_jvp, make_vjp, ravel_pytree, tree_leaves, tree_map,
-    vector_jacobian_product,
+    grad_and_aux, grad_named, hessian_vector_product, make_hvp, make_jvp, make_vjp, ravel_pytree, tree_leaves,
+    tree_map, vector_jacobian_product,
 )
 from .transforms.implicit import fixed_point, implicit, linear_solve
 from .transforms.vmap import vmap
@@ -137,17 +139,17 @@ __all__ = [
     "acosh", "adaptive_avg_pool", "adaptive_max_pool", "add", "affine", "all", "allclose", "amax", "amin", "angle",
     "any", "append", "apply_along_axis", "apply_over_axes", "arange", "arccos", "arccosh", "arcsin", "arcsinh",
     "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around", "array",
-    "array2string", "array_equal", "array_equiv", "array_repr", "array_split", "array_str", "asarray", "asin", "asinh",
-    "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "avg_pool", "bartlett",
-    "bincount", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
-    "bitwise_right_shift", "bitwise_xor", "blackman", "block", "bool", "box_sum", "broadcast_arrays",
+    "array2string", "array_equal", "array_equiv", "array_repr", "array_split", "array_str", "asarray", "asin",
+    "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "avg_pool",
+    "bartlett", "bincount", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "blackman", "block", "bool", "box_sum", "broadcast_arrays",
     "broadcast_shapes", "broadcast_to", "c_", "can_cast", "cbrt", "ceil", "checkpoint", "choose", "clip", "col2im",
-    "column_stack", "common_type", "complex128", "complex64", "compress", "concat", "concatenate", "conj", "conjugate",
-    "conv", "conv_matrix", "conv_transpose", "conv_weight", "convolve", "copy", "copysign", "copyto", "corrcoef",
-    "correlate", "cos", "cosh", "count_nonzero", "cov", "cross", "cumprod", "cumsum", "cumulative_prod",
+    "column_stack", "common_type", "complex128", "complex64", "compress", "concat", "concatenate", "conj",
+    "conjugate", "conv", "conv_matrix", "conv_transpose", "conv_weight", "convolve", "copy", "copysign", "copyto",
+    "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross", "cumprod", "cumsum", "cumulative_prod",
     "cumulative_sum", "cumulative_trapezoid", "default_dtype", "deg2rad", "degrees", "delete", "detect_anomaly",
-    "diag", "diag_indices", "diag_indices_from", "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot",
-    "dsplit", "dstack", "e", "ediff1d", "einsum", "einsum_path", "elementwise_grad", "empty", "empty_like",
+    "diag", "diag_indices", "diag_indices_from", "diagflat", "diagonal", "diff", "digitize", "divide", "divmod",
+    "dot", "dsplit", "dstack", "e", "ediff1d", "einsum", "einsum_path", "elementwise_grad", "empty", "empty_like",
     "enable_grad", "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fill_diagonal", "finfo",
     "fix", "fixed_point", "flat_take", "flatnonzero", "flip", "fliplr", "flipud", "float32", "float64", "float_power",
     "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "from_dlpack", "fromfunction", "full", "full_like",
@@ -168,12 +170,12 @@ __all__ = [
     "ones", "ones_like", "outer", "override", "packbits", "pad", "partition", "percentile", "permute_dims", "pi",
     "piecewise", "place", "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub",
     "polyval", "positive", "pow", "power", "primitive", "prod", "profile", "promote_types", "ptp", "put",
-    "put_along_axis", "putmask", "quantile", "r_", "rad2deg", "radians", "ravel", "ravel_multi_index",
-    "ravel_pytree", "real", "real_if_close", "reciprocal", "registry", "relu", "remainder", "repeat", "reshape",
-    "resize", "result_type", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90", "round", "save", "savetxt",
-    "savez", "savez_compressed", "scatter", "searchsorted", "select", "set_default_dtype", "set_num_threads",
-    "setdiff1d", "setitem", "setxor1d", "shape", "shares_memory", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh",
-    "size", "sliding_window_view", "softmax", "softplus", "sort", "sort_complex", "spacing", "split", "sqrt", "square",
+    "put_along_axis", "putmask", "quantile", "r_", "rad2deg", "radians", "ravel", "ravel_multi_index", "ravel_pytree",
+    "real", "real_if_close", "reciprocal", "registry", "relu", "remainder", "repeat", "reshape", "resize",
+    "result_type", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90", "round", "save", "savetxt", "savez",
+    "savez_compressed", "scatter", "searchsorted", "select", "set_default_dtype", "set_num_threads", "setdiff1d",
+    "setitem", "setxor1d", "shape", "shares_memory", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "size",
+    "sliding_window_view", "softmax", "softplus", "sort", "sort_complex", "spacing", "split", "sqrt", "square",
     "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan",
     "tanh", "tensordot", "tile", "trace", "transpose", "trapezoid", "tree_leaves", "tree_map", "tri", "tril",
     "tril_indices", "tril_indices_from", "trim_zeros", "triu", "triu_indices", "triu_indices_from", "true_divide",

@@ -206,7 +206,7 @@ CORE = [
         "test_einops",
     ),
     Fault(
-        "if (values.shape, values.dtype) == (self.shape, self.dtype):",
+        "if (new.shape, new.dtype) == (self.shape, self.dtype):",
         "if (values.size, values.dtype) == (self.size, self.dtype):",
         "test_tensor test_views -k not every_function",
     ),
