@@ -149,25 +149,25 @@ class Tensor(_Operations):
         return self._held.data if isinstance(self._held, Tensor) else raw(self).copy()
 
     @data.setter
-    def data(self, values: ArrayLike) -> None:
+    def data(self, values: Any) -> None:
         if is_lent(values, self._held):
             return
-        new, old = as_data(values, copy=True), self._node
+        values, old = as_data(values, copy=True), self._node
         if related(self):
-            if (new.shape, new.dtype) == (self.shape, self.dtype):
+            if (values.shape, values.dtype) == (self.shape, self.dtype):
                 with mode(recording=False):
-                    write(self, wrap(new))
-                new = self._held
+                    write(self, wrap(values))
+                values = self._held
             else:
                 leave(self)
         if old is not None:
-            _differentiable(new.dtype)
-            if old.primitive is None and (new.shape, new.dtype) == (old.shape, old.dtype):
-                old.value = None if isinstance(new, np.ndarray) else new
+            _differentiable(values.dtype)
+            if old.primitive is None and (values.shape, values.dtype) == (old.shape, old.dtype):
+                old.value = None if isinstance(values, np.ndarray) else values
             else:
-                self._node = Node.at(old.level, None, (), new)
+                self._node = Node.at(old.level, None, (), values)
                 self._node.grad, self._node.hooks = old.grad, old.hooks
-        self._held = new
+        self._held = values
 
     @property
     def requires_grad(self) -> bool:
