@@ -15,7 +15,8 @@ import pullback as pb
 from pullback import Tensor, registry
 from pullback.autograd.testing.check import Case, refuses
 from pullback.testing import strategies
-from pullback.tests.helpers.numpy_calls import CALLS, flattened, qualified
+from pullback.tests.helpers.calls import flattened, qualified
+from pullback.tests.helpers.numpy_calls import CALLS
 
 INF, NAN = np.inf, np.nan
 FINITE = {INF: (1000.31, 3.1e5 + 0.17), -INF: (-1000.31, -3.1e5 - 0.17), NAN: (1000.31, -3100.57, 0.37)}

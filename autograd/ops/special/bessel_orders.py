@@ -103,7 +103,8 @@ def _arc(v: Any, size: Any, way: Any, saddle: Any, n: int, m: int) -> Any:
     what counts as sinh(a); with cosh and sinh in turn for I."""
     a, real, imaginary, base = saddle
     stop = 2 * np.arcsin(np.minimum(1, np.sqrt(_FAR / 2 / np.maximum(real, _FAR / 2))))
-    panels = 1 + int(np.max((np.abs(v) + imaginary) * stop, initial=0) / 40)
+    turns = (np.abs(v) + imaginary) * stop
+    panels = 1 + int(np.max(turns, initial=0, where=np.isfinite(turns)) / 40)
 
     def term(t: Any) -> Any:
         less = -2 * real * np.sin(t / 2) ** 2 + 1j * imaginary * np.sin(t)
