@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from .module import Parameter
+from .parameter import Parameter
+
+_DEVICES = ("cpu", "cuda", "hpu", "ipu", "meta", "mps", "mtia", "xpu")
+
+
+def is_device(value: Any) -> bool:
+    """Whether this names a device: a text such as "cuda:0", or an object with such a text as its `type`."""
+    return (value if isinstance(value, str) else str(getattr(value, "type", ""))).partition(":")[0] in _DEVICES
 
 
 def check_device(device: Any, name: str) -> None:
