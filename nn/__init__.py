@@ -2,14 +2,15 @@
 
 from . import data, datasets, functional, init, utils
 from .activation import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
-from .containers import ModuleDict, ModuleList, ParameterList, Sequential
+from .containers import ModuleList, ParameterList, Sequential
 from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .cross_entropy import CrossEntropyLoss, NLLLoss
+from .dictionaries import ModuleDict, ParameterDict
 from .dropout import Dropout
 from .init import manual_seed
 from .linear import Identity, Linear
 from .loss import BCEWithLogitsLoss, L1Loss, MSELoss
-from .module import Module, Parameter
+from .module import Buffer, Module, Parameter
 from .pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -42,6 +43,7 @@ __all__ = [
     "AvgPool2d",
     "AvgPool3d",
     "BCEWithLogitsLoss",
+    "Buffer",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -70,6 +72,7 @@ __all__ = [
     "ModuleList",
     "NLLLoss",
     "Parameter",
+    "ParameterDict",
     "ParameterList",
     "ReLU",
     "Sequential",

@@ -275,6 +275,10 @@ class Module(Hooked, Converted, Stateful):
         """Return what stands between the parentheses in the repr."""
         return ""
 
+    def __dir__(self) -> list[str]:
+        """Return the names of attributes; those that can be written after a dot."""
+        return [name for name in super().__dir__() if name.isidentifier()]
+
     def __repr__(self) -> str:
         return described(self, Module.__repr__)
 

@@ -143,4 +143,4 @@ def test_parameter_list() -> None:
     held[0] = nn.Parameter([4.0])
     assert [p.shape for p in held] == [(1,), (2,)] and held[0].item() == 4
     assert list(held.state_dict()) == ["0", "1"] and all(p.requires_grad for p in held.parameters())
-    assert "(1): Parameter of shape (2,), float32" in repr(held)
+    assert repr(held).endswith("    (1): Parameter containing: [float32 of size 2]\n)")
