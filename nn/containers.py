@@ -201,9 +201,10 @@ class ParameterList(_Sequence[Parameter]):
     """A list of parameters, each of which is registered; other values are made Parameters.
 
     >>> from pullback import nn
-    >>> nn.ParameterList([nn.Parameter([1.0, 2.0])])
+    >>> nn.ParameterList([nn.Parameter([1.0, 2.0]), nn.Parameter(0.5)])
     ParameterList(
         (0): Parameter containing: [float32 of size 2]
+        (1): Parameter containing: [float32 of size ]
     )
     """
 
