@@ -8,7 +8,7 @@ from .cross_entropy import CrossEntropyLoss, NLLLoss
 from .dictionaries import ModuleDict, ParameterDict
 from .dropout import Dropout
 from .init import manual_seed
-from .linear import Identity, Linear
+from .linear import Bilinear, Identity, Linear
 from .loss import BCEWithLogitsLoss, L1Loss, MSELoss
 from .module import Buffer, Module, Parameter
 from .pooling import (
@@ -43,6 +43,7 @@ __all__ = [
     "AvgPool2d",
     "AvgPool3d",
     "BCEWithLogitsLoss",
+    "Bilinear",
     "Buffer",
     "Conv1d",
     "Conv2d",

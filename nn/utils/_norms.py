@@ -43,10 +43,11 @@ class PowerIteration:
     Source: Miyato et al., Spectral normalization for generative adversarial networks, 2018.
     """
 
-    def __init__(self, n_power_iterations: int, dim: int, eps: float) -> None:
+    def __init__(self, n_power_iterations: int, dim: int, eps: float, v_first: bool = False) -> None:
         if n_power_iterations <= 0:
             raise ValueError(f"spectral_norm: n_power_iterations={n_power_iterations}; expected a positive number")
         self.n_power_iterations, self.dim, self.eps = n_power_iterations, dim, eps
+        self.v_first = v_first  # of u and v, the one that is improved last is the nearer one
 
     def drawn(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Random directions of outputs and of inputs."""
@@ -60,8 +61,9 @@ class PowerIteration:
         with no_grad():
             matrix = rows(weight.detach(), self.dim)
             for _ in range(self.n_power_iterations if steps is None else steps):
+                v = normalized(matrix.mT @ u, self.eps) if self.v_first else v
                 u = normalized(matrix @ v, self.eps)
-                v = normalized(matrix.mT @ u, self.eps)
+                v = v if self.v_first else normalized(matrix.mT @ u, self.eps)
         return u, v
 
     def divided(self, weight: Any, u: Any, v: Any) -> Any:

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ...autograd import Tensor, concatenate, diagonal, exp, eye, linalg, swapaxes, tril, triu, trunc, zeros
+from ...autograd import Tensor, concatenate, diagonal, exp, eye, swapaxes, tril, triu, trunc, zeros
+from ...linalg import matrix_function, solve
 from .. import init
 from ..module import Module
 from ._norms import PowerIteration, lengths, normalized, scaled, spectral_dim
@@ -130,10 +131,10 @@ class _Orthogonal(Module):
             x = concatenate([x, zeros((*batch, n, n - k), dtype=x.dtype)], axis=-1)
         skew = x - swapaxes(x, -1, -2)
         if self.orthogonal_map == "matrix_exp":
-            q = linalg.matrix_function(skew, exp)
+            q = matrix_function(skew, exp)
         else:
             one = eye(n, dtype=x.dtype)
-            q = linalg.solve(one - skew / 2, one + skew / 2)
+            q = solve(one - skew / 2, one + skew / 2)
         return q[..., :k]
 
     def right_inverse(self, value: Any) -> Any:
@@ -168,7 +169,7 @@ def _householder(x: Any) -> Any:
     v = tril(x, -1) + eye(*x.shape[-2:], dtype=x.dtype)
     gram = swapaxes(v, -1, -2) @ v
     s = triu(gram, 1) + gram * (eye(k, dtype=x.dtype) / 2)
-    q = eye(*x.shape[-2:], dtype=x.dtype) - v @ linalg.solve(s, swapaxes(v[..., :k, :], -1, -2))
+    q = eye(*x.shape[-2:], dtype=x.dtype) - v @ solve(s, swapaxes(v[..., :k, :], -1, -2))
     signs = trunc(diagonal(x, 0, -2, -1)).detach()
     return q * signs[..., None, :]
 

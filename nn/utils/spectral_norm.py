@@ -54,8 +54,8 @@ def spectral_norm(
     weight = dict(module._own_parameters()).get(name)
     if weight is None:
         raise ValueError(f"spectral_norm: {type(module).__name__} has no parameter {name!r}")
-    method = PowerIteration(n_power_iterations, spectral_dim(module, dim), eps)
-    u, v = method.improved(weight, *method.drawn(weight), steps=15)
+    method = PowerIteration(n_power_iterations, spectral_dim(module, dim), eps, v_first=True)
+    u, v = method.drawn(weight)
     delattr(module, name)
     module.register_parameter(name + "_orig", weight)
     module.register_buffer(name + "_u", u)
