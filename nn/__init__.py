@@ -1,6 +1,6 @@
 """Modules, losses, initial values, data and weights on disk, with PyTorch's names."""
 
-from . import data, datasets, functional, init, utils
+from . import data, datasets, functional, init, modules, utils
 from .activation import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .containers import ModuleList, ParameterList, Sequential
 from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -90,6 +90,7 @@ __all__ = [
     "init",
     "load",
     "manual_seed",
+    "modules",
     "save",
     "stack_module_state",
     "utils",
