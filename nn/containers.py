@@ -25,7 +25,7 @@ class _Sequence(Module, Generic[T]):
         self.extend(() if items is None else items)
 
     def _items(self) -> list[T]:
-        kind = self._item
+        kind: Any = self._item
         return [value for value in self.__dict__.values() if isinstance(value, kind)]
 
     def _names(self) -> list[str]:
@@ -37,11 +37,11 @@ class _Sequence(Module, Generic[T]):
             raise IndexError(f"{type(self).__name__}: index {index} is out of range for {len(names)} entries")
         return names[index]
 
-    def _made(self, value: Any) -> T:
+    def _made(self, value: Any) -> Any:
         """The value as it is held; TypeError for what cannot be."""
         if not isinstance(value, self._item):
             raise TypeError(f"{type(self).__name__}: expected a {self._item.__name__}, not {type(value).__name__}")
-        return value  # type: ignore[no-any-return]
+        return value
 
     def _renumber(self, items: list[T]) -> None:
         """Hold these entries, by their numbers."""
@@ -72,7 +72,7 @@ class _Sequence(Module, Generic[T]):
         """Return self[index]; of a slice, the same kind of container."""
         if isinstance(index, slice):
             return type(self)(self._items()[index])
-        return getattr(self, self._name(index))  # type: ignore[no-any-return]
+        return getattr(self, self._name(index))
 
     def __setitem__(self, index: int, value: Any) -> None:
         """Replace the entry `index`."""
@@ -153,7 +153,7 @@ class Sequential(_Sequence[Module]):
         """Return self[index]; of a slice, the same kind of container, with the names there are."""
         if isinstance(index, slice):
             return type(self)({name: getattr(self, name) for name in self._names()[index]})
-        return getattr(self, self._name(index))  # type: ignore[no-any-return]
+        return getattr(self, self._name(index))
 
     def __add__(self, other: Iterable[Module]) -> Sequential:
         """Return a Sequential of the modules of both."""

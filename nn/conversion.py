@@ -41,8 +41,8 @@ class Converted:
     ) -> Self:
         """Convert the real floating-point parameters and buffers (and gradients) to a float type.
 
-        PyTorch's forms are all taken: `to(dtype)`, `to("cpu")`, `to(device="cpu", dtype=...)`, `to(tensor)` for the dtype
-        of that. TypeError for a dtype that is no float type, ValueError for another device than the CPU.
+        PyTorch's forms are all taken: `to(dtype)`, `to("cpu")`, `to(device="cpu", dtype=...)`, `to(tensor)` for its
+        dtype. TypeError for a dtype that is no float type, ValueError for another device than the CPU.
 
         >>> from pullback import nn
         >>> nn.Linear(2, 1).to("cpu", np.float64).weight.dtype

@@ -21,7 +21,7 @@ class _Named(Module, Generic[T]):
     def _entries(self) -> dict[str, T]:
         raise NotImplementedError
 
-    def update(self, entries: Mapping[str, T] | Iterable[tuple[str, T]]) -> None:
+    def update(self, entries: Mapping[str, T] | _Named[T] | Iterable[tuple[str, T]]) -> None:
         """Add the entries of a mapping, or pairs, under their names, replacing those there.
 
         TypeError for what is neither, ValueError for a sequence that is no pair.
@@ -39,7 +39,7 @@ class _Named(Module, Generic[T]):
             self[values[0]] = values[1]
 
     def _pairs(self, entries: Any) -> Iterable[Any]:
-        return entries.items()  # type: ignore[no-any-return]
+        return entries.items()
 
     def __setitem__(self, name: str, value: Any) -> None:
         """Add the entry under this name, or replace the one there."""
@@ -111,7 +111,8 @@ class ModuleDict(_Named[Module]):
 class ParameterDict(_Named[Any]):
     """Parameters by name, each of which is registered, with all methods of a dict; None may be held, too.
 
-    Other values are made Parameters. The names of a plain dict are sorted, as in PyTorch. ValueError for a name with a dot or one that the class uses itself.
+    Other values are made Parameters. The names of a plain dict are sorted, as in PyTorch. ValueError for a name with a
+    dot or one that the class uses itself.
 
     >>> from pullback import nn
     >>> nn.ParameterDict({"left": [1.0, 2.0]}) | nn.ParameterDict({"right": 3.0})
@@ -121,7 +122,7 @@ class ParameterDict(_Named[Any]):
     )
     """
 
-    def __init__(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None) -> None:
+    def __init__(self, parameters: Mapping[str, Any] | ParameterDict | Iterable[tuple[str, Any]] | None = None) -> None:
         super().__init__()
         self._keys: dict[str, None] = {}
         self.update({} if parameters is None else parameters)
@@ -129,7 +130,7 @@ class ParameterDict(_Named[Any]):
     def _pairs(self, entries: Any) -> Iterable[Any]:
         # PyTorch sorts the names of a plain dict, and optimizers' states go by the order of parameters
         ordered = isinstance(entries, (OrderedDict, ParameterDict))
-        return entries.items() if ordered else sorted(entries.items(), key=itemgetter(0))  # type: ignore[no-any-return]
+        return entries.items() if ordered else sorted(entries.items(), key=itemgetter(0))
 
     def _entries(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._keys}

@@ -146,7 +146,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """Fill a matrix with the identity (1 on the main diagonal, 0 elsewhere); ValueError for other dimensions."""
     if tensor.ndim != 2:
         raise ValueError(f"eye_: expected 2 dimensions, got a tensor of shape {tensor.shape}")
-    return _fill(tensor, np.eye(*tensor.shape))
+    return _fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
@@ -165,7 +165,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     per_group = tensor.shape[0] // groups
     values = np.zeros(tensor.shape)
     channel = np.arange(min(per_group, tensor.shape[1]))
-    middle = tuple(n // 2 for n in tensor.shape[2:])
+    middle: Any = [n // 2 for n in tensor.shape[2:]]
     for group in range(groups):
         values[(group * per_group + channel, channel, *middle)] = 1
     return _fill(tensor, values)
@@ -262,9 +262,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generato
     return _fill(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))
 
 
-def sparse_(
-    tensor: Tensor, sparsity: float, std: float = 0.01, generator: np.random.Generator | None = None
-) -> Tensor:
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: np.random.Generator | None = None) -> Tensor:
     """Fill a matrix with normal draws, and in each column with the share `sparsity` (rounded up) of zeros.
 
     ValueError for other dimensions. Source: Martens, Deep learning via Hessian-free optimization, 2010.

@@ -122,7 +122,9 @@ class Unflatten(Module):
         super().__init__()
         if isinstance(dim, str):
             raise TypeError(f"Unflatten: dim={dim!r}; axes of arrays have no names, write the number")
-        if not isinstance(unflattened_size, (tuple, list)) or any(isinstance(n, (str, tuple)) for n in unflattened_size):
+        if not isinstance(unflattened_size, (tuple, list)) or any(
+            isinstance(n, (str, tuple)) for n in unflattened_size
+        ):
             raise TypeError(f"Unflatten: unflattened_size={unflattened_size!r}; expected a tuple of integers")
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 

@@ -50,7 +50,8 @@ class Stateful:
         With `keep_vars` they are the parameters and buffers themselves. They are added to `destination` where that is
         given, with `prefix` before their names.
         """
-        destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args) :])
+        given: Any = (*args, *(destination, prefix, keep_vars)[len(args) :])
+        destination, prefix, keep_vars = given
         state: dict[str, Any] = {} if destination is None else destination
         for path, module, left in walk(self, "", None):
             below = f"{prefix}{path}." if path else prefix
@@ -158,7 +159,7 @@ class _Load:
         self.state = dict(state_dict)
         self.metadata = getattr(state_dict, "_metadata", None) or {}
         self.known: dict[str, set[str] | None] = {}  # by module; None where that looks for its values itself
-        self.changes: list[Callable[[], None]] = []
+        self.changes: list[Any] = []  # functions
         self.missing: list[str] = []
         self.unexpected: list[str] = []
         self.faults: list[str] = []

@@ -38,11 +38,11 @@ def base_class(module: Module) -> type[Module]:
 
 def derived(module: Module) -> dict[str, Derived]:
     """How the derived attributes of a module are computed, by their names."""
-    return module.__dict__.get("_derived", {})  # type: ignore[no-any-return]
+    return module.__dict__.get("_derived", {})
 
 
 def _set(module: Module, attributes: dict[str, Derived]) -> None:
-    kind = base_class(module)
+    kind: Any = base_class(module)
     if attributes:
         module.__dict__["_derived"] = attributes
         module.__class__ = _class(kind, tuple(attributes), max(how.prefix for how in attributes.values()))
@@ -52,14 +52,13 @@ def _set(module: Module, attributes: dict[str, Derived]) -> None:
 
 
 @cache
-def _class(kind: type[Module], names: tuple[str, ...], prefix: str) -> type[Module]:
+def _class(kind: Any, names: tuple[str, ...], prefix: str) -> type[Module]:
     """A class of modules that compute these attributes; pickles and copies make it again."""
 
     def reduce(self: Any, protocol: Any) -> Any:
-        _, _, *rest = kind.__reduce_ex__(self, protocol)
-        return _blank, (kind, names, prefix), *rest
+        return _blank, (kind, names, prefix), *kind.__reduce_ex__(self, protocol)[2:]
 
-    body = {name: _attribute(name) for name in names}
+    body: dict[str, Any] = {name: _attribute(name) for name in names}
     body |= {"__slots__": (), "_derived_names": names, "__reduce_ex__": reduce, "__module__": kind.__module__}
     return type(prefix + kind.__name__, (kind,), body)
 
@@ -74,6 +73,6 @@ def _attribute(name: str) -> property:
     return property(get, assign)
 
 
-def _blank(kind: type[Module], names: tuple[str, ...], prefix: str) -> Module:
-    made = _class(kind, names, prefix)
+def _blank(kind: Any, names: tuple[str, ...], prefix: str) -> Module:
+    made: Any = _class(kind, names, prefix)
     return made.__new__(made)

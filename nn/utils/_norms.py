@@ -9,6 +9,7 @@ from .. import init
 from ..convolution import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ..module import Module
 
+
 def lengths(v: Any, dim: int) -> Any:
     """The 2-norms of the slices of v at each index of one axis, of length 1 along all others; of all for dim -1."""
     axes = tuple(i for i in range(v.ndim) if dim == -1 or i != dim % v.ndim)

@@ -39,7 +39,7 @@ def get_total_norm(
     return total
 
 
-def _norm(array: np.ndarray, norm_type: float) -> float:  # type: ignore[type-arg]
+def _norm(array: np.ndarray, norm_type: float) -> float:
     if not array.size:
         return 0.0
     wide = array.astype(np.float32) if array.dtype == np.float16 else array  # whose squares end at 65504
@@ -84,9 +84,7 @@ def clip_grad_norm_(
     return total
 
 
-def clip_grad_value_(
-    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
-) -> None:
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Limit every entry of the gradients to [-clip_value, clip_value]."""
     for p in _with_gradients(parameters):
         p.grad = Tensor(np.clip(p.grad.numpy(), -clip_value, clip_value))  # type: ignore[union-attr]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .. import init as initial
@@ -13,7 +12,7 @@ __all__ = ["skip_init"]
 M = TypeVar("M", bound=Module)
 
 
-def skip_init(module_cls: Callable[..., M], *args: Any, **kwargs: Any) -> M:
+def skip_init(module_cls: type[M], *args: Any, **kwargs: Any) -> M:
     """Make a module the values of whose parameters are to be set: any may be there, and none are taken from the
     generator.
 

@@ -66,6 +66,9 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
 
 
 class _SpectralNorm(Module):
+    _u: Any
+    _v: Any
+
     def __init__(self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12) -> None:
         super().__init__()
         if not -weight.ndim <= dim < weight.ndim:
@@ -139,7 +142,9 @@ class _Orthogonal(Module):
 
     def right_inverse(self, value: Any) -> Any:
         if value.shape != self.shape:
-            raise ValueError(f"orthogonal: expected matrices of shape {self.shape}, got a tensor of shape {value.shape}")
+            raise ValueError(
+                f"orthogonal: expected matrices of shape {self.shape}, got a tensor of shape {value.shape}"
+            )
         q = value.numpy()
         wide = q.shape[-2] < q.shape[-1]
         q = np.swapaxes(q, -1, -2) if wide else q
@@ -191,7 +196,7 @@ def _completed(q: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return q.copy()
     more = init.generator().normal(size=(*q.shape[:-1], n - k)).astype(q.dtype)
     full, r = np.linalg.qr(np.concatenate([q, more], axis=-1))
-    return full * np.copysign(1, np.diagonal(r, 0, -2, -1))[..., None, :].astype(q.dtype)  # type: ignore[no-any-return]
+    return full * np.copysign(1, np.diagonal(r, 0, -2, -1))[..., None, :].astype(q.dtype)
 
 
 def orthogonal(

@@ -78,7 +78,7 @@ class _Parametrized(Derived):
 
 
 class ParametrizationList(ModuleList):
-    """The parametrizations of one tensor, in order, and what they start from: `original`, or `original0`, `original1`, ...
+    """The parametrizations of one tensor, in order, and what they start from: `original`, or `original0`, ...
 
     The first may take several tensors, as many as its `right_inverse` returns. `register_parametrization` makes these.
     """
@@ -168,10 +168,8 @@ def _check_same(what: str, got: Any, expected: Any) -> None:
             raise ValueError(f"{what} may not change the {name} ({new} for {old}), unless `unsafe`")
 
 
-def register_parametrization(
-    module: M, tensor_name: str, parametrization: Module, *, unsafe: bool = False
-) -> M:
-    """Let a parameter or buffer be `parametrization(original)`, and the original be what is learned; returns the module.
+def register_parametrization(module: M, tensor_name: str, parametrization: Module, *, unsafe: bool = False) -> M:
+    """Let a parameter or buffer be `parametrization(original)`, of which the original is learned; returns the module.
 
     The class of the module is one of its own from then on, in which the tensor is computed whenever it is asked for.
     Several parametrizations are applied one after the other. Where they have `right_inverse` the tensor can be

@@ -20,7 +20,7 @@ class SpectralNorm(Derived):
         self.name, self.method = name, method
 
     def parts(self, module: Any) -> tuple[Any, Any, Any]:
-        return tuple(getattr(module, f"{self.name}_{part}") for part in ("orig", "u", "v"))  # type: ignore[return-value]
+        return tuple(getattr(module, f"{self.name}_{part}") for part in ("orig", "u", "v"))
 
     def value(self, module: Any) -> Any:
         return self.method.divided(*self.parts(module))
@@ -39,7 +39,7 @@ class SpectralNorm(Derived):
 def spectral_norm(
     module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
 ) -> M:
-    """Let a weight be `weight_orig` over its largest singular value, which the power method follows; returns the module.
+    """Let a weight be `weight_orig` over its largest singular value, by the power method; returns the module.
 
     RuntimeError where it is so already, ValueError where there is no such parameter. New models are better served by
     `nn.utils.parametrizations.spectral_norm`. Source: Miyato et al., Spectral normalization for generative adversarial

@@ -52,8 +52,10 @@ def test_a_parametrized_layer() -> None:
     assert parametrize.is_parametrized(layer) and parametrize.is_parametrized(layer, "weight")
     assert not parametrize.is_parametrized(layer, "bias") and not parametrize.is_parametrized(nn.Linear(1, 1))
     assert isinstance(layer, nn.Linear) and type(layer).__name__ == "ParametrizedLinear"
-    assert parametrize.type_before_parametrizations(layer) is nn.Linear is parametrize.type_before_parametrizations(
-        nn.Linear(1, 1)
+    assert (
+        parametrize.type_before_parametrizations(layer)
+        is nn.Linear
+        is parametrize.type_before_parametrizations(nn.Linear(1, 1))
     )
     assert list(layer.state_dict()) == ["bias", "parametrizations.weight.original"]
     assert layer.parametrizations.weight.original is held and not layer.parametrizations.weight[0].training
@@ -234,7 +236,7 @@ class Evaluated(nn.Sequential):
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-@pytest.mark.parametrize("shape", [(3, 3), (2, 4), (4, 2)])
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2)])
 def test_derivatives_and_states(kind: str, shape: tuple[int, int]) -> None:
     layer = MAKERS[kind](nn.Linear(*shape))
     model = Evaluated(layer) if "spectral" in kind else layer
@@ -309,7 +311,10 @@ def test_spectral_norm_comes_to_the_largest_singular_value(add: Any, make: Any, 
 
 
 def test_spectral_norm_iterates_in_training_alone() -> None:
-    for add, u in ((parametrizations.spectral_norm, "parametrizations.weight.0._u"), (nn.utils.spectral_norm, "weight_u")):
+    for add, u in (
+        (parametrizations.spectral_norm, "parametrizations.weight.0._u"),
+        (nn.utils.spectral_norm, "weight_u"),
+    ):
         layer, x = add(nn.Linear(4, 3)), np.ones((1, 4), np.float32)
         layer.eval()
         layer.get_buffer(u).data = np.array([0.6, 0.0, 0.8], np.float32)

@@ -23,7 +23,13 @@ def built(build, shape, again="", **options):
             return copy.deepcopy(module)
         return pickle.loads(pickle.dumps(module)) if again and ours else module
 
-    return Case("Identity", (build.__name__ if hasattr(build, "__name__") else str(build.args), again), inputs=(shape,), change=change, **options)
+    return Case(
+        "Identity",
+        (build.__name__ if hasattr(build, "__name__") else str(build.args), again),
+        inputs=(shape,),
+        change=change,
+        **options,
+    )
 
 
 # Containers
@@ -183,7 +189,10 @@ def transferred(nn):
 
 OLD = {"no_second": TWICE}
 KINDS = [("weight_norm", dim, OLD) for dim in (0, 1, None)] + [("spectral_norm", dim, {}) for dim in (None, 0, 1)]
-MAPS = [(None, True), *((kind, trivial) for kind in ("matrix_exp", "cayley", "householder") for trivial in (True, False))]
+MAPS = [
+    (None, True),
+    *((kind, trivial) for kind in ("matrix_exp", "cayley", "householder") for trivial in (True, False)),
+]
 
 CASES = [
     *[
