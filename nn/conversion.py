@@ -55,7 +55,7 @@ class Converted:
             elif isinstance(arg, bool):  # non_blocking
                 continue
             elif arg is not None:
-                dtype = arg.dtype if isinstance(arg, (Tensor, np.ndarray)) else arg
+                dtype = arg  # or what has one
         check_device(device, name)
         if dtype is None:
             return self

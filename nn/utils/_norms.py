@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...autograd import Tensor, maximum, moveaxis, no_grad, reshape, sqrt
+from ...autograd import Tensor, maximum, moveaxis, no_grad, reshape, sqrt, square
 from .. import init
 from ..convolution import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ..module import Module
@@ -13,7 +13,7 @@ from ..module import Module
 def lengths(v: Any, dim: int) -> Any:
     """The 2-norms of the slices of v at each index of one axis, of length 1 along all others; of all for dim -1."""
     axes = tuple(i for i in range(v.ndim) if dim == -1 or i != dim % v.ndim)
-    return sqrt((v * v).sum(axis=axes, keepdims=dim != -1))
+    return sqrt(square(v).sum(axis=axes, keepdims=dim != -1))
 
 
 def rows(weight: Any, dim: int) -> Any:

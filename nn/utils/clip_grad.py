@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ...autograd import Tensor
+from ...autograd import Tensor, no_grad
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
@@ -55,8 +55,9 @@ def clip_grads_with_norm_(
     """
     factor = float(max_norm) / (float(total_norm) + 1e-6)
     if factor < 1 and math.isfinite(total_norm):
-        for p in _with_gradients(parameters):
-            p.grad = Tensor(p.grad.numpy() * factor)  # type: ignore[union-attr]
+        with no_grad():
+            for p in _with_gradients(parameters):
+                p.grad *= factor  # type: ignore[operator]
 
 
 def clip_grad_norm_(

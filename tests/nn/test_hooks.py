@@ -245,6 +245,16 @@ def test_hooks_of_all_modules() -> None:
     assert seen == ["own"] * 3
 
 
+def test_a_sequential_shows_each_module_to_hooks_of_all() -> None:
+    net, seen = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.MaxPool2d(1)), []
+    handle = register_module_forward_hook(lambda module, args, output: seen.append(module))
+    try:
+        net(np.ones((1, 1, 2, 2), np.float32))
+    finally:
+        handle.remove()
+    assert seen == [*net, net]
+
+
 @pytest.mark.parametrize("where", range(3))
 @pytest.mark.parametrize(
     "register", ["register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
