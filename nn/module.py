@@ -238,7 +238,9 @@ class Module(Hooked, Converted, Stateful):
         return self
 
     def train(self, mode: bool = True) -> Self:
-        """Set `training`, here and below, on which dropout depends; returns this module."""
+        """Set `training`, here and below, on which dropout depends; returns this module. ValueError for no bool."""
+        if not isinstance(mode, (bool, np.bool)):
+            raise ValueError(f"{type(self).__name__}.train: mode is True or False, not {mode!r}")
         for module in self.modules():
             module.training = mode
         return self

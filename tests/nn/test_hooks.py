@@ -267,6 +267,29 @@ def test_a_sequential_shows_each_module_to_every_kind_of_hook(register: str, whe
     assert seen == [net[where]]
 
 
+def test_backward_hooks_in_every_pass() -> None:
+    layer, seen = nn.Tanh(), []
+    layer.register_full_backward_hook(lambda module, gin, gout: seen.append((gin[0].item(), gout[0].item())))
+    slope = 1 - np.tanh(0.5) ** 2
+    x = leaf(0.5)
+    y = layer(x)
+    y *= 3  # in place, behind the module
+    y.sum().backward(retain_graph=True)
+    y.sum().backward()
+    pb.checkpoint(layer)(x).sum().backward()
+    z = layer(x)
+    (z + z).sum().backward()
+    np.testing.assert_allclose(seen, [(3 * slope, 3), (3 * slope, 3), (slope, 1), (2 * slope, 2)])
+    np.testing.assert_allclose(x.grad.numpy(), 9 * slope)
+
+
+def test_a_hook_for_a_while() -> None:
+    layer = nn.Identity()
+    with layer.register_forward_hook(double):
+        assert layer(1) == 2
+    assert layer(1) == 1
+
+
 def test_no_warning_where_nobody_looks() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

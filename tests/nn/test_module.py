@@ -98,6 +98,8 @@ def test_train_eval_freeze_and_zero_grad() -> None:
     assert net.eval() is net and not any(m.training for m in net.modules())
     assert all(m.training for m in net.train().modules())
     net(np.ones((2, 1, 4, 4), np.float32)).sum().backward()
+    with pytest.raises(ValueError, match="Net.train: mode is True or False, not 'eval'"):
+        net.train("eval")  # type: ignore[arg-type]
     net.zero_grad(set_to_none=False)
     assert all(not p.grad.numpy().any() and p.grad.shape == p.shape for p in net.parameters())
     net.zero_grad()

@@ -1,3 +1,4 @@
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -117,3 +118,18 @@ def test_skip_init() -> None:
 
 def test_functional_call_by_its_first_place() -> None:
     assert utils.stateless.functional_call is nn.functional_call
+
+
+LEFT_OUT = {
+    "utils": "clip_grad_norm convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format fuse_conv_bn_eval"
+    " fuse_conv_bn_weights fuse_linear_bn_eval fuse_linear_bn_weights rnn",
+    "utils.parametrize": "",
+    "utils.parametrizations": "",
+    "init": "",
+}
+
+
+@pytest.mark.parametrize("place", LEFT_OUT)
+def test_pytorchs_names_are_there(torch: Any, place: str) -> None:
+    theirs, ours = (attrgetter(place)(library) for library in (torch.nn, nn))
+    assert [name for name in theirs.__all__ if not hasattr(ours, name) and name not in LEFT_OUT[place].split()] == []
