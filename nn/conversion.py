@@ -94,7 +94,7 @@ class Converted:
 
     ipu = mtia = xpu = cuda
 
-    def to_empty(self, *, device: Any = None, recurse: bool = True) -> Self:
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
         """Give all parameters and buffers new memory, with any values in it."""
         check_device(device, f"{type(self).__name__}.to_empty")
         for tensor in (*self.parameters(recurse), *self.buffers(recurse)):

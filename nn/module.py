@@ -146,14 +146,20 @@ class Module(Hooked, Converted, Stateful):
     def _own_modules(self) -> list[tuple[str, Module]]:
         return [(name, value) for name, value in self.__dict__.items() if isinstance(value, Module)]
 
-    def named_modules(self, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
-        """Yield this module and all below it with their dotted names, a shared one once (under its first name)."""
-        walked = walk(self, prefix, set() if remove_duplicate else None)
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """Yield this module and all below it with their dotted names, a shared one once (under its first name).
+
+        With `remove_duplicate` those in `memo`, and what is below them, are left out.
+        """
+        seen = {id(module) for module in memo or ()}
+        walked = walk(self, prefix, seen if remove_duplicate else None)
         return ((name, module) for name, module, left in walked if not left)
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """Yield this module and all below it."""
-        return (module for _, module in self.named_modules())
+        return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Yield the modules directly below this one, with their names."""

@@ -89,7 +89,8 @@ def functional_call(
 
     So a loss becomes a function of the parameters, to which `grad`, `vmap` and the other transforms apply (a Module is
     no container for them, `dict(module.named_parameters())` is). What is not given (nothing, if `strict`) is the
-    module's own. Several dictionaries, in a tuple or list, count as one; `args` that are no tuple are one argument, None is none.
+    module's own. Several dictionaries, in a tuple or list, count as one; `args` that are no tuple are one argument,
+    None is none.
     What is tied in the module stays tied. A new value that the module assigns to a buffer goes into the dictionary in
     which that was given. The module is as before afterwards, also after an error, and other threads, which may call it
     at the same time, see its own values throughout. KeyError for names that the module does not have or, if `strict`,

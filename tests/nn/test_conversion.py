@@ -1,5 +1,6 @@
 """Other dtypes for modules, by all of PyTorch's forms, and clear words where there is only the CPU."""
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ def net() -> Any:
     return module
 
 
+VARIADIC = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 WIDE = {"weight": "float64", "bias": "float64", "mean": "float64", "count": "int64"}
 
 
@@ -107,3 +109,13 @@ def test_all_public_names_of_pytorchs_modules(torch: Any) -> None:
     inside = {"T_destination", "call_super_init", "dump_patches"}
     names = {name for name in dir(torch.nn.Module) if name[0] != "_"} - inside
     assert {name for name in names if not hasattr(nn.Module, name)} == set()
+
+
+def test_methods_take_what_pytorchs_take(torch: Any) -> None:
+    def taken(kind: Any, name: str) -> list[Any]:
+        parameters = inspect.signature(getattr(kind, name)).parameters.values()
+        return [(p.name, p.default, p.kind is p.KEYWORD_ONLY) for p in parameters if p.kind not in VARIADIC]
+
+    for name in dir(torch.nn.Module):
+        if name[0] != "_" and name not in ("T_destination", "call_super_init", "dump_patches", "forward", "to"):
+            assert taken(nn.Module, name) == taken(torch.nn.Module, name), name

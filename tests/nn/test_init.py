@@ -142,7 +142,9 @@ def test_eye(shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
-@pytest.mark.parametrize(("channels", "groups"), [((4, 4), 1), ((4, 2), 2), ((6, 1), 3), ((2, 5), 1), ((5, 2), 1), ((4, 3), 2)])
+@pytest.mark.parametrize(
+    ("channels", "groups"), [((4, 4), 1), ((4, 2), 2), ((6, 1), 3), ((2, 5), 1), ((5, 2), 1), ((4, 3), 2)]
+)
 def test_dirac_hands_channels_on(dims: int, channels: tuple[int, int], groups: int) -> None:
     conv = getattr(nn.functional, f"conv{dims}d")
     outside, inside = channels

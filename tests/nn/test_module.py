@@ -61,6 +61,8 @@ def test_shared_parts_are_counted_once_but_all_their_names_are_in_the_state() ->
     assert len(list(net.parameters())) == 3
     assert len(list(net.modules())) == 3
     assert [name for name, _ in net.named_children()] == ["0", "1"]
+    assert len(list(net.modules(remove_duplicate=False))) == 4
+    assert [name for name, _ in net.named_modules({net[0]}, "net")] == ["net", "net.1"]
     assert set(net.state_dict()) >= {"0.weight", "1.weight", "2.weight", "2.bias"}
 
 
