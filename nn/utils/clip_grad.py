@@ -55,9 +55,10 @@ def clip_grads_with_norm_(
     """
     factor = float(max_norm) / (float(total_norm) + 1e-6)
     if factor < 1 and math.isfinite(total_norm):
+        each = {id(p.grad): p.grad for p in _with_gradients(parameters)}  # one may be that of several
         with no_grad():
-            for p in _with_gradients(parameters):
-                p.grad *= factor  # type: ignore[operator]
+            for grad in each.values():
+                grad *= factor  # type: ignore[operator, assignment]
 
 
 def clip_grad_norm_(

@@ -133,3 +133,24 @@ LEFT_OUT = {
 def test_pytorchs_names_are_there(torch: Any, place: str) -> None:
     theirs, ours = (attrgetter(place)(library) for library in (torch.nn, nn))
     assert [name for name in theirs.__all__ if not hasattr(ours, name) and name not in LEFT_OUT[place].split()] == []
+
+
+def test_gradients_that_are_shared_seen_elsewhere_or_recorded() -> None:
+    p, q, _ = _parameters()
+    q.data = np.zeros(1, np.float32)
+    p.grad = q.grad = Tensor(np.array([4.0], np.float32))
+    seen = p.grad.numpy()
+    utils.clip_grads_with_norm_([p, q, p], 2.0, 4.0)
+    np.testing.assert_allclose(p.grad.numpy(), [2], rtol=1e-6)
+    np.testing.assert_array_equal(seen, [4])  # an array that was taken before
+    x = nn.Parameter(np.array([3.0]))
+    (x**3).sum().backward(create_graph=True)
+    assert x.grad is not None and x.grad.requires_grad
+    assert utils.clip_grad_norm_(x, 13.5) == 27
+    np.testing.assert_allclose(x.grad.numpy(), [13.5])
+    fixed = nn.Parameter(np.zeros(2))
+    array = np.array([3.0, 4.0])
+    array.flags.writeable = False
+    fixed.grad = Tensor(array)
+    utils.clip_grad_norm_(fixed, 1.0)
+    np.testing.assert_allclose(fixed.grad.numpy(), [0.6, 0.8], rtol=1e-6)
