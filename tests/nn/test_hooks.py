@@ -283,6 +283,19 @@ def test_backward_hooks_in_every_pass() -> None:
     np.testing.assert_allclose(x.grad.numpy(), 9 * slope)
 
 
+def test_a_backward_pass_from_inside_is_none_through_the_module() -> None:
+    class Inside(nn.Module):
+        def forward(self, x: Any) -> Any:
+            self.inside = 2 * x
+            return 3 * self.inside
+
+    module, seen, x = Inside(), [], leaf(1.0)
+    module.register_full_backward_hook(lambda module, gin, gout: seen.append(gout[0].item()))
+    module(x).sum().backward(retain_graph=True)
+    module.inside.sum().backward()
+    assert seen == [1] and x.grad.item() == 8
+
+
 def test_a_hook_for_a_while() -> None:
     layer = nn.Identity()
     with layer.register_forward_hook(double):
