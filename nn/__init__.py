@@ -1,15 +1,16 @@
 """Modules, losses, initial values, data and weights on disk, with PyTorch's names."""
 
-from . import data, datasets, functional, init, utils
+from . import data, datasets, functional, init, modules, utils
 from .activation import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
-from .containers import ModuleDict, ModuleList, ParameterList, Sequential
+from .containers import ModuleList, ParameterList, Sequential
 from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .cross_entropy import CrossEntropyLoss, NLLLoss
+from .dictionaries import ModuleDict, ParameterDict
 from .dropout import Dropout
 from .init import manual_seed
-from .linear import Identity, Linear
+from .linear import Bilinear, Identity, Linear
 from .loss import BCEWithLogitsLoss, L1Loss, MSELoss
-from .module import Module, Parameter
+from .module import Buffer, Module, Parameter
 from .pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -42,6 +43,8 @@ __all__ = [
     "AvgPool2d",
     "AvgPool3d",
     "BCEWithLogitsLoss",
+    "Bilinear",
+    "Buffer",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -70,6 +73,7 @@ __all__ = [
     "ModuleList",
     "NLLLoss",
     "Parameter",
+    "ParameterDict",
     "ParameterList",
     "ReLU",
     "Sequential",
@@ -86,6 +90,7 @@ __all__ = [
     "init",
     "load",
     "manual_seed",
+    "modules",
     "save",
     "stack_module_state",
     "utils",

@@ -1,53 +1,63 @@
-"""Modules that hold modules, in a sequence or by name."""
+"""Modules that hold modules or parameters in a sequence."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Generic, Self, TypeVar, overload
 
 from ..autograd import Tensor
-from ..extend import ArrayLike
 from .lookahead import applied
 from .module import Module, Parameter
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
+__all__ = ["ModuleList", "ParameterList", "Sequential"]
+
+T = TypeVar("T")
 
 Item = TypeVar("Item")
 Taken = TypeVar("Taken")
 
 
-class _Sequence(Module, Generic[Item, Taken]):
+class _Sequence(Module, Generic[T]):
     """Modules or parameters under the names "0", "1", ..."""
 
     _item: type = Module
 
-    def __init__(self, items: Iterable[Taken] = ()) -> None:
+    def __init__(self, items: Iterable[Any] | None = None) -> None:
         super().__init__()
-        self.extend(items)
+        self.extend(() if items is None else items)
 
-    def _items(self) -> list[Any]:
-        kind = self._item
+    def _items(self) -> list[T]:
+        kind: Any = self._item
         return [value for value in self.__dict__.values() if isinstance(value, kind)]
 
     def _names(self) -> list[str]:
         return [name for name, value in self.__dict__.items() if isinstance(value, self._item)]
 
     def _name(self, index: int) -> str:
-        names = self._names()
+        names, index = self._names(), operator.index(index)
         if not -len(names) <= index < len(names):
             raise IndexError(f"{type(self).__name__}: index {index} is out of range for {len(names)} entries")
         return names[index]
 
-    def _put(self, name: str, value: Any) -> None:
+    def _made(self, value: Any) -> Any:
+        """The value as it is held; TypeError for what cannot be."""
         if not isinstance(value, self._item):
             raise TypeError(f"{type(self).__name__}: expected a {self._item.__name__}, not {type(value).__name__}")
-        setattr(self, name, value)
+        return value
+
+    def _renumber(self, items: list[T]) -> None:
+        """Hold these entries, by their numbers."""
+        for name in self._names():
+            delattr(self, name)
+        for i, value in enumerate(items):
+            setattr(self, str(i), value)
 
     def __len__(self) -> int:
         """Return len(self)."""
         return len(self._names())
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[T]:
         """Return an iterator over the entries."""
         return iter(self._items())
 
@@ -56,12 +66,12 @@ class _Sequence(Module, Generic[Item, Taken]):
         return any(item is value for item in self._items())
 
     @overload
-    def __getitem__(self, index: int) -> Item: ...
+    def __getitem__(self, index: int) -> T: ...
 
     @overload
     def __getitem__(self, index: slice) -> Self: ...
 
-    def __getitem__(self, index: int | slice) -> Item | Self:
+    def __getitem__(self, index: int | slice) -> T | Self:
         """Return self[index]; of a slice, the same kind of container."""
         if isinstance(index, slice):
             return type(self)(self._items()[index])
@@ -69,21 +79,52 @@ class _Sequence(Module, Generic[Item, Taken]):
 
     def __setitem__(self, index: int, value: Taken) -> None:
         """Replace the entry `index`."""
-        self._put(self._name(index), value)
+        setattr(self, self._name(index), self._made(value))
 
-    def append(self, value: Taken) -> Self:
+    def __delitem__(self, index: int | slice) -> None:
+        """Take out an entry, or those of a slice; the others are numbered anew."""
+        gone = self._names()[index] if isinstance(index, slice) else [self._name(index)]
+        self._renumber([getattr(self, name) for name in self._names() if name not in gone])
+
+    def append(self, value: Any) -> Self:
         """Add an entry at the end, and return the container."""
-        self._put(str(len(self)), value)
+        setattr(self, str(len(self)), self._made(value))
         return self
 
-    def extend(self, values: Iterable[Taken]) -> Self:
-        """Add entries at the end, and return the container."""
-        for value in values:
+    def extend(self, values: Iterable[Any]) -> Self:
+        """Add entries at the end, and return the container; TypeError for what is no list or other iterable."""
+        if isinstance(values, Tensor) or not isinstance(values, Iterable):
+            raise TypeError(
+                f"{type(self).__name__}.extend: expected an iterable of entries, not a {type(values).__name__}"
+            )
+        for value in list(values):
             self.append(value)
         return self
 
+    def insert(self, index: int, value: Any) -> Self:
+        """Put an entry before the entry `index`, and return the container; the later ones are numbered anew.
 
-class Sequential(_Sequence[Module, Module]):
+        IndexError unless the index is from -n to n, for n entries.
+        """
+        items = self._items()
+        if not -len(items) <= index <= len(items):
+            raise IndexError(f"{type(self).__name__}.insert: index {index} is out of range for {len(items)} entries")
+        items.insert(index, self._made(value))
+        self._renumber(items)
+        return self
+
+    def pop(self, key: int | slice = -1) -> T | Self:
+        """Take out an entry, or those of a slice, and return it."""
+        value = self[key]
+        del self[key]
+        return value
+
+    def __iadd__(self, other: Iterable[Any]) -> Self:
+        """Add entries at the end."""
+        return self.extend(other)
+
+
+class Sequential(_Sequence[Module]):
     """Modules applied one after the other; named by their places, or by the keys of a mapping.
 
     A convolution, and a ReLU and a max-pooling behind it, are one pass over memory, which nothing but the time tells
@@ -115,82 +156,84 @@ class Sequential(_Sequence[Module, Module]):
     def __getitem__(self, index: int) -> Module: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: slice) -> Self: ...
 
-    def __getitem__(self, index: int | slice) -> Module | Sequential:
-        """Return self[index]; of a slice, the same kind of container."""
+    def __getitem__(self, index: int | slice) -> Module | Self:
+        """Return self[index]; of a slice, the same kind of container, with the names there are."""
         if isinstance(index, slice):
-            return Sequential({name: getattr(self, name) for name in self._names()[index]})
+            return type(self)({name: getattr(self, name) for name in self._names()[index]})
         return getattr(self, self._name(index))
 
-    def forward(self, input: ArrayLike) -> Tensor:
+    def __add__(self, other: Iterable[Module]) -> Sequential:
+        """Return a Sequential of the modules of both."""
+        return Sequential(*self, *other) if isinstance(other, Iterable) else NotImplemented
+
+    def __mul__(self, count: int) -> Sequential:
+        """Return the modules, the same ones, `count` times one after the other; ValueError unless that is positive."""
+        if not isinstance(count, int):
+            return NotImplemented
+        if count <= 0:
+            raise ValueError(f"Sequential: expected a positive number of repetitions, not {count}")
+        return Sequential(*self._items() * count)
+
+    __rmul__ = __mul__
+
+    def __imul__(self, count: int) -> Self:
+        """Repeat the modules, the same ones, to be there `count` times."""
+        return self.extend(self.__mul__(count)._items()[len(self) :])
+
+    def forward(self, input: Any) -> Any:
         return applied(self._items(), input)
 
 
-class ModuleList(_Sequence[Module, Module]):
-    """A list of modules, each of which is registered; it has no forward of its own."""
+class ModuleList(_Sequence[Module]):
+    """A list of modules, each of which is registered; it has no forward of its own.
+
+    >>> from pullback import nn
+    >>> nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])
+    ModuleList(
+      (0-2): 3 x Linear(in_features=2, out_features=2, bias=True)
+    )
+    """
+
+    _rolled = True  # in its repr
+
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
+        super().__init__(modules)
+
+    def __add__(self, other: Iterable[Module]) -> ModuleList:
+        """Return a ModuleList of the modules of both."""
+        return ModuleList([*self, *other]) if isinstance(other, Iterable) else NotImplemented
 
 
-class ParameterList(_Sequence[Parameter, ArrayLike]):
-    """A list of parameters, each of which is registered; other values are made Parameters."""
+class ParameterList(_Sequence[Parameter]):
+    """A list of parameters, each of which is registered; other values are made Parameters.
+
+    >>> from pullback import nn
+    >>> nn.ParameterList([nn.Parameter([1.0, 2.0]), nn.Parameter(0.5)])
+    ParameterList(
+        (0): Parameter containing: [float32 of size 2]
+        (1): Parameter containing: [float32 of size ]
+    )
+    """
 
     _item = Parameter
 
-    def _put(self, name: str, value: Any) -> None:
-        super()._put(name, value if isinstance(value, Parameter) else Parameter(value))
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
+        super().__init__(values)
+
+    def _made(self, value: Any) -> Parameter:
+        return value if isinstance(value, Parameter) else Parameter(value)
 
     def extra_repr(self) -> str:
-        return "\n  ".join(f"({n}): Parameter of shape {p.shape}, {p.dtype}" for n, p in self.named_parameters())
+        return listed(enumerate(self))
 
 
-class ModuleDict(Module):
-    """Modules by name, each of which is registered; it has no forward of its own.
-
-    ValueError for a name with a dot or one that the class uses itself, such as "forward".
-    """
-
-    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
-        super().__init__()
-        self.update(modules or {})
-
-    def update(self, modules: Mapping[str, Module]) -> None:
-        """Add the modules of a mapping under their names, replacing those there."""
-        for name, module in modules.items():
-            self[name] = module
-
-    def __setitem__(self, name: str, module: Module) -> None:
-        """Add the module under this name, or replace the one there."""
-        self.add_module(name, module)
-
-    def __getitem__(self, name: str) -> Module:
-        """Return the module of this name."""
-        return dict(self._own_modules())[name]
-
-    def __delitem__(self, name: str) -> None:
-        """Take the module of this name out."""
-        self[name]
-        delattr(self, name)
-
-    def __len__(self) -> int:
-        """Return len(self)."""
-        return len(self._own_modules())
-
-    def __iter__(self) -> Iterator[str]:
-        """Return an iterator over the names."""
-        return iter(dict(self._own_modules()))
-
-    def __contains__(self, name: str) -> bool:
-        """Return whether a module has this name."""
-        return name in dict(self._own_modules())
-
-    def keys(self) -> Iterable[str]:
-        """Return the names."""
-        return dict(self._own_modules()).keys()
-
-    def values(self) -> Iterable[Module]:
-        """Return the modules."""
-        return dict(self._own_modules()).values()
-
-    def items(self) -> Iterable[tuple[str, Module]]:
-        """Return the pairs of names and modules."""
-        return dict(self._own_modules()).items()
+def listed(entries: Iterable[tuple[Any, Any]]) -> str:
+    """A line for each parameter, as PyTorch writes them."""
+    lines = []
+    for name, p in entries:
+        size = "" if p is None else "x".join(map(str, p.shape))
+        text = "Object of type: NoneType" if p is None else f"Parameter containing: [{p.dtype} of size {size}]"
+        lines.append(f"  ({name}): {text}")
+    return "\n".join(lines)

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..extend import DTypeLike, modes
-from .module import Parameter
+from .parameter import Parameter
+
+_DEVICES = ("cpu", "cuda", "hpu", "ipu", "meta", "mps", "mtia", "xpu")
+
+
+def is_device(value: object) -> bool:
+    """Whether this names a device: a text such as "cuda:0", or an object with such a text as its `type`."""
+    return (value if isinstance(value, str) else str(getattr(value, "type", ""))).partition(":")[0] in _DEVICES
 
 
 def check_device(device: str | None, name: str) -> None:

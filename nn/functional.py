@@ -7,7 +7,7 @@ from .activation import elu, gelu, leaky_relu, log_softmax, relu, sigmoid, silu,
 from .convolution import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .cross_entropy import cross_entropy, nll_loss
 from .dropout import dropout
-from .linear import linear
+from .linear import bilinear, linear
 from .loss import binary_cross_entropy_with_logits, l1_loss, mse_loss
 from .pooling import (
     adaptive_avg_pool1d,
@@ -38,6 +38,7 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "bilinear",
     "binary_cross_entropy_with_logits",
     "conv1d",
     "conv2d",

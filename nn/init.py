@@ -6,6 +6,8 @@ Every function fills the tensor it is given (new values, the same shape and dtyp
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ __all__ = [
     "calculate_gain",
     "constant_",
     "default_",
+    "dirac_",
+    "eye_",
     "fan_in_and_fan_out",
     "generator",
     "kaiming_normal_",
@@ -25,6 +29,7 @@ __all__ = [
     "normal_",
     "ones_",
     "orthogonal_",
+    "sparse_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",
@@ -94,6 +99,39 @@ def ones_(tensor: Tensor) -> Tensor:
     return _fill(tensor, 1)
 
 
+def eye_(tensor: Tensor) -> Tensor:
+    """Fill a matrix with the identity (1 on the main diagonal, 0 elsewhere); ValueError for other dimensions."""
+    if tensor.ndim != 2:
+        raise ValueError(f"eye_: expected 2 dimensions, got a tensor of shape {tensor.shape}")
+    return _fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Fill a convolution's weight so that it hands on as many channels as it can, in each of the groups.
+
+    ValueError unless it has 3 to 5 dimensions and its first is a multiple of `groups`.
+
+    >>> dirac_(Tensor(np.zeros((2, 2, 3)))).numpy()[0]
+    array([[0., 1., 0.],
+           [0., 0., 0.]])
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError(f"dirac_: expected 3, 4 or 5 dimensions, got a tensor of shape {tensor.shape}")
+    if tensor.shape[0] % groups:
+        raise ValueError(f"dirac_: the first dimension of shape {tensor.shape} is no multiple of groups={groups}")
+    per_group = tensor.shape[0] // groups
+    values = np.zeros(tensor.shape)
+    channel = np.arange(min(per_group, tensor.shape[1]))
+    middle: Any = [n // 2 for n in tensor.shape[2:]]
+    for group in range(groups):
+        values[(group * per_group + channel, channel, *middle)] = 1
+    return _fill(tensor, values)
+
+
+_CONVS = [f"conv{kind}{dims}d" for kind in ("", "_transpose") for dims in (1, 2, 3)]
+_PLAIN = ("linear", "sigmoid", *_CONVS)
+
+
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """Return the factor by which weights before this nonlinearity should have a larger standard deviation.
 
@@ -102,13 +140,14 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     >>> calculate_gain("tanh")
     1.6666666666666667
     """
-    if nonlinearity in ("linear", "sigmoid") or nonlinearity.startswith("conv"):
+    if nonlinearity in _PLAIN:
         return 1.0
     if nonlinearity == "leaky_relu":
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
     gains = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
     if nonlinearity not in gains:
-        raise ValueError(f"calculate_gain: nonlinearity {nonlinearity!r}; known: linear, sigmoid, leaky_relu, {gains}")
+        known = (*_PLAIN, "leaky_relu", *gains)
+        raise ValueError(f"calculate_gain: nonlinearity {nonlinearity!r}; known: {', '.join(known)}")
     return gains[nonlinearity]
 
 
@@ -180,9 +219,50 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generato
     return _fill(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))
 
 
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: np.random.Generator | None = None) -> Tensor:
+    """Fill a matrix with normal draws, and in each column with the share `sparsity` (rounded up) of zeros.
+
+    ValueError for other dimensions. Source: Martens, Deep learning via Hessian-free optimization, 2010.
+    """
+    if tensor.ndim != 2:
+        raise ValueError(f"sparse_: expected 2 dimensions, got a tensor of shape {tensor.shape}")
+    rng = generator or _thread_generator()
+    rows, columns = tensor.shape
+    values = rng.normal(0.0, std, tensor.shape)
+    order = rng.permuted(np.tile(np.arange(rows), (columns, 1)), axis=1)
+    zeros = order[:, : math.ceil(sparsity * rows)]
+    values[zeros, np.arange(columns)[:, None]] = 0.0
+    return _fill(tensor, values)
+
+
 def default_(weight: Tensor, bias: Tensor | None) -> None:
     """Fill a layer's weight and bias with uniform draws within 1 / sqrt(fan_in), as PyTorch does."""
     kaiming_uniform_(weight, a=math.sqrt(5))
     if bias is not None:
         bound = 1 / math.sqrt(max(fan_in_and_fan_out(weight)[0], 1))
         uniform_(bias, -bound, bound)
+
+
+def _by_old_name(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function under the name that it had in old versions of PyTorch, without the underscore."""
+    name = function.__name__
+
+    def old(*args: Any, **kwargs: Any) -> Tensor:
+        warnings.warn(f"nn.init.{name[:-1]} is deprecated, as in PyTorch; write {name}", FutureWarning, stacklevel=2)
+        return function(*args, **kwargs)
+
+    old.__name__, old.__doc__ = name[:-1], f"Do the same as `{name}`, with a FutureWarning."
+    return old
+
+
+constant = _by_old_name(constant_)
+dirac = _by_old_name(dirac_)
+eye = _by_old_name(eye_)
+kaiming_normal = _by_old_name(kaiming_normal_)
+kaiming_uniform = _by_old_name(kaiming_uniform_)
+normal = _by_old_name(normal_)
+orthogonal = _by_old_name(orthogonal_)
+sparse = _by_old_name(sparse_)
+uniform = _by_old_name(uniform_)
+xavier_normal = _by_old_name(xavier_normal_)
+xavier_uniform = _by_old_name(xavier_uniform_)

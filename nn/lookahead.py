@@ -12,6 +12,7 @@ from typing import Any
 from ..extend import convolved
 from .activation import ReLU
 from .convolution import Conv1d, Conv2d, Conv3d
+from .hooks import EVERYWHERE
 from .located import located
 from .module import Module
 from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
@@ -62,5 +63,5 @@ def _plain(module: Any, kinds: Kinds) -> bool:
         kinds.get(kind) is kind.forward
         and kind.__call__ is _CALL
         and "forward" not in module.__dict__
-        and not (module._forward_hooks or module._forward_pre_hooks)
+        and not (module._hooks or EVERYWHERE)
     )

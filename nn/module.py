@@ -8,42 +8,23 @@ costs what it costs on any object, and there is nothing to get out of step.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import ArrayLike, DTypeLike, RemovableHandle
+from .conversion import Converted
+from .hooks import EVERYWHERE, NOTHING, Hooked, called
 from .located import located
-from .state import IncompatibleKeys, loaded, persistent
+from .parameter import Buffer, Parameter
+from .state import Stateful
 from .summary import Summary, described, summarize
 from .traversal import copied, named, walk
 
-__all__ = ["Module", "Parameter"]
+__all__ = ["Buffer", "Module", "Parameter"]
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result", covariant=True)
-
-_nothing: Mapping[Any, Any] = MappingProxyType({})
-
-
-class Parameter(Tensor):
-    """A Tensor that a Module lists among its parameters; it requires a gradient unless told otherwise.
-
-    An array keeps its dtype, Python numbers become float32.
-
-    >>> Parameter([1.0, 2.0]).dtype
-    dtype('float32')
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data: ArrayLike, requires_grad: bool = True) -> None:
-        super().__init__(data, requires_grad, None if hasattr(data, "dtype") else np.float32)
-
-    def __repr__(self) -> str:
-        return f"Parameter containing:\n{super().__repr__()}"
 
 
 class HasForward(Protocol[Arguments, Result]):
@@ -52,7 +33,7 @@ class HasForward(Protocol[Arguments, Result]):
     def forward(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result: ...
 
 
-class Module:
+class Module(Hooked, Converted, Stateful):
     """The base class of layers and models: assign Parameters and Modules as attributes, define `forward`.
 
     >>> from pullback import nn
@@ -69,9 +50,7 @@ class Module:
     """
 
     training: bool = True
-    _persistence: Mapping[str, bool] = _nothing  # buffer names, and whether they are in the state_dict
-    _forward_hooks: Mapping[int, Callable[..., Any]] = _nothing
-    _forward_pre_hooks: Mapping[int, Callable[..., Any]] = _nothing
+    _persistence: Mapping[str, bool] = NOTHING  # buffer names, and whether they are in the state_dict
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute what calling the module gives; every layer and model defines its own."""
@@ -87,32 +66,12 @@ class Module:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             try:
-                if self._forward_hooks or self._forward_pre_hooks:
-                    return self._call_with_hooks(args, kwargs)
+                if self._hooks or EVERYWHERE:
+                    return called(self, args, kwargs)
                 return self.forward(*args, **kwargs)
             except Exception as error:
                 located(error, self)
                 raise
-
-    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for pre_hook in list(self._forward_pre_hooks.values()):
-            changed = pre_hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        output = self.forward(*args, **kwargs)
-        for hook in list(self._forward_hooks.values()):
-            changed = hook(self, args, output)
-            if changed is not None:
-                output = changed
-        return output
-
-    def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], object]) -> RemovableHandle:
-        """Call `hook(module, args, output)` after every forward; what it returns, unless None, is the output."""
-        return RemovableHandle(self.__dict__.setdefault("_forward_hooks", {}), hook)
-
-    def register_forward_pre_hook(self, hook: Callable[[Any, tuple[Any, ...]], object]) -> RemovableHandle:
-        """Call `hook(module, args)` before every forward; what it returns, unless None, replaces the arguments."""
-        return RemovableHandle(self.__dict__.setdefault("_forward_pre_hooks", {}), hook)
 
     # Registration
 
@@ -143,6 +102,13 @@ class Module:
                 "assign a Tensor or None"
             )
         object.__setattr__(self, name, value)
+        if isinstance(value, Buffer):
+            self.__dict__["_persistence"] = {**self._persistence, name: value.persistent}
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        if name in self._persistence:
+            self.__dict__["_persistence"] = {key: kept for key, kept in self._persistence.items() if key != name}
 
     def _check_name(self, name: str) -> None:
         if not isinstance(name, str) or not name or "." in name:
@@ -168,8 +134,8 @@ class Module:
         self._check_name(name)
         if not (tensor is None or isinstance(tensor, Tensor)):
             raise TypeError(f"register_buffer: {name!r} must be a Tensor or None, not {type(tensor).__name__}")
-        self.__dict__["_persistence"] = {**self._persistence, name: persistent}
         setattr(self, name, tensor)
+        self.__dict__["_persistence"] = {**self._persistence, name: persistent}
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Assign the attribute `name`, for names that are made at run time.
@@ -180,6 +146,10 @@ class Module:
         if not (module is None or isinstance(module, Module)):
             raise TypeError(f"add_module: {name!r} must be a Module or None, not {type(module).__name__}")
         setattr(self, name, module)
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Do the same as `add_module`."""
+        self.add_module(name, module)
 
     # What is registered
 
@@ -193,14 +163,20 @@ class Module:
     def _own_modules(self) -> list[tuple[str, Module]]:
         return [(name, value) for name, value in self.__dict__.items() if isinstance(value, Module)]
 
-    def named_modules(self, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
-        """Yield this module and all below it with their dotted names, a shared one once (under its first name)."""
-        walked = walk(self, prefix, set() if remove_duplicate else None)
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """Yield this module and all below it with their dotted names, a shared one once (under its first name).
+
+        With `remove_duplicate` those in `memo`, and what is below them, are left out.
+        """
+        seen = {id(module) for module in memo or ()}
+        walked = walk(self, prefix, seen if remove_duplicate else None)
         return ((name, module) for name, module, left in walked if not left)
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """Yield this module and all below it."""
-        return (module for _, module in self.named_modules())
+        return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Yield the modules directly below this one, with their names."""
@@ -252,6 +228,29 @@ class Module:
             raise AttributeError(f"{type(self).__name__} has no parameter {target!r}")
         return parameter
 
+    def get_buffer(self, target: str) -> Tensor:
+        """Return the buffer with the dotted name `target`; AttributeError if there is none."""
+        path, _, name = target.rpartition(".")
+        buffer = dict(self.get_submodule(path)._own_buffers()).get(name)
+        if buffer is None:
+            raise AttributeError(f"{type(self).__name__} has no buffer {target!r}")
+        return buffer
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module in the place with the dotted name `target`, where (if `strict`) there is one already.
+
+        ValueError for no name, AttributeError where there is no such place, TypeError for anything but a Module.
+        """
+        path, _, name = target.rpartition(".")
+        if not name:
+            raise ValueError("set_submodule: the module itself has no name; expected the dotted name of one below it")
+        if not isinstance(module, Module):
+            raise TypeError(f"set_submodule: {target!r} must be a Module, not a {type(module).__name__}")
+        parent = self.get_submodule(path)
+        if strict or name in parent.__dict__:
+            self.get_submodule(target)
+        parent.add_module(name, module)
+
     # What is done to all of it
 
     def apply(self, fn: Callable[[Module], object]) -> Self:
@@ -262,7 +261,9 @@ class Module:
         return self
 
     def train(self, mode: bool = True) -> Self:
-        """Set `training`, here and below, on which dropout depends; returns this module."""
+        """Set `training`, here and below, on which dropout depends; returns this module. ValueError for no bool."""
+        if not isinstance(mode, (bool, np.bool)):
+            raise ValueError(f"{type(self).__name__}.train: mode is True or False, not {mode!r}")
         for module in self.modules():
             module.training = mode
         return self
@@ -283,43 +284,6 @@ class Module:
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else Tensor(np.zeros_like(parameter.data))
 
-    def to(self, dtype: DTypeLike) -> Self:
-        """Convert the real floating-point parameters and buffers (and gradients) to the float type `dtype`.
-
-        TypeError for a dtype that is no float type.
-        """
-        dtype = np.dtype(dtype)
-        if dtype.kind != "f":
-            raise TypeError(f"{type(self).__name__}.to: dtype {dtype} is not a float type")
-        for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.dtype.kind == "f" and tensor.dtype != dtype:
-                tensor.data = tensor.data.astype(dtype)
-                if tensor.grad is not None:
-                    tensor.grad = tensor.grad.detach().astype(dtype)
-        return self
-
-    def float(self) -> Self:
-        """Do the same as `to(numpy.float32)`."""
-        return self.to(np.float32)
-
-    def double(self) -> Self:
-        """Do the same as `to(numpy.float64)`."""
-        return self.to(np.float64)
-
-    # State
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return copies of the parameters and persistent buffers by their dotted names, as PyTorch names them."""
-        return {name: Tensor(tensor.data) for name, tensor in persistent(self).items()}
-
-    def load_state_dict(self, state_dict: Mapping[str, ArrayLike], strict: bool = True) -> IncompatibleKeys:
-        """Take over values (Tensors, arrays or nested lists) by name, each cast to the dtype of what it replaces.
-
-        Nothing is changed unless everything fits: RuntimeError names the keys that are missing or unexpected (only
-        if `strict`), of another shape, or of another kind of dtype (an integer for a float).
-        """
-        return loaded(self, state_dict, strict)
-
     # Pictures in text
 
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
@@ -329,9 +293,16 @@ class Module:
         """
         return summarize(self, input_shape)
 
+    def _get_name(self) -> str:
+        return type(self).__name__
+
     def extra_repr(self) -> str:
         """Return what stands between the parentheses in the repr."""
         return ""
+
+    def __dir__(self) -> list[str]:
+        """Return the names of attributes; those that can be written after a dot."""
+        return [name for name in super().__dir__() if name.isidentifier()]
 
     def __repr__(self) -> str:
         return described(self, Module.__repr__)
@@ -341,7 +312,14 @@ class Module:
         return copied(self, memo, Module.__deepcopy__)
 
 
-_methods = frozenset(name for name, value in vars(Module).items() if callable(value) and not name.startswith("__"))
+# What models may have attributes of their own by, as PyTorch's users do: nothing here calls these methods.
+_FREE = {"bfloat16", "compile", "cpu", "cuda", "half", "ipu", "mtia", "share_memory", "to_empty", "type", "xpu"}
+_methods = frozenset(
+    name
+    for kind in (Module, *Module.__bases__)
+    for name, value in vars(kind).items()
+    if callable(value) and not name.startswith("__") and name not in _FREE
+)
 
 _INSTEAD = {
     "train": "call train() or eval(), or set `training`",

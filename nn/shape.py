@@ -114,10 +114,19 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """A layer that makes several axes of the axis `dim`; see `functional.unflatten`."""
+    """A layer that makes several axes of the axis `dim`; see `functional.unflatten`.
+
+    TypeError for names of axes, which PyTorch takes and arrays do not have, and for sizes that are no integers.
+    """
 
     def __init__(self, dim: int, unflattened_size: tuple[int, ...]) -> None:
         super().__init__()
+        if isinstance(dim, str):
+            raise TypeError(f"Unflatten: dim={dim!r}; axes of arrays have no names, write the number")
+        if not isinstance(unflattened_size, (tuple, list)) or any(
+            isinstance(n, (str, tuple)) for n in unflattened_size
+        ):
+            raise TypeError(f"Unflatten: unflattened_size={unflattened_size!r}; expected a tuple of integers")
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
     def forward(self, input: TensorLike) -> Tensor:

@@ -80,7 +80,7 @@ def _owned(module: Module) -> dict[str, Tensor]:
 def functional_call(
     module: Module,
     parameters_and_buffers: dict[str, Any] | Sequence[dict[str, Any]],
-    args: object = (),
+    args: object = None,
     kwargs: Mapping[str, object] | None = None,
     *,
     strict: bool = False,
@@ -89,7 +89,8 @@ def functional_call(
 
     So a loss becomes a function of the parameters, to which `grad`, `vmap` and the other transforms apply (a Module is
     no container for them, `dict(module.named_parameters())` is). What is not given (nothing, if `strict`) is the
-    module's own. Several dictionaries, in a tuple or list, count as one; `args` that are no tuple are one argument.
+    module's own. Several dictionaries, in a tuple or list, count as one; `args` that are no tuple are one argument,
+    None is none.
     What is tied in the module stays tied. A new value that the module assigns to a buffer goes into the dictionary in
     which that was given. The module is as before afterwards, also after an error, and other threads, which may call it
     at the same time, see its own values throughout. KeyError for names that the module does not have or, if `strict`,
@@ -120,7 +121,8 @@ def functional_call(
     outer = _calls.places
     try:
         with _standing_in({tensor: outer.get(value, value) for tensor, value in places.items()}):
-            return module(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
+            given_args = () if args is None else args if isinstance(args, tuple) else (args,)
+            return module(*given_args, **(kwargs or {}))
     finally:
         for name, (_, part) in given.items():
             path, _, attribute = name.rpartition(".")

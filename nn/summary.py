@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autograd import Tensor, no_grad
-from .traversal import in_mode
+from .traversal import in_mode, walk
 
 __all__ = ["Row", "Summary"]
 
@@ -83,9 +84,13 @@ def _shape(output: Any) -> str:
 
 
 def described(model: Any, plain: Callable[..., str]) -> str:
-    """Write a module and all below it, however deep, a line each; those whose `__repr__` is not `plain` as they say."""
+    """Write a module and all below it, however deep, a line each; those whose `__repr__` is not `plain` as they say.
+
+    Of a module with `_rolled`, equal children that follow one another are one line: `(0-5): 6 x Linear(...)`.
+    """
     lines: list[str] = []
     inside: set[int] = set()
+    alike = _Alike(model, plain)
     todo: list[Any] = [("", "", model)]  # for each line or module its indent, and what stands before it
     while todo:
         indent, before, item = todo.pop()
@@ -98,13 +103,47 @@ def described(model: Any, plain: Callable[..., str]) -> str:
         elif item is not model and type(item).__repr__ is not plain:
             todo.append((indent, before, repr(item)))
         else:
-            name, extra, children = type(item).__name__, item.extra_repr(), item._own_modules()
-            if not children:
+            name, extra, children = item._get_name(), item.extra_repr(), item._own_modules()
+            if not children and "\n" not in extra:
                 todo.append((indent, before, f"{name}({extra})"))
                 continue
+            rolled = getattr(item, "_rolled", False)
+            named = _rolled(children, alike) if rolled else [(f"({name}): ", child) for name, child in children]
             inside.add(id(item))
             lines.append(f"{indent}{before}{name}(")
-            below = [(indent + "  ", f"({name}): ", child) for name, child in children]
+            below = [(indent + "  ", before, child) for before, child in named]
             more = [(indent + "  ", "", extra)] if extra else []
             todo += [("", "", id(item)), (indent, "", ")"), *reversed([*more, *below])]
     return "\n".join(lines)
+
+
+class _Alike:
+    """Numbers for the modules of a model, equal where their texts are; they are found when the first is asked for."""
+
+    def __init__(self, model: Any, plain: Callable[..., str]) -> None:
+        self.model, self.plain = model, plain
+        self.numbers: dict[int, Any] = {}
+
+    def __call__(self, module: Any) -> Any:
+        if not self.numbers:
+            kinds: dict[Any, int] = {}
+            for _, part, left in walk(self.model, "", set()):
+                if left:
+                    self.numbers[id(part)] = kinds.setdefault(self._text(part), len(kinds))
+        return self.numbers[id(module)]
+
+    def _text(self, module: Any) -> Any:
+        """What the text of a module consists of."""
+        if module is not self.model and type(module).__repr__ is not self.plain:
+            return repr(module)
+        parts = [(name, self.numbers.get(id(child), child)) for name, child in module._own_modules()]
+        return module._get_name(), module.extra_repr(), tuple(parts)
+
+
+def _rolled(children: list[tuple[str, Any]], alike: Callable[[Any], Any]) -> list[tuple[str, Any]]:
+    """The children, each run of equal ones as its first, behind what says how many."""
+    rolled = []
+    for _, run in groupby(children, lambda pair: alike(pair[1])):
+        (first, child), *rest = run
+        rolled.append((f"({first}-{rest[-1][0]}): {len(rest) + 1} x " if rest else f"({first}): ", child))
+    return rolled

@@ -44,7 +44,9 @@ def named(
 ) -> Iterator[tuple[str, Any]]:
     """Yield what `own` lists of a module and (with `recurse`) of all below it, with dotted names."""
     seen: set[int] = set()
-    modules = root.named_modules(prefix, remove_duplicate) if recurse else iter([(prefix, root)])
+    modules = (
+        root.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else iter([(prefix, root)])
+    )
     for module_name, module in modules:
         for name, value in own(module):
             if remove_duplicate:

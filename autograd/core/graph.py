@@ -245,7 +245,7 @@ class RaisedNode(Node):
 
 
 class RemovableHandle:
-    """What registers a hook returns; `remove()` takes the hook away again."""
+    """What registers a hook returns; `remove()`, or the end of `with` it, takes the hook away again."""
 
     def __init__(self, hooks: dict[Any, Any], hook: Callable[..., Any], key: float | None = None) -> None:
         self._hooks, self._key = hooks, next(_creation) if key is None else key
@@ -253,6 +253,14 @@ class RemovableHandle:
 
     def remove(self) -> None:
         self._hooks.pop(self._key, None)
+
+    def __enter__(self) -> RemovableHandle:
+        """Return self."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Take the hook away."""
+        self.remove()
 
 
 class Several(tuple[Any, ...]):

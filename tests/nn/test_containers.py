@@ -143,4 +143,76 @@ def test_parameter_list() -> None:
     held[0] = nn.Parameter([4.0])
     assert [p.shape for p in held] == [(1,), (2,)] and held[0].item() == 4
     assert list(held.state_dict()) == ["0", "1"] and all(p.requires_grad for p in held.parameters())
-    assert "(1): Parameter of shape (2,), float32" in repr(held)
+    assert repr(held).endswith("    (1): Parameter containing: [float32 of size 2]\n)")
+
+
+@pytest.mark.parametrize("kind", [lambda *items: nn.Sequential(*items), lambda *items: nn.ModuleList(items)])
+def test_entries_come_and_go_as_in_a_list(kind: Any) -> None:
+    a, b, c, d, e, f, g = (nn.Linear(1, 1) for _ in range(7))
+    held, plain = kind(a, b), [a, b]
+
+    def same() -> None:
+        assert len(held) == len(plain) and all(x is y for x, y in zip(held, plain, strict=True))
+        assert [name for name, _ in held.named_children()] == [str(i) for i in range(len(plain))]
+
+    for index, layer in ((0, c), (-1, d), (4, e)):
+        assert held.insert(index, layer) is held
+        plain.insert(index, layer)
+        same()
+    with pytest.raises(IndexError, match="index 6 is out of range for 5 entries"):
+        held.insert(6, nn.ReLU())
+    with pytest.raises(TypeError, match="expected a Module, not int"):
+        held.insert(0, 3)
+    assert held.pop(1) is plain.pop(1) and held.pop() is plain.pop()
+    same()
+    del held[0], plain[0]
+    same()
+    held += kind(f, g)
+    plain += [f, g]
+    same()
+    front = held.pop(slice(0, 2))
+    assert type(front) is type(held) and list(front) == plain[:2]
+    del plain[:2]
+    same()
+    del held[::2]
+    del plain[::2]
+    same()
+    both = held + kind(a)
+    assert type(both) is type(held) and list(both) == [*plain, a]
+    with pytest.raises(IndexError, match="out of range"):
+        del held[7]
+    with pytest.raises(TypeError, match="expected an iterable of entries, not a ReLU"):
+        held.extend(nn.ReLU())
+    with pytest.raises(TypeError, match="unsupported operand"):
+        held + 3
+
+
+def test_repeated_sequentials() -> None:
+    layer = nn.Linear(1, 1)
+    net = nn.Sequential(layer, nn.Tanh())
+    assert list(net * 2) == list(2 * net) == [*net, *net] and len(list((net * 3).parameters())) == 2
+    net *= 2
+    assert len(net) == 4 and net[2] is layer
+    for count in (0, -1):
+        with pytest.raises(ValueError, match=f"not {count}"):
+            net * count
+    with pytest.raises(TypeError, match="can't multiply|unsupported operand"):
+        net * 1.5  # type: ignore[operator]
+
+
+def test_equal_entries_of_a_list_are_one_line() -> None:
+    inner = [nn.Sequential(nn.Linear(2, 2), nn.ReLU()) for _ in range(2)]
+    net = nn.ModuleList([nn.ReLU(), *inner, nn.ModuleList([nn.Tanh(), nn.Tanh()]), nn.ReLU(), nn.Linear(2, 3)])
+    assert repr(net) == (
+        "ModuleList(\n  (0): ReLU()\n  (1-2): 2 x Sequential(\n"
+        "    (0): Linear(in_features=2, out_features=2, bias=True)\n    (1): ReLU()\n  )\n"
+        "  (3): ModuleList(\n    (0-1): 2 x Tanh()\n  )\n  (4): ReLU()\n"
+        "  (5): Linear(in_features=2, out_features=3, bias=True)\n)"
+    )
+
+
+def test_a_repr_of_lists_inside_thousands() -> None:
+    net: nn.Module = nn.ModuleList([nn.ReLU(), nn.ReLU()])
+    for _ in range(2000):
+        net = nn.ModuleList([net])
+    assert repr(net).split("\n")[2001].strip() == "(0-1): 2 x ReLU()"

@@ -3,8 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pullback import Tensor, nn
+from pullback import Tensor, nn, vmap
 from pullback.nn import functional as F
+from pullback.testing import check_module
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -73,3 +74,53 @@ def test_unflatten(normal: Any) -> None:
 
 def test_identity() -> None:
     assert nn.Identity(5, any=3)("x") == "x"
+
+
+@pytest.mark.parametrize("batch", [(), (5,), (2, 1, 3), (0,)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_bilinear_by_its_formula(batch: tuple[int, ...], bias: bool) -> None:
+    rng = np.random.default_rng(0)
+    layer = nn.Bilinear(3, 4, 2, bias=bias).double()
+    a, b = rng.normal(size=(*batch, 3)), rng.normal(size=(*batch, 4))
+    expected = np.einsum("...i,kij,...j->...k", a, layer.weight.numpy(), b) + (layer.bias.numpy() if bias else 0)  # type: ignore[union-attr]
+    np.testing.assert_allclose(layer(a, b).numpy(), expected, rtol=1e-12, atol=1e-12)
+    if 0 not in batch:
+        assert check_module(layer, (a, b))
+
+
+def test_bilinear_starts_as_pytorchs_does() -> None:
+    nn.manual_seed(0)
+    layer = nn.Bilinear(16, 30, 20)
+    for values in (layer.weight.numpy(), np.concatenate([nn.Bilinear(16, 1, 20).bias.numpy() for _ in range(50)])):  # type: ignore[union-attr]
+        assert values.dtype == np.float32 and 0.24 < abs(values).max() <= 0.25
+        np.testing.assert_allclose(values.std(), 0.5 / np.sqrt(12), rtol=0.05)
+
+
+def test_bilinear_errors() -> None:
+    layer = nn.Bilinear(3, 4, 2)
+    assert repr(layer) == "Bilinear(in1_features=3, in2_features=4, out_features=2, bias=True)"
+    for one, two in (((5, 2), (5, 4)), ((5, 3), (5, 3)), ((5, 3), (4, 4)), ((3,), (1, 4)), ((), (4,))):
+        with pytest.raises(
+            ValueError, match=r"Bilinear expected inputs of shapes \(\.\.\., 3\) and \(\.\.\., 4\), got"
+        ):
+            layer(np.zeros(one, np.float32), np.zeros(two, np.float32))
+        with pytest.raises(ValueError, match=r"bilinear: inputs of shapes .* for a weight of shape \(2, 3, 4\)"):
+            F.bilinear(np.zeros(one), np.zeros(two), np.zeros((2, 3, 4)))
+    with pytest.raises(ValueError, match="in1_features=0"):
+        nn.Bilinear(0, 1, 1)
+
+
+def test_bilinear_inside_vmap_and_in_single_precision() -> None:
+    rng = np.random.default_rng(0)
+    layer = nn.Bilinear(3, 4, 2)
+    a, b = rng.normal(size=(5, 3)).astype(np.float32), rng.normal(size=(5, 4)).astype(np.float32)
+    assert layer(a, b).dtype == np.float32
+    np.testing.assert_allclose(vmap(layer)(a, b).numpy(), layer(a, b).numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_unflatten_takes_no_names() -> None:
+    with pytest.raises(TypeError, match="dim='features'; axes of arrays have no names"):
+        nn.Unflatten("features", (2, 3))  # type: ignore[arg-type]
+    for size in ((("a", 2), ("b", 3)), "23", 6):
+        with pytest.raises(TypeError, match="expected a tuple of integers"):
+            nn.Unflatten(1, size)  # type: ignore[arg-type]

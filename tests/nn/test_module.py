@@ -61,6 +61,8 @@ def test_shared_parts_are_counted_once_but_all_their_names_are_in_the_state() ->
     assert len(list(net.parameters())) == 3
     assert len(list(net.modules())) == 3
     assert [name for name, _ in net.named_children()] == ["0", "1"]
+    assert len(list(net.modules(remove_duplicate=False))) == 4
+    assert [name for name, _ in net.named_modules({net[0]}, "net")] == ["net", "net.1"]
     assert set(net.state_dict()) >= {"0.weight", "1.weight", "2.weight", "2.bias"}
 
 
@@ -98,6 +100,8 @@ def test_train_eval_freeze_and_zero_grad() -> None:
     assert net.eval() is net and not any(m.training for m in net.modules())
     assert all(m.training for m in net.train().modules())
     net(np.ones((2, 1, 4, 4), np.float32)).sum().backward()
+    with pytest.raises(ValueError, match="Net.train: mode is True or False, not 'eval'"):
+        net.train("eval")  # type: ignore[arg-type]
     net.zero_grad(set_to_none=False)
     assert all(not p.grad.numpy().any() and p.grad.shape == p.shape for p in net.parameters())
     net.zero_grad()

@@ -334,3 +334,17 @@ def test_a_jacobian_runs_a_function_again_with_the_same_dropout(size: int) -> No
     mask = F.dropout(np.ones(size), 0.5)
     np.testing.assert_array_equal(j, (mask[:, None] * np.eye(10)[np.arange(size) % 10]))
     np.testing.assert_array_equal(after, F.dropout(np.ones(20), 0.5))
+
+
+def test_no_arguments() -> None:
+    class Constant(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.value = nn.Parameter([1.0])
+
+        def forward(self) -> Any:
+            return self.value * 2
+
+    for args in ((), None):
+        assert nn.functional_call(Constant(), {"value": np.array([3.0])}, args).item() == 6
+    assert nn.functional_call(Constant(), {}).item() == 2

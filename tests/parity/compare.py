@@ -32,6 +32,7 @@ class Case:
     inputs: tuple[Any, ...] = ()
     call: Mapping[str, Any] = field(default_factory=dict)
     prepare: Callable[..., tuple[Any, ...]] | None = None
+    change: Callable[[Any, Any], Any] | None = None  # (nn, module): the module in the place of the one that was made
     no_second: str = ""  # why there is no second derivative to compare
     no_gradient: str = ""
     text: bool = True  # compare the reprs
@@ -108,7 +109,8 @@ def _made(case: Case, library: Any, tensor: Callable[[Any], Any]) -> Any:
     maker = reduce(getattr, case.name.split("."), library)
     if case.is_function:
         return maker
-    return maker(*_mapped(case.args, tensor), **_mapped(case.options, tensor))
+    made = maker(*_mapped(case.args, tensor), **_mapped(case.options, tensor))
+    return made if case.change is None else case.change(library, made)
 
 
 def _mapped(nest: Any, tensor: Callable[[Any], Any]) -> Any:
