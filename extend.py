@@ -29,6 +29,7 @@ from .autograd.core.views import writable
 
 # The graph, and who looks on
 from .autograd.core.backward import backward_pass
+from .autograd.core.generator import generator, manual_seed
 from .autograd.core.graph import Node, RemovableHandle, Several, mode, modes
 from .autograd.core.observers import Observer
 from .autograd.core.replay import captures
@@ -59,6 +60,7 @@ __all__ = [
     "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
     "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
     "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise",
-    "everywhere", "face_by_example", "floating", "folded", "fused", "implements", "lift", "linear", "mode", "modes",
-    "override", "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
+    "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "implements", "lift", "linear",
+    "manual_seed", "mode", "modes", "override", "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap",
+    "writable",
 ]  # fmt: skip

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from .. import autograd
 from ..autograd import Tensor, reshape
-from ..extend import ArrayLike, Padding, PerAxis, TensorLike
+from ..extend import ArrayLike, DTypeLike, Padding, PerAxis, TensorLike
 from . import init
+from .factory import empty
 from .module import Parameter
 from .shape import pad
 from .windowed import Windowed, by_sample, per_dimension, thin
@@ -94,6 +93,8 @@ class _Conv(Windowed):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -117,8 +118,8 @@ class _Conv(Windowed):
         self.padding_mode = padding_mode
         channels = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         shape = (channels[0], channels[1] // groups, *self.kernel_size)
-        self.weight = Parameter(np.empty(shape, np.float32))
-        self.bias = Parameter(np.empty(out_channels, np.float32)) if bias else None
+        self.weight = empty(shape, device, dtype, name=name)
+        self.bias = empty(out_channels, device, dtype, name=name) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -186,8 +187,12 @@ class _ConvTransposeNd(_Conv):
         bias: bool = True,
         dilation: PerAxis = 1,
         padding_mode: str = "zeros",
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode)
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
+        )
         self.output_padding = per_dimension(output_padding, self._dims, f"{type(self).__name__}: output_padding")
 
     def forward(self, input: TensorLike, output_size: Sequence[int] | None = None) -> Tensor:
@@ -226,6 +231,7 @@ class Conv2d(_ConvNd, dims=2):
     `padding` may be "same" or "valid"; `padding_mode` says what is padded: "zeros", "reflect", "replicate" or
     "circular". A single sample (in_channels, H, W) is taken, too.
 
+    >>> import numpy as np
     >>> from pullback import nn
     >>> nn.Conv2d(1, 32, 3, padding=1)
     Conv2d(1, 32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))

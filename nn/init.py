@@ -6,15 +6,12 @@ Every function fills the tensor it is given (new values, the same shape and dtyp
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import captures
+from ..extend import generator, manual_seed
 
 __all__ = [
     "calculate_gain",
@@ -35,48 +32,7 @@ __all__ = [
     "zeros_",
 ]
 
-
-class _Default(threading.local):
-    def __init__(self) -> None:
-        self.generator = np.random.default_rng()
-
-
-_default = _Default()
-
-
-def generator() -> np.random.Generator:
-    """Return the generator from which nn draws in this thread: initial values, dropout, shuffling."""
-    return _default.generator
-
-
-def _redrawing() -> Callable[[], Any]:
-    """What lets this thread draw once more what it draws from now on, and then go on where it was."""
-    state = generator().bit_generator.state
-
-    @contextmanager
-    def redrawing() -> Iterator[None]:
-        source = generator().bit_generator
-        before, source.state = source.state, state
-        try:
-            yield
-        finally:
-            source.state = before
-
-    return redrawing
-
-
-captures.append(_redrawing)
-
-
-def manual_seed(seed: int) -> np.random.Generator:
-    """Start this thread's generator anew from `seed`, and return it; every thread has its own.
-
-    >>> first = manual_seed(0).random()
-    >>> manual_seed(0).random() == first
-    True
-    """
-    _default.generator = np.random.default_rng(seed)
-    return _default.generator
+_thread_generator = generator  # whose name is an argument's below
 
 
 def _fill(tensor: Tensor, values: Any) -> Tensor:
@@ -88,14 +44,14 @@ def _fill(tensor: Tensor, values: Any) -> Tensor:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: np.random.Generator | None = None) -> Tensor:
     """Fill with draws from the uniform distribution on [a, b)."""
-    return _fill(tensor, (generator or _default.generator).uniform(a, b, tensor.shape))
+    return _fill(tensor, (generator or _thread_generator()).uniform(a, b, tensor.shape))
 
 
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: np.random.Generator | None = None
 ) -> Tensor:
     """Fill with draws from the normal distribution."""
-    return _fill(tensor, (generator or _default.generator).normal(mean, std, tensor.shape))
+    return _fill(tensor, (generator or _thread_generator()).normal(mean, std, tensor.shape))
 
 
 def trunc_normal_(
@@ -109,7 +65,7 @@ def trunc_normal_(
     """Fill with draws from the normal distribution restricted to [a, b]; ValueError unless a < b and std > 0."""
     if not (a < b and std > 0):
         raise ValueError(f"trunc_normal_: a={a}, b={b}, std={std}; expected a < b and std > 0")
-    rng = generator or _default.generator
+    rng = generator or _thread_generator()
     low, high = (a - mean) / std, (b - mean) / std
     mode = min(max(0.0, low), high)
     low, high = max(low, mode - 9), min(high, mode + 9)  # beyond lies less than 1e-18
@@ -218,7 +174,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generato
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_: a tensor of shape {tensor.shape}: at least 2 dimensions are needed")
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
-    drawn = (generator or _default.generator).normal(size=(max(rows, columns), min(rows, columns)))
+    drawn = (generator or _thread_generator()).normal(size=(max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(drawn)
     q *= np.sign(np.diagonal(r))
     return _fill(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd import Tensor, affine
-from ..extend import ArrayLike, Given, TensorLike
+from ..extend import ArrayLike, DTypeLike, Given, TensorLike
 from . import init
+from .factory import empty
 from .module import Module, Parameter
 
 __all__ = [
@@ -36,11 +37,18 @@ class Linear(Module):
     weight: Parameter
     bias: Parameter | None
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(np.empty((out_features, in_features), np.float32))
-        self.bias = Parameter(np.empty(out_features, np.float32)) if bias else None
+        self.weight = empty((out_features, in_features), device, dtype, name="Linear")
+        self.bias = empty(out_features, device, dtype, name="Linear") if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

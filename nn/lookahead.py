@@ -26,23 +26,25 @@ _CALL = Module.__call__
 def applied(modules: Sequence[Any], input: Any) -> Any:
     """Apply the modules to the input, one after the other."""
     i, count = 0, len(modules)
-    while i < count:
-        module = modules[i]
-        i += 1
-        plain = module.__class__ in _CONVS and _plain(module, _CONVS)
-        if not plain or getattr(input, "ndim", 0) != module._dims + 2:  # one sample without a batch
-            input = module(input)
-            continue
-        rectified = i < count and _plain(modules[i], _RELUS)
-        i += rectified
-        pooling = _settings(modules[i], module._dims) if i < count and _plain(modules[i], _POOLS) else ()
-        i += bool(pooling)
-        x, weight, bias, *settings = module._given(input)
-        try:
-            input = convolved(x, weight, *settings, bias=bias, rectified=rectified, pooling=pooling)
-        except Exception as error:
-            located(error, module)
-            raise
+    try:
+        while i < count:
+            module = modules[i]
+            i += 1
+            kind = module.__class__
+            if kind.__call__ is not _CALL or module._forward_hooks or module._forward_pre_hooks:
+                input = module(input)
+            elif kind not in _CONVS or not _plain(module, _CONVS) or getattr(input, "ndim", 0) != module._dims + 2:
+                input = module.forward(input)
+            else:
+                rectified = i < count and _plain(modules[i], _RELUS)
+                i += rectified
+                pooling = _settings(modules[i], module._dims) if i < count and _plain(modules[i], _POOLS) else ()
+                i += bool(pooling)
+                x, weight, bias, *settings = module._given(input)
+                input = convolved(x, weight, *settings, bias=bias, rectified=rectified, pooling=pooling)
+    except Exception as error:
+        located(error, module)
+        raise
     return input
 
 

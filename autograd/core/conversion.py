@@ -91,9 +91,10 @@ def seed(output: Tensor, gradient: ArrayLike | None = None, create_graph: bool =
     if output._node is None:
         raise RuntimeError("backward: this tensor does not require a gradient, and nothing was recorded for it")
     if gradient is None:
-        if output.size != 1:
-            raise RuntimeError(f"backward: an output of shape {output.shape} needs a gradient of that shape")
-        one = np.ones(output.shape, output.dtype) if output.ndim else output.dtype.type(1)
+        held = output._held
+        if held.size != 1:
+            raise RuntimeError(f"backward: an output of shape {held.shape} needs a gradient of that shape")
+        one = np.ones(held.shape, held.dtype) if held.ndim else held.dtype.type(1)
         return output._node, wrap(one) if create_graph else one
     given = gradient if isinstance(gradient, Tensor) else wrap(borrowed(gradient))
     if given.shape != output.shape:

@@ -16,6 +16,7 @@ from enum import IntEnum
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+import numpy as np
 from numpy import ndarray
 
 Arguments = ParamSpec("Arguments")
@@ -45,7 +46,8 @@ class _Modes(threading.local):
 
     `depth` counts the transforms around that put values of their own in place of arrays (see tracing.py), `scopes` has
     a number for each, which falls with time, `batches` the level, the number of examples and the randomness of those
-    that are a `vmap`, outermost first; `checkpoints` counts those around.
+    that are a `vmap`, outermost first; `checkpoints` counts those around; `floats` is the
+    default dtype, if one was set.
     """
 
     dispatch = RECORD
@@ -54,6 +56,7 @@ class _Modes(threading.local):
     scopes: tuple[int, ...] = ()
     batches: tuple[tuple[int, int, str], ...] = ()
     checkpoints = 0
+    floats: Any = None
     overrides: dict[Any, BackwardRule] = {}  # by the key of the rule that they stand in for
     observers: tuple[Any, ...] = ()  # see observers.py
     retaining = True  # whether a pass fills the `grad` of what `retain_grad` was called for
@@ -126,6 +129,37 @@ def no_grad() -> mode:
 def enable_grad() -> mode:
     """Record again inside this context (or decorated function), also within `no_grad`."""
     return mode(recording=True)
+
+
+def default_dtype(dtype: Any) -> Any:
+    """Make numbers `dtype`, a float type, where nobody says of which they are: a context, or a decorator.
+
+    That is what creation functions make of shapes and of Python's numbers, `Tensor([1.0])`, random numbers, and the
+    parameters of new modules. Without it these are float64, and parameters float32. TypeError for no float type.
+
+    >>> import pullback as pb
+    >>> with default_dtype("float32"):
+    ...     pb.zeros(3).dtype
+    dtype('float32')
+    """
+    return mode(floats=_float_type(dtype, "default_dtype"))
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """Do what `default_dtype` does from now on; None takes it back. TypeError for no float type."""
+    _Modes.floats = modes.floats = None if dtype is None else _float_type(dtype, "set_default_dtype")
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """Return the dtype of numbers of which nobody says it: float64, unless another was set."""
+    return modes.floats or np.dtype(np.float64)
+
+
+def _float_type(dtype: Any, caller: str) -> np.dtype[Any]:
+    found: np.dtype[Any] = np.dtype(dtype)
+    if found.kind != "f":
+        raise TypeError(f"{caller}: {dtype!r} is not a float type")
+    return found
 
 
 class BackwardRule(Protocol):

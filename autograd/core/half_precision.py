@@ -13,6 +13,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from ..kernels.sums import HALF
+from .batching import NOT_AT_ONCE
+from .examples import by_itself, one_by_one
 
 __all__ = ["by_single"]
 
@@ -21,15 +23,26 @@ Result = TypeVar("Result")
 
 
 def by_single(form: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Decorator: a function that, of a first argument of float16, is computed as float32; results are float16 again."""
+    """Decorator: a function that, of a first argument of float16, is computed as float32; results are float16 again.
+
+    It is called `by_example`, too, without a wrapper of its own, as such functions are in many small steps.
+    """
     signature = inspect.signature(form)
     first = next(iter(signature.parameters))
 
     @wraps(form)
     def by(*args: Any, **kwargs: Any) -> Any:
         x: Any = args[0] if args else kwargs.get(first)
-        if getattr(x, "dtype", None) is not HALF:
-            return form(*args, **kwargs)
+        try:
+            return (
+                form(*args, **kwargs)
+                if getattr(x, "dtype", None).__class__ is not HALF
+                else by_float32(x, args, kwargs)
+            )
+        except NOT_AT_ONCE as error:
+            return one_by_one(by, args, kwargs, error)
+
+    def by_float32(x: Any, args: Any, kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs)
         given.arguments[first] = x.astype(np.float32)
         if given.arguments.get("dtype") not in (None, np.float16):
@@ -38,7 +51,7 @@ def by_single(form: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         return _narrow(form(*given.args, **given.kwargs))
 
     by.__signature__ = signature  # type: ignore[attr-defined]
-    return by
+    return by_itself(by)
 
 
 def _narrow(out: Any) -> Any:

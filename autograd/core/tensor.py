@@ -39,7 +39,24 @@ def as_data(data: Any, dtype: DTypeLike | None = None, copy: bool | None = None)
     array = np.array(data, dtype=dtype, copy=copy)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"Tensor: dtype {array.dtype} is not numeric (bool, integer, float or complex)")
+    if modes.floats is not None and dtype is None and _python(data):
+        array = by_default(array)
     return array if array.ndim else array[()]
+
+
+def _python(data: Any) -> bool:
+    """Whether this is a number of Python's, or a nested list of such."""
+    return data.__class__ in _PYTHONS or isinstance(data, (list, tuple)) and all(map(_python, data))
+
+
+_PYTHONS = (bool, int, float, complex)
+
+
+def by_default(array: Any) -> Any:
+    """An array whose dtype nobody chose, in the default dtype, if one was set and it is one of floats."""
+    if modes.floats is None or array.dtype.char not in "dD":
+        return array
+    return array.astype(modes.floats if array.dtype.char == "d" else np.result_type(modes.floats, np.complex64))
 
 
 def unmasked(data: Any) -> None:

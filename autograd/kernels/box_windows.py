@@ -18,7 +18,7 @@ import numpy as np
 from ..runtime import launch, memory
 from ..runtime.arguments import Integer, LaunchError, Pointer, natural, per_thread, positive, reads, writes
 from ..runtime.llvm import IRValue, Kernel, KernelBuilder, available, kernel
-from .geometry import MANY, Geometry, sample_blocks
+from .geometry import MANY, Geometry, block_count
 from .implicit_im2col import scratch
 
 __all__ = [
@@ -303,7 +303,7 @@ def _largest(code: KernelBuilder) -> None:
 def shared(lead: tuple[int, ...], numbers: int, windows: int, itemsize: int) -> tuple[int, int, int]:
     """How to share channels out: the number of parts, the channels of each part, and the channels in all."""
     channels = math.prod(lead)
-    parts = len(sample_blocks(channels, max(numbers, windows) * itemsize, MANY))
+    parts = block_count(channels, max(numbers, windows) * itemsize, MANY)
     each = -(-channels // parts)
     return -(-channels // each), each, channels
 

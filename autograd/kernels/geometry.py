@@ -37,14 +37,19 @@ class Geometry(NamedTuple):
         return extent(self.kernel, self.dilation)
 
 
+@functools.lru_cache(1024)
 def extent(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
 
 
 def per_axis(value: Any, axes: int, name: str, least: int = 1) -> tuple[int, ...]:
     """A number for all axes, or one for each, as a tuple; `name` is "operation: argument" for errors."""
-    if value.__class__ is tuple and len(value) == axes and all(v.__class__ is int and v >= least for v in value):
-        return value
+    if value.__class__ is tuple and len(value) == axes:
+        for v in value:  # the usual form, at the cost of a look
+            if v.__class__ is not int or v < least:
+                break
+        else:
+            return value
     value = _integer(value)
     given = (value,) * axes if isinstance(value, (int, float, np.number)) else tuple(map(_integer, value))
     if len(given) != axes:
@@ -156,10 +161,15 @@ def shares(size: int, parts: int) -> int:
     return min(parts, 8 * size // BLOCK)
 
 
+def block_count(samples: int, sample_bytes: int, parts: int = FEW) -> int:
+    """How many ranges `sample_blocks` gives of one sample or more."""
+    most = max(1, BLOCK // max(1, sample_bytes))
+    return max(1, min(samples, shares(samples * sample_bytes, parts)), -(-samples // most))
+
+
 def sample_blocks(samples: int, sample_bytes: int, parts: int = FEW) -> list[slice]:
     """Ranges of samples that fit a block (or single samples), of about one length; a few for threads to share."""
-    most = max(1, BLOCK // max(1, sample_bytes))
-    count = max(1, min(samples, shares(samples * sample_bytes, parts)), -(-samples // most))
+    count = block_count(samples, sample_bytes, parts)
     return [slice(samples * i // count, samples * (i + 1) // count) for i in range(count)] if samples else []
 
 

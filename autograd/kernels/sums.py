@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from ..runtime.threads import WORTH, one_blas_thread, parallel_for
 __all__ = ["SMALL", "added", "rounded", "summed", "totals"]
 
 SMALL = 1 << 13  # entries of products for which BLAS uses one thread
-HALF = np.dtype(np.float16)
+HALF = np.dtypes.Float16DType  # in any order of bytes
 _ONES = {np.dtype(t): np.ones(SMALL, t) for t in "fdFD"}
 
 _add: Any = np.add.reduce
@@ -38,17 +37,10 @@ _FEW_ROWS, _STRIP = 1 << 3, 1 << 10  # rows and columns at a time in machine cod
 _WIDE = 1 << 7  # numbers in a row for which a call of an inner loop pays
 
 
-def _reduce(x: Any, axis: Any, keepdims: bool = False) -> Any:
-    """`numpy.add.reduce`, of float16 as float32 and then rounded."""
-    if x.dtype is HALF:
-        return _add(x, axis=axis, keepdims=keepdims, dtype=np.float32).astype(np.float16)
-    return _add(x, axis=axis, keepdims=keepdims)
-
-
 def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:
     """As `numpy.add.reduce`, for `axis` None or a tuple of numbers that are not negative."""
     few, all_of_it = x.size < _FEW, axis is None or len(axis) == x.ndim  # as in `totals`, with less about it
-    if (few or (all_of_it and x.size < _LEAST and x.flags.c_contiguous)) and x.dtype is not HALF:
+    if (few or (all_of_it and x.size < _LEAST and x.flags.c_contiguous)) and x.dtype.__class__ is not HALF:
         return _add(x, axis=axis, keepdims=keepdims)
     y = totals(x, axis, keepdims)
     return y if y.dtype is x.dtype else rounded(y, x.dtype)
@@ -61,40 +53,46 @@ def rounded(y: Any, dtype: Any) -> Any:
 
 def totals(x: Any, axis: Any, keepdims: bool = False) -> Any:
     """As `summed`, but not rounded to the dtype of x where it has more digits."""
+    if x.dtype.__class__ is HALF:
+        x = x.astype(np.float32)
     if x.size < _FEW or x.__class__ is not ndarray or (x.dtype not in _ONES and x.dtype.kind not in "fc"):
-        return _reduce(x, axis=axis, keepdims=keepdims)
+        return _add(x, axis=axis, keepdims=keepdims)
     if x.dtype not in _ONES:
-        dtype = np.promote_types(x.dtype, np.float32)  # of half precision, or of numbers in the other order of bytes
-        x = x.astype(dtype, copy=False)
+        x = x.astype(np.promote_types(x.dtype, np.float32), copy=False)  # of numbers in the other order of bytes
     axes = range(x.ndim) if axis is None else axis
     first, count, flat = min(axes, default=0), len(axes), x.flags.c_contiguous
     if flat and x.size < _LEAST and first + count == x.ndim:
-        return _reduce(x, axis=axis, keepdims=keepdims)
+        return _add(x, axis=axis, keepdims=keepdims)
     if flat and max(axes, default=0) - first == count - 1:
         small = x.ndim == 2 and axes == (0,) and x.size <= SMALL and len(x) <= _ROWS and x.dtype in _ONES
         y = added(x, 0) if small else _along(x, first, count)
         return y.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else y
-    order = [*range(x.ndim)] if flat else sorted(range(x.ndim), key=lambda i: -abs(x.strides[i]))
-    y = x if flat else x.transpose(order)
-    runs = _runs(y, axes if flat else [at for at, i in enumerate(order) if i in axes])
+    order, back, runs = _runs(x.shape, None if flat else x.strides, tuple(axes))
     if not runs:
-        return _reduce(x, axis=axis, keepdims=keepdims)
+        return _add(x, axis=axis, keepdims=keepdims)
+    y = x if flat else x.transpose(order)
     for first, last in runs:
         y = _along(y, first, last - first).reshape(*y.shape[:first], *(1,) * (last - first), *y.shape[last:])
-    if not flat:
-        y = y.transpose([order.index(i) for i in range(x.ndim)])
+    y = y if flat else y.transpose(back)
     return y if keepdims else y.reshape([n for i, n in enumerate(x.shape) if i not in axes])[()]
 
 
-def _runs(x: Any, axes: Sequence[int]) -> list[tuple[int, int]]:
-    """Where runs of axes that can be taken as one begin and end, the longest first."""
+@functools.lru_cache(1024)
+def _runs(
+    shape: tuple[int, ...], strides: tuple[int, ...] | None, axes: tuple[int, ...]
+) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+    """The order of all axes in memory (the order given, without strides), the order back, and where in it runs of axes
+    that can be taken as one begin and end, the longest first."""
+    steps = strides or [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+    order = sorted(range(len(shape)), key=lambda i: -abs(steps[i])) if strides else [*range(len(shape))]
     runs: dict[int, tuple[int, int]] = {}
-    for i in sorted(axes):
-        joined = i - 1 in runs and x.strides[i - 1] == x.strides[i] * x.shape[i]
-        n, first = runs.pop(i - 1) if joined else (1, i)
-        runs[i] = n * x.shape[i], first
+    for at, i in enumerate(order):
+        if i in axes:
+            joined = at - 1 in runs and steps[order[at - 1]] == steps[i] * shape[i]
+            n, first = runs.pop(at - 1) if joined else (1, at)
+            runs[at] = n * shape[i], first
     found = sorted(((n, first, last + 1) for last, (n, first) in runs.items() if n > 1), reverse=True)
-    return [(first, last) for _, first, last in found]
+    return order, [order.index(i) for i in range(len(shape))], [(first, last) for _, first, last in found]
 
 
 def _along(x: Any, axis: int, axes: int) -> Any:
@@ -103,9 +101,9 @@ def _along(x: Any, axis: int, axes: int) -> Any:
     n, inner, flat = math.prod(x.shape[axis : axis + axes]), math.prod(after), x.flags.c_contiguous
     if inner == 1:
         if x.size < _LEAST or n < _ROW or not flat or not available(x):
-            return _reduce(x, axis=(*range(axis, axis + axes),))
+            return _add(x, axis=(*range(axis, axis + axes),))
         sums = _stretches(x.reshape(*before, n))
-        sums = sums[..., 0] if sums.shape[-1] == 1 else _reduce(sums, axis=-1)
+        sums = sums[..., 0] if sums.shape[-1] == 1 else _add(sums, axis=-1)
         return sums.reshape((*before, *after))[()]
     if n <= _ROWS and x.size <= SMALL and flat and x.dtype in _ONES:
         return np.matmul(_ONES[x.dtype][:n], x.reshape(-1, n, inner)).reshape((*before, *after))
@@ -124,7 +122,7 @@ def _along(x: Any, axis: int, axes: int) -> Any:
         elif flat and x.dtype in _ONES:
             sums = _chains(some.reshape(-1, count, chain, wide * inner))
         else:
-            sums = _reduce(some.reshape(*before, count, chain, wide, *after), axis=axis + 1)
+            sums = _add(some.reshape(*before, count, chain, wide, *after), axis=axis + 1)
         sums = sums.reshape(*before, count * wide, *after)
         if used < n:
             sums = np.concatenate([sums, x[(*(slice(None),) * axis, slice(used, None))]], axis=axis)
@@ -240,8 +238,8 @@ def _added(code: KernelBuilder) -> None:
 
 def added(x: np.ndarray[Any, Any], axis: int) -> np.ndarray[Any, Any]:
     """As `summed` for one axis; of a small vector or matrix by a product with ones, which is two times faster."""
-    if x.__class__ is ndarray and x.ndim <= 2 and 0 < x.size <= SMALL and x.dtype in _ONES:
+    if x.__class__ is ndarray and x.ndim <= 2 and 0 < x.size <= SMALL and (ones := _ONES.get(x.dtype)) is not None:
         n = x.shape[axis]
         if n <= _ROWS or axis == x.ndim - 1:
-            return x.dot(_ONES[x.dtype][:n]) if axis else _ONES[x.dtype][:n].dot(x)
+            return x.dot(ones[:n]) if axis else ones[:n].dot(x)
     return summed(x, (axis,))

@@ -64,11 +64,12 @@ def check_choice(name: str, shape: tuple[int, ...], choice: Any, geo: Geometry) 
         raise TypeError(f"{name}: a choice of dtype {choice.dtype} is not of integers")
     if not choice.size:
         return
-    if np.iinfo(choice.dtype).max < math.prod(geo.kernel):
-        choice = choice.astype(np.int64)
-    inside = choice.max() < math.prod(geo.kernel) and choice.min() >= 0
-    if inside and not empty(geo):
-        for where, inner, low, high in _borders(geo):
+    size = math.prod(geo.kernel)
+    inside = choice.max() < size and (choice.dtype.kind == "u" or choice.min() >= 0)
+    borders = _borders(geo) if inside and not empty(geo) else ()
+    if borders:
+        choice = choice if np.iinfo(choice.dtype).max >= size else choice.astype(np.int64)
+        for where, inner, low, high in borders:
             numbers = choice[where] // inner % geo.kernel[-len(low.shape)]
             inside = inside and bool(((numbers >= low) & (numbers <= high)).all())
     if not inside:

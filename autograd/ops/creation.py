@@ -11,9 +11,10 @@ import numpy as np
 from ..core.batching import Differs
 from ..core.conversion import apart, borrowed, known, lift
 from ..core.examples import by_itself, one_by_one
+from ..core.graph import modes
 from ..core.primitive import implements
 from ..core.pytrees import over
-from ..core.tensor import UNMASKED, Tensor, as_data, on_cpu, unmasked, wrap
+from ..core.tensor import UNMASKED, Tensor, as_data, by_default, on_cpu, unmasked, wrap
 from ..core.tracing import bottom
 from ..core.types import ArrayLike, DTypeLike, HasDLPack, Shape
 from .casting import astype
@@ -61,6 +62,8 @@ def creator(function: Any) -> Callable[..., Tensor]:
             unmasked(list(kwargs.values()))
         try:
             made = function(*args, **kwargs)
+            if modes.floats is not None and not _chosen(args, kwargs):
+                made = tuple(map(by_default, made)) if isinstance(made, tuple) else by_default(made)
             if isinstance(made, tuple):  # as of linspace(retstep=True)
                 return tuple(wrap(as_data(part)) for part in made)
             tensor = wrap(as_data(made))
@@ -85,6 +88,13 @@ arange = creator(np.arange)
 bartlett, blackman, hamming, hanning, kaiser = map(
     creator, (np.bartlett, np.blackman, np.hamming, np.hanning, np.kaiser)
 )
+
+
+def _chosen(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether somebody says which dtype is to be made: by naming it, or by an argument that has one of floats."""
+    given = [*args, *kwargs.values()]
+    named = kwargs.get("dtype") is not None or any(isinstance(x, (type, np.dtype)) for x in given)
+    return named or any(x.dtype.kind in "fc" for x in given if hasattr(x, "dtype"))
 
 
 def _between(function: Any, of_tensors: Callable[[Any, Any, Any, Any], Any]) -> Callable[..., Tensor]:

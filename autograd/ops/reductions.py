@@ -16,7 +16,7 @@ from ..core.half_precision import by_single
 from ..core.primitive import Primitive, implements, linear, primitive
 from ..core.tensor import Tensor, carried
 from ..core.types import ArrayLike, Axis, DTypeLike
-from ..kernels.sums import rounded, summed, totals
+from ..kernels.sums import HALF, rounded, summed, totals
 from .elementwise import add as plus
 from .elementwise import logaddexp, maximum, minimum
 from .shape import axes_of, broadcast_to, concatenate, expand_dims
@@ -38,7 +38,7 @@ def _kept(reduced: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def count_of(shape: tuple[int, ...], axis: tuple[int, ...]) -> int:
-    return math.prod(shape[a] for a in axis)
+    return math.prod(map(shape.__getitem__, axis))
 
 
 def sample(draw: Any, **entries: Any) -> Any:
@@ -141,6 +141,7 @@ def mean(x: Any, *, axis: Any, keepdims: Any, correction: float) -> Any:
 @mean.vjp("x")
 def _(g: Any, x_shape: Any, axis: Any, keepdims: Any, correction: float) -> Any:
     count = count_of(x_shape, axis)
+    g = g.astype(np.float32) if g.dtype.__class__ is HALF else g  # which has no number as large as some counts
     return _spread(g / (builtins.max(count - correction, 0) if count else 1), x_shape, axis, keepdims)
 
 
@@ -152,16 +153,20 @@ def _(draw: Any) -> Any:
 
 @mean.public
 @implements(np.mean)
-@by_single
 def mean_form(
     x: ArrayLike, axis: Axis = None, dtype: DTypeLike | None = None, *, keepdims: bool = False, where: ArrayLike = True
 ) -> Tensor:
     x = floating(x) if dtype is None else lift(x).astype(dtype)
     if where is not True or x.dtype.kind not in "fc":
-        total = sum(x, axis, dtype, keepdims=keepdims, where=where)
-        out = total / count_where(where, x.shape, axis, keepdims).astype(total.dtype)
-        return in_dtype(out, total.dtype)  # of integers if these were asked for
+        return _mean_where(x, axis, keepdims, where, dtype)
     return mean.apply(x, axis=axes_of(axis, x.ndim, "mean"), keepdims=bool(keepdims), correction=0)
+
+
+@by_single
+def _mean_where(x: Any, axis: Any, keepdims: bool, where: Any, dtype: Any = None) -> Any:
+    total = sum(x, axis, dtype, keepdims=keepdims, where=where)
+    out = total / count_where(where, x.shape, axis, keepdims).astype(total.dtype)
+    return in_dtype(out, total.dtype)  # of integers if these were asked for
 
 
 def count_where(where: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
@@ -177,7 +182,7 @@ def _share(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
     return np.where(hit, _kept(g, axis, keepdims) / count, 0)
 
 
-def _extremum(name: str, ufunc: np.ufunc, doc: str) -> Any:
+def _extremum(name: str, ufunc: np.ufunc, doc: str) -> Primitive[Reduction]:
     @primitive(name=name)
     def extremum(x: Any, *, axis: Any, keepdims: Any) -> Any:
         return ufunc.reduce(x, axis=axis, keepdims=keepdims)
@@ -200,10 +205,6 @@ for _made, _numpy_functions, _ufunc, _combine in (
 ):
     reduction(_made, *_numpy_functions, combine=_combine)
     ufunc_reduce(_ufunc, _made)
-max_form: Primitive[Reduction] = max
-min_form: Primitive[Reduction] = min
-nanmax_form: Primitive[Reduction] = nanmax
-nanmin_form: Primitive[Reduction] = nanmin
 
 
 @implements(np.ptp)
@@ -280,7 +281,7 @@ def logsumexp_form(
     return out if keepdims else np.squeeze(out, axes_of(axis, x.ndim, "logsumexp"))
 
 
-def _along(made: Any) -> Any:
+def _along(made: Any) -> Primitive[Along]:
     """Give a primitive with the option `axis`, one number, its form."""
 
     def form(x: ArrayLike, axis: int = -1) -> Tensor:
@@ -330,10 +331,7 @@ def _(g: Any, out: Any, axis: int) -> Any:
     return g - np.exp(out) * np.sum(g, axis=axis, keepdims=True)
 
 
-_along(softmax)
-_along(log_softmax)
-softmax_form: Primitive[Along] = softmax
-log_softmax_form: Primitive[Along] = log_softmax
+softmax_form, log_softmax_form = _along(softmax), _along(log_softmax)
 
 
 @linear("x")

@@ -7,6 +7,7 @@ alone, so that a derivative inside a derivative never mixes up what is held fixe
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -21,11 +22,15 @@ from ..core.tensor import Tensor, as_data, plain
 from ..core.tracing import level_of, new_level
 from ..ops.casting import astype
 from ..ops.creation import asarray
+from ..ops.reductions import sum
 from ..ops.shape import reshape
 from .traced import Traced, check_function, check_outputs, given, name_of
 from .vmap import vmap
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "on_arrays", "stop_gradient", "value_and_grad", "vjp"]
+__all__ = [
+    "elementwise_grad", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "on_arrays", "stop_gradient",
+    "value_and_grad", "vjp",
+]  # fmt: skip
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -134,11 +139,44 @@ def jvp(f: Callable[..., Result], primals: Sequence[object], tangents: Sequence[
     return rebuild([asarray(value) for value, _ in pairs]), rebuild([result(tangent) for _, tangent in pairs])
 
 
-def jacobian(f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0) -> Callable[Arguments, Any]:
+def elementwise_grad(f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0) -> Callable[Arguments, Any]:
+    """The function that gives the gradient of the sum of f's entries: f' of each entry, where f acts on each alone.
+
+    >>> elementwise_grad(lambda x: x**2)([1.0, 2.0])
+    Tensor([2., 4.])
+    """
+    check_function("elementwise_grad", f)
+    return grad(wraps(f)(lambda *args, **kwargs: sum(f(*args, **kwargs))), argnums)
+
+
+def jacfwd(f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0) -> Callable[Arguments, Any]:
+    """As `jacobian`, forward: a tangent for each entry of the arguments (of complex ones backward, all the same).
+
+    >>> jacfwd(lambda x: x**2)([1.0, 2.0])
+    Tensor([[2., 0.],
+            [0., 4.]])
+    """
+    return jacobian(f, argnums, mode="forward")
+
+
+def jacrev(f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0) -> Callable[Arguments, Any]:
+    """As `jacobian`, backward: a cotangent for each entry of the result (of complex ones forward, all the same).
+
+    >>> jacrev(lambda x: x**2)([1.0, 2.0])
+    Tensor([[2., 0.],
+            [0., 4.]])
+    """
+    return jacobian(f, argnums, mode="reverse")
+
+
+def jacobian(
+    f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0, *, mode: str = "fewer"
+) -> Callable[Arguments, Any]:
     """The function that gives the derivatives of all entries of f's result: of shape (*result, *argument).
 
     They are computed all at once: forward, a tangent for each entry of the arguments, or backward, a cotangent for
-    each of the result, whichever are fewer. A nest of results, and in it of arguments, gives a nest of derivatives.
+    each of the result, whichever are fewer, or as `mode` says: "forward" or "reverse". A nest of results, and in it of
+    arguments, gives a nest of derivatives.
     For a complex argument they are the gradients of the entries' real parts, f' where `f` is holomorphic.
 
     >>> jacobian(lambda x: x**2)([1.0, 2.0])
@@ -147,14 +185,16 @@ def jacobian(f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0)
     """
 
     check_function("jacobian", f)
+    if mode not in ("fewer", "forward", "reverse"):
+        raise ValueError(f"jacobian: mode={mode!r}; expected 'fewer', 'forward' or 'reverse'")
 
     @wraps(f)
     def derivatives(*args: Any, **kwargs: Any) -> Any:
         again = surroundings()
         traced = Traced(given(f, kwargs), args, argnums)
         inputs, outputs = traced.inputs, traced.outputs
-        fewer = sum(out.size for out in outputs) < sum(x.size for x in inputs)
-        fewer = fewer and all(out.dtype.kind == "f" for out in outputs)
+        fewer = builtins.sum(out.size for out in outputs) < builtins.sum(x.size for x in inputs)
+        fewer = (mode == "reverse" or mode == "fewer" and fewer) and all(out.dtype.kind == "f" for out in outputs)
         backward = [x.dtype.kind == "c" or fewer for x in inputs]
         all_at_once = partial(vmap, randomness="same")  # where f is run again
         blocks = [[Tensor(np.zeros((*out.shape, *x.shape), out.dtype)) for x in inputs] for out in outputs]

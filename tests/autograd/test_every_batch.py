@@ -514,10 +514,12 @@ def test_what_cannot_be(key, depth, recording):
 NO_EXAMPLES = {
     "of no values": "arange bartlett blackman broadcast_shapes empty empty_like eye fftfreq finfo from_dlpack "
     "fromfunction hamming hanning identity iinfo indices isdtype kaiser ones promote_types rfftfreq tri zeros",
-    "scopes, settings": "detect_anomaly enable_grad get_num_threads linear no_grad override primitive profile "
-    "set_num_threads",
-    "transforms": "fixed_point grad grads hessian hvp implicit jacobian jvp linear_solve on_arrays value_and_grad vjp "
-    "vmap",
+    "scopes, settings": "default_dtype detect_anomaly enable_grad get_default_dtype get_num_threads linear manual_seed "
+    "no_grad override primitive profile set_default_dtype set_num_threads",
+    "transforms": "elementwise_grad fixed_point grad grad_and_aux grad_named grads hessian hessian_vector_product hvp "
+    "implicit jacfwd jacobian jacrev jvp linear_solve make_hvp make_jvp make_vjp on_arrays value_and_grad "
+    "vector_jacobian_product vjp vmap",
+    "nests": "ravel_pytree tree_leaves tree_map",
     "the same for all examples": "ones_like",
 }
 TOGETHER = {  # names here -> the functions that are called under it

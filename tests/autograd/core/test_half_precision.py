@@ -73,6 +73,14 @@ def test_sums_and_counts(name):
     np.testing.assert_array_equal(f(values), out.numpy())
 
 
+def test_in_the_other_order_of_bytes():
+    x = Tensor(filled(1000, 100).astype(">f2"), requires_grad=True)
+    out = pb.mean(x)
+    out.backward()
+    assert out == 100 and pb.var(x) == 0
+    np.testing.assert_allclose(np.float64(x.grad.numpy()), 1 / 1000, rtol=1e-3)
+
+
 def test_a_cotangent_that_was_broadcast():
     b = Tensor(filled(3, 0), requires_grad=True)
     (b + filled((4096, 3), 1)).backward(filled((4096, 3), 1))

@@ -1,4 +1,4 @@
-"""Functions of a model's parameters or gradients as a whole."""
+"""Limits for gradients as a whole."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..autograd import Tensor, concatenate, reshape
-from ..extend import ArrayLike
+from ...autograd import Tensor
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_"]
 
 
 def _with_gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -43,19 +42,3 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     """Limit every entry of the gradients to [-clip_value, clip_value]."""
     for p in _with_gradients(parameters):
         p.grad = Tensor(np.clip(p.grad.numpy(), -clip_value, clip_value))  # type: ignore[union-attr]
-
-
-def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """Return all entries of the parameters as one vector, differentiably."""
-    return concatenate([reshape(p, -1) for p in parameters])
-
-
-def vector_to_parameters(vec: ArrayLike, parameters: Iterable[Tensor]) -> None:
-    """Set the parameters to the entries of one vector, in order; ValueError unless it has just as many."""
-    held = list(parameters)
-    values = vec.data if isinstance(vec, Tensor) else np.asarray(vec)
-    sizes = [p.size for p in held]
-    if values.shape != (sum(sizes),):
-        raise ValueError(f"vector_to_parameters: a vector of shape {values.shape} for {sum(sizes)} entries")
-    for p, part in zip(held, np.split(values, np.cumsum(sizes)[:-1]), strict=True):
-        p.data = part.reshape(p.shape).astype(p.dtype)
