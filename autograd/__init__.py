@@ -98,9 +98,9 @@ from .ops.pooling import (
 from .ops import random as random
 from .ops.random import manual_seed as manual_seed
 from .ops.reductions import (
-    max_form as amax, min_form as amin, cumsum_form as cumsum, cumulative_sum, log_softmax_form as log_softmax,
-    logsumexp_form as logsumexp, max_form as max, mean_form as mean, min_form as min, nanmax_form as nanmax,
-    nanmin_form as nanmin, ptp, softmax_form as softmax, sum_form as sum,
+    amax, amin, cumsum_form as cumsum, cumulative_sum, log_softmax_form as log_softmax,
+    logsumexp_form as logsumexp, max, mean_form as mean, min, nanmax,
+    nanmin, ptp, softmax_form as softmax, sum_form as sum,
 )
 from .ops.running_products import cumprod_form as cumprod, cumulative_prod, prod_form as prod
 from .ops.shape import (

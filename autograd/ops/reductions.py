@@ -182,7 +182,7 @@ def _share(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
     return np.where(hit, _kept(g, axis, keepdims) / count, 0)
 
 
-def _extremum(name: str, ufunc: np.ufunc, doc: str) -> Any:
+def _extremum(name: str, ufunc: np.ufunc, doc: str) -> Primitive[Reduction]:
     @primitive(name=name)
     def extremum(x: Any, *, axis: Any, keepdims: Any) -> Any:
         return ufunc.reduce(x, axis=axis, keepdims=keepdims)
@@ -205,10 +205,6 @@ for _made, _numpy_functions, _ufunc, _combine in (
 ):
     reduction(_made, *_numpy_functions, combine=_combine)
     ufunc_reduce(_ufunc, _made)
-max_form: Primitive[Reduction] = max
-min_form: Primitive[Reduction] = min
-nanmax_form: Primitive[Reduction] = nanmax
-nanmin_form: Primitive[Reduction] = nanmin
 
 
 @implements(np.ptp)
@@ -285,7 +281,7 @@ def logsumexp_form(
     return out if keepdims else np.squeeze(out, axes_of(axis, x.ndim, "logsumexp"))
 
 
-def _along(made: Any) -> Any:
+def _along(made: Any) -> Primitive[Along]:
     """Give a primitive with the option `axis`, one number, its form."""
 
     def form(x: ArrayLike, axis: int = -1) -> Tensor:
@@ -335,10 +331,7 @@ def _(g: Any, out: Any, axis: int) -> Any:
     return g - np.exp(out) * np.sum(g, axis=axis, keepdims=True)
 
 
-_along(softmax)
-_along(log_softmax)
-softmax_form: Primitive[Along] = softmax
-log_softmax_form: Primitive[Along] = log_softmax
+softmax_form, log_softmax_form = _along(softmax), _along(log_softmax)
 
 
 @linear("x")
