@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, expand_dims, mean, no_grad, reshape, sqrt, squeeze
-from ..extend import bottom, by_single, captures, floating, standardize
+from ..extend import bottom, by_single, captures, standardize
 from . import init
 from .factory import empty
 from .module import Module, Parameter
+from .normalization import real
 
 __all__ = [
     "BatchNorm1d",
@@ -76,7 +77,7 @@ def batch_norm(
     Tensor([[-1.],
             [ 1.]])
     """
-    input = floating(input)
+    input = real(input, "batch_norm")
     if input.ndim < 2:
         raise ValueError(f"batch_norm: input of shape {input.shape}; expected (N, C, ...)")
     _check_channels("batch_norm", input, running_mean, running_var, weight, bias)
@@ -102,7 +103,7 @@ def instance_norm(
     >>> instance_norm(Tensor([[[1.0, 3.0]]]), eps=1e-9)
     Tensor([[[-1.,  1.]]])
     """
-    input = floating(input)
+    input = real(input, "instance_norm")
     if input.ndim < 3:
         raise ValueError(f"instance_norm: input of shape {input.shape}; expected (N, C, ...)")
     _check_channels("instance_norm", input, running_mean, running_var, weight, bias)
@@ -265,21 +266,23 @@ class _Norm(Module):
 
 class _BatchNorm(_Norm):
     def forward(self, input: Any) -> Any:
-        input = floating(input)
+        input = real(input, type(self).__name__)
         if input.ndim != self._dims + 2 and not (self._dims == 1 and input.ndim == 2):
             shapes = ("(N, C) or (N, C, L)", "(N, C, H, W)", "(N, C, D, H, W)")
             raise self._expected(shapes[self._dims - 1], input)
         if input.shape[1] != self.num_features:
             raise self._expected(f"{self.num_features} channels", input)
         tracked, share = self.training and self.track_running_stats, self.momentum
-        if tracked and self.num_batches_tracked is not None and not _calls.again:
-            with no_grad():
-                self.num_batches_tracked[...] = self.num_batches_tracked + 1
+        seen = None if self.num_batches_tracked is None else self.num_batches_tracked + 1
         if share is None:
-            share = 1 / self.num_batches_tracked if tracked and self.num_batches_tracked is not None else 0.0
+            share = 1 / seen if tracked and seen is not None else 0.0
         running = (None, None) if self.training and not tracked else (self.running_mean, self.running_var)
         given = *running, self.weight, self.bias, self.training or self.running_mean is None, share, self.eps
-        return _batch_norm(input, type(self).__name__, *given)
+        out = _batch_norm(input, type(self).__name__, *given)
+        if tracked and seen is not None and not _calls.again:
+            with no_grad():
+                self.num_batches_tracked[...] = seen  # type: ignore[index]
+        return out
 
 
 class BatchNorm1d(_BatchNorm, dims=1):
@@ -322,7 +325,7 @@ class _InstanceNorm(_Norm):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
     def forward(self, input: Any) -> Any:
-        input = floating(input)
+        input = real(input, type(self).__name__)
         if input.ndim not in (self._dims + 1, self._dims + 2):
             axes = ("L", "H, W", "D, H, W")[self._dims - 1]
             raise self._expected(f"(N, C, {axes}) or (C, {axes})", input)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..autograd import linalg, maximum, reshape, square
 from ..extend import by_single, floating, standardize
@@ -30,6 +31,14 @@ __all__ = [
 _standardize = standardize.apply
 
 
+def real(input: Any, name: str) -> Any:
+    """The input as a Tensor or array of real floating-point numbers; TypeError for complex ones."""
+    input = floating(input)
+    if input.dtype.kind != "f":
+        raise TypeError(f"{name}: input of dtype {input.dtype}; expected real numbers")
+    return input
+
+
 @by_single
 def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
     """Return input less its mean, divided by sqrt(variance + eps), both over the last axes, times weight, plus bias.
@@ -42,7 +51,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     array([[-1.,  1.],
            [ 1., -1.]])
     """
-    input = floating(input)
+    input = real(input, "layer_norm")
     axes = _last_axes("layer_norm", input, normalized_shape, weight, bias)
     return _standardize(input, weight, bias, axes=axes, eps=eps, centered=True)
 
@@ -57,7 +66,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     >>> rms_norm(np.array([1.0, 7.0]), (2,))
     array([0.2, 1.4])
     """
-    input = floating(input)
+    input = real(input, "rms_norm")
     axes = _last_axes("rms_norm", input, normalized_shape, weight, None)
     eps = float(np.finfo(input.dtype).eps) if eps is None else eps
     return _standardize(input, weight, None, axes=axes, eps=eps, centered=False)
@@ -90,7 +99,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     >>> group_norm(np.array([[1.0, 3.0, 6.0, 2.0]]), 2, eps=1e-9)
     array([[-1.,  1.,  1., -1.]])
     """
-    input = floating(input)
+    input = real(input, "group_norm")
     shape = input.shape
     if len(shape) < 2 or num_groups < 1 or shape[1] % num_groups:
         raise ValueError(f"group_norm: num_groups={num_groups} for an input of shape {shape}; expected (N, C, ...)")
@@ -118,7 +127,7 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     >>> local_response_norm(np.array([[[3.0], [4.0]]]), 2, alpha=2.0, beta=0.5, k=0.0).round(3).tolist()
     [[[1.0], [0.8]]]
     """
-    input = floating(input)
+    input = real(input, "local_response_norm")
     if input.ndim < 3:
         raise ValueError(f"local_response_norm: input of shape {input.shape}; expected (N, C, ...), 3 axes or more")
     if size < 1:
@@ -141,7 +150,8 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     array([[0.6, 0.8]])
     """
     input = floating(input)
-    result = input / maximum(linalg.vector_norm(input, axis=dim, keepdims=True, ord=p), eps)
+    axes = normalize_axis_tuple(dim, input.ndim, "normalize: dim")
+    result = input / maximum(linalg.vector_norm(input, axis=axes, keepdims=True, ord=p), eps)
     if out is None:
         return result
     out[...] = result
@@ -160,6 +170,8 @@ class _OverLastAxes(Module):
         super().__init__()
         name = type(self).__name__
         self.normalized_shape = _shape(normalized_shape)
+        if not self.normalized_shape:
+            raise ValueError(f"{name}: normalized_shape=(); expected a number or more")
         self.eps, self.elementwise_affine = eps, elementwise_affine
         self.weight = empty(self.normalized_shape, device, dtype, name=name) if elementwise_affine else None
         self.bias = empty(self.normalized_shape, device, dtype, name=name) if elementwise_affine and bias else None
@@ -170,7 +182,7 @@ class _OverLastAxes(Module):
         _reset(self.weight, self.bias)
 
     def _checked(self, input: Any) -> Any:
-        input, shape = floating(input), self.normalized_shape
+        input, shape = real(input, type(self).__name__), self.normalized_shape
         if input.shape[-len(shape) :] != shape:
             raise ValueError(f"{type(self).__name__} expected last axes {shape}, got an input of shape {input.shape}")
         return input
@@ -278,7 +290,7 @@ class GroupNorm(Module):
         _reset(self.weight, self.bias)
 
     def forward(self, input: Any) -> Any:
-        input = floating(input)
+        input = real(input, "GroupNorm")
         if input.ndim < 2 or input.shape[1] != self.num_channels:
             raise ValueError(f"GroupNorm expected {self.num_channels} channels, got an input of shape {input.shape}")
         return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
