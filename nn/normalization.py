@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..autograd import linalg, maximum, reshape, square
+from ..autograd import maximum, reshape, square
 from ..extend import by_single, floating, standardize
 from . import init
 from .factory import empty
@@ -151,7 +151,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     """
     input = floating(input)
     axes = normalize_axis_tuple(dim, input.ndim, "normalize: dim")
-    result = input / maximum(linalg.vector_norm(input, axis=axes, keepdims=True, ord=p), eps)
+    result = input / maximum(np.linalg.vector_norm(input, axis=axes, keepdims=True, ord=p), eps)
     if out is None:
         return result
     out[...] = result
