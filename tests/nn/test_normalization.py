@@ -347,7 +347,8 @@ def test_sequential_looks_no_further_than_a_normalization() -> None:
 
 @pytest.mark.parametrize("length", [2, 40])  # by NumPy, by machine code
 def test_gradients_that_come_together_are_those_of_their_own_cotangent(length: int) -> None:
-    x, w = Tensor(RNG.normal(size=(8, 4, length)), requires_grad=True), Tensor(np.ones((4, 1)), requires_grad=True)
+    w = Tensor(np.ones((4, 1)), requires_grad=True)  # the older of the two: a pass that wants x does not reach it
+    x = Tensor(RNG.normal(size=(8, 4, length)), requires_grad=True)
     y = standardize.apply(x, w, None, axes=(0, 2), eps=0.0, centered=True)
     g, of_itself = Tensor(np.ones(y.shape)), np.full((4, 1), y.size / 4)
     pb.grads(y, x, g, retain_graph=True)  # leaves the weight's behind
