@@ -55,12 +55,13 @@ from .autograd.core.types import (
 from .autograd.kernels.fused_elementwise import fused
 from .autograd.kernels.sums import added
 from .autograd.ops.fused_conv import convolved
+from .autograd.ops.normalization import standardize
 
 __all__ = [
     "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
     "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
     "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise",
     "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "implements", "lift", "linear",
-    "manual_seed", "mode", "modes", "override", "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap",
-    "writable",
+    "manual_seed", "mode", "modes", "override", "plain", "primitive", "quantity", "raw", "registry", "seed",
+    "standardize", "wrap", "writable",
 ]  # fmt: skip

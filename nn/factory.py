@@ -32,4 +32,6 @@ def empty(
     kind = np.dtype((modes.floats or np.float32) if dtype is None else dtype)
     if kind.kind != "f":
         raise TypeError(f"{name}: dtype={dtype!r} is not a float type")
+    if min((shape,) if isinstance(shape, int) else shape, default=0) < 0:
+        raise ValueError(f"{name}: a negative size in the shape {shape} of a parameter")
     return Parameter(np.empty(shape, kind))

@@ -4,11 +4,13 @@ import sys
 
 from ..extend import face_by_example as _face_by_example
 from .activation import elu, gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, softplus, tanh
+from .batch_norm import batch_norm, instance_norm
 from .convolution import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .cross_entropy import cross_entropy, nll_loss
 from .dropout import dropout
 from .linear import bilinear, linear
 from .loss import binary_cross_entropy_with_logits, l1_loss, mse_loss
+from .normalization import group_norm, layer_norm, local_response_norm, normalize, rms_norm
 from .pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -38,6 +40,7 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "batch_norm",
     "bilinear",
     "binary_cross_entropy_with_logits",
     "conv1d",
@@ -51,9 +54,13 @@ __all__ = [
     "elu",
     "flatten",
     "gelu",
+    "group_norm",
+    "instance_norm",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "max_pool1d",
     "max_pool2d",
@@ -63,8 +70,10 @@ __all__ = [
     "max_unpool3d",
     "mse_loss",
     "nll_loss",
+    "normalize",
     "pad",
     "relu",
+    "rms_norm",
     "sigmoid",
     "silu",
     "softmax",

@@ -89,6 +89,11 @@ def by_kronecker_products(a, b, q):
     return x.reshape(q.shape)
 
 
+def standardized(x, weight, bias, *, axes, eps, centered):
+    mean = np.mean(x, axes, keepdims=True) if centered else 0
+    return (x - mean) / np.sqrt(np.mean((x - mean) ** 2, axes, keepdims=True) + eps) * weight + bias
+
+
 def bessel(x, order):
     """I_0 or its derivative of some order: the binomial mean of the neighbouring functions."""
     terms = (math.comb(order, k) * scipy_special.iv(order - 2 * k, x) for k in range(order + 1))
@@ -138,6 +143,7 @@ REFERENCES = UFUNCS | {
     "softplus": lambda x: np.log(1 + np.exp(x)),
     "solve": lambda a, b: np.linalg.inv(a) @ b,
     "solve_sylvester": by_kronecker_products,
+    "standardize": standardized,
     "sum": lambda x, *, axis, keepdims: np.sum(x, axis, keepdims=keepdims),
     "transpose": lambda x, *, axes: np.transpose(x, axes),
     "where": np.where,
