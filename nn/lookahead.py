@@ -32,7 +32,7 @@ def applied(modules: Sequence[Any], input: Any) -> Any:
             module = modules[i]
             i += 1
             kind = module.__class__
-            if kind.__call__ is not _CALL or module._forward_hooks or module._forward_pre_hooks:
+            if kind.__call__ is not _CALL or module._hooks or EVERYWHERE:
                 input = module(input)
             elif kind not in _CONVS or not _plain(module, _CONVS) or getattr(input, "ndim", 0) != module._dims + 2:
                 input = module.forward(input)

@@ -125,4 +125,4 @@ def _(draw: Any) -> Any:
     shape = draw.shape(min_dims=1, min_side=1)
     axes = draw.axes(len(shape))
     options = {"axes": axes, "eps": draw.one_of([1e-5, 0.5]), "centered": draw.flag()}
-    return (draw.array(shape=shape), draw.array(shape=shape[1:]), draw.array(shape=shape)), options
+    return tuple(draw.array(shape=s, dtype=np.float64) for s in (shape, shape[1:], shape)), options

@@ -206,8 +206,8 @@ CORE = [
         "test_einops",
     ),
     Fault(
-        "if (new.shape, new.dtype) == (self.shape, self.dtype):",
-        "if (new.size, new.dtype) == (self.size, self.dtype):",
+        "if (values.shape, values.dtype) == (self.shape, self.dtype):",
+        "if (values.size, values.dtype) == (self.size, self.dtype):",
         "test_tensor test_views -k not every_function",
     ),
     Fault(
@@ -348,7 +348,7 @@ NN = [
     Fault("losses if weight is None else losses * weight, reduction", "losses, reduction", "test_loss"),
     Fault("if differs else 1 - p, dtype", "if differs else p, dtype", "test_dropout"),
     Fault("dropout(input, self.p, self.training)", "dropout(input, self.p)", "test_dropout"),
-    Fault("max_norm < total < math.inf", "max_norm < total", "test_utils"),
+    Fault("if factor < 1 and math.isfinite(total_norm):", "if factor < 1:", "test_utils"),
     Fault(
         "nll_loss(input, target, self.weight, self.ignore_index, self.reduction)",
         "nll_loss(input, target, self.weight, reduction=self.reduction)",
