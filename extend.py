@@ -15,7 +15,7 @@ Tensor(12.)
 """
 
 # New operations
-from .autograd.core.batching import drawn, everywhere, folded
+from .autograd.core.batching import drawn, everywhere, folded, looped
 from .autograd.core.examples import by_example, face_by_example
 from .autograd.core.half_precision import by_single
 from .autograd.core.primitive import Primitive, elementwise, implements, linear, override, primitive, registry
@@ -35,12 +35,15 @@ from .autograd.debug.profiling import FIGURES, quantity
 
 # Quick forms on arrays
 from .autograd.kernels.fused_elementwise import fused
+from .autograd.kernels.matrix_product import product
+from .autograd.kernels.recurrent import gru, gru_back, lstm, lstm_back, rnn, rnn_back
 from .autograd.kernels.sums import added
 from .autograd.ops.fused_conv import convolved
 
 __all__ = [
-    "FIGURES", "Node", "Observer", "Primitive", "RemovableHandle", "Several", "Tensor", "added", "backward_pass",
-    "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise", "everywhere",
-    "face_by_example", "floating", "folded", "fused", "implements", "lift", "linear", "mode", "modes", "override",
-    "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
+    "FIGURES", "Node", "Observer", "Primitive", "RemovableHandle", "Several", "Tensor", "added",
+    "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise",
+    "everywhere", "face_by_example", "floating", "folded", "fused", "gru", "gru_back", "implements", "lift",
+    "linear", "looped", "lstm", "lstm_back", "mode", "modes", "override", "plain", "primitive", "product",
+    "quantity", "raw", "registry", "rnn", "rnn_back", "seed", "wrap", "writable",
 ]  # fmt: skip

@@ -27,6 +27,7 @@ from .pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
+from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .serialization import load, save
 from .shape import Flatten, Unflatten
 from .stateless import functional_call, stack_module_state
@@ -53,8 +54,12 @@ __all__ = [
     "ELU",
     "Flatten",
     "GELU",
+    "GRU",
+    "GRUCell",
     "Identity",
     "L1Loss",
+    "LSTM",
+    "LSTMCell",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
@@ -71,6 +76,8 @@ __all__ = [
     "NLLLoss",
     "Parameter",
     "ParameterList",
+    "RNN",
+    "RNNCell",
     "ReLU",
     "Sequential",
     "SiLU",

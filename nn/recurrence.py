@@ -1,0 +1,241 @@
+"""One recurrent layer over all time steps, as one primitive: `rnn_layer`, `lstm_layer`, `lstm_projected_layer` and
+`gru_layer`.
+
+An ordinary backward pass takes the way back that stands beside the loop over the steps (kernels/recurrent.py). Where
+derivatives go through the rule itself, in forward mode and for derivatives of higher order, the layer is composed,
+operation by operation.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Tensor, concatenate, jvp, relu, sigmoid, tanh, vjp
+from ..extend import (
+    Primitive,
+    gru,
+    gru_back,
+    looped,
+    lstm,
+    lstm_back,
+    plain,
+    primitive,
+    product,
+    rnn,
+    rnn_back,
+)
+
+Sizes = tuple[int, ...]
+
+_MOVING = ("x", "h", "c")  # what is different for each sequence
+
+
+class Once:
+    """What the rules of one node have in common: computed when the first of them asks, for the cotangents of a pass."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last: tuple[Any, Any] = (None, None)
+
+    def __call__(self, g: Any, compute: Callable[[], Any]) -> Any:
+        known, value = self.last
+        if known is not g:
+            value = compute()
+            self.last = g, value
+        return value
+
+
+def _check(name: str, *arrays: Any) -> None:
+    if any(a.dtype.kind == "c" for a in arrays):
+        raise TypeError(f"{name}: complex numbers; expected real ones")
+
+
+@primitive(outputs=["y", "h_n"], residuals=["kept", "once"])
+def rnn_layer(
+    x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: bool, rectified: bool
+) -> Any:
+    """Elman's layer: all states and the last ones; see `kernels.recurrent`."""
+    _check("rnn_layer", x, w_ih, w_hh, b, h)
+    y, last, kept = rnn(x, w_ih, w_hh, b, h, sizes=sizes, reverse=reverse, rectified=rectified)
+    return y, last, kept, Once()
+
+
+def _rnn_back(g: Any, a: dict[str, Any], options: Any) -> Any:
+    dz, dw, db, dh = rnn_back(*g, a["w_hh"], a["h"].shape, a["y"], a["kept"], **options)
+    return {"dz": dz, "w_hh": dw, "b": db, "h": dh}
+
+
+def _rnn_composed(
+    x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: bool, rectified: bool
+) -> Any:
+    def step(z: Any, h: Any) -> Any:
+        z = z + h @ w_hh.mT
+        return (relu(z) if rectified else tanh(z),)
+
+    return _scan(step, x @ w_ih.mT + b, (h,), sizes, reverse)
+
+
+@primitive(outputs=["y", "h_n", "c_n"], residuals=["kept", "once"])
+def lstm_layer(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, *, sizes: Sizes, reverse: bool) -> Any:
+    """A layer of long short-term memory: all states, and the last states and cells; see `kernels.recurrent`."""
+    _check("lstm_layer", x, w_ih, w_hh, b, h, c)
+    y, last, cells, kept = lstm(x, w_ih, w_hh, b, h, c, None, sizes=sizes, reverse=reverse)
+    return y, last, cells, kept, Once()
+
+
+@primitive(outputs=["y", "h_n", "c_n"], residuals=["kept", "once"])
+def lstm_projected_layer(
+    x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any, *, sizes: Sizes, reverse: bool
+) -> Any:
+    """As `lstm_layer`, with states that are projected by p (Sak et al., 2014)."""
+    _check("lstm_projected_layer", x, w_ih, w_hh, b, h, c, p)
+    y, last, cells, kept = lstm(x, w_ih, w_hh, b, h, c, p, sizes=sizes, reverse=reverse)
+    return y, last, cells, kept, Once()
+
+
+def _lstm_back(g: Any, a: dict[str, Any], options: Any) -> Any:
+    dz, dw, db, dh, dc, dp = lstm_back(*g, a["w_hh"], a["h"].shape, a.get("p"), a["kept"], **options)
+    return {"dz": dz, "w_hh": dw, "b": db, "h": dh, "c": dc, "p": dp}
+
+
+def _lstm_composed(
+    x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any = None, *, sizes: Sizes, reverse: bool
+) -> Any:
+    units = c.shape[-1]
+
+    def step(z: Any, h: Any, c: Any) -> Any:
+        z = z + h @ w_hh.mT
+        i, f, g, o = (z[..., k : k + units] for k in range(0, 4 * units, units))
+        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        h = sigmoid(o) * tanh(c)
+        return (h if p is None else h @ p.mT), c
+
+    return _scan(step, x @ w_ih.mT + b, (h, c), sizes, reverse)
+
+
+@primitive(outputs=["y", "h_n"], residuals=["kept", "once"])
+def gru_layer(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Sizes, reverse: bool) -> Any:
+    """A layer of gated recurrent units: all states and the last ones; see `kernels.recurrent`."""
+    _check("gru_layer", x, w_ih, w_hh, b_ih, b_hh, h)
+    y, last, kept = gru(x, w_ih, w_hh, b_ih, b_hh, h, sizes=sizes, reverse=reverse)
+    return y, last, kept, Once()
+
+
+def _gru_back(g: Any, a: dict[str, Any], options: Any) -> Any:
+    dz, dw, db_ih, db_hh, dh = gru_back(*g, a["w_hh"], a["h"].shape, a["kept"], **options)
+    return {"dz": dz, "w_hh": dw, "b_ih": db_ih, "b_hh": db_hh, "h": dh}
+
+
+def _gru_composed(
+    x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Sizes, reverse: bool
+) -> Any:
+    units = h.shape[-1]
+
+    def step(z: Any, h: Any) -> Any:
+        u = h @ w_hh.mT + b_hh
+        gates = sigmoid(z[..., : 2 * units] + u[..., : 2 * units])
+        r, keep = gates[..., :units], gates[..., units:]
+        new = tanh(z[..., 2 * units :] + r * u[..., 2 * units :])
+        return (new + keep * (h - new),)
+
+    return _scan(step, x @ w_ih.mT + b_ih, (h,), sizes, reverse)
+
+
+def _scan(step: Callable[..., Any], z: Any, states: tuple[Any, ...], sizes: Sizes, reverse: bool) -> tuple[Any, ...]:
+    """Run `step(z, *states)` for the rows of each time step; all first states that it gives, and the last states."""
+    ends = np.cumsum(sizes, dtype=int).tolist()
+    outs: dict[int, Any] = {}
+    for t in reversed(range(len(sizes))) if reverse else range(len(sizes)):
+        n = sizes[t]
+        new = step(z[ends[t] - n : ends[t]], *(s[:n] for s in states))
+        outs[t] = new[0]
+        states = tuple(
+            s if n == len(old) else concatenate([s, old[n:]], 0) for s, old in zip(new, states, strict=True)
+        )
+    return concatenate([outs[t] for t in range(len(sizes))], 0), *states
+
+
+def _with_rules(made: Primitive, composed: Callable[..., Any], back: Callable[..., Any]) -> None:
+    """Give a layer its rules: `back` on arrays, or else those of the composed form."""
+    arrays, options = made.arrays, made.options
+    names = ("g", *arrays, *options, "y", "kept", "once")
+    signature = inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names])
+
+    def of(argument: str, known: dict[str, Any], wanted: list[bool]) -> tuple[Callable[..., Any], Any]:
+        """The wanted outputs as a function of one argument, and that argument."""
+
+        def function(value: Any) -> Any:
+            given = (value if name == argument else known[name] for name in arrays)
+            out = composed(*given, **{name: known[name] for name in options})
+            return tuple(o for o, want in zip(out, wanted, strict=True) if want)
+
+        return function, known[argument]
+
+    def register(argument: str) -> None:
+        def pull(g: Any, *saved: Any) -> Any:
+            known = dict(zip(names[1:], saved, strict=True))
+            if any(isinstance(v, Tensor) for v in (*g, *saved)):
+                function, at = of(argument, known, [each is not None for each in g])
+                return vjp(function, at)[1](tuple(each for each in g if each is not None))[0]
+            found = known["once"](g, lambda: back(g, known, {name: known[name] for name in options}))
+            if argument == "x":
+                return product(found["dz"], known["w_ih"])
+            return product(found["dz"].T, known["x"]) if argument == "w_ih" else found[argument]
+
+        def push(tangent: Any, *saved: Any) -> Any:
+            function, at = of(argument, dict(zip(names[1:], saved, strict=True)), [True] * len(made.several))
+            return tuple(map(plain, jvp(function, (at,), (tangent,))[1]))
+
+        for rule in (pull, push):
+            rule.__signature__ = signature  # type: ignore[attr-defined]
+        made.vjp(argument)(pull)
+        made.jvp(argument)(push)
+
+    for argument in arrays:
+        register(argument)
+
+    @made.batch
+    def _(call: Any, n: int, values: Any, batched: set[int], /, *, sizes: Sizes, **others: Any) -> Any:
+        others = {"sizes": sizes, **others}
+        if any(arrays[i] not in _MOVING for i in batched):
+            return *looped(lambda *each, **o: call(*each, **o)[:1], n, values, batched, **others), None, None
+        # the sequences of the examples side by side
+        sides = [
+            v
+            if name not in _MOVING
+            else np.reshape(np.moveaxis(v, 0, 1), (v.shape[1] * n, v.shape[2]))
+            if i in batched
+            else np.repeat(v, n, axis=0)
+            for i, (name, v) in enumerate(zip(arrays, values, strict=True))
+        ]
+        out = call(*sides, **others | {"sizes": tuple(size * n for size in sizes)})[0]
+        parted = tuple(np.moveaxis(np.reshape(o, (len(o) // n, n, o.shape[1])), 1, 0) for o in out)
+        return parted, None, None
+
+    @made.strategy
+    def _(draw: Any) -> Any:
+        gates = {"rnn_layer": 1, "gru_layer": 3}.get(made.name, 4)
+        features, units, out = draw.integer(1, 2), 2, draw.integer(1, 2) if "p" in arrays else 2
+        sizes = tuple(sorted((draw.integer(1, 3) for _ in range(draw.integer(1, 3))), reverse=True))
+        shapes = {
+            "x": (sum(sizes), features),
+            "w_ih": (gates * units, features),
+            "w_hh": (gates * units, out),
+            "h": (sizes[0], out),
+            "c": (sizes[0], units),
+            "p": (out, units),
+        }
+        given = tuple(draw.array(shapes.get(name, (gates * units,)), (-1.0, 1.0)) for name in arrays)
+        further = {"rectified": False} if "rectified" in options else {}
+        return given, {"sizes": sizes, "reverse": draw.flag(), **further}
+
+
+_with_rules(rnn_layer, _rnn_composed, _rnn_back)
+_with_rules(lstm_layer, _lstm_composed, _lstm_back)
+_with_rules(lstm_projected_layer, _lstm_composed, _lstm_back)
+_with_rules(gru_layer, _gru_composed, _gru_back)
