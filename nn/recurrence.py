@@ -56,9 +56,7 @@ def _check(name: str, *arrays: Any) -> None:
 
 
 @primitive(outputs=["y", "h_n"], residuals=["kept", "once"])
-def rnn_layer(
-    x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: bool, rectified: bool
-) -> Any:
+def rnn_layer(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: bool, rectified: bool) -> Any:
     """Elman's layer: all states and the last ones; see `kernels.recurrent`."""
     _check("rnn_layer", x, w_ih, w_hh, b, h)
     y, last, kept = rnn(x, w_ih, w_hh, b, h, sizes=sizes, reverse=reverse, rectified=rectified)
@@ -70,9 +68,7 @@ def _rnn_back(g: Any, a: dict[str, Any], options: Any) -> Any:
     return {"dz": dz, "w_hh": dw, "b": db, "h": dh}
 
 
-def _rnn_composed(
-    x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: bool, rectified: bool
-) -> Any:
+def _rnn_composed(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: bool, rectified: bool) -> Any:
     def step(z: Any, h: Any) -> Any:
         z = z + h @ w_hh.mT
         return (relu(z) if rectified else tanh(z),)
@@ -131,9 +127,7 @@ def _gru_back(g: Any, a: dict[str, Any], options: Any) -> Any:
     return {"dz": dz, "w_hh": dw, "b_ih": db_ih, "b_hh": db_hh, "h": dh}
 
 
-def _gru_composed(
-    x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Sizes, reverse: bool
-) -> Any:
+def _gru_composed(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Sizes, reverse: bool) -> Any:
     units = h.shape[-1]
 
     def step(z: Any, h: Any) -> Any:
@@ -154,9 +148,7 @@ def _scan(step: Callable[..., Any], z: Any, states: tuple[Any, ...], sizes: Size
         n = sizes[t]
         new = step(z[ends[t] - n : ends[t]], *(s[:n] for s in states))
         outs[t] = new[0]
-        states = tuple(
-            s if n == len(old) else concatenate([s, old[n:]], 0) for s, old in zip(new, states, strict=True)
-        )
+        states = tuple(s if n == len(old) else concatenate([s, old[n:]], 0) for s, old in zip(new, states, strict=True))
     return concatenate([outs[t] for t in range(len(sizes))], 0), *states
 
 

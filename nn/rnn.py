@@ -48,9 +48,7 @@ def _layer(
         rectified = mode == "RNN_RELU"
         return rnn_layer.apply(x, w_ih, w_hh, b, *states, sizes=sizes, reverse=reverse, rectified=rectified)
     if "weight_hr" in each:
-        return lstm_projected_layer.apply(
-            x, w_ih, w_hh, b, *states, each["weight_hr"], sizes=sizes, reverse=reverse
-        )
+        return lstm_projected_layer.apply(x, w_ih, w_hh, b, *states, each["weight_hr"], sizes=sizes, reverse=reverse)
     return lstm_layer.apply(x, w_ih, w_hh, b, *states, sizes=sizes, reverse=reverse)
 
 
@@ -100,7 +98,9 @@ def _given(name: str, hx: Any, count: int) -> tuple[Any, ...]:
     if count == 1:
         return (lift(hx),)
     if not isinstance(hx, (tuple, list)) or len(hx) != count:
-        raise TypeError(f"{name} expected the pair (h_0, c_0), got {f'{len(hx)} of them' if isinstance(hx, (tuple, list)) else type(hx).__name__}")
+        raise TypeError(
+            f"{name} expected the pair (h_0, c_0), got {f'{len(hx)} of them' if isinstance(hx, (tuple, list)) else type(hx).__name__}"
+        )
     return tuple(map(lift, hx))
 
 

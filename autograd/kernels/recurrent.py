@@ -35,7 +35,9 @@ def _steps(sizes: Sizes, reverse: bool) -> list[tuple[slice, int]]:
     return steps[::-1] if reverse else steps
 
 
-def _forward(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, sizes: Sizes, reverse: bool, cell: Callable[..., Any]) -> Any:
+def _forward(
+    x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, sizes: Sizes, reverse: bool, cell: Callable[..., Any]
+) -> Any:
     """Run `cell(at, n, z, u, before, y)` for each step: it makes y of the products z with the input and u with the
     state `before`. Returns all y, the last states, all z (in which the cell may leave what it keeps) and all `before`.
     """

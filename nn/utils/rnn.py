@@ -110,7 +110,9 @@ def pack_padded_sequence(
         input = swapaxes(input, 0, 1)
     (longest, batch), numbers = input.shape[:2], np.asarray(lengths)
     if numbers.dtype.kind not in "iu" or numbers.shape != (batch,):
-        raise ValueError(f"{name}: lengths of shape {numbers.shape} and dtype {numbers.dtype}; expected {batch} integers")
+        raise ValueError(
+            f"{name}: lengths of shape {numbers.shape} and dtype {numbers.dtype}; expected {batch} integers"
+        )
     if wrong := [n for n in numbers.tolist() if not 1 <= n <= longest]:
         raise ValueError(f"{name}: a length of {wrong[0]}; expected 1 to {longest} for an input of {longest} steps")
     order = None
