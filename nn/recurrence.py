@@ -50,15 +50,18 @@ class Once:
         return value
 
 
-def _check(name: str, *arrays: Any) -> None:
-    if any(a.dtype.kind == "c" for a in arrays):
+def _alike(name: str, *arrays: Any) -> list[Any]:
+    """The arrays in one dtype, that of the result."""
+    dtype = np.result_type(*arrays)
+    if dtype.kind == "c":
         raise TypeError(f"{name}: complex numbers; expected real ones")
+    return [a if a.dtype == dtype else a.astype(dtype) for a in arrays]
 
 
 @primitive(outputs=["y", "h_n"], residuals=["kept", "once"])
 def rnn_layer(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: bool, rectified: bool) -> Any:
     """Elman's layer: all states and the last ones; see `kernels.recurrent`."""
-    _check("rnn_layer", x, w_ih, w_hh, b, h)
+    x, w_ih, w_hh, b, h = _alike("rnn_layer", x, w_ih, w_hh, b, h)
     y, last, kept = rnn(x, w_ih, w_hh, b, h, sizes=sizes, reverse=reverse, rectified=rectified)
     return y, last, kept, Once()
 
@@ -79,7 +82,7 @@ def _rnn_composed(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes,
 @primitive(outputs=["y", "h_n", "c_n"], residuals=["kept", "once"])
 def lstm_layer(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, *, sizes: Sizes, reverse: bool) -> Any:
     """A layer of long short-term memory: all states, and the last states and cells; see `kernels.recurrent`."""
-    _check("lstm_layer", x, w_ih, w_hh, b, h, c)
+    x, w_ih, w_hh, b, h, c = _alike("lstm_layer", x, w_ih, w_hh, b, h, c)
     y, last, cells, kept = lstm(x, w_ih, w_hh, b, h, c, None, sizes=sizes, reverse=reverse)
     return y, last, cells, kept, Once()
 
@@ -89,7 +92,7 @@ def lstm_projected_layer(
     x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any, *, sizes: Sizes, reverse: bool
 ) -> Any:
     """As `lstm_layer`, with states that are projected by p (Sak et al., 2014)."""
-    _check("lstm_projected_layer", x, w_ih, w_hh, b, h, c, p)
+    x, w_ih, w_hh, b, h, c, p = _alike("lstm_projected_layer", x, w_ih, w_hh, b, h, c, p)
     y, last, cells, kept = lstm(x, w_ih, w_hh, b, h, c, p, sizes=sizes, reverse=reverse)
     return y, last, cells, kept, Once()
 
@@ -117,7 +120,7 @@ def _lstm_composed(
 @primitive(outputs=["y", "h_n"], residuals=["kept", "once"])
 def gru_layer(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Sizes, reverse: bool) -> Any:
     """A layer of gated recurrent units: all states and the last ones; see `kernels.recurrent`."""
-    _check("gru_layer", x, w_ih, w_hh, b_ih, b_hh, h)
+    x, w_ih, w_hh, b_ih, b_hh, h = _alike("gru_layer", x, w_ih, w_hh, b_ih, b_hh, h)
     y, last, kept = gru(x, w_ih, w_hh, b_ih, b_hh, h, sizes=sizes, reverse=reverse)
     return y, last, kept, Once()
 
@@ -174,10 +177,11 @@ def _with_rules(made: Primitive, composed: Callable[..., Any], back: Callable[..
             if any(isinstance(v, Tensor) for v in (*g, *saved)):
                 function, at = of(argument, known, [each is not None for each in g])
                 return vjp(function, at)[1](tuple(each for each in g if each is not None))[0]
+            known["w_hh"] = known["w_hh"].astype(known["y"].dtype, copy=False)
             found = known["once"](g, lambda: back(g, known, {name: known[name] for name in options}))
             if argument == "x":
                 return product(found["dz"], known["w_ih"])
-            return product(found["dz"].T, known["x"]) if argument == "w_ih" else found[argument]
+            return product(known["x"].T, found["dz"]).T if argument == "w_ih" else found[argument]
 
         def push(tangent: Any, *saved: Any) -> Any:
             function, at = of(argument, dict(zip(names[1:], saved, strict=True)), [True] * len(made.several))

@@ -35,20 +35,17 @@ def _layer(
     mode: str, x: Any, weights: dict[str, Any], states: tuple[Any, ...], sizes: Sizes, reverse: bool = False
 ) -> tuple[Any, ...]:
     """One layer over all steps: all states that it gives, and the last states (and cells)."""
-    dtype = np.result_type(x.dtype, *(w.dtype for w in weights.values()), *(s.dtype for s in states))
-    x, *states = (v if v.dtype == dtype else astype(v, dtype) for v in (x, *states))  # type: ignore[assignment]
-    each = {kind: w if w.dtype == dtype else astype(w, dtype) for kind, w in weights.items()}
-    w_ih, w_hh = each["weight_ih"], each["weight_hh"]
-    zeros: Any = np.zeros(w_ih.shape[:1], dtype)
-    b_ih, b_hh = each.get("bias_ih", zeros), each.get("bias_hh", zeros)
+    w_ih, w_hh = weights["weight_ih"], weights["weight_hh"]
+    zeros: Any = np.zeros(w_ih.shape[:1], w_ih.dtype)
+    b_ih, b_hh = weights.get("bias_ih", zeros), weights.get("bias_hh", zeros)
     if mode == "GRU":
         return gru_layer.apply(x, w_ih, w_hh, b_ih, b_hh, *states, sizes=sizes, reverse=reverse)
     b = b_ih + b_hh
     if mode != "LSTM":
         rectified = mode == "RNN_RELU"
         return rnn_layer.apply(x, w_ih, w_hh, b, *states, sizes=sizes, reverse=reverse, rectified=rectified)
-    if "weight_hr" in each:
-        return lstm_projected_layer.apply(x, w_ih, w_hh, b, *states, each["weight_hr"], sizes=sizes, reverse=reverse)
+    if "weight_hr" in weights:
+        return lstm_projected_layer.apply(x, w_ih, w_hh, b, *states, weights["weight_hr"], sizes=sizes, reverse=reverse)
     return lstm_layer.apply(x, w_ih, w_hh, b, *states, sizes=sizes, reverse=reverse)
 
 

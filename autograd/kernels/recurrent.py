@@ -20,6 +20,7 @@ import numpy as np
 
 from ..runtime import memory
 from ..runtime.threads import one_blas_thread
+from . import recurrent_native as native
 from .matrix_product import product
 from .sums import added
 
@@ -35,17 +36,18 @@ def _steps(sizes: Sizes, reverse: bool) -> list[tuple[slice, int]]:
     return steps[::-1] if reverse else steps
 
 
-def _forward(
-    x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, sizes: Sizes, reverse: bool, cell: Callable[..., Any]
-) -> Any:
+def _weights(du: Any, x: Any) -> Any:
+    """The cotangent of weights, of those of their products with x."""
+    return product(x.T, du).T  # faster than with du's columns, which lie farther apart, in the place of x's
+
+
+def _forward(z: Any, w_hh: Any, h: Any, sizes: Sizes, reverse: bool, cell: Callable[..., Any]) -> tuple[Any, Any]:
     """Run `cell(at, n, z, u, before, y)` for each step: it makes y of the products z with the input and u with the
-    state `before`. Returns all y, the last states, all z (in which the cell may leave what it keeps) and all `before`.
+    state `before`, and may leave in z what it keeps. The states h become the last. Returns all y and all `before`.
     """
-    z = product(x, w_ih.T)
-    z += b
-    rows, units = len(x), h.shape[1]
-    y, before = memory.empty((rows, units), z.dtype), memory.empty((rows, units), z.dtype)
-    h, w = h.copy("C"), np.ascontiguousarray(w_hh.T)
+    shape = len(z), h.shape[1]
+    y, before = memory.empty(shape, z.dtype), memory.empty(shape, z.dtype)
+    w = np.ascontiguousarray(w_hh.T)
     u = np.empty((len(h), w.shape[1]), z.dtype)
 
     def run() -> None:
@@ -56,15 +58,19 @@ def _forward(
             h[:n] = y[at]
 
     one_blas_thread(run)
-    return y, h, z, before
+    return y, before
 
 
-def _back(gy: Any, gh: Any, h_shape: Any, w_hh: Any, sizes: Sizes, reverse: bool, cell: Callable[..., Any]) -> Any:
-    """Run `cell(at, n, g, du)` for each step, the last first: it makes the cotangent du of the products with the state,
-    in which what comes back from it directly is left in g. Returns the cotangents of all products and of the first
-    states."""
+def _start(g: Any, shape: Any, dtype: Any) -> Any:
+    """The cotangents of the last states, an array to be changed."""
+    return np.zeros(shape, dtype) if g is None else g.copy("C")
+
+
+def _back(gy: Any, dh: Any, w_hh: Any, sizes: Sizes, reverse: bool, cell: Callable[..., Any]) -> Any:
+    """Run `cell(at, n, g, du)` for each step, the last first: it makes the cotangent du of the products with the state
+    of g, that of the new state, and leaves in g what comes back directly. The cotangents dh of the last states become
+    those of the first. Returns all du."""
     du = memory.empty((sum(sizes), len(w_hh)), w_hh.dtype)
-    dh = np.zeros(h_shape, w_hh.dtype) if gh is None else gh.copy("C")
     through = np.empty_like(dh)
 
     def run() -> None:
@@ -77,7 +83,7 @@ def _back(gy: Any, gh: Any, h_shape: Any, w_hh: Any, sizes: Sizes, reverse: bool
             g += through[:n]
 
     one_blas_thread(run)
-    return du, dh
+    return du
 
 
 def _sigmoid(x: Any) -> None:
@@ -101,7 +107,8 @@ def rnn(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: 
         else:
             np.tanh(y, out=y)
 
-    y, last, _, before = _forward(x, w_ih, w_hh, b, h, sizes, reverse, cell)
+    last = h.copy("C")
+    y, before = _forward(product(x, w_ih.T) + b, w_hh, last, sizes, reverse, cell)
     return y, last, (before,)
 
 
@@ -119,8 +126,9 @@ def rnn_back(
             du *= g
         g[...] = 0
 
-    du, dh = _back(gy, gh, h_shape, w_hh, sizes, reverse, cell)
-    return du, product(du.T, kept[0]), added(du, 0), dh
+    dh = _start(gh, h_shape, w_hh.dtype)
+    du = _back(gy, dh, w_hh, sizes, reverse, cell)
+    return du, _weights(du, kept[0]), added(du, 0), dh
 
 
 def lstm(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any, *, sizes: Sizes, reverse: bool) -> Any:
@@ -128,9 +136,14 @@ def lstm(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any, *, sizes:
 
     i, f, o are sigmoids and g is a tanh of W_ih x + b + W_hh h.
     """
+    z, h, c = product(x, w_ih.T), h.copy("C"), c.copy("C")
+    if p is None and native.available(z, w_hh, h):
+        y, before, before_c, t = native.forward(z, w_hh, np.ascontiguousarray(b), h, sizes, reverse, c=c)
+        return y, h, c, (before, z, before_c, t, None)
+    z += b
     rows, units = len(x), c.shape[1]
-    before_c, t, m = (memory.empty((rows, units), x.dtype) for _ in range(3))
-    c = c.copy("C")
+    before_c, t = (memory.empty((rows, units), x.dtype) for _ in range(2))
+    m = None if p is None else memory.empty((rows, units), x.dtype)
     turned = None if p is None else np.ascontiguousarray(p.T)
 
     def cell(at: slice, n: int, z: Any, u: Any, before: Any, y: Any) -> None:
@@ -139,7 +152,7 @@ def lstm(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any, *, sizes:
         _sigmoid(z[:, 3 * units :])
         i, f, g, o = _gates(z, units)
         np.tanh(g, out=g)
-        now, out = c[:n], y if turned is None else m[at]
+        now, out = c[:n], y if m is None else m[at]
         before_c[at] = now
         now *= f
         np.multiply(i, g, out=out)
@@ -149,8 +162,8 @@ def lstm(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any, *, sizes:
         if turned is not None:
             np.matmul(out, turned, out=y)
 
-    y, last, z, before = _forward(x, w_ih, w_hh, b, h, sizes, reverse, cell)
-    return y, last, c, (before, z, before_c, t, m)
+    y, before = _forward(z, w_hh, h, sizes, reverse, cell)
+    return y, h, c, (before, z, before_c, t, m)
 
 
 def lstm_back(
@@ -159,7 +172,10 @@ def lstm_back(
     """The cotangents of the products with the input, of W_hh, of b, of the first states, and of p (or None)."""
     before, z, before_c, t, m = kept
     units = t.shape[1]
-    dc = np.zeros((h_shape[0], units), w_hh.dtype) if gc is None else gc.copy("C")
+    dh, dc = _start(gh, h_shape, z.dtype), _start(gc, (h_shape[0], units), z.dtype)
+    if p is None and native.available(z, w_hh, dh):
+        du, _ = native.back(gy, dh, w_hh, (z, before_c, t), sizes, reverse, dc=dc)
+        return du, _weights(du, before), added(du, 0), dh, dc, None
     dy = None if p is None else memory.empty((len(z), h_shape[1]), z.dtype)
     room = np.empty_like(dc), np.empty_like(dc)
 
@@ -190,8 +206,8 @@ def lstm_back(
         new *= f
         g[...] = 0
 
-    du, dh = _back(gy, gh, h_shape, w_hh, sizes, reverse, cell)
-    return du, product(du.T, before), added(du, 0), dh, dc, None if dy is None else product(dy.T, m)
+    du = _back(gy, dh, w_hh, sizes, reverse, cell)
+    return du, _weights(du, before), added(du, 0), dh, dc, None if dy is None else _weights(dy, m)
 
 
 def gru(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Sizes, reverse: bool) -> Any:
@@ -199,7 +215,12 @@ def gru(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Si
 
     r and z are sigmoids of W_ih x + b_ih + W_hh h + b_hh, and n is the tanh of W_ih x + b_ih + r (W_hh h + b_hh).
     """
-    units = h.shape[1]
+    z, h, units = product(x, w_ih.T), h.copy("C"), h.shape[1]
+    if native.available(z, w_hh, h):
+        b_ih, b_hh = np.ascontiguousarray(b_ih), np.ascontiguousarray(b_hh)
+        y, before, _, v = native.forward(z, w_hh, b_ih, h, sizes, reverse, b_hh=b_hh)
+        return y, h, (before, z, v)
+    z += b_ih
     v = memory.empty((len(x), units), x.dtype)
 
     def cell(at: slice, n: int, z: Any, u: Any, before: Any, y: Any) -> None:
@@ -215,14 +236,17 @@ def gru(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Si
         y *= keep
         y += new
 
-    y, last, z, before = _forward(x, w_ih, w_hh, b_ih, h, sizes, reverse, cell)
-    return y, last, (before, z, v)
+    y, before = _forward(z, w_hh, h, sizes, reverse, cell)
+    return y, h, (before, z, v)
 
 
 def gru_back(gy: Any, gh: Any, w_hh: Any, h_shape: Any, kept: Any, *, sizes: Sizes, reverse: bool) -> Any:
     """The cotangents of the products with the input, of W_hh, of b_ih, of b_hh and of the first states."""
     before, z, v = kept
-    units = v.shape[1]
+    units, dh = v.shape[1], _start(gh, h_shape, z.dtype)
+    if native.available(z, w_hh, dh):
+        du, dz = native.back(gy, dh, w_hh, kept=(z, before, v), sizes=sizes, reverse=reverse)
+        return dz, _weights(du, before), added(dz, 0), added(du, 0), dh
     dz = memory.empty(z.shape, z.dtype)
     room = np.empty(h_shape, z.dtype)
 
@@ -245,8 +269,8 @@ def gru_back(gy: Any, gh: Any, w_hh: Any, h_shape: Any, kept: Any, *, sizes: Siz
         du[...] = dz[at]
         du[:, 2 * units :] *= r
 
-    du, dh = _back(gy, gh, h_shape, w_hh, sizes, reverse, cell)
-    return dz, product(du.T, before), added(dz, 0), added(du, 0), dh
+    du = _back(gy, dh, w_hh, sizes, reverse, cell)
+    return dz, _weights(du, before), added(dz, 0), added(du, 0), dh
 
 
 def _gates(z: Any, units: int) -> list[Any]:
