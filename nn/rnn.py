@@ -1,4 +1,4 @@
-"""Recurrent layers and cells: Elman's, long short-term memory, gated recurrent units."""
+"""Recurrent layers: Elman's, long short-term memory, gated recurrent units."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Tensor, astype, concatenate, expand_dims, reshape, squeeze, stack, swapaxes, take
+from ..autograd import concatenate, expand_dims, reshape, squeeze, stack, swapaxes, take
 from ..extend import by_single, floating, lift
 from . import init
 from .dropout import dropout as _dropout
@@ -19,19 +19,16 @@ from .utils.rnn import PackedSequence, sizes_of
 
 __all__ = [
     "GRU",
-    "GRUCell",
     "LSTM",
-    "LSTMCell",
     "RNN",
-    "RNNCell",
 ]
 
-_GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
-_KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
+KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 _STATES = ("h_0", "c_0")
 
 
-def _layer(
+def one_layer(
     mode: str, x: Any, weights: dict[str, Any], states: tuple[Any, ...], sizes: Sizes, reverse: bool = False
 ) -> tuple[Any, ...]:
     """One layer over all steps: all states that it gives, and the last states (and cells)."""
@@ -60,7 +57,7 @@ def _layers(data: Any, module: RNNBase, states: tuple[Any, ...], sizes: Sizes) -
         outs = []
         for direction in range(1 + module.bidirectional):
             first = tuple(s[len(last)] for s in states)
-            y, *ends = _layer(module.mode, data, module._weights(layer, direction), first, sizes, bool(direction))
+            y, *ends = one_layer(module.mode, data, module._weights(layer, direction), first, sizes, bool(direction))
             outs.append(y)
             last.append(ends)
         data = concatenate(outs, 1) if len(outs) > 1 else outs[0]
@@ -69,14 +66,14 @@ def _layers(data: Any, module: RNNBase, states: tuple[Any, ...], sizes: Sizes) -
     return data, *(stack(ends) if len(last) > 1 else expand_dims(ends[0], 0) for ends in zip(*last, strict=True))
 
 
-def _draw(module: Module, hidden_size: int) -> None:
+def draw_weights(module: Module, hidden_size: int) -> None:
     """Draw new initial values: uniform from -1 / sqrt(hidden_size) to 1 / sqrt(hidden_size)."""
     bound = 1 / math.sqrt(hidden_size)
     for weight in module.parameters():
         init.uniform_(weight, -bound, bound)
 
 
-def _check_sizes(name: str, **sizes: Any) -> None:
+def check_sizes(name: str, **sizes: Any) -> None:
     for what, n in sizes.items():
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
             raise TypeError(f"{name}: {what}={n!r}; expected an integer")
@@ -84,24 +81,22 @@ def _check_sizes(name: str, **sizes: Any) -> None:
             raise ValueError(f"{name}: {what}={n}; expected at least 1")
 
 
-def _check_nonlinearity(name: str, nonlinearity: str) -> str:
+def check_nonlinearity(name: str, nonlinearity: str) -> str:
     if nonlinearity not in ("tanh", "relu"):
         raise ValueError(f"{name}: nonlinearity={nonlinearity!r}; expected 'tanh' or 'relu'")
     return nonlinearity
 
 
-def _given(name: str, hx: Any, count: int) -> tuple[Any, ...]:
+def given_states(name: str, hx: Any, count: int) -> tuple[Any, ...]:
     """The states that were given, `count` of them."""
     if count == 1:
         return (lift(hx),)
     if not isinstance(hx, (tuple, list)) or len(hx) != count:
-        raise TypeError(
-            f"{name} expected the pair (h_0, c_0), got {f'{len(hx)} of them' if isinstance(hx, (tuple, list)) else type(hx).__name__}"
-        )
+        raise TypeError(f"{name} expected the pair (h_0, c_0), got a {type(hx).__name__}")
     return tuple(map(lift, hx))
 
 
-def _check_states(name: str, states: tuple[Any, ...], expected: tuple[tuple[int, ...], ...]) -> None:
+def check_states(name: str, states: tuple[Any, ...], expected: tuple[tuple[int, ...], ...]) -> None:
     for what, state, shape in zip(_STATES, states, expected, strict=False):
         if state.shape != shape:
             raise ValueError(f"{name} expected {what} of shape {shape}, got one of shape {state.shape}")
@@ -126,7 +121,7 @@ class RNNBase(Module):
     ) -> None:
         super().__init__()
         name = type(self).__name__
-        _check_sizes(name, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        check_sizes(name, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         for what, flag in {"bias": bias, "batch_first": batch_first}.items():
             if not isinstance(flag, bool):
                 raise TypeError(f"{name}: {what}={flag!r}; expected True or False")
@@ -136,14 +131,14 @@ class RNNBase(Module):
             raise ValueError(f"{name}: proj_size={proj_size}; expected less than hidden_size={hidden_size}, 0 for none")
         if dropout > 0 and num_layers == 1:
             warnings.warn(
-                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
-                f"greater than 1, but got dropout={dropout} and num_layers={num_layers}",
+                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
+                f"num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}",
                 stacklevel=3,
             )
         self.mode, self.input_size, self.hidden_size, self.num_layers = mode, input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.proj_size = bidirectional, proj_size
-        gates, out = _GATES[mode] * hidden_size, proj_size or hidden_size
+        gates, out = GATES[mode] * hidden_size, proj_size or hidden_size
         for layer in range(num_layers):
             features = input_size if layer == 0 else out * (1 + bidirectional)
             shapes = [(gates, features), (gates, out), (gates,), (gates,), (proj_size, hidden_size)]
@@ -154,14 +149,14 @@ class RNNBase(Module):
         self.reset_parameters()
 
     def _names(self, layer: int, direction: int) -> list[str]:
-        """The names of a layer's weights in one direction, in the order of `_KINDS`; "" for those that it has not."""
+        """The names of a layer's weights in one direction, in the order of `KINDS`; "" for those that it has not."""
         there = (True, True, self.bias, self.bias, bool(self.proj_size))
         suffix = f"_l{layer}" + "_reverse" * direction
-        return [kind + suffix if has else "" for kind, has in zip(_KINDS, there, strict=True)]
+        return [kind + suffix if has else "" for kind, has in zip(KINDS, there, strict=True)]
 
     def _weights(self, layer: int, direction: int) -> dict[str, Any]:
         names = self._names(layer, direction)
-        return {kind: getattr(self, name) for kind, name in zip(_KINDS, names, strict=True) if name}
+        return {kind: getattr(self, name) for kind, name in zip(KINDS, names, strict=True) if name}
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
@@ -177,7 +172,7 @@ class RNNBase(Module):
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
-        _draw(self, self.hidden_size)
+        draw_weights(self, self.hidden_size)
 
     def _expected(self, batch: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
         """The shapes of the states."""
@@ -191,8 +186,8 @@ class RNNBase(Module):
         if hx is None:
             states: tuple[Any, ...] = tuple(np.zeros(shape, data.dtype) for shape in expected)
         else:
-            states = _given(type(self).__name__, hx, len(expected))
-            _check_states(type(self).__name__, states, expected)
+            states = given_states(type(self).__name__, hx, len(expected))
+            check_states(type(self).__name__, states, expected)
         if not batch:
             states = tuple(expand_dims(s, 1) for s in states)
         if order is not None:
@@ -278,7 +273,7 @@ class RNN(RNNBase):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        mode = f"RNN_{_check_nonlinearity('RNN', nonlinearity).upper()}"
+        mode = f"RNN_{check_nonlinearity('RNN', nonlinearity).upper()}"
         super().__init__(
             mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
         )
@@ -339,100 +334,3 @@ class GRU(RNNBase):
     ) -> None:
         sizes = input_size, hidden_size, num_layers
         super().__init__("GRU", *sizes, bias, batch_first, dropout, bidirectional, 0, device, dtype)
-
-
-class RNNCellBase(Module):
-    """What the recurrent cells have in common: one step of one layer."""
-
-    def __init__(
-        self, mode: str, input_size: int, hidden_size: int, bias: bool, device: Any = None, dtype: Any = None
-    ) -> None:
-        super().__init__()
-        name, gates = type(self).__name__, _GATES[mode] * hidden_size
-        _check_sizes(name, input_size=input_size, hidden_size=hidden_size)
-        self._mode, self.input_size, self.hidden_size, self.bias = mode, input_size, hidden_size, bias
-        self.weight_ih = empty((gates, input_size), device, dtype, name=name)
-        self.weight_hh = empty((gates, hidden_size), device, dtype, name=name)
-        self.bias_ih = empty(gates, device, dtype, name=name) if bias else None
-        self.bias_hh = empty(gates, device, dtype, name=name) if bias else None
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw new initial values."""
-        _draw(self, self.hidden_size)
-
-    def forward(self, input: Any, hx: Any = None) -> Any:
-        name, x, count = type(self).__name__, floating(input), 2 if self._mode == "LSTM" else 1
-        if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
-            raise ValueError(
-                f"{name} expected (N, {self.input_size}) or ({self.input_size},), got an input of shape {x.shape}"
-            )
-        shape = (*x.shape[:-1], self.hidden_size)
-        states: tuple[Any, ...] = (np.zeros(shape, x.dtype),) * count
-        if hx is not None:
-            states = _given(name, hx, count)
-            _check_states(name, states, (shape,) * count)
-        if x.ndim == 1:
-            last = tuple(squeeze(s, 0) for s in _cell(expand_dims(x, 0), self, [expand_dims(s, 0) for s in states]))
-        else:
-            last = _cell(x, self, states)
-        return last if count == 2 else last[0]
-
-    def extra_repr(self) -> str:
-        bias, relu = "" if self.bias else f", bias={self.bias}", ", nonlinearity=relu" * (self._mode == "RNN_RELU")
-        return f"{self.input_size}, {self.hidden_size}{bias}{relu}"
-
-
-@by_single
-def _cell(x: Any, module: RNNCellBase, states: Any) -> tuple[Any, ...]:
-    weights = {kind: w for kind in _KINDS if (w := getattr(module, kind, None)) is not None}
-    return tuple(_layer(module._mode, x, weights, tuple(states), (len(x),))[1:])
-
-
-class RNNCell(RNNCellBase):
-    """One step of Elman's recurrent layer: tanh(W_ih x + b_ih + W_hh h + b_hh), or the rectifier of it ("relu").
-
-    x is (N, input_size) or (input_size,), h, zeros unless given, (N, hidden_size) or (hidden_size,).
-
-    >>> RNNCell(2, 3)(np.zeros((4, 2), np.float32)).shape
-    (4, 3)
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        nonlinearity: str = "tanh",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        self.nonlinearity = _check_nonlinearity("RNNCell", nonlinearity)
-        super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, bias, device, dtype)
-
-
-class LSTMCell(RNNCellBase):
-    """One step of `LSTM`: from x and the pair (h, c), zeros unless given, to the pair (h', c').
-
-    >>> h, c = LSTMCell(2, 3)(np.zeros((4, 2), np.float32))
-    >>> h.shape, c.shape
-    ((4, 3), (4, 3))
-    """
-
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
-    ) -> None:
-        super().__init__("LSTM", input_size, hidden_size, bias, device, dtype)
-
-
-class GRUCell(RNNCellBase):
-    """One step of `GRU`: from x and h, zeros unless given, to h'.
-
-    >>> GRUCell(2, 3)(np.zeros((4, 2), np.float32)).shape
-    (4, 3)
-    """
-
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
-    ) -> None:
-        super().__init__("GRU", input_size, hidden_size, bias, device, dtype)

@@ -4,8 +4,8 @@ Sequences of different lengths lie packed: step t has `sizes[t]` rows, those of 
 longest sequence first, and the rows of all steps lie beneath one another. A step takes the states of its sequences (the
 first rows of the states) to new ones; in reverse the last step comes first, so that shorter sequences join later.
 
-The products with the input are one for all steps, and so are those that give the weights' gradients. What a step keeps
-for its way back lies where its rows lie.
+The products with the input are one for all steps, and so can be those that give the weights' gradients: the ways back
+give the cotangents of all products. What a step keeps for its way back lies where its rows lie.
 
 A layer of n units has weights of G n rows, gate after gate: G is 1 for `rnn`, 4 for `lstm` (i, f, g, o; Hochreiter and
 Schmidhuber, 1997; Gers et al., 2000), 3 for `gru` (r, z, n; Cho et al., 2014).
@@ -22,23 +22,16 @@ from ..runtime import memory
 from ..runtime.threads import one_blas_thread
 from . import recurrent_native as native
 from .matrix_product import product
-from .sums import added
 
 __all__ = ["gru", "gru_back", "lstm", "lstm_back", "rnn", "rnn_back"]
 
 Sizes = tuple[int, ...]
 
 
-def _steps(sizes: Sizes, reverse: bool) -> list[tuple[slice, int]]:
+def _steps(sizes: Sizes, rows: int, sequences: int, reverse: bool) -> list[tuple[slice, int]]:
     """The rows of each step and their number, in the order of time."""
-    ends = np.cumsum(sizes, dtype=int).tolist()
-    steps = [(slice(end - n, end), n) for end, n in zip(ends, sizes, strict=True)]
-    return steps[::-1] if reverse else steps
-
-
-def _weights(du: Any, x: Any) -> Any:
-    """The cotangent of weights, of those of their products with x."""
-    return product(x.T, du).T  # faster than with du's columns, which lie farther apart, in the place of x's
+    starts, counts = (numbers.tolist() for numbers in native.steps_of(sizes, rows, sequences, reverse))
+    return [(slice(start, start + n), n) for start, n in zip(starts, counts, strict=True)]
 
 
 def _forward(z: Any, w_hh: Any, h: Any, sizes: Sizes, reverse: bool, cell: Callable[..., Any]) -> tuple[Any, Any]:
@@ -51,7 +44,7 @@ def _forward(z: Any, w_hh: Any, h: Any, sizes: Sizes, reverse: bool, cell: Calla
     u = np.empty((len(h), w.shape[1]), z.dtype)
 
     def run() -> None:
-        for at, n in _steps(sizes, reverse):
+        for at, n in _steps(sizes, len(z), len(h), reverse):
             before[at] = h[:n]
             np.matmul(before[at], w, out=u[:n])
             cell(at, n, z[at], u[:n], before[at], y[at])
@@ -74,7 +67,7 @@ def _back(gy: Any, dh: Any, w_hh: Any, sizes: Sizes, reverse: bool, cell: Callab
     through = np.empty_like(dh)
 
     def run() -> None:
-        for at, n in reversed(_steps(sizes, reverse)):
+        for at, n in reversed(_steps(sizes, len(du), len(dh), reverse)):
             g = dh[:n]
             if gy is not None:
                 g += gy[at]
@@ -115,7 +108,7 @@ def rnn(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: 
 def rnn_back(
     gy: Any, gh: Any, w_hh: Any, h_shape: Any, y: Any, kept: Any, *, sizes: Sizes, reverse: bool, rectified: bool
 ) -> Any:
-    """The cotangents of the products with the input, of W_hh, of b and of the first states."""
+    """The cotangents of the products (with the input, and the same with the state) and of the first states."""
 
     def cell(at: slice, n: int, g: Any, du: Any) -> None:
         if rectified:
@@ -128,7 +121,7 @@ def rnn_back(
 
     dh = _start(gh, h_shape, w_hh.dtype)
     du = _back(gy, dh, w_hh, sizes, reverse, cell)
-    return du, _weights(du, kept[0]), added(du, 0), dh
+    return du, dh
 
 
 def lstm(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any, *, sizes: Sizes, reverse: bool) -> Any:
@@ -169,13 +162,14 @@ def lstm(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any, *, sizes:
 def lstm_back(
     gy: Any, gh: Any, gc: Any, w_hh: Any, h_shape: Any, p: Any, kept: Any, *, sizes: Sizes, reverse: bool
 ) -> Any:
-    """The cotangents of the products with the input, of W_hh, of b, of the first states, and of p (or None)."""
-    before, z, before_c, t, m = kept
+    """The cotangents of the products (with the input, and the same with the state), of the first states and cells, and
+    of all states (None without p)."""
+    _, z, before_c, t, _ = kept
     units = t.shape[1]
     dh, dc = _start(gh, h_shape, z.dtype), _start(gc, (h_shape[0], units), z.dtype)
     if p is None and native.available(z, w_hh, dh):
         du, _ = native.back(gy, dh, w_hh, (z, before_c, t), sizes, reverse, dc=dc)
-        return du, _weights(du, before), added(du, 0), dh, dc, None
+        return du, dh, dc, None
     dy = None if p is None else memory.empty((len(z), h_shape[1]), z.dtype)
     room = np.empty_like(dc), np.empty_like(dc)
 
@@ -207,7 +201,7 @@ def lstm_back(
         g[...] = 0
 
     du = _back(gy, dh, w_hh, sizes, reverse, cell)
-    return du, _weights(du, before), added(du, 0), dh, dc, None if dy is None else _weights(dy, m)
+    return du, dh, dc, dy
 
 
 def gru(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Sizes, reverse: bool) -> Any:
@@ -241,12 +235,12 @@ def gru(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Si
 
 
 def gru_back(gy: Any, gh: Any, w_hh: Any, h_shape: Any, kept: Any, *, sizes: Sizes, reverse: bool) -> Any:
-    """The cotangents of the products with the input, of W_hh, of b_ih, of b_hh and of the first states."""
+    """The cotangents of the products with the input, of those with the state, and of the first states."""
     before, z, v = kept
     units, dh = v.shape[1], _start(gh, h_shape, z.dtype)
     if native.available(z, w_hh, dh):
         du, dz = native.back(gy, dh, w_hh, kept=(z, before, v), sizes=sizes, reverse=reverse)
-        return dz, _weights(du, before), added(dz, 0), added(du, 0), dh
+        return dz, du, dh
     dz = memory.empty(z.shape, z.dtype)
     room = np.empty(h_shape, z.dtype)
 
@@ -270,7 +264,7 @@ def gru_back(gy: Any, gh: Any, w_hh: Any, h_shape: Any, kept: Any, *, sizes: Siz
         du[:, 2 * units :] *= r
 
     du = _back(gy, dh, w_hh, sizes, reverse, cell)
-    return dz, _weights(du, before), added(dz, 0), added(du, 0), dh
+    return dz, du, dh
 
 
 def _gates(z: Any, units: int) -> list[Any]:

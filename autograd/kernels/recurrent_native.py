@@ -2,8 +2,8 @@
 gates.
 
 The parts are blocks of sequences, which have nothing to do with one another. For as many units as a vector has lanes,
-the products of all gates with the states of some sequences are a tile that stays in registers (`_Tile`); the weights are
-packed such that what a tile reads lies in order. On the way back the cotangents of a step's gates come first, then their
+the products of all gates with the states of some sequences are a tile that stays in registers; the weights are packed
+such that what a tile reads lies in order. On the way back the cotangents of a step's gates come first, then their
 product with the weights.
 """
 
@@ -21,7 +21,7 @@ from ..runtime.llvm import IRValue, KernelBuilder, available, kernel, lanes, reg
 from ..runtime.threads import get_num_threads
 from .exponentials import sigmoid, tanh
 
-__all__ = ["available", "back", "forward"]
+__all__ = ["available", "back", "forward", "steps_of"]
 
 _WIDTH = 4  # vectors of a tile on the way back, at most
 _LEAST = 4  # sequences of a part, at least
@@ -69,6 +69,40 @@ class _Steps:
         return [sums[i : i + width] for i in range(0, len(sums), width)]
 
 
+Values = Sequence[IRValue]
+
+
+def _lstm(code: KernelBuilder, z: Values, c: IRValue) -> tuple[Values, IRValue, IRValue, IRValue]:
+    """The gates, the new cells, their tanh, and the new states."""
+    i, f, g, o = sigmoid(code, z[0]), sigmoid(code, z[1]), tanh(code, z[2]), sigmoid(code, z[3])
+    c = f * c + i * g
+    t = tanh(code, c)
+    return (i, f, g, o), c, t, o * t
+
+
+def _gru(code: KernelBuilder, z: Values, u: Values, h: IRValue) -> tuple[Values, IRValue, IRValue]:
+    """The gates, what r multiplies, and the new states."""
+    r, keep = sigmoid(code, z[0] + u[0]), sigmoid(code, z[1] + u[1])
+    new = tanh(code, z[2] + r * u[2])
+    return (r, keep, new), u[2], new + keep * (h - new)
+
+
+def _lstm_back(code: KernelBuilder, gh: IRValue, gates: Values, t: IRValue, c: IRValue, gc: IRValue) -> Any:
+    """The cotangents of what the gates are made of, and of the cells before."""
+    one, (i, f, g, o) = code.constant(1.0), gates
+    gc = gc + gh * o * (one - t * t)
+    of_z = gc * g * i * (one - i), gc * c * f * (one - f), gc * i * (one - g * g), gh * t * o * (one - o)
+    return of_z, gc * f
+
+
+def _gru_back(code: KernelBuilder, gh: IRValue, gates: Values, v: IRValue, h: IRValue) -> Any:
+    """The cotangents of z, of u, and what comes to the states before directly."""
+    one, (r, keep, new) = code.constant(1.0), gates
+    dn = gh * (one - keep) * (one - new * new)
+    dk, dr = gh * (h - new) * keep * (one - keep), dn * v * r * (one - r)
+    return (dr, dk, dn), (dr, dk, dn * r), gh * keep
+
+
 _SIZES = {
     "starts": reads("steps", "int64"),
     "counts": reads("steps", "int64"),
@@ -98,21 +132,6 @@ def _forward(code: KernelBuilder, gates: int, height: int) -> None:
     starts, counts, _, sequences, steps, units, blocks, few = sizes
     part = _Steps(code, sequences, few, units)
 
-    def lstm(zs: list[IRValue], at: IRValue, state: IRValue, mask: IRValue) -> tuple[Any, ...]:
-        i, f, o = (sigmoid(code, zs[k]) for k in (0, 1, 3))
-        g, old = tanh(code, zs[2]), code.load(c + state, mask)
-        new = f * old + i * g
-        t = tanh(code, new)
-        code.store(before_c + at, old, mask)
-        code.store(c + state, new, mask)
-        return (i, f, g, o), t, o * t
-
-    def gru(zs: list[IRValue], us: list[IRValue], at: IRValue, mask: IRValue, unit: IRValue) -> tuple[Any, ...]:
-        u = [total + code.load(b_hh + (unit + units * k), mask) for k, total in enumerate(us)]
-        r, keep = (sigmoid(code, zs[k] + u[k]) for k in (0, 1))
-        new = tanh(code, zs[2] + r * u[2])
-        return (r, keep, new), u[2], new + keep * (code.load(before + at, mask) - new)
-
     def step(s: IRValue) -> None:
         top, end = starts[s], part.rows(counts[s])
 
@@ -133,10 +152,13 @@ def _forward(code: KernelBuilder, gates: int, height: int) -> None:
                     at, state, place = row * units + unit, (r + k) * units + unit, z + (row * (units * gates) + unit)
                     zs = [code.load(place + units * g, mask) + biases[g] for g in range(gates)]
                     if gates == 4:
-                        all_z = [a + u for a, u in zip(zs, sums[k], strict=True)]
-                        values, keep, new = lstm(all_z, at, state, mask)
+                        old = code.load(c + state, mask)
+                        values, cell, keep, new = _lstm(code, [a + u for a, u in zip(zs, sums[k], strict=True)], old)
+                        code.store(before_c + at, old, mask)
+                        code.store(c + state, cell, mask)
                     else:
-                        values, keep, new = gru(zs, sums[k], at, mask, unit)
+                        us = [u + code.load(b_hh + (unit + units * g), mask) for g, u in enumerate(sums[k])]
+                        values, keep, new = _gru(code, zs, us, code.load(before + at, mask))
                     for g, value in enumerate(values):
                         code.store(place + units * g, value, mask)
                     code.store(kept + at, keep, mask)
@@ -168,22 +190,6 @@ def _back(code: KernelBuilder, gates: int, height: int, width: int, given: bool)
     gy, panels, z, before, kept, dh, dc, du, dz, *sizes = code.arguments
     starts, counts, _, sequences, steps, units, blocks, few = sizes
     part = _Steps(code, sequences, few, units)
-    one = code.constant(1.0)
-
-    def lstm(g: IRValue, gate: Sequence[IRValue], at: IRValue, state: IRValue, mask: IRValue) -> Any:
-        i, f, v, o = gate
-        t, old = code.load(kept + at, mask), code.load(before + at, mask)
-        new = code.load(dc + state, mask) + g * o * (one - t * t)
-        code.store(dc + state, new * f, mask)
-        slopes = new * v * i * (one - i), new * old * f * (one - f), new * i * (one - v * v), g * t * o * (one - o)
-        return slopes, slopes, code.constant()
-
-    def gru(g: IRValue, gate: Sequence[IRValue], at: IRValue, state: IRValue, mask: IRValue) -> Any:
-        r, keep, new = gate
-        v, old = code.load(kept + at, mask), code.load(before + at, mask)
-        dn = g * (one - keep) * (one - new * new)
-        dk, dr = g * (old - new) * keep * (one - keep), dn * v * r * (one - r)
-        return (dr, dk, dn), (dr, dk, dn * r), g * keep
 
     def step(turn: IRValue) -> None:
         s = steps - 1 - turn
@@ -196,7 +202,13 @@ def _back(code: KernelBuilder, gates: int, height: int, width: int, given: bool)
             if given:
                 g = g + code.load(gy + at, mask)
             gate = [code.load(z + (place + units * k), mask) for k in range(gates)]
-            inputs, states, direct = (lstm if gates == 4 else gru)(g, gate, at, state, mask)
+            last, old = code.load(kept + at, mask), code.load(before + at, mask)
+            if gates == 4:
+                states, cell = _lstm_back(code, g, gate, last, old, code.load(dc + state, mask))
+                inputs, direct = states, code.constant()
+                code.store(dc + state, cell, mask)
+            else:
+                inputs, states, direct = _gru_back(code, g, gate, last, old)
             for k in range(gates):
                 code.store(du + (place + units * k), states[k], mask)
                 if gates == 3:
@@ -257,7 +269,7 @@ def forward(
         z.size * units / 64,
         **{"z": z, "panels": panels, "h": h, "before": before, "y": y, "kept": kept},
         **{"c": c, "before_c": before_c, "b": b, "b_hh": b_hh},
-        **_sizes(sizes, reverse, len(z), sequences),
+        **_sizes(sizes, len(z), sequences, reverse),
         **{"units": units, "blocks": blocks, "few": few},
     )
     return y, before, before_c, kept
@@ -287,16 +299,24 @@ def back(
         z.size * units / 64,
         **{"gy": None if gy is None else np.ascontiguousarray(gy), "panels": panels},
         **{"z": z, "before": before, "kept": last, "dh": dh, "dc": dc, "du": du, "dz": dz},
-        **_sizes(sizes, reverse, len(z), sequences),
+        **_sizes(sizes, len(z), sequences, reverse),
         **{"units": units, "blocks": blocks, "few": few},
     )
     return du, dz
 
 
-def _sizes(sizes: Any, reverse: bool, rows: int, sequences: int) -> dict[str, Any]:
-    """Where the rows of each step begin, and their number, in the order of time; and the numbers of all."""
+def steps_of(sizes: Any, rows: int, sequences: int, reverse: bool) -> tuple[Any, Any]:
+    """Where the rows of each step begin, and their number, in the order of time.
+
+    ValueError unless there are so many rows, and no step has more of them than there are sequences.
+    """
     counts = np.array(sizes, np.int64)
+    if counts.sum() != rows or not all(0 <= n <= sequences for n in sizes):
+        raise ValueError(f"steps of {tuple(sizes)} rows; expected {rows} together, 0 to {sequences} of each step")
     starts = np.cumsum(counts) - counts
-    if reverse:
-        starts, counts = starts[::-1].copy(), counts[::-1].copy()
+    return (starts[::-1].copy(), counts[::-1].copy()) if reverse else (starts, counts)
+
+
+def _sizes(sizes: Any, rows: int, sequences: int, reverse: bool) -> dict[str, Any]:
+    starts, counts = steps_of(sizes, rows, sequences, reverse)
     return {"starts": starts, "counts": counts, "rows": rows, "sequences": sequences, "steps": len(counts)}

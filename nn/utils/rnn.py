@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ...autograd import Tensor, concatenate, reshape, swapaxes, take, where
-from ...extend import lift, plain, wrap
+from ...extend import lift, wrap
 
 __all__ = [
     "PackedSequence",
