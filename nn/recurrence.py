@@ -35,22 +35,6 @@ Sizes = tuple[int, ...]
 _MOVING = ("x", "h", "c")  # what is different for each sequence
 
 
-class Once:
-    """What the rules of one node have in common: computed when the first of them asks, for the cotangents of a pass."""
-
-    __slots__ = ("last",)
-
-    def __init__(self) -> None:
-        self.last: tuple[Any, Any] = (None, None)
-
-    def __call__(self, g: Any, compute: Callable[[], Any]) -> Any:
-        known, value = self.last
-        if known is not g:
-            value = compute()
-            self.last = g, value
-        return value
-
-
 def _alike(name: str, *arrays: Any) -> list[Any]:
     """The arrays in one dtype, that of the result."""
     dtype = np.result_type(*arrays)
@@ -59,12 +43,12 @@ def _alike(name: str, *arrays: Any) -> list[Any]:
     return [a if a.dtype == dtype else a.astype(dtype) for a in arrays]
 
 
-@primitive(outputs=["y", "h_n"], residuals=["kept", "once"])
+@primitive(outputs=["y", "h_n"], residuals=["kept"])
 def rnn_layer(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: bool, rectified: bool) -> Any:
     """Elman's layer: all states and the last ones; see `kernels.recurrent`."""
     x, w_ih, w_hh, b, h = _alike("rnn_layer", x, w_ih, w_hh, b, h)
     y, last, kept = rnn(x, w_ih, w_hh, b, h, sizes=sizes, reverse=reverse, rectified=rectified)
-    return y, last, kept, Once()
+    return y, last, kept
 
 
 def _rnn_back(g: Any, a: dict[str, Any], w_hh: Any, options: Any) -> dict[str, Any]:
@@ -80,22 +64,22 @@ def _rnn_composed(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes,
     return _scan(step, x @ w_ih.mT + b, (h,), sizes, reverse)
 
 
-@primitive(outputs=["y", "h_n", "c_n"], residuals=["kept", "once"])
+@primitive(outputs=["y", "h_n", "c_n"], residuals=["kept"])
 def lstm_layer(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, *, sizes: Sizes, reverse: bool) -> Any:
     """A layer of long short-term memory: all states, and the last states and cells; see `kernels.recurrent`."""
     x, w_ih, w_hh, b, h, c = _alike("lstm_layer", x, w_ih, w_hh, b, h, c)
     y, last, cells, kept = lstm(x, w_ih, w_hh, b, h, c, None, sizes=sizes, reverse=reverse)
-    return y, last, cells, kept, Once()
+    return y, last, cells, kept
 
 
-@primitive(outputs=["y", "h_n", "c_n"], residuals=["kept", "once"])
+@primitive(outputs=["y", "h_n", "c_n"], residuals=["kept"])
 def lstm_projected_layer(
     x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any, *, sizes: Sizes, reverse: bool
 ) -> Any:
     """As `lstm_layer`, with states that are projected by p (Sak et al., 2014)."""
     x, w_ih, w_hh, b, h, c, p = _alike("lstm_projected_layer", x, w_ih, w_hh, b, h, c, p)
     y, last, cells, kept = lstm(x, w_ih, w_hh, b, h, c, p, sizes=sizes, reverse=reverse)
-    return y, last, cells, kept, Once()
+    return y, last, cells, kept
 
 
 def _lstm_back(g: Any, a: dict[str, Any], w_hh: Any, options: Any) -> dict[str, Any]:
@@ -118,12 +102,12 @@ def _lstm_composed(
     return _scan(step, x @ w_ih.mT + b, (h, c), sizes, reverse)
 
 
-@primitive(outputs=["y", "h_n"], residuals=["kept", "once"])
+@primitive(outputs=["y", "h_n"], residuals=["kept"])
 def gru_layer(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Sizes, reverse: bool) -> Any:
     """A layer of gated recurrent units: all states and the last ones; see `kernels.recurrent`."""
     x, w_ih, w_hh, b_ih, b_hh, h = _alike("gru_layer", x, w_ih, w_hh, b_ih, b_hh, h)
     y, last, kept = gru(x, w_ih, w_hh, b_ih, b_hh, h, sizes=sizes, reverse=reverse)
-    return y, last, kept, Once()
+    return y, last, kept
 
 
 def _gru_back(g: Any, a: dict[str, Any], w_hh: Any, options: Any) -> dict[str, Any]:
@@ -172,34 +156,44 @@ def _of_argument(argument: str, found: dict[str, Any], known: dict[str, Any]) ->
 
 
 def _add_rules(made: Primitive, composed: Callable[..., Any], back: Callable[..., Any]) -> None:
-    """Give a layer its rules: by `back` on arrays, or else those of the composed form."""
+    """Give a layer its rules: by `back` on arrays, or else those of the composed form.
+
+    What the rules of one node have in common is found by the first that asks, and lies with the cotangents of the pass.
+    """
     arrays, options = made.arrays, made.options
-    names = ("g", *arrays, *options, "y", "kept", "once")
+    names = ("g", *arrays, *options, "y", "kept")
     signature = inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names])
 
-    def of(argument: str, known: dict[str, Any], wanted: list[bool]) -> tuple[Callable[..., Any], Any]:
-        """The wanted outputs as a function of one argument, and that argument."""
+    def pulled(g: Any, known: dict[str, Any]) -> dict[str, Any]:
+        """The cotangents of all arguments, by the composed form."""
+        wanted = [each is not None for each in g]
 
-        def function(value: Any) -> Any:
-            given = (value if name == argument else known[name] for name in arrays)
+        def function(*given: Any) -> Any:
             out = composed(*given, **{name: known[name] for name in options})
             return tuple(o for o, want in zip(out, wanted, strict=True) if want)
 
-        return function, known[argument]
+        _, pull_back = vjp(function, *(known[name] for name in arrays))
+        return dict(zip(arrays, pull_back(tuple(each for each in g if each is not None)), strict=True))
 
     def register(argument: str) -> None:
         def pull(g: Any, *saved: Any) -> Any:
             known = dict(zip(names[1:], saved, strict=True))
-            if any(isinstance(v, Tensor) for v in (*g, *saved)):
-                function, at = of(argument, known, [each is not None for each in g])
-                return vjp(function, at)[1](tuple(each for each in g if each is not None))[0]
-            w_hh = known["w_hh"].astype(known["y"].dtype, copy=False)
-            found = known["once"](g, lambda: back(g, known, w_hh, {name: known[name] for name in options}))
-            return _of_argument(argument, found, known)
+            on_arrays = not any(isinstance(v, Tensor) for v in (*g, *saved))
+            if g.found is None and on_arrays:
+                w_hh = known["w_hh"].astype(known["y"].dtype, copy=False)
+                g.found = back(g, known, w_hh, {name: known[name] for name in options})
+            elif g.found is None:
+                g.found = pulled(g, known)
+            return _of_argument(argument, g.found, known) if on_arrays else g.found[argument]
 
         def push(tangent: Any, *saved: Any) -> Any:
-            function, at = of(argument, dict(zip(names[1:], saved, strict=True)), [True] * len(made.several))
-            return tuple(map(plain, jvp(function, (at,), (tangent,))[1]))
+            known = dict(zip(names[1:], saved, strict=True))
+
+            def function(value: Any) -> Any:
+                given = (value if name == argument else known[name] for name in arrays)
+                return composed(*given, **{name: known[name] for name in options})
+
+            return tuple(map(plain, jvp(function, (known[argument],), (tangent,))[1]))
 
         for rule in (pull, push):
             rule.__signature__ = signature  # type: ignore[attr-defined]
@@ -218,7 +212,7 @@ def _add_batching(made: Primitive) -> None:
     def _(call: Any, n: int, values: Any, batched: set[int], /, *, sizes: Sizes, **options: Any) -> Any:
         if any(arrays[i] not in _MOVING for i in batched):
             one: Any = lambda *each: call(*each, sizes=sizes, **options)[:1]  # noqa: E731 - what is kept is no batch
-            return *looped(one, n, values, batched), None, None
+            return *looped(one, n, values, batched), None
         sides = list(values)
         for i, name in enumerate(arrays):
             if i in batched:
@@ -228,7 +222,7 @@ def _add_batching(made: Primitive) -> None:
                 sides[i] = np.repeat(values[i], n, axis=0)
         out = call(*sides, sizes=tuple(size * n for size in sizes), **options)[0]
         parted = tuple(np.moveaxis(np.reshape(o, (len(o) // n, n, o.shape[1])), 1, 0) for o in out)
-        return parted, None, None
+        return parted, None
 
 
 def _add_strategy(made: Primitive) -> None:
