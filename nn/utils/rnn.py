@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ...autograd import Tensor, concatenate, reshape, swapaxes, take, where
-from ...extend import lift, wrap
+from ...autograd import Tensor, asarray, concatenate, reshape, swapaxes, take, where
+from ...extend import wrap
 
 __all__ = [
     "PackedSequence",
@@ -103,7 +103,7 @@ def pack_padded_sequence(
     >>> packed.data, packed.batch_sizes
     (Tensor([1., 3., 2.]), Tensor([2, 1]))
     """
-    input, name = lift(input), "pack_padded_sequence"
+    input, name = asarray(input), "pack_padded_sequence"
     if input.ndim < 2:
         raise ValueError(f"{name}: input of shape {input.shape}; expected (T, B, ...), or (B, T, ...) with batch_first")
     if batch_first:
@@ -161,7 +161,7 @@ def _padded(data: Any, rows: Any, inside: Any, batch_first: bool, padding_value:
     """Rows of the data, (T, B, ...) or (B, T, ...), and the padding where `inside` (T, B) is False."""
     if batch_first:
         rows, inside = rows.T, inside.T
-    data = lift(data)
+    data = asarray(data)
     found = take(data, np.where(inside, rows, 0), axis=0)
     if inside.all():
         return found
@@ -196,7 +196,7 @@ def pad_sequence(
 
 def _same_rows(sequences: Iterable[Any], name: str) -> list[Any]:
     """The sequences, all of entries of the same shape."""
-    given = [lift(s) for s in sequences]
+    given = [asarray(s) for s in sequences]
     if not given:
         raise ValueError(f"{name}: no sequences; expected at least one")
     for i, s in enumerate(given):
@@ -216,7 +216,7 @@ def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = Fals
     >>> unpad_sequence(Tensor([[1.0, 2.0], [3.0, 0.0]]), [2, 1], batch_first=True)
     [Tensor([1., 2.]), Tensor([3.])]
     """
-    padded = lift(padded_sequences)
+    padded = asarray(padded_sequences)
     padded = padded if batch_first else swapaxes(padded, 0, 1)
     numbers = np.asarray(lengths)
     if numbers.shape != padded.shape[:1]:
