@@ -222,7 +222,7 @@ class Cases:
         return run, (x,)
 
     def recurrent(self) -> Any:
-        kind, lengths = self.one("LSTM", "GRU"), sorted((self.integer(1, 4) for _ in range(self.integer(1, 9))))[::-1]
+        kind, lengths = self.one("LSTM", "GRU"), sorted(self.integer(1, 4) for _ in range(self.integer(1, 9)))[::-1]
         layer = getattr(nn, kind)(self.integer(1, 5), self.integer(1, 40), bidirectional=self.one(True, False))
         x = self.tensor(sum(lengths), layer.input_size)
         layer.to(np.dtype(self.dtype))

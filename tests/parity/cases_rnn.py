@@ -64,6 +64,8 @@ CASES = [
         for options in ({"num_layers": 2}, {"bidirectional": True})
         for x, n in (((5, 3), ()), ((5, 4, 3), (4,)))
     ),
+    *(Case(kind, (3, 2), {"num_layers": 2, "bidirectional": True}, ((5, 0, 3),)) for kind in KINDS),
+    *(Case(f"{kind}Cell", (3, 2), inputs=((0, 3),)) for kind in KINDS),
     Case("LSTM", (3, 4), {"proj_size": 2}, ((5, 4, 3), (1, 4, 2), (1, 4, 4)), prepare=with_states),
     *(
         Case(kind, (3, 2), options, ((5, 4, 3),), prepare=prepare)
