@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Tensor, concatenate, jvp, relu, sigmoid, tanh, vjp
+from ..autograd import Tensor, asarray, concatenate, jvp, relu, sigmoid, tanh, vjp
 from ..extend import (
     Primitive,
+    Several,
     added,
     gru,
     gru_back,
@@ -52,7 +53,7 @@ def rnn_layer(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, rev
 
 
 def _rnn_back(g: Any, a: dict[str, Any], w_hh: Any, options: Any) -> dict[str, Any]:
-    dz, dh = rnn_back(*g, w_hh, a["h"].shape, a["y"], a["kept"], **options)
+    dz, dh = rnn_back(g[0], g[1], w_hh, a["h"].shape, a["y"], a["kept"], **options)
     return {"z": dz, "u": dz, "h": dh}
 
 
@@ -83,7 +84,7 @@ def lstm_projected_layer(
 
 
 def _lstm_back(g: Any, a: dict[str, Any], w_hh: Any, options: Any) -> dict[str, Any]:
-    dz, dh, dc, dy = lstm_back(*g, w_hh, a["h"].shape, a.get("p"), a["kept"], **options)
+    dz, dh, dc, dy = lstm_back(g[0], g[1], g[2], w_hh, a["h"].shape, a.get("p"), a["kept"], **options)
     return {"z": dz, "u": dz, "h": dh, "c": dc, "y": dy}
 
 
@@ -111,7 +112,7 @@ def gru_layer(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, siz
 
 
 def _gru_back(g: Any, a: dict[str, Any], w_hh: Any, options: Any) -> dict[str, Any]:
-    dz, du, dh = gru_back(*g, w_hh, a["h"].shape, a["kept"], **options)
+    dz, du, dh = gru_back(g[0], g[1], w_hh, a["h"].shape, a["kept"], **options)
     return {"z": dz, "u": du, "h": dh}
 
 
@@ -167,18 +168,21 @@ def _add_rules(made: Primitive, composed: Callable[..., Any], back: Callable[...
     def pulled(g: Any, known: dict[str, Any]) -> dict[str, Any]:
         """The cotangents of all arguments, by the composed form."""
         wanted = [each is not None for each in g]
+        asked = [name for name in arrays if known[name].dtype.kind == "f"]
 
-        def function(*given: Any) -> Any:
-            out = composed(*given, **{name: known[name] for name in options})
+        def function(*values: Any) -> Any:
+            given = known | dict(zip(asked, values, strict=True))
+            out = composed(*(given[name] for name in arrays), **{name: known[name] for name in options})
             return tuple(o for o, want in zip(out, wanted, strict=True) if want)
 
-        _, pull_back = vjp(function, *(known[name] for name in arrays))
-        return dict(zip(arrays, pull_back(tuple(each for each in g if each is not None)), strict=True))
+        _, pull_back = vjp(function, *(known[name] for name in asked))
+        return dict(zip(asked, pull_back(tuple(each for each in g if each is not None)), strict=True))
 
     def register(argument: str) -> None:
         def pull(g: Any, *saved: Any) -> Any:
             known = dict(zip(names[1:], saved, strict=True))
             on_arrays = not any(isinstance(v, Tensor) for v in (*g, *saved))
+            g = g if isinstance(g, Several) else Several(g)  # of who calls the rule itself
             if g.found is None and on_arrays:
                 w_hh = known["w_hh"].astype(known["y"].dtype, copy=False)
                 g.found = back(g, known, w_hh, {name: known[name] for name in options})
@@ -191,12 +195,14 @@ def _add_rules(made: Primitive, composed: Callable[..., Any], back: Callable[...
 
             def function(value: Any) -> Any:
                 given = (value if name == argument else known[name] for name in arrays)
-                return composed(*given, **{name: known[name] for name in options})
+                out = composed(*given, **{name: known[name] for name in options})
+                return tuple(map(asarray, out))  # the cells do not depend on a projection
 
             return tuple(map(plain, jvp(function, (known[argument],), (tangent,))[1]))
 
+        rule: Any
         for rule in (pull, push):
-            rule.__signature__ = signature  # type: ignore[attr-defined]
+            rule.__signature__ = signature
         made.vjp(argument)(pull)
         made.jvp(argument)(push)
 

@@ -103,7 +103,7 @@ def _gru_back(code: KernelBuilder, gh: IRValue, gates: Values, v: IRValue, h: IR
     return (dr, dk, dn), (dr, dk, dn * r), gh * keep
 
 
-_SIZES = {
+_SIZES: dict[str, Any] = {
     "starts": reads("steps", "int64"),
     "counts": reads("steps", "int64"),
     **dict.fromkeys(("rows", "sequences", "steps"), natural),
