@@ -142,7 +142,7 @@ def test_cells_are_one_step(kind: str, options: Any) -> None:
 def small(kind: str, options: Any, **further: Any) -> Any:
     """With few weights: each is moved for the second derivatives of all."""
     if "proj_size" in options:
-        return getattr(nn, kind)(1, 2, proj_size=1, bias=False, **further)
+        return getattr(nn, kind)(1, 2, **{**options, "proj_size": 1, "bias": False}, **further)
     return getattr(nn, kind)(1, 1, **options, **further)
 
 
@@ -168,7 +168,7 @@ class _Packed(nn.Module):
 
 @pytest.mark.parametrize(("kind", "options"), FORMS, ids=str)
 def test_derivatives_of_packed_sequences(kind: str, options: Any) -> None:
-    layer = small(kind, options, bidirectional=True)
+    layer = small(kind, {"bias": False, **options}, bidirectional=True)
     check_module(_Packed(layer), np.random.default_rng(0).normal(size=(2, 2, 1)))
 
 
