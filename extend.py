@@ -15,7 +15,7 @@ Tensor(12.)
 """
 
 # New operations
-from .autograd.core.batching import drawn, everywhere, folded
+from .autograd.core.batching import drawn, everywhere, folded, looped
 from .autograd.core.examples import by_example, face_by_example
 from .autograd.core.half_precision import by_single
 from .autograd.core.elementwise import elementwise
@@ -53,6 +53,8 @@ from .autograd.core.types import (
 
 # Quick forms on arrays
 from .autograd.kernels.fused_elementwise import fused
+from .autograd.kernels.matrix_product import product
+from .autograd.kernels.recurrent import gru, gru_back, lstm, lstm_back, rnn, rnn_back
 from .autograd.kernels.sums import added
 from .autograd.ops.fused_conv import convolved
 from .autograd.ops.normalization import standardize
@@ -61,7 +63,7 @@ __all__ = [
     "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
     "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
     "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise",
-    "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "implements", "lift", "linear",
-    "manual_seed", "mode", "modes", "override", "plain", "primitive", "quantity", "raw", "registry", "seed",
-    "standardize", "wrap", "writable",
+    "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "gru", "gru_back", "implements",
+    "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes", "override", "plain", "primitive",
+    "product", "quantity", "raw", "registry", "rnn", "rnn_back", "seed", "standardize", "wrap", "writable",
 ]  # fmt: skip

@@ -267,7 +267,7 @@ class Several(tuple[Any, ...]):
     """The cotangents of a primitive's several outputs, None where none has arrived."""
 
     shape = dtype = None
-    found: dict[int, Any] | None = None  # what a segment found for these (see transforms/checkpoint.py)
+    found: Any = None  # by argument, where all are found at once (see transforms/segments.py)
 
     def __add__(self, other: Any) -> Several:
         return Several(b if a is None else a if b is None else a + b for a, b in zip(self, other, strict=True))

@@ -91,7 +91,8 @@ def _in(module: Any, training: bool) -> Any:
 
 
 def _outputs(out: Any) -> tuple[Any, ...]:
-    return tuple(out) if isinstance(out, (tuple, list)) else (out,)
+    """The results, those in nested tuples and lists, too."""
+    return tuple(x for part in out for x in _outputs(part)) if isinstance(out, (tuple, list)) else (out,)
 
 
 @contextlib.contextmanager
@@ -145,7 +146,7 @@ def _check_single(mode: str, module: Any, arrays: list[Any]) -> None:
         if out.dtype != np.float32:
             raise GradcheckError(f"{mode}: the result is {out.dtype} for float32")
         if out.requires_grad:
-            out.backward(np.ones(out.shape, out.dtype))
+            out.backward(np.ones(out.shape, out.dtype), retain_graph=True)  # they may have it in common
     for name, p, old in zip(_named(module), parameters, before, strict=True):
         if not np.array_equal(p.data, old, equal_nan=True):
             raise GradcheckError(f"{mode}: {name} is changed by a call and its backward pass")

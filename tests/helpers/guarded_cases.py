@@ -15,6 +15,7 @@ from pullback.autograd.ops.convolution import conv_weight
 from pullback.autograd.ops.pooling import window_place
 from pullback.autograd.runtime import launch, llvm
 from pullback.extend import standardize
+from pullback.nn.utils.rnn import PackedSequence
 
 launch.WORTH = 1e-9  # small work goes to all threads, and all of it to machine code
 elementwise._MANY = fused_elementwise._LEAST = gemm._SIZE = gemm._ROWS = sums._LEAST = normalization._LEAST = 1
@@ -231,6 +232,20 @@ class Cases:
             y = pb.relu(x)
             y.backward(Tensor(np.ones(x.shape, self.dtype)))
             return y.data, x.grad.data
+
+        return run, (x,)
+
+    def recurrent(self) -> Any:
+        kind, lengths = self.one("LSTM", "GRU"), sorted(self.integer(1, 4) for _ in range(self.integer(1, 9)))[::-1]
+        layer = getattr(nn, kind)(self.integer(1, 5), self.integer(1, 40), bidirectional=self.one(True, False))
+        x = self.tensor(sum(lengths), layer.input_size)
+        layer.to(np.dtype(self.dtype))
+        sizes = np.array([sum(n > t for n in lengths) for t in range(lengths[0])])
+
+        def run() -> Any:
+            y, last = layer(PackedSequence(x / 4, sizes))
+            (y.data * y.data).sum().backward()
+            return y.data.data, last[0].data, x.grad.data
 
         return run, (x,)
 
