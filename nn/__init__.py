@@ -6,10 +6,13 @@ from .containers import ModuleDict, ModuleList, ParameterList, Sequential
 from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .cross_entropy import CrossEntropyLoss, NLLLoss
 from .dropout import Dropout
+from .embedding import Embedding
+from .embedding_bag import EmbeddingBag
 from .init import manual_seed
 from .linear import Identity, Linear
 from .loss import BCEWithLogitsLoss, L1Loss, MSELoss
 from .module import Module, Parameter
+from .multihead import MultiheadAttention
 from .pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -30,6 +33,8 @@ from .pooling import (
 from .serialization import load, save
 from .shape import Flatten, Unflatten
 from .stateless import functional_call, stack_module_state
+from .transformer import Transformer, TransformerDecoder, TransformerEncoder
+from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -51,6 +56,8 @@ __all__ = [
     "CrossEntropyLoss",
     "Dropout",
     "ELU",
+    "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "GELU",
     "Identity",
@@ -68,6 +75,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "NLLLoss",
     "Parameter",
     "ParameterList",
@@ -78,6 +86,11 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "Unflatten",
     "data",
     "datasets",
