@@ -89,6 +89,11 @@ def by_kronecker_products(a, b, q):
     return x.reshape(q.shape)
 
 
+def standardized(x, weight, bias, *, axes, eps, centered):
+    mean = np.mean(x, axes, keepdims=True) if centered else 0
+    return (x - mean) / np.sqrt(np.mean((x - mean) ** 2, axes, keepdims=True) + eps) * weight + bias
+
+
 def bessel(x, order):
     """I_0 or its derivative of some order: the binomial mean of the neighbouring functions."""
     terms = (math.comb(order, k) * scipy_special.iv(order - 2 * k, x) for k in range(order + 1))
@@ -138,6 +143,7 @@ REFERENCES = UFUNCS | {
     "softplus": lambda x: np.log(1 + np.exp(x)),
     "solve": lambda a, b: np.linalg.inv(a) @ b,
     "solve_sylvester": by_kronecker_products,
+    "standardize": standardized,
     "sum": lambda x, *, axis, keepdims: np.sum(x, axis, keepdims=keepdims),
     "transpose": lambda x, *, axes: np.transpose(x, axes),
     "where": np.where,
@@ -156,7 +162,7 @@ REAL = """
 arctan2 beta betaln cbrt ceil copysign cosine deg2rad entr erfcinv erfcinv_slope erfinv erfinv_slope expn fabs floor
 floor_divide fmod gammainc gammaincc
 gammaln heaviside hypot i0 i0e i1 i1e ive j0 j1 k0 k0e k1 k1e kl_div kve ldexp log_expit logaddexp logaddexp2 logit
-ndtri ndtri_slope nextafter per_square rad2deg real_dft rel_entr remainder softplus trunc unwrap y0 y1 zeta
+ndtri ndtri_slope nextafter per_square rad2deg real_dft rel_entr remainder softplus standardize trunc unwrap y0 y1 zeta
 """
 
 
