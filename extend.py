@@ -38,10 +38,11 @@ from .autograd.kernels.fused_elementwise import fused
 from .autograd.kernels.sums import added
 from .autograd.ops.fused_conv import convolved
 from .autograd.ops.normalization import standardize
+from .autograd.runtime.memory import empty as pooled
 
 __all__ = [
     "FIGURES", "Node", "Observer", "Primitive", "RemovableHandle", "Several", "Tensor", "added", "backward_pass",
     "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise", "everywhere",
     "face_by_example", "floating", "folded", "fused", "implements", "lift", "linear", "mode", "modes", "override",
-    "plain", "primitive", "quantity", "raw", "registry", "seed", "standardize", "wrap", "writable",
+    "plain", "pooled", "primitive", "quantity", "raw", "registry", "seed", "standardize", "wrap", "writable",
 ]  # fmt: skip

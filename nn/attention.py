@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import by_single, everywhere, lift, primitive, wrap
+from ..extend import by_single, everywhere, lift, pooled, primitive, wrap
 from .dropout import check_probability, dropout
 
 __all__ = ["scaled_dot_product_attention"]
 
+_SMALL = 1 << 10  # weights of which the largest of each row is found as soon as that of all
 _PART = 1 << 18  # bytes of weights in a part, which with what belongs to them fits the cache
 
 
@@ -47,19 +48,15 @@ def attention(q: Any, k: Any, v: Any, mask: Any, factors: Any, *, scale: float) 
     if dtype.kind != "f":
         raise TypeError(f"attention: numbers of dtype {dtype}; expected real floats")
     lead, length, keys = q.shape[:-2], q.shape[-2], k.shape[-2]
-    e = np.empty((*lead, length, keys), dtype)
+    e = pooled((*lead, length, keys), dtype)
     total = np.empty((*lead, length, 1), dtype)
-    out = np.empty_like(q, dtype, shape=(*lead, length, v.shape[-1]))  # in memory in the order of q
-    scaled, columns = q * dtype.type(scale), np.matrix_transpose(k)
+    out = np.empty((*lead, length, v.shape[-1]), dtype)
+    q = np.multiply(q, dtype.type(scale), order="C")
+    k, v = np.ascontiguousarray(k), np.ascontiguousarray(v)
     for part in _parts(e):
-        weights = np.matmul(scaled[part], columns[part], out=e[part])
-        if mask is not None:
-            weights += mask[part] if mask.ndim == e.ndim > 2 and len(mask) > 1 else mask
-        top = np.maximum.reduce(weights, axis=-1, keepdims=True, initial=-np.inf)
-        top[top == -np.inf] = 0
-        np.exp(np.subtract(weights, top, out=weights), out=weights)
-        sums = np.add.reduce(weights, axis=-1, keepdims=True, out=total[part])
-        sums[sums == 0] = 1
+        weights, sums = e[part], total[part]
+        added = None if mask is None else mask[part] if mask.ndim == e.ndim > 2 and len(mask) > 1 else mask
+        _exponentials(weights, sums, q[part], k[part], added)
         np.matmul(weights if factors is None else weights * factors[part], v[part], out=out[part])
     out /= total
     return out, e, total, _Once()
@@ -73,13 +70,35 @@ def _parts(e: Any) -> Any:
     return [slice(i, i + step) for i in range(0, len(e), step)]
 
 
+def _exponentials(weights: Any, sums: Any, q: Any, k: Any, mask: Any) -> None:
+    """Write exp(q k^T + mask - top) and its sums over the last axis; top is the largest score of all, which is quicker
+    to find, or of each row, where rows differ so much that digits would be lost."""
+    for top_of_all in (weights.size > _SMALL, False):
+        np.matmul(q, np.matrix_transpose(k), out=weights)
+        if mask is not None:
+            weights += mask
+        top = np.max(weights) if top_of_all else np.max(weights, axis=-1, keepdims=True, initial=-np.inf)
+        if not top_of_all:
+            top[top == -np.inf] = 0
+        elif not np.isfinite(top):
+            continue
+        np.exp(np.subtract(weights, top, out=weights), out=weights)
+        np.matmul(weights, np.ones((weights.shape[-1], 1), weights.dtype), out=sums)
+        if not top_of_all:
+            sums[sums == 0] = 1
+        elif np.min(sums) < np.finfo(sums.dtype).tiny ** (2 / 3):
+            continue
+        break
+
+
 def _pulled_back(g: Any, q: Any, k: Any, v: Any, factors: Any, scale: float, e: Any, total: Any) -> list[Any]:
     """The cotangents of q, k and v."""
-    g = g / total
-    of_q, of_k, of_v = (np.empty_like(x, e.dtype) for x in (q, k, v))
-    scaled, rows = q * e.dtype.type(scale), np.matrix_transpose(v)
+    g = np.divide(g, total, order="C")
+    scaled = np.multiply(q, e.dtype.type(scale), order="C")
+    k, v = np.ascontiguousarray(k), np.ascontiguousarray(v)
+    of_q, of_k, of_v = (np.empty(x.shape, e.dtype) for x in (q, k, v))
     for part in _parts(e):
-        c = g[part] @ rows[part]
+        c = g[part] @ np.matrix_transpose(v[part])
         if factors is not None:
             c *= factors[part]
         c -= np.vecdot(e[part], c)[..., None] / total[part]

@@ -13,6 +13,7 @@ from . import init
 from .attention import additive, attended, causal_mask
 from .dropout import check_probability, dropout
 from .factory import empty
+from .heads import cut_thirds, headed, joined
 from .linear import Linear, linear
 from .module import Module, Parameter
 
@@ -99,32 +100,22 @@ def attend(
     batch_first = batch_first and batched
     if not batched:
         inputs = _once_each(inputs, lambda x: lift(x)[:, None])
-    q, k, v = _projected(inputs, *into)
-    if more[0] is not None:
-        axis = int(batch_first)
-        k, v = (concatenate([x, _spread(one, x, axis)], axis=axis) for x, one in zip((k, v), more, strict=True))
-    q, k, v = (_headed(x, heads, batch_first) for x in (q, k, v))
-    n, _, length, each = q.shape
-    k, v = (
-        own if given is None else reshape(given, (n, heads, -1, each))
-        for own, given in zip((k, v), static, strict=True)
-    )
-    added = int(more[0] is not None) + int(add_zero_attn)
+    q, k, v = _projected(inputs, *into, more, heads, batch_first)
+    n, _, _, each = q.shape
+    k, v = (x if own is None else reshape(own, (n, heads, -1, each)) for x, own in zip((k, v), static, strict=True))
     if add_zero_attn:
         nothing = np.zeros((n, heads, 1, each), q.dtype)
         k, v = (concatenate([x, nothing], axis=2) for x in (k, v))
+    added = int(more[0] is not None) + int(add_zero_attn)
     mask = _mask(name, masks, q, k, added, need_weights, batched)
+    weights = None
     if need_weights:
         out, weights = _with_weights(q, k, v, mask, dropout_p)
         weights = mean(weights, axis=1) if average else weights
         weights = weights if batched else weights[0]
     else:
-        out, weights = attended(q, k, v, mask, dropout_p, 1 / math.sqrt(each)), None
-    out = reshape(
-        transpose(out, (0, 2, 1, 3) if batch_first else (2, 0, 1, 3)),
-        (*((n, length) if batch_first else (length, n)), width),
-    )
-    out = linear(out, *out_of)
+        out = attended(q, k, v, mask, dropout_p, 1 / math.sqrt(each))
+    out = linear(joined(out, batch_first), *out_of)
     return out if batched else out[:, 0], weights
 
 
@@ -152,25 +143,24 @@ def _once_each(inputs: Any, change: Any) -> Any:
     return tuple(made[id(x)] for x in inputs)
 
 
-def _projected(inputs: Any, weights: Any, bias: Any) -> Any:
-    """Queries, keys and values, by one product where inputs are the same."""
+def _projected(inputs: Any, weights: Any, bias: Any, more: Any, heads: int, batch_first: bool) -> Any:
+    """The heads of queries, keys and values, by one product where inputs are the same."""
     query, key, value = inputs
-    if isinstance(weights, tuple):
-        biases = (None,) * 3 if bias is None else _thirds(bias, 0)
-        return [linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True)]
-    if query is key is value:
-        return _thirds(linear(query, weights, bias), -1)
-    own = [
-        linear(x, w, b)
-        for x, w, b in zip(inputs, _thirds(weights, 0), (None,) * 3 if bias is None else _thirds(bias, 0), strict=True)
-    ]
-    return own
+    if not isinstance(weights, tuple):
+        if query is key is value and more[0] is None:
+            return cut_thirds.apply(linear(query, weights, bias), heads=heads, batch_first=batch_first)
+        weights = _thirds(weights)
+    biases = (None,) * 3 if bias is None else _thirds(bias)
+    q, k, v = (linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True))
+    if more[0] is not None:
+        axis = int(batch_first)
+        k, v = (concatenate([x, _spread(one, x, axis)], axis=axis) for x, one in zip((k, v), more, strict=True))
+    return [headed(x, heads, batch_first) for x in (q, k, v)]
 
 
-def _thirds(x: Any, axis: int) -> list[Any]:
-    size = x.shape[axis] // 3
-    lead = (slice(None),) * (axis % x.ndim)
-    return [x[(*lead, slice(i * size, (i + 1) * size))] for i in range(3)]
+def _thirds(x: Any) -> list[Any]:
+    size = len(x) // 3
+    return [x[i * size : (i + 1) * size] for i in range(3)]
 
 
 def _spread(one: Any, x: Any, axis: int) -> Any:
@@ -178,12 +168,6 @@ def _spread(one: Any, x: Any, axis: int) -> Any:
     shape = list(x.shape)
     shape[axis] = 1
     return broadcast_to(one, tuple(shape))
-
-
-def _headed(x: Any, heads: int, batch_first: bool) -> Any:
-    """Of sequences (L, N, E) or (N, L, E) the heads: (N, heads, L, E / heads)."""
-    x = reshape(x, (*x.shape[:2], heads, x.shape[2] // heads))
-    return transpose(x, (0, 2, 1, 3) if batch_first else (1, 2, 0, 3))
 
 
 def _mask(name: str, masks: Any, q: Any, k: Any, added: int, need_weights: bool, batched: bool) -> Any:
@@ -232,9 +216,9 @@ class MultiheadAttention(Module):
     without N. The result is a pair: (L, N, embed_dim), and the weights, (N, L, S) as means over heads, or
     (N, num_heads, L, S), or None, by `average_attn_weights` and `need_weights`. `key_padding_mask` (N, S) and
     `attn_mask` (L, S) or (N * num_heads, L, S) are True where a key is not attended to, or are added to the scores.
-    With `is_causal`, `attn_mask` is the causal one. `dropout` is that of the weights; `add_bias_kv` adds a learnt key and
-    value, `add_zero_attn` those of zeros. A query that attends to nothing gets 0 before the last layer, or NaN where
-    the weights are needed. ValueError for shapes that do not fit.
+    With `is_causal`, `attn_mask` is the causal one. `dropout` is that of the weights; `add_bias_kv` adds a learnt key
+    and value, `add_zero_attn` those of zeros. A query that attends to nothing gets 0 before the last layer, or NaN
+    where the weights are needed. ValueError for shapes that do not fit.
     Source: Vaswani et al., Attention Is All You Need, 2017.
 
     >>> from pullback import nn

@@ -104,8 +104,8 @@ class Transformer(Module):
 
     `src` is (S, N, d_model) and `tgt` (T, N, d_model), or with N in front (`batch_first`), or both without; the result
     is in the shape of `tgt`. Masks are as for `MultiheadAttention`. `custom_encoder` and `custom_decoder` take the
-    place of those that are made of the other arguments. Initial values are by Glorot and Bengio. ValueError for shapes that
-    do not fit. Source: Vaswani et al., Attention Is All You Need, 2017.
+    place of those that are made of the other arguments. Initial values are by Glorot and Bengio. ValueError for shapes
+    that do not fit. Source: Vaswani et al., Attention Is All You Need, 2017.
 
     >>> from pullback import nn
     >>> model = nn.Transformer(4, 2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=8)
