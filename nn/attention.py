@@ -50,7 +50,7 @@ def attention(q: Any, k: Any, v: Any, mask: Any, factors: Any, *, scale: float) 
     lead, length, keys = q.shape[:-2], q.shape[-2], k.shape[-2]
     e = pooled((*lead, length, keys), dtype)
     total = np.empty((*lead, length, 1), dtype)
-    out = np.empty((*lead, length, v.shape[-1]), dtype)
+    out = pooled((*lead, length, v.shape[-1]), dtype)
     q = np.multiply(q, dtype.type(scale), order="C")
     k, v = np.ascontiguousarray(k), np.ascontiguousarray(v)
     for part in _parts(e):
@@ -96,7 +96,7 @@ def _pulled_back(g: Any, q: Any, k: Any, v: Any, factors: Any, scale: float, e: 
     g = np.divide(g, total, order="C")
     scaled = np.multiply(q, e.dtype.type(scale), order="C")
     k, v = np.ascontiguousarray(k), np.ascontiguousarray(v)
-    of_q, of_k, of_v = (np.empty(x.shape, e.dtype) for x in (q, k, v))
+    of_q, of_k, of_v = (pooled(x.shape, e.dtype) for x in (q, k, v))
     for part in _parts(e):
         c = g[part] @ np.matrix_transpose(v[part])
         if factors is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import reshape, transpose
-from ..extend import linear, primitive
+from ..extend import linear, pooled, primitive
 
 __all__ = ["cut_thirds", "headed", "joined"]
 
@@ -15,7 +15,10 @@ __all__ = ["cut_thirds", "headed", "joined"]
 @primitive(name="cut_thirds", outputs=["q", "k", "v"])
 def cut_thirds(x: Any, *, heads: int, batch_first: bool) -> Any:
     """The heads (N, heads, L, D) of each third of x (L, N, 3 heads D), or (N, L, 3 heads D) with `batch_first`."""
-    return tuple(_cut(x, heads, batch_first).copy())
+    view = _cut(x, heads, batch_first)
+    parts = pooled(view.shape, x.dtype)
+    parts[...] = view
+    return tuple(parts)
 
 
 def _cut(x: Any, heads: int, batch_first: bool) -> Any:
@@ -29,7 +32,7 @@ def join_thirds(q: Any, k: Any, v: Any, *, batch_first: bool) -> Any:
     """The transpose of `cut_thirds`; some of q, k and v can be None, for zeros."""
     given = [x for x in (q, k, v) if x is not None]
     n, heads, length, each = given[0].shape
-    x = np.empty((*((n, length) if batch_first else (length, n)), 3 * heads * each), np.result_type(*given))
+    x = pooled((*((n, length) if batch_first else (length, n)), 3 * heads * each), np.result_type(*given))
     for part, values in zip(_cut(x, heads, batch_first), (q, k, v), strict=True):
         part[...] = 0 if values is None else values
     return x
