@@ -21,4 +21,6 @@ def empty(shape: int | tuple[int, ...], device: Any = None, dtype: Any = None, *
     kind = np.dtype(np.float32 if dtype is None else dtype)
     if kind.kind != "f":
         raise TypeError(f"{name}: dtype={dtype!r} is not a float type")
+    if min((shape,) if isinstance(shape, int) else shape, default=0) < 0:
+        raise ValueError(f"{name}: a negative size in the shape {shape} of a parameter")
     return Parameter(np.empty(shape, kind))

@@ -5,6 +5,7 @@ import sys
 from ..extend import face_by_example as _face_by_example
 from .activation import elu, gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, softplus, tanh
 from .attention import scaled_dot_product_attention
+from .batch_norm import batch_norm, instance_norm
 from .convolution import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .cross_entropy import cross_entropy, nll_loss
 from .dropout import dropout
@@ -13,6 +14,7 @@ from .embedding_bag import embedding_bag
 from .linear import linear
 from .loss import binary_cross_entropy_with_logits, l1_loss, mse_loss
 from .multihead import multi_head_attention_forward
+from .normalization import group_norm, layer_norm, local_response_norm, normalize, rms_norm
 from .pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -42,6 +44,7 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "batch_norm",
     "binary_cross_entropy_with_logits",
     "conv1d",
     "conv2d",
@@ -56,9 +59,13 @@ __all__ = [
     "embedding_bag",
     "flatten",
     "gelu",
+    "group_norm",
+    "instance_norm",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "max_pool1d",
     "max_pool2d",
@@ -69,9 +76,11 @@ __all__ = [
     "mse_loss",
     "multi_head_attention_forward",
     "nll_loss",
+    "normalize",
     "one_hot",
     "pad",
     "relu",
+    "rms_norm",
     "scaled_dot_product_attention",
     "sigmoid",
     "silu",

@@ -27,7 +27,9 @@ class Statistics(NamedTuple):
 
     found: Any
     layout: Layout | None = None
-    shape: tuple[int, ...] = ()  # of what there is of a weight for each segment or entry, with as many axes as the array
+    shape: tuple[
+        int, ...
+    ] = ()  # of what there is of a weight for each segment or entry, with as many axes as the array
 
 
 @functools.lru_cache(1 << 10)
@@ -134,7 +136,7 @@ def _mean(x: Any, axes: tuple[int, ...], n: int, dtype: Any) -> Any:
 def normalization_back(
     g: Any, x: Any, weight: Any, biased: bool, statistics: Statistics, axes: tuple[int, ...], centered: bool
 ) -> tuple[Any, Any, Any]:
-    """The cotangents of x, of the weight and of the bias: summed over some of what they are broadcast along, or none."""
+    """The cotangents of x, of the weight and of the bias, these two perhaps not yet summed along what they repeat."""
     found, layout, shape = statistics
     if layout is None:
         return _back_by_numpy(g, x, weight, statistics, axes, centered)

@@ -113,7 +113,9 @@ class _Walk:
             return [s + t for s, t in zip(found, terms(i, code.first(end - i)), strict=True)]
 
         wide = code.loop(start, whole, lanes * _WIDTH, several, [code.constant()] * (_WIDTH * count))
-        return code.loop(whole, end, lanes, one, [functools.reduce(IRValue.__add__, wide[j::count]) for j in range(count)])
+        return code.loop(
+            whole, end, lanes, one, [functools.reduce(IRValue.__add__, wide[j::count]) for j in range(count)]
+        )
 
     def over_rows(self, place: IRValue, length: IRValue, count: int, terms: Callable[..., Vectors]) -> Vectors:
         """The totals of `count` terms, each lane of a vector the same, over a stretch from `place` on of all rows."""
