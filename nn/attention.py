@@ -187,7 +187,6 @@ def _(draw: Any) -> Any:
     return (q, k, v, mask, draw.array(shape=(*lead, length, keys), domain=(0, 2), dtype=np.float32)), {"scale": 0.5}
 
 
-@by_single
 def scaled_dot_product_attention(
     query: Any,
     key: Any,
@@ -229,6 +228,7 @@ def scaled_dot_product_attention(
     return attended(query, key, value, mask, dropout_p, scale)
 
 
+@by_single
 def attended(q: Any, k: Any, v: Any, mask: Any, dropout_p: float, scale: float) -> Any:
     """Attention of checked arguments; the mask is added."""
     factors = None

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import Tensor, where
-from ..extend import lift, plain
+from ..extend import lift, raw
 from .embedding import Table, check_numbers, looked_up, padding_number, rows_added, shorten
 
 __all__ = [
@@ -109,7 +109,7 @@ def bagged(
 
 def _concrete(x: Any) -> Any:
     x = lift(x)
-    return plain(x) if isinstance(x, Tensor) else x
+    return raw(x) if isinstance(x, Tensor) else x
 
 
 def _bags(name: str, input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, Any]:

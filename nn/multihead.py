@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import broadcast_to, concatenate, matmul, mean, reshape, softmax, transpose
-from ..extend import lift
+from ..extend import by_single, lift
 from . import init
 from .attention import additive, attended, causal_mask
 from .dropout import check_probability, dropout
@@ -197,6 +197,7 @@ def _mask(name: str, masks: Any, q: Any, k: Any, added: int, need_weights: bool,
     return found
 
 
+@by_single
 def _with_weights(q: Any, k: Any, v: Any, mask: Any, dropout_p: float) -> tuple[Any, Any]:
     """The result, and the weights after dropout; a query that attends to nothing gets NaN, as in PyTorch."""
     scores = matmul(q * (1 / math.sqrt(q.shape[-1])), transpose(k, (0, 1, 3, 2)))
