@@ -95,7 +95,7 @@ def attend(
     `into` and `out_of` are a weight (or three) and a bias; `more` a key and a value that are put behind the others.
     """
     batched = np.ndim(inputs[0]) == 3
-    _check(name, inputs, width, heads, into[0])
+    _check(name, inputs, width, heads, into[0], 0 if batch_first else 1)
     check_probability(dropout_p, name)
     batch_first = batch_first and batched
     if not batched:
@@ -119,7 +119,7 @@ def attend(
     return out if batched else out[:, 0], weights
 
 
-def _check(name: str, inputs: tuple[Any, Any, Any], width: int, heads: int, weights: Any) -> None:
+def _check(name: str, inputs: tuple[Any, Any, Any], width: int, heads: int, weights: Any, batch_axis: int) -> None:
     """ValueError for shapes of query, key and value that do not fit."""
     shapes = [np.shape(x) for x in inputs]
     if heads < 1 or width % heads:
@@ -135,6 +135,8 @@ def _check(name: str, inputs: tuple[Any, Any, Any], width: int, heads: int, weig
             raise ValueError(f"{name} expected {expected} features of the {what}, got one of shape {shape}")
     if shapes[1][:-1] != shapes[2][:-1]:
         raise ValueError(f"{name}: key of shape {shapes[1]} and value of shape {shapes[2]} are not of one length")
+    if len(shapes[0]) == 3 and shapes[0][batch_axis] != shapes[1][batch_axis]:
+        raise ValueError(f"{name}: query of shape {shapes[0]} and key of shape {shapes[1]} are not of one batch")
 
 
 def _once_each(inputs: Any, change: Any) -> Any:
