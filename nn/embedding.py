@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..autograd import Tensor, where
-from ..extend import bottom, everywhere, lift, linear
+from ..extend import added, bottom, everywhere, lift, linear
 from . import init
 from .factory import empty
 from .module import Module, Parameter
@@ -18,7 +18,8 @@ __all__ = [
     "one_hot",
 ]
 
-_FEW = 1 << 8  # rows of a table for which a product with ones and zeros is faster than sorting
+_FEW = 1 << 3  # rows of a table that are summed one by one
+_TURNS = 4  # rows at one place that are added with those at other places; more of them with one another
 
 
 @linear("weight")
@@ -34,15 +35,33 @@ def rows_added(rows: Any, places: Any, *, count: int) -> Any:
     if rows.dtype == np.float16:
         return rows_added.function(rows.astype(np.float32), places, count=count).astype(np.float16)
     rows, places = rows.reshape(places.size, width), places.reshape(-1)
-    if count <= _FEW:
-        return np.equal(np.arange(count)[:, None], places).astype(rows.dtype) @ rows
     table = np.zeros((count, width), rows.dtype)
-    if places.size:
-        order = np.argsort(places, kind="stable")
-        ordered = places[order]
-        first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-        table[ordered[first]] = np.add.reduceat(rows[order], first, axis=0)
+    if count <= _FEW:
+        for number in range(count):
+            table[number] = added(rows[places == number], 0)
+    elif places.size:
+        _add_sorted(table, rows, places)
     return table
+
+
+def _add_sorted(table: Any, rows: Any, places: Any) -> None:
+    """Add the rows that come first at their places, then the second ones, and so on; many at one place in a row."""
+    order = np.argsort(places.astype(np.min_scalar_type(len(table))), kind="stable")
+    ordered = places[order]
+    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    counts, at = np.diff(np.append(first, len(order))), ordered[first]
+    turn = np.arange(len(order)) - np.repeat(first, counts)
+    table[at] = rows[order[first]]
+    for k in range(1, _TURNS):
+        more = counts > k
+        at, first, counts = at[more], first[more], counts[more]
+        if not at.size:
+            return
+        table[at] += rows[order[first + k]]
+    more = counts > _TURNS
+    if more.any():
+        left = counts[more] - _TURNS
+        table[at[more]] += np.add.reduceat(rows[order[turn >= _TURNS]], np.cumsum(left) - left, axis=0)
 
 
 rows_at.vjp("weight")(lambda g, places, weight_shape: rows_added.apply(g, places, count=weight_shape[0]))

@@ -25,12 +25,13 @@ def added_by_loops(numbers: Any, g: Any, rows: int) -> Any:
     return out
 
 
-@pytest.mark.parametrize("rows", [6, 400])  # by a product, and by sorting
+@pytest.mark.parametrize("rows", [6, 40, 400])  # one by one, and by sorting
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3), (40, 30), (0, 2)])
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
 def test_rows_and_their_gradient(rows: int, shape: tuple[int, ...], kind: Any) -> None:
     rng = np.random.default_rng(1)
-    numbers, weight = rng.integers(0, rows, shape), Tensor(table(rows).astype(kind), requires_grad=True)
+    numbers = np.floor(rows * rng.random(shape) ** 3).astype(np.int64)  # some much more often than others
+    weight = Tensor(table(rows).astype(kind), requires_grad=True)
     y = F.embedding(numbers, weight)
     assert y.dtype == kind
     np.testing.assert_array_equal(y.numpy(), weight.numpy()[numbers])
@@ -46,6 +47,14 @@ def test_float16_is_added_up_as_float32() -> None:
     F.embedding(np.zeros(3000, np.int64), weight).backward(np.ones((3000, 1), np.float16))
     assert weight.grad is not None and weight.grad.dtype == np.float16
     np.testing.assert_array_equal(weight.grad.numpy(), [[3000], [0]])
+
+
+@pytest.mark.parametrize("rows", [6, 40])
+def test_what_is_not_finite_stays_in_its_row(rows: int) -> None:
+    weight = Tensor(np.zeros((rows, 2)), requires_grad=True)
+    F.embedding(np.array([1, 2, 2]), weight).backward(np.array([[np.inf, np.nan], [1, 2], [3, 4]]))
+    assert weight.grad is not None
+    np.testing.assert_array_equal(weight.grad.numpy()[:3], [[0, 0], [np.inf, np.nan], [4, 6]])
 
 
 def test_padding_gets_no_gradient_and_starts_at_zero() -> None:
