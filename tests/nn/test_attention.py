@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import weakref
 from typing import Any
 
 import numpy as np
@@ -195,6 +196,16 @@ def test_what_is_computed_once_is_taken_once() -> None:
     x = leaves[0]
     same = grads([sdpa(x, x, x)], [x], [g])[0].numpy()
     np.testing.assert_allclose(same, grads([composed(x, x, x)], [x], [g])[0].numpy(), rtol=1e-11)
+
+
+def test_a_graph_that_is_kept_holds_no_gradients() -> None:
+    leaves = [Tensor(normal(2, 4, 3, seed=i), requires_grad=True) for i in range(3)]
+    y = sdpa(*leaves)
+    y.backward(normal(2, 4, 3, seed=5), retain_graph=True)
+    held = [weakref.ref(x.grad._held) for x in leaves if x.grad is not None]
+    for x in leaves:
+        x.grad = None
+    assert len(held) == 3 and [ref() for ref in held] == [None] * 3
 
 
 def test_a_rule_can_be_replaced() -> None:

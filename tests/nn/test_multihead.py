@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pullback import Tensor, grad, nn, vmap
+from pullback import Tensor, grad, grads, nn, vmap
 from pullback.nn import functional as F
+from pullback.nn.heads import cut_thirds
 from pullback.testing import check_module
 
 CAUSAL = np.triu(np.full((4, 4), -np.inf), 1)
@@ -175,6 +176,17 @@ def test_dropout_is_for_training() -> None:
 )
 def test_modules(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
     assert check_module(layer, inputs)
+
+
+def test_heads_of_which_some_are_not_used() -> None:
+    x = Tensor(normal(4, 2, 12), requires_grad=True)
+    for unused in range(3):
+        for batch_first in (True, False):
+            parts = cut_thirds(x, heads=2, batch_first=batch_first)
+            used = [(i + 1) * parts[i].sum() for i in range(3) if i != unused]
+            slope = grads([used[0] + used[1]], [x])[0].numpy()
+            expected = np.repeat([0 if i == unused else i + 1 for i in range(3)], 4)
+            np.testing.assert_array_equal(slope, np.broadcast_to(expected, (4, 2, 12)))
 
 
 class Own(nn.Module):

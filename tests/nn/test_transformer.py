@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from pullback import Tensor, nn
-from pullback.nn import functional as F
 from pullback.testing import check_module
 
 CAUSAL = np.triu(np.full((4, 4), -np.inf, np.float32), 1)
@@ -42,6 +41,14 @@ def encoded(layer: Any, x: Any, activation: Any, eps: float, **masks: Any) -> An
     return normed(x + fed_forward(layer, x, activation), layer.norm2, eps)
 
 
+def drawn(layer: Any) -> Any:
+    """The layer with all its parameters drawn anew: norms that start alike, and biases that start at 0."""
+    nn.manual_seed(0)
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    return layer
+
+
 ACTIVATIONS = [
     ("relu", lambda x: np.maximum(x, 0)),
     (np.tanh, np.tanh),
@@ -54,7 +61,7 @@ ACTIVATIONS = [
 @pytest.mark.parametrize(("activation", "plain"), ACTIVATIONS)
 def test_encoder_layer_by_its_formula(norm_first: bool, bias: bool, activation: Any, plain: Any) -> None:
     options = {"norm_first": norm_first, "bias": bias, "activation": activation, "layer_norm_eps": 0.1}
-    layer = nn.TransformerEncoderLayer(6, 2, 8, dropout=0.0, **options)
+    layer = drawn(nn.TransformerEncoderLayer(6, 2, 8, dropout=0.0, **options))
     x = normal(4, 2, 6)
     y = layer(x, src_mask=CAUSAL, src_key_padding_mask=PADDED).numpy()
     np.testing.assert_allclose(
@@ -69,7 +76,7 @@ def test_encoder_layer_by_its_formula(norm_first: bool, bias: bool, activation: 
 
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_decoder_layer_by_its_formula(norm_first: bool) -> None:
-    layer = nn.TransformerDecoderLayer(6, 2, 8, dropout=0.0, norm_first=norm_first)
+    layer = drawn(nn.TransformerDecoderLayer(6, 2, 8, dropout=0.0, norm_first=norm_first))
     x, memory = normal(4, 2, 6), normal(3, 2, 6, seed=1)
     across, missing = normal(4, 3, seed=2), np.array([[False, True, False], [False, False, True]])
     own = {"attn_mask": CAUSAL, "key_padding_mask": PADDED}
