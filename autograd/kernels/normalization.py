@@ -39,7 +39,7 @@ def layout_of(shape: tuple[int, ...], axes: tuple[int, ...], weights: tuple[int,
     sides = [n for n in shape if n > 1]
     sizes, kind = [1, 1, 1, 1], 3  # from the last to the first: entries of a row, statistics, rows, outer statistics
     for n, reduced in zip(reversed(sides), reversed(over), strict=True):
-        while reduced != (kind in (1, 3)):
+        while kind >= 0 and reduced != (kind in (1, 3)):
             kind -= 1
         if kind < 0:
             return None

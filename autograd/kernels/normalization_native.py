@@ -82,63 +82,60 @@ def _back_arguments(centered: bool, along: bool, weighted: bool, shifted: bool) 
 
 
 class _Walk:
-    """The entries of one statistic, read by vectors."""
+    """The entries of one statistic, read by vectors; offsets are counted from the first."""
 
     def __init__(self, code: KernelBuilder, sizes: Sequence[IRValue], number: IRValue) -> None:
-        self.code = code
+        self.code, self.number = code, number
         _, _, self.rows, self.inner, self.length, self.segments, self.width = sizes
         self.first = (number / self.inner * self.rows * self.inner + number % self.inner) * self.length
 
-    def row(self, a: IRValue) -> IRValue:
-        """Where a row begins."""
-        return self.first + a * self.inner * self.length
-
-    def each(self, start: IRValue, end: IRValue, body: Callable[[IRValue, IRValue | None], None]) -> None:
-        """`body(place, mask)` for each vector between two places."""
-        code = self.code
-        whole = end - (end - start) % code.lanes
+    def each(self, start: IRValue, body: Callable[[IRValue, IRValue | None], None]) -> None:
+        """`body(offset, mask)` for each vector of a segment of a row."""
+        code, end = self.code, start + self.width
+        whole = end - self.width % code.lanes
         code.loop(start, whole, code.lanes, lambda i: body(i, None))
         code.loop(whole, end, code.lanes, lambda i: body(i, code.first(end - i)))
 
-    def sums(self, start: IRValue, end: IRValue, count: int, terms: Callable[..., Vectors]) -> Vectors:
-        """The sums of `count` terms over the vectors between two places; `terms(place, mask)` are 0 beyond the mask."""
-        code, lanes = self.code, self.code.lanes
-        whole = end - (end - start) % (lanes * _WIDTH)
+    def totals(self, start: IRValue, length: IRValue, terms: Callable[..., Vectors]) -> Vectors:
+        """The totals, each lane of a vector the same, of two terms over a stretch of all rows.
 
-        def several(i: IRValue, *found: IRValue) -> Vectors:
-            new = [term for v in range(_WIDTH) for term in terms(i + v * lanes, None)]
-            return [s + t for s, t in zip(found, new, strict=True)]
-
-        def one(i: IRValue, *found: IRValue) -> Vectors:
-            return [s + t for s, t in zip(found, terms(i, code.first(end - i)), strict=True)]
-
-        wide = code.loop(start, whole, lanes * _WIDTH, several, [code.constant()] * (_WIDTH * count))
-        return code.loop(
-            whole, end, lanes, one, [functools.reduce(IRValue.__add__, wide[j::count]) for j in range(count)]
-        )
-
-    def over_rows(self, place: IRValue, length: IRValue, count: int, terms: Callable[..., Vectors]) -> Vectors:
-        """The totals of `count` terms, each lane of a vector the same, over a stretch from `place` on of all rows."""
-        code = self.code
+        `terms(offset, mask, *sums)` adds its vectors to the sums, zeros beyond the mask.
+        """
+        code, lanes, zero = self.code, self.code.lanes, self.code.constant()
 
         def row(a: IRValue, *found: IRValue) -> Vectors:
-            start = self.row(a) + place
-            return [s + t for s, t in zip(found, self.sums(start, start + length, count, terms), strict=True)]
+            begin = a * self.inner * self.length + start
+            end = begin + length
+            whole = end - length % (lanes * _WIDTH)
 
-        found = code.loop(0, self.rows, 1, row, [code.constant()] * count)
-        return [code.filled(code.total(s)) for s in found]
+            def several(i: IRValue, *sums: IRValue) -> Vectors:
+                return [s for v in range(_WIDTH) for s in terms(i + v * lanes, None, *sums[2 * v : 2 * v + 2])]
+
+            def one(i: IRValue, *sums: IRValue) -> Vectors:
+                return terms(i, code.first(end - i), *sums)
+
+            wide = code.loop(begin, whole, lanes * _WIDTH, several, [zero] * (2 * _WIDTH))
+            sums = [functools.reduce(IRValue.__add__, wide[j::2]) for j in range(2)]
+            return [s + t for s, t in zip(found, code.loop(whole, end, lanes, one, sums), strict=True)]
+
+        return [code.filled(code.total(s)) for s in code.loop(0, self.rows, 1, row, [zero, zero])]
+
+    def over_segments(self, body: Callable[[IRValue, IRValue], None]) -> None:
+        """`body(offset, segment)` for each segment of each row."""
+        code = self.code
+
+        def row(a: IRValue) -> None:
+            begin = a * self.inner * self.length
+            code.loop(0, self.segments, 1, lambda s: body(begin + s * self.width, self.number * self.segments + s))
+
+        code.loop(0, self.rows, 1, row)
 
 
-def _kept(code: KernelBuilder, mask: IRValue | None, x: IRValue) -> IRValue:
-    """What is not beyond the mask; zeros there."""
-    return x if mask is None else code.where(mask, x, code.constant())
-
-
-def _statistics(code: KernelBuilder, sizes: Sequence[IRValue], body: Callable[[IRValue], None]) -> None:
-    """`body(number)` for each statistic of a part."""
+def _each(code: KernelBuilder, sizes: Sequence[IRValue], body: Callable[[_Walk], None]) -> None:
+    """`body` for each statistic of a part."""
     each, count = sizes[0], sizes[1] * sizes[3]
     first, end = code.part * each, code.part * each + each
-    code.loop(first, end.if_less(count, end, count), 1, body)
+    code.loop(first, end.if_less(count, end, count), 1, lambda n: body(_Walk(code, sizes, n)))
 
 
 def _put(code: KernelBuilder, at: IRValue, vector: IRValue) -> None:
@@ -153,53 +150,52 @@ def _normalized(code: KernelBuilder, centered: bool, along: bool, weighted: bool
     share, eps = code.filled(numbers[0]), code.filled(numbers[1])
     count = sizes[1] * sizes[3]
 
-    def one(number: IRValue) -> None:
-        walk = _Walk(code, sizes, number)
+    def one(walk: _Walk) -> None:
         start, zero = IRValue(code, code.int(0)), code.constant()
+        mine, out = x + walk.first, y + walk.first
         mean = left = zero
         if centered:
-            (total,) = walk.over_rows(start, walk.length, 1, lambda i, mask: [code.load(x + i, mask)])
-            mean = total * share
+            found = walk.totals(start, walk.length, lambda i, mask, s, t: [s + code.load(mine + i, mask), t])
+            mean = found[0] * share
 
-        def moments(i: IRValue, mask: IRValue | None) -> Vectors:
-            d = code.load(x + i, mask) - mean if centered else code.load(x + i, mask)
-            d = _kept(code, mask, d)
-            return [d, d * d] if centered else [d * d]
+        def moments(i: IRValue, mask: IRValue | None, s: IRValue, t: IRValue) -> Vectors:
+            d = code.load(mine + i, mask)
+            if centered:
+                d = d - mean if mask is None else code.where(mask, d - mean, zero)
+                s = s + d
+            return [s, code.fma(d, d, t)]
 
-        found = walk.over_rows(start, walk.length, 2 if centered else 1, moments)
-        variance = found[-1] * share
+        found = walk.totals(start, walk.length, moments)
+        variance = found[1] * share
         if centered:
             left = found[0] * share
             variance = code.maximum(variance - left * left, zero)
         inverse = code.constant(1.0) / code.sqrt(variance + eps)
         for i, value in enumerate((mean, left, inverse, variance)):
-            _put(code, statistics + (count * i + number), value)
+            _put(code, statistics + (count * i + walk.number), value)
+        rest = -(left * inverse)
 
-        def row(a: IRValue) -> None:
-            def segment(s: IRValue) -> None:
-                own = number * walk.segments + s
-                scale = inverse * code.filled(weight[own]) if weighted and not along else inverse
-                shift = code.filled(bias[own]) if shifted and not along else zero
-                place = walk.row(a) + s * walk.width
+        def segment(place: IRValue, number: IRValue) -> None:
+            scale, shift = inverse, rest
+            if weighted and not along:
+                w = code.filled(weight[number])
+                scale, shift = scale * w, shift * w
+            if shifted and not along:
+                shift = shift + code.filled(bias[number])
 
-                def write(i: IRValue, mask: IRValue | None) -> None:
-                    d = code.load(x + i, mask)
-                    d = (d - mean) - left if centered else d
-                    if not along:
-                        out = code.fma(d, scale, shift) if shifted else d * scale
-                    else:
-                        out = d * inverse
-                        out = out * code.load(weight + (i - place), mask) if weighted else out
-                        out = out + code.load(bias + (i - place), mask) if shifted else out
-                    code.store(y + i, out, mask)
+            def write(i: IRValue, mask: IRValue | None) -> None:
+                z = code.load(mine + i, mask) - mean if centered else code.load(mine + i, mask)
+                z = code.fma(z, scale, shift) if centered or (shifted and not along) else z * scale
+                if along:
+                    z = z * code.load(weight + i, mask) if weighted else z
+                    z = z + code.load(bias + i, mask) if shifted else z
+                code.store(out + i, z, mask)
 
-                walk.each(place, place + walk.width, write)
+            walk.each(place, write)
 
-            code.loop(0, walk.segments, 1, segment)
+        walk.over_segments(segment)
 
-        code.loop(0, walk.rows, 1, row)
-
-    _statistics(code, sizes, one)
+    _each(code, sizes, one)
 
 
 @kernel(_REQUIRED, _back_arguments)
@@ -207,66 +203,61 @@ def _pulled(code: KernelBuilder, centered: bool, along: bool, weighted: bool, sh
     """The cotangents of x, of the weight and of the bias: these two of each segment, or `along` the rows of a part."""
     x, g, gx, weight, gw, gb, statistics, numbers, *sizes = code.arguments
     share, count = code.filled(numbers[0]), sizes[1] * sizes[3]
+    own_gw, own_gb = (at + code.part * sizes[4] for at in (gw, gb))
     if along:
-        for target, wanted in ((gw, weighted), (gb, shifted)):
+        for target, wanted in ((own_gw, weighted), (own_gb, shifted)):
             if wanted:
-                code.clear(target + code.part * sizes[4], sizes[4])
+                code.clear(target, sizes[4])
 
-    def one(number: IRValue) -> None:
-        walk, zero = _Walk(code, sizes, number), code.constant()
-        mean, left, inverse = (code.filled(statistics[count * i + number]) for i in range(3))
+    def one(walk: _Walk) -> None:
+        zero, mine, there, out = code.constant(), x + walk.first, g + walk.first, gx + walk.first
+        mean, left, inverse = (code.filled(statistics[count * i + walk.number]) for i in range(3))
 
         def entry(i: IRValue, mask: IRValue | None) -> IRValue:
-            d = code.load(x + i, mask)
-            return _kept(code, mask, (d - mean) - left) if centered else d
+            return code.load(mine + i, mask) - mean if centered else code.load(mine + i, mask)
 
         def segment(s: IRValue, *totals: IRValue) -> Vectors:
-            own, place = number * walk.segments + s, s * walk.width
-            first = walk.row(IRValue(code, code.int(0))) + place
+            def terms(i: IRValue, mask: IRValue | None, total: IRValue, product: IRValue) -> Vectors:
+                h = code.load(there + i, mask)
+                h = h * code.load(weight + i, mask) if along and weighted else h
+                return [total + h, code.fma(h, entry(i, mask), product)]
 
-            def terms(i: IRValue, mask: IRValue | None) -> Vectors:
-                h = code.load(g + i, mask)
-                if along and weighted:
-                    h = h * code.load(weight + (i - first), mask)
-                return [h, h * entry(i, mask)]
-
-            found = walk.over_rows(place, walk.width, 2, terms)
+            total, product = walk.totals(s * walk.width, walk.width, terms)
+            product = (product - left * total) * inverse
             if not along:
+                number = walk.number * walk.segments + s
                 if shifted:
-                    _put(code, gb + own, found[0])
+                    _put(code, gb + number, total)
                 if weighted:
-                    _put(code, gw + own, found[1] * inverse)
-                    found = [f * code.filled(weight[own]) for f in found]
-            return [t + f for t, f in zip(totals, found, strict=True)]
+                    _put(code, gw + number, product)
+                    w = code.filled(weight[number])
+                    total, product = total * w, product * w
+            return [t + f for t, f in zip(totals, (total, product), strict=True)]
 
         total, product = code.loop(0, walk.segments, 1, segment, [zero, zero])
-        middle, slope = total * share, product * share * inverse * inverse
+        rest = -(left * inverse)
+        slope = -(product * share * inverse * inverse)
+        middle = -(left * slope)
+        middle = middle - total * share * inverse if centered else middle
 
-        def row(a: IRValue) -> None:
-            def segment(s: IRValue) -> None:
-                own, place = number * walk.segments + s, walk.row(a) + s * walk.width
+        def back(place: IRValue, number: IRValue) -> None:
+            w = code.filled(weight[number]) * inverse if weighted and not along else inverse
 
-                def write(i: IRValue, mask: IRValue | None) -> None:
-                    h, d = code.load(g + i, mask), entry(i, mask)
-                    if along:
-                        at = code.part * walk.length + (i - place)
-                        if shifted:
-                            code.store(gb + at, code.load(gb + at, mask) + h, mask)
-                        if weighted:
-                            code.store(gw + at, code.load(gw + at, mask) + h * d * inverse, mask)
-                            h = h * code.load(weight + (i - place), mask)
-                    elif weighted:
-                        h = h * code.filled(weight[own])
-                    h = h - middle if centered else h
-                    code.store(gx + i, (h - d * slope) * inverse, mask)
+            def write(i: IRValue, mask: IRValue | None) -> None:
+                h, d = code.load(there + i, mask), entry(i, mask)
+                if along and shifted:
+                    code.store(own_gb + i, code.load(own_gb + i, mask) + h, mask)
+                if along and weighted:
+                    z = code.fma(d, inverse, rest) if centered else d * inverse
+                    code.store(own_gw + i, code.fma(h, z, code.load(own_gw + i, mask)), mask)
+                    h = h * code.load(weight + i, mask)
+                code.store(out + i, code.fma(h, w, code.fma(d, slope, middle)), mask)
 
-                walk.each(place, place + walk.width, write)
+            walk.each(place, write)
 
-            code.loop(0, walk.segments, 1, segment)
+        walk.over_segments(back)
 
-        code.loop(0, walk.rows, 1, row)
-
-    _statistics(code, sizes, one)
+    _each(code, sizes, one)
 
 
 def _shared(layout: Layout, eps: float, dtype: Any) -> tuple[int, dict[str, Any]]:
