@@ -221,7 +221,7 @@ def scaled_dot_product_attention(
     shape = (*query.shape[:-1], key.shape[-2])
     mask = None if attn_mask is None else additive(attn_mask, shape, query.dtype, name, "attn_mask", attended=True)
     if is_causal:
-        causal = causal_mask(*shape[-2:], query.dtype)
+        causal = causal_mask(shape[-2], shape[-1], query.dtype)
         mask = causal if mask is None else mask + causal
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
@@ -234,14 +234,12 @@ def attended(q: Any, k: Any, v: Any, mask: Any, dropout_p: float, scale: float) 
     factors = None
     if not everywhere(dropout_p == 0):
         factors = dropout(np.ones((*q.shape[:-1], k.shape[-2]), q.dtype), dropout_p)
-    return _apply(q, k, v, _given(mask), _given(factors), scale=scale)
+    if not _plain(q, k, v):  # then arrays would be copied
+        mask, factors = (wrap(x) if x.__class__ is np.ndarray else x for x in (mask, factors))
+    return _apply(q, k, v, mask, factors, scale=scale)
 
 
 _apply = attention.apply
-
-
-def _given(x: Any) -> Any:
-    return wrap(x) if x.__class__ is np.ndarray else x  # an array would be copied
 
 
 def _check(query: Any, key: Any, value: Any, name: str) -> None:

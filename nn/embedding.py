@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -218,6 +219,9 @@ def one_hot(input: Any, num_classes: int = -1) -> Any:
     return (input[..., None] == np.arange(num_classes)).astype(np.int64)
 
 
+_Table = TypeVar("_Table", bound="Table")
+
+
 class Table(Module):
     """Base of the embeddings: a table of `num_embeddings` rows of `embedding_dim` numbers, of which one may be padding.
 
@@ -257,14 +261,15 @@ class Table(Module):
         if self.padding_idx is not None:
             self.weight.data[self.padding_idx] = 0
 
-    @classmethod
-    def _pretrained(cls, embeddings: Any, freeze: bool, **options: Any) -> Self:
-        shape = np.shape(embeddings)
-        if len(shape) != 2:
-            raise ValueError(f"{cls.__name__}.from_pretrained: embeddings of shape {shape}; expected a table")
-        made = cls(*shape, _weight=embeddings, **options)
-        made.weight.requires_grad = not freeze
-        return made
+
+def pretrained(kind: Callable[..., _Table], name: str, embeddings: Any, freeze: bool, **options: Any) -> _Table:
+    """A module of this kind with a table that is given; see `Embedding.from_pretrained`."""
+    shape = np.shape(embeddings)
+    if len(shape) != 2:
+        raise ValueError(f"{name}.from_pretrained: embeddings of shape {shape}; expected a table")
+    made = kind(*shape, _weight=embeddings, **options)
+    made.weight.requires_grad = not freeze
+    return made
 
 
 class Embedding(Table):
@@ -318,7 +323,9 @@ class Embedding(Table):
         sparse: bool = False,
     ) -> Self:
         """Make an Embedding of a table (num_embeddings, embedding_dim), which gets no gradient if `freeze`."""
-        return cls._pretrained(
+        return pretrained(
+            cls,
+            cls.__name__,
             embeddings,
             freeze,
             padding_idx=padding_idx,

@@ -9,7 +9,7 @@ import numpy as np
 from .. import autograd
 from ..autograd import Tensor, where
 from ..extend import lift, raw
-from .embedding import Table, check_numbers, looked_up, padding_number, rows_added, shorten
+from .embedding import Table, check_numbers, looked_up, padding_number, pretrained, rows_added, shorten
 
 __all__ = [
     "EmbeddingBag",
@@ -210,7 +210,9 @@ class EmbeddingBag(Table):
         padding_idx: int | None = None,
     ) -> Self:
         """Make an EmbeddingBag of a table (num_embeddings, embedding_dim), which gets no gradient if `freeze`."""
-        return cls._pretrained(
+        return pretrained(
+            cls,
+            cls.__name__,
             embeddings,
             freeze,
             max_norm=max_norm,

@@ -82,6 +82,13 @@ def test_dtypes(kind: Any) -> None:
     assert all(x.grad is not None and x.grad.dtype == kind for x in leaves)
 
 
+def test_arrays_give_arrays() -> None:
+    x = normal(3, 2)
+    for options in ({}, {"is_causal": True}, {"attn_mask": np.ones((3, 3), bool)}, {"dropout_p": 0.5}):
+        assert type(sdpa(x, x, x, **options)) is np.ndarray
+        assert isinstance(sdpa(Tensor(x), x, x, **options), Tensor)
+
+
 def test_masks() -> None:
     q, k, v = normal(2, 3, 4, 6), normal(2, 3, 5, 6, seed=1), normal(2, 3, 5, 2, seed=2)
     seen = np.random.default_rng(3).random((4, 5)) < 0.6
