@@ -193,7 +193,7 @@ def _mask(name: str, masks: Any, q: Any, k: Any, added: int, need_weights: bool,
         mask = additive(mask, np.shape(mask), dtype, name, argument, attended=False)
         if added:
             mask = concatenate([mask, np.zeros((*mask.shape[:-1], added), dtype)], axis=-1)
-        if mask.shape != (length, keys):
+        if argument != "attn_mask" or mask.ndim == 3:
             mask = reshape(mask, whole)
         found = mask if found is None else found + mask
     return found

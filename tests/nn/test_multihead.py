@@ -126,6 +126,15 @@ def test_masks_and_single_sequences() -> None:
     assert shares.shape == (2, 4, 4)
 
 
+def test_as_many_samples_as_queries() -> None:  # so that the masks have one shape
+    layer, x = nn.MultiheadAttention(6, 2, batch_first=True), normal(4, 4, 6)
+    missing = np.eye(4, k=1, dtype=bool)
+    expected = by_heads(layer, x, x, x, np.broadcast_to(np.where(missing, -np.inf, 0)[:, None, None], (4, 2, 4, 4)))[0]
+    for need in (True, False):
+        out = layer(x, x, x, key_padding_mask=missing, need_weights=need)[0]
+        np.testing.assert_allclose(out.numpy(), expected, atol=1e-5)
+
+
 def test_a_query_that_attends_to_nothing() -> None:
     layer = nn.MultiheadAttention(6, 2)
     nn.init.normal_(layer.out_proj.bias)
