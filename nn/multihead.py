@@ -179,11 +179,11 @@ def _mask(name: str, masks: Any, q: Any, k: Any, added: int, need_weights: bool,
     if is_causal and attn_mask is None:
         raise ValueError(f"{name}: is_causal says that attn_mask is the causal one; give attn_mask, too")
     if is_causal and padding is None and not need_weights:
-        return causal_mask(length, keys, dtype)
+        attn_mask = causal_mask(length, keys - added, dtype)
     found = None
     for argument, mask, shapes, whole in (
-        ("attn_mask", attn_mask, ((length, keys - added), (n * heads, length, keys - added)), (n, heads, length, -1)),
-        ("key_padding_mask", padding, ((n, keys - added) if batched else (keys - added,),), (n, 1, 1, -1)),
+        ("attn_mask", attn_mask, ((length, keys - added), (n * heads, length, keys - added)), (n, heads, length, keys)),
+        ("key_padding_mask", padding, ((n, keys - added) if batched else (keys - added,),), (n, 1, 1, keys)),
     ):
         if mask is None:
             continue

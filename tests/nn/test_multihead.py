@@ -126,6 +126,15 @@ def test_masks_and_single_sequences() -> None:
     assert shares.shape == (2, 4, 4)
 
 
+@pytest.mark.parametrize("options", [{"add_bias_kv": True}, {"add_zero_attn": True}])
+def test_a_hint_changes_nothing(options: dict[str, bool]) -> None:  # in PyTorch 2.13 it hides the added keys
+    layer, x = nn.MultiheadAttention(6, 2, **options), normal(4, 2, 6)
+    plain, _ = layer(x, x, x, attn_mask=CAUSAL)
+    for need in (True, False):
+        hinted, _ = layer(x, x, x, attn_mask=CAUSAL, is_causal=True, need_weights=need)
+        np.testing.assert_allclose(hinted.numpy(), plain.numpy(), atol=1e-6)
+
+
 def test_as_many_samples_as_queries() -> None:  # so that the masks have one shape
     layer, x = nn.MultiheadAttention(6, 2, batch_first=True), normal(4, 4, 6)
     missing = np.eye(4, k=1, dtype=bool)

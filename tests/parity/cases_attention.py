@@ -88,6 +88,7 @@ CASES = [
             {"key_padding_mask": PADDED, "attn_mask": HEADS},
         )
     ),
+    Case("MultiheadAttention", (6, 2), inputs=((4, 0, 6),), call={"key_padding_mask": PADDED[:0]}, **SELF),
     Case("MultiheadAttention", (6, 2), inputs=((4, 4, 6),), call={"key_padding_mask": np.eye(4, k=1) > 0}, **SELF),
     Case("MultiheadAttention", (6, 2), inputs=((4, 6),), call={"attn_mask": HEADS[:2]}, **SELF),
     Case("MultiheadAttention", (6, 2), inputs=((4, 6),), call={"key_padding_mask": PADDED[0]}, **SELF),
