@@ -16,7 +16,28 @@ OPTIONS = (
 )
 
 
+def stack(kind, **options):
+    """The arguments of a stack of two layers with a normalization behind them."""
+    return lambda nn: (getattr(nn, f"{kind}Layer")(*SIZES, 0.0, **options), 2, nn.LayerNorm(6))
+
+
 CASES = [
+    *(
+        Case("TransformerEncoder", stack("TransformerEncoder", **options), {"enable_nested_tensor": False}, **given)
+        for options in ({}, {"norm_first": True, "bias": False})
+        for given in (
+            {"inputs": (X,)},
+            {"inputs": (X,), "call": {"mask": CAUSAL}},
+            {"inputs": (X,), "call": {"mask": np.isinf(CAUSAL), "is_causal": True}},
+            {"inputs": (X,), "call": {"mask": CAUSAL, "src_key_padding_mask": PADDED}},
+            {"inputs": ((4, 6),), "call": {"src_key_padding_mask": PADDED[0]}},
+        )
+    ),
+    *(
+        Case("TransformerDecoder", stack("TransformerDecoder", **options), inputs=(X, Y), call=call)
+        for options in ({}, {"norm_first": True, "bias": False})
+        for call in ({}, {"tgt_mask": CAUSAL}, {"tgt_mask": CAUSAL, "tgt_is_causal": True, "memory_mask": ACROSS})
+    ),
     *(Case("TransformerEncoderLayer", SIZES, {**NO, **options}, inputs=(X,)) for options in OPTIONS),
     Case("TransformerEncoderLayer", SIZES, NO, inputs=((4, 6),)),
     Case("TransformerEncoderLayer", SIZES, NO, inputs=((4, 0, 6),)),

@@ -27,7 +27,7 @@ class Case:
     """
 
     name: str
-    args: tuple[Any, ...] = ()
+    args: tuple[Any, ...] | Callable[[Any], tuple[Any, ...]] = ()  # or a function of `nn` that gives them
     options: Mapping[str, Any] = field(default_factory=dict)  # of the constructor; of a function, there is no other
     inputs: tuple[Any, ...] = ()
     call: Mapping[str, Any] = field(default_factory=dict)
@@ -38,7 +38,10 @@ class Case:
     seed: int = 0
 
     def __str__(self) -> str:
-        parts = [*map(_short, self.args), *(f"{k}={_short(v)}" for k, v in {**self.options, **self.call}.items())]
+        parts = [
+            *map(_short, () if callable(self.args) else self.args),
+            *(f"{k}={_short(v)}" for k, v in {**self.options, **self.call}.items()),
+        ]
         return f"{self.name}({', '.join(parts)}) on {', '.join(map(_short, self.inputs))}"
 
     @property
@@ -108,7 +111,8 @@ def _made(case: Case, library: Any, tensor: Callable[[Any], Any]) -> Any:
     maker = reduce(getattr, case.name.split("."), library)
     if case.is_function:
         return maker
-    return maker(*_mapped(case.args, tensor), **_mapped(case.options, tensor))
+    args = case.args(library) if callable(case.args) else _mapped(case.args, tensor)
+    return maker(*args, **_mapped(case.options, tensor))
 
 
 def _mapped(nest: Any, tensor: Callable[[Any], Any]) -> Any:
