@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import by_single, everywhere, lift, pooled, primitive, wrap
+from ..extend import by_single, lift, pooled, primitive, wrap
 from .dropout import check_probability, dropout
 
 __all__ = ["scaled_dot_product_attention"]
@@ -232,7 +232,7 @@ def scaled_dot_product_attention(
 def attended(q: Any, k: Any, v: Any, mask: Any, dropout_p: float, scale: float) -> Any:
     """Attention of checked arguments; the mask is added."""
     factors = None
-    if not everywhere(dropout_p == 0):
+    if isinstance(dropout_p, Tensor) or dropout_p != 0:
         factors = dropout(np.ones((*q.shape[:-1], k.shape[-2]), q.dtype), dropout_p)
     if not _plain(q, k, v):  # then arrays would be copied
         mask, factors = (wrap(x) if x.__class__ is np.ndarray else x for x in (mask, factors))

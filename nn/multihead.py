@@ -56,6 +56,7 @@ def multi_head_attention_forward(
     `q_proj_weight`, `k_proj_weight` and `v_proj_weight` are given; `in_proj_bias` is (3 E,). `static_k` and `static_v`
     (N * num_heads, S, E / num_heads) take the place of keys and values. Shapes, masks and errors are as for the module.
     """
+    check_probability(dropout_p, "multi_head_attention_forward")
     weights: Any = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else in_proj_weight
     return attend(
         "multi_head_attention_forward",
@@ -94,12 +95,12 @@ def attend(
 
     `into` and `out_of` are a weight (or three) and a bias; `more` a key and a value that are put behind the others.
     """
-    batched = np.ndim(inputs[0]) == 3
+    query, key, value = map(lift, inputs)
+    inputs, batched = (query, key, value), query.ndim == 3
     _check(name, inputs, width, heads, into[0], 0 if batch_first else 1)
-    check_probability(dropout_p, name)
     batch_first = batch_first and batched
     if not batched:
-        inputs = _once_each(inputs, lambda x: lift(x)[:, None])
+        inputs = _once_each(inputs, lambda x: x[:, None])
     q, k, v = _projected(inputs, *into, more, heads, batch_first)
     n, _, _, each = q.shape
     k, v = (x if own is None else reshape(own, (n, heads, -1, each)) for x, own in zip((k, v), static, strict=True))
@@ -121,7 +122,7 @@ def attend(
 
 def _check(name: str, inputs: tuple[Any, Any, Any], width: int, heads: int, weights: Any, batch_axis: int) -> None:
     """ValueError for shapes of query, key and value that do not fit."""
-    shapes = [np.shape(x) for x in inputs]
+    shapes = [x.shape for x in inputs]
     if heads < 1 or width % heads:
         raise ValueError(f"{name}: embed_dim={width} is not divisible by num_heads={heads}")
     if len(shapes[0]) not in (2, 3) or len({len(shape) for shape in shapes}) > 1:
