@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import by_single, lift, pooled, primitive, wrap
+from ..extend import by_single, floating, lift, pooled, primitive, wrap
 from .dropout import check_probability, dropout
 
 __all__ = ["scaled_dot_product_attention"]
@@ -211,7 +211,7 @@ def scaled_dot_product_attention(
     array([1.])
     """
     name = "scaled_dot_product_attention"
-    query, key, value = (lift(x) for x in (query, key, value))
+    query, key, value = (floating(x) for x in (query, key, value))
     _check(query, key, value, name)
     check_probability(dropout_p, name)
     if enable_gqa:
@@ -243,6 +243,8 @@ _apply = attention.apply
 
 
 def _check(query: Any, key: Any, value: Any, name: str) -> None:
+    if "c" in (query.dtype.kind, key.dtype.kind, value.dtype.kind):
+        raise TypeError(f"{name}: query, key or value is complex; expected real numbers")
     if (
         min(query.ndim, key.ndim, value.ndim) < 2
         or query.shape[-1] != key.shape[-1]

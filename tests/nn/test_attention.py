@@ -82,6 +82,11 @@ def test_dtypes(kind: Any) -> None:
     assert all(x.grad is not None and x.grad.dtype == kind for x in leaves)
 
 
+def test_integers_count_as_floats() -> None:
+    x = np.array([[1, 2], [3, 4]])
+    np.testing.assert_array_equal(sdpa(x, x, x), sdpa(*[x.astype(float)] * 3))
+
+
 def test_arrays_give_arrays() -> None:
     x = normal(3, 2)
     for options in ({}, {"is_causal": True}, {"attn_mask": np.ones((3, 3), bool)}, {"dropout_p": 0.5}):
@@ -235,6 +240,7 @@ X = np.ones((2, 4, 6))
         (lambda: sdpa(X, X, X, np.ones((3, 4))), ValueError, r"attn_mask of shape \(3, 4\); expected .* \(2, 4, 4\)"),
         (lambda: sdpa(X, X, X, np.ones((5, 2, 4, 4))), ValueError, r"attn_mask of shape \(5, 2, 4, 4\)"),
         (lambda: sdpa(X, X, X, np.ones((4, 4), np.int64)), TypeError, "attn_mask of dtype int64; expected bools"),
+        (lambda: sdpa(X, X * 1j, X), TypeError, "scaled_dot_product_attention: query, key or value is complex"),
         (lambda: sdpa(X, X, X, dropout_p=1.5), ValueError, "scaled_dot_product_attention: p=1.5"),
         (lambda: sdpa(np.ones((3, 4, 6)), X, X, enable_gqa=True), ValueError, r"\(2, 4, 6\) has no heads"),
     ],
