@@ -272,7 +272,8 @@ class _BatchNorm(_Norm):
             raise self._expected(shapes[self._dims - 1], input)
         if input.shape[1] != self.num_features:
             raise self._expected(f"{self.num_features} channels", input)
-        tracked, share = self.training and self.track_running_stats, self.momentum
+        tracked = self.training and self.track_running_stats
+        share: Any = self.momentum
         seen = None if self.num_batches_tracked is None else self.num_batches_tracked + 1
         if share is None:
             share = 1 / seen if tracked and seen is not None else 0.0

@@ -75,7 +75,6 @@ def backward_pass(
     oldest = max((node.order for node in wanted), default=-math.inf) if wanted is not None else 0
     heapify(heap)
     overrides, observers = modes.overrides, modes.observers
-    modes.passes += 1
     plain = not (create_graph or overrides or observers)
     parents: dict[int, Node] = {}
     while heap:

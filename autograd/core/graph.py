@@ -43,7 +43,7 @@ class _Modes(threading.local):
 
     `depth` counts the transforms around that put values of their own in place of arrays (see tracing.py), `scopes` has
     a number for each, which falls with time, `batches` the level, the number of examples and the randomness of those
-    that are a `vmap`, outermost first; `checkpoints` counts those around, `passes` the backward passes that have begun.
+    that are a `vmap`, outermost first; `checkpoints` counts those around.
     """
 
     dispatch = RECORD
@@ -52,7 +52,6 @@ class _Modes(threading.local):
     scopes: tuple[int, ...] = ()
     batches: tuple[tuple[int, int, str], ...] = ()
     checkpoints = 0
-    passes = 0
     overrides: dict[Any, BackwardRule] = {}  # by the key of the rule that they stand in for
     observers: tuple[Any, ...] = ()  # see observers.py
     retaining = True  # whether a pass fills the `grad` of what `retain_grad` was called for

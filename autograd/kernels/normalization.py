@@ -48,7 +48,7 @@ def layout_of(shape: tuple[int, ...], axes: tuple[int, ...], weights: tuple[int,
     if length < _SHORT:
         return None
     if weights is None:
-        return Layout(*sizes, 1, False)
+        return Layout(outer, rows, inner, length, 1, False)
     own = [m for n, m in zip(shape, (1,) * (len(shape) - len(weights)) + weights, strict=True) if n > 1]
     last = len(sides) - next((i for i, reduced in enumerate(reversed(over)) if not reduced), len(over))
     before = list(zip(own[:last], over[:last], strict=True))
@@ -61,8 +61,8 @@ def layout_of(shape: tuple[int, ...], axes: tuple[int, ...], weights: tuple[int,
     if row[:split] != sides[last : last + split]:
         return None
     if split == len(row):
-        return Layout(*sizes, 1, True) if rows == 1 and all(m == 1 for m, _ in before) else None
-    return Layout(*sizes, math.prod(row[:split]), False)
+        return Layout(outer, rows, inner, length, 1, True) if rows == 1 and all(m == 1 for m, _ in before) else None
+    return Layout(outer, rows, inner, length, math.prod(row[:split]), False)
 
 
 def _layout(x: Any, weight: Any, bias: Any, axes: tuple[int, ...]) -> Layout | None:

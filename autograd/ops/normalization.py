@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import aligned
-from ..core.graph import modes
 from ..core.primitive import primitive
 from ..kernels.normalization import normalization, normalization_back
 
@@ -16,22 +15,26 @@ __all__ = ["standardize"]
 
 
 class _Shared:
-    """The cotangents of weight and bias, which come with that of x, until their rules' turns in the same pass."""
+    """The cotangents of weight and bias, which come with that of x, until their rules' turns.
+
+    They belong to one array, the cotangent of the result; what writes into arrays that others hold puts a new one in
+    its place (see core/aliasing.py).
+    """
 
     __slots__ = ("statistics", "biased", "left")
 
     def __init__(self, statistics: Any, biased: bool) -> None:
         self.statistics, self.biased = statistics, biased
-        self.left: dict[str, tuple[int, Any, Any]] = {}
+        self.left: dict[str, tuple[Any, Any]] = {}
 
     def leave(self, g: Any, **cotangents: Any) -> None:
         """Keep what belongs to the cotangent g of the result."""
-        self.left = {name: (modes.passes, weakref.ref(g), c) for name, c in cotangents.items()}
+        self.left = {name: (weakref.ref(g), c) for name, c in cotangents.items()}
 
     def take(self, name: str, g: Any) -> Any:
-        """What was left of that name for g, in this backward pass; None if nothing was."""
-        number, owner, c = self.left.pop(name, (0, None, None))
-        return c if owner is not None and owner() is g and number == modes.passes else None
+        """What was left of that name for g; None if nothing was."""
+        owner, c = self.left.pop(name, (None, None))
+        return c if owner is not None and owner() is g else None
 
 
 @primitive(residuals=["mean", "variance", "shared"])

@@ -77,16 +77,18 @@ def _fused(
     weight: Any, bias: Any, mean: Any, variance: Any, eps: float, scale: Any, shift: Any, axis: int
 ) -> tuple[Parameter, Parameter]:
     """The fused weight, whose outputs are along `axis`, and bias: computed as float64, each as its own was before."""
-    given = weight, bias, mean, variance, scale, shift
-    values = (a.detach() if isinstance(a, Tensor) else a for a in given)
-    w, b, mean, variance, scale, shift = (a if a is None else np.asarray(a, np.float64) for a in values)
+    w, mean, variance = (_numbers(a) for a in (weight, mean, variance))
     factor = 1 / np.sqrt(variance + eps)
-    factor = factor if scale is None else factor * scale
+    factor = factor if scale is None else factor * _numbers(scale)
     outputs = (1,) * axis + (-1,) + (1,) * (w.ndim - 1 - axis)
-    b = (0 if b is None else b) - mean
-    b = b * factor + (0 if shift is None else shift)
+    b = ((0 if bias is None else _numbers(bias)) - mean) * factor
+    b = b if shift is None else b + _numbers(shift)
     dtype = weight.dtype if bias is None else bias.dtype
     fused = (w * factor.reshape(outputs)).astype(weight.dtype), b.astype(dtype)
     wanted = (getattr(a, "requires_grad", False) for a in (weight, bias))
     made = (Parameter(a, requires_grad) for a, requires_grad in zip(fused, wanted, strict=True))
     return next(made), next(made)
+
+
+def _numbers(a: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.asarray(a.detach() if isinstance(a, Tensor) else a, np.float64)

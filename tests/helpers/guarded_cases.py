@@ -8,15 +8,16 @@ import numpy as np
 
 import pullback as pb
 from pullback import Tensor, nn, optim
-from pullback.autograd.kernels import fused_elementwise, gemm, sums
+from pullback.autograd.kernels import fused_elementwise, gemm, normalization, sums
 from pullback.autograd.kernels.geometry import Geometry, geometry
 from pullback.autograd.ops import elementwise, fused_conv
 from pullback.autograd.ops.convolution import conv_weight
 from pullback.autograd.ops.pooling import window_place
 from pullback.autograd.runtime import launch, llvm
+from pullback.extend import standardize
 
 launch.WORTH = 1e-9  # small work goes to all threads, and all of it to machine code
-elementwise._MANY = fused_elementwise._LEAST = gemm._SIZE = gemm._ROWS = sums._LEAST = 1
+elementwise._MANY = fused_elementwise._LEAST = gemm._SIZE = gemm._ROWS = sums._LEAST = normalization._LEAST = 1
 sums._ROW = 2
 
 
@@ -190,6 +191,19 @@ class Cases:
         shape = (self.integer(1, 6), self.integer(1, 5), self.one(self.integer(1, 300), self.integer(2000, 5000)))
         x, axis = self.array(*shape), self.one(None, (2,), (1, 2), (0, 2), (0,))
         return lambda: (sums.summed(x, axis),), ()
+
+    def normalization(self) -> Any:
+        shape = tuple(self.integer(2, 5) for _ in range(3)) + (self.integer(4, 40),)
+        axes, weights = self.one(((0, 2, 3), (shape[1], 1, 1)), ((3,), shape[3:]), ((2, 3), (*shape[1:3], 1)))
+        x, w, b = (Tensor(self.array(*s), requires_grad=True) for s in (shape, weights, weights))
+        given, options = self.one(w, None), {"axes": axes, "eps": 0.1, "centered": self.one(True, False)}
+
+        def run() -> Any:
+            y = standardize.apply(x, given, b, **options)
+            y.backward(np.cos(y.numpy()))
+            return y.numpy(), x.grad.numpy(), b.grad.numpy()
+
+        return run, (x, w, b)
 
     def step(self) -> Any:
         size, momentum = self.one(self.integer(1, 99), self.integer(16000, 17000)), self.one(0, 0.5)
