@@ -58,12 +58,14 @@ from .autograd.kernels.recurrent import gru, gru_back, lstm, lstm_back, rnn, rnn
 from .autograd.kernels.sums import added
 from .autograd.ops.fused_conv import convolved
 from .autograd.ops.normalization import standardize
+from .autograd.runtime.memory import empty as pooled
 
 __all__ = [
     "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
     "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
     "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise",
     "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "gru", "gru_back", "implements",
-    "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes", "override", "plain", "primitive",
-    "product", "quantity", "raw", "registry", "rnn", "rnn_back", "seed", "standardize", "wrap", "writable",
+    "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes", "override", "plain", "pooled",
+    "primitive", "product", "quantity", "raw", "registry", "rnn", "rnn_back", "seed", "standardize", "wrap",
+    "writable",
 ]  # fmt: skip

@@ -8,10 +8,13 @@ from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2
 from .cross_entropy import CrossEntropyLoss, NLLLoss
 from .dictionaries import ModuleDict, ParameterDict
 from .dropout import Dropout
+from .embedding import Embedding
+from .embedding_bag import EmbeddingBag
 from .init import manual_seed
 from .linear import Bilinear, Identity, Linear
 from .loss import BCEWithLogitsLoss, L1Loss, MSELoss
 from .module import Buffer, Module, Parameter
+from .multihead import MultiheadAttention
 from .normalization import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from .pooling import (
     AdaptiveAvgPool1d,
@@ -35,6 +38,8 @@ from .rnn_cells import GRUCell, LSTMCell, RNNCell
 from .serialization import load, save
 from .shape import Flatten, Unflatten
 from .stateless import functional_call, stack_module_state
+from .transformer import Transformer, TransformerDecoder, TransformerEncoder
+from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -61,6 +66,8 @@ __all__ = [
     "CrossEntropyLoss",
     "Dropout",
     "ELU",
+    "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "GELU",
     "GRU",
@@ -88,6 +95,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "NLLLoss",
     "Parameter",
     "ParameterDict",
@@ -102,6 +110,11 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "Unflatten",
     "data",
     "datasets",

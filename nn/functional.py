@@ -4,12 +4,16 @@ import sys
 
 from ..extend import face_by_example as _face_by_example
 from .activation import elu, gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, softplus, tanh
+from .attention import scaled_dot_product_attention
 from .batch_norm import batch_norm, instance_norm
 from .convolution import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .cross_entropy import cross_entropy, nll_loss
 from .dropout import dropout
+from .embedding import embedding, one_hot
+from .embedding_bag import embedding_bag
 from .linear import bilinear, linear
 from .loss import binary_cross_entropy_with_logits, l1_loss, mse_loss
+from .multihead import multi_head_attention_forward
 from .normalization import group_norm, layer_norm, local_response_norm, normalize, rms_norm
 from .pooling import (
     adaptive_avg_pool1d,
@@ -52,6 +56,8 @@ __all__ = [
     "cross_entropy",
     "dropout",
     "elu",
+    "embedding",
+    "embedding_bag",
     "flatten",
     "gelu",
     "group_norm",
@@ -69,11 +75,14 @@ __all__ = [
     "max_unpool2d",
     "max_unpool3d",
     "mse_loss",
+    "multi_head_attention_forward",
     "nll_loss",
     "normalize",
+    "one_hot",
     "pad",
     "relu",
     "rms_norm",
+    "scaled_dot_product_attention",
     "sigmoid",
     "silu",
     "softmax",

@@ -241,7 +241,9 @@ def _add_strategy(made: Primitive) -> None:
             **{"x": (sum(sizes), features), "h": (sizes[0], out), "c": (sizes[0], units)},
             **{"w_ih": (gates * units, features), "w_hh": (gates * units, out), "p": (out, units)},
         }
-        given = tuple(draw.array(shapes.get(name, (gates * units,)), (-1.0, 1.0), dtype=np.float64) for name in made.arrays)
+        given = tuple(
+            draw.array(shapes.get(name, (gates * units,)), (-1.0, 1.0), dtype=np.float64) for name in made.arrays
+        )
         further = {"rectified": False} if "rectified" in made.options else {}
         return given, {"sizes": sizes, "reverse": draw.flag(), **further}
 

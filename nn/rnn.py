@@ -227,8 +227,8 @@ class RNNBase(Module):
         self._check_features(data, (2,), "packed data of shape (rows, features)")
         if not sizes or sum(sizes) != data.shape[0] or list(sizes) != sorted(sizes, reverse=True):
             raise ValueError(
-                f"{type(self).__name__}: batch_sizes {sizes} for {data.shape[0]} rows; expected sizes that do not grow and "
-                "are as many rows together, as pack_padded_sequence gives them"
+                f"{type(self).__name__}: batch_sizes {sizes} for {data.shape[0]} rows; expected sizes that do not grow "
+                "and are as many rows together, as pack_padded_sequence gives them"
             )
         y, *last = self._run(data, hx, sizes, sizes[:1], packed.sorted_indices)
         if packed.unsorted_indices is not None:

@@ -121,7 +121,8 @@ def affine_form(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Tenso
             return matmul(x, transpose(w))
         if x.ndim == 2:
             return affine.apply(x, w, b)
-        return reshape(affine.apply(_rows(x), w, b), (*x.shape[:-1], np.shape(w)[0]))
+        out = affine.apply(_rows(x), w, b)
+        return reshape(out, (*x.shape[:-1], out.shape[1]))
     except (ValueError, IndexError):
         shapes = f"x of shape {x.shape}, w {np.shape(w)}, b {None if b is None else np.shape(b)}"
         raise ValueError(f"linear: {shapes}; expected (..., in), (out, in), (out,)") from None

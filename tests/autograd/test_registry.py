@@ -100,11 +100,19 @@ def bessel(x, order):
     return sum(terms) / 2**order
 
 
+def attended(q, k, v, mask, factors, *, scale):
+    """By Einstein's sums and no subtraction of the largest."""
+    e = np.exp(scale * np.einsum("...le,...se->...ls", q, k) + mask)
+    total = np.sum(e, axis=-1, keepdims=True)
+    return np.einsum("...ls,...sf->...lf", e * factors / np.where(total == 0, 1, total), v)
+
+
 UFUNCS = {made.name: f for f, made in functions.items() if isinstance(f, np.ufunc) and made in registry.values()}
 REFERENCES = UFUNCS | {
     "linear": lambda x, w, b: np.einsum("ni,oi->no", x, w) + b,
     "astype": lambda x, *, dtype: np.array(x, dtype),
     "broadcast_to": lambda x, *, shape: np.broadcast_to(x, shape),
+    "attention": attended,
     "cofactor": cofactors_along,
     "concatenate": lambda *arrays, axis: np.concatenate(arrays, axis),
     "cumsum": running_sums,
@@ -131,6 +139,8 @@ REFERENCES = UFUNCS | {
     "pinv": lambda a, *, rcond: by_normal_equations(a),
     "prod": lambda x, *, axis, keepdims: np.prod(x, axis, keepdims=keepdims),
     "real_dft": lambda x, *, axis, norm: fourier(x, x.shape[axis] // 2 + 1, axis, False, norm),
+    "rows_added": lambda rows, places, *, count: scattered(rows, indices=(places,), shape=(count, rows.shape[-1])),
+    "rows_at": lambda weight, places: weight[places],
     "relu": lambda x: np.where(x > 0, x, 0),
     "reshape": lambda x, *, shape: np.reshape(x, shape),
     "roll": lambda x, *, shift, axis: np.roll(x, shift, axis) if axis else x,

@@ -27,7 +27,7 @@ class Case:
     """
 
     name: str
-    args: tuple[Any, ...] = ()
+    args: tuple[Any, ...] | Callable[[Any], tuple[Any, ...]] = ()  # or a function of `nn` that gives them
     options: Mapping[str, Any] = field(default_factory=dict)  # of the constructor; of a function, there is no other
     inputs: tuple[Any, ...] = ()
     call: Mapping[str, Any] = field(default_factory=dict)
@@ -39,7 +39,10 @@ class Case:
     seed: int = 0
 
     def __str__(self) -> str:
-        parts = [*map(_short, self.args), *(f"{k}={_short(v)}" for k, v in {**self.options, **self.call}.items())]
+        parts = [
+            *map(_short, () if callable(self.args) else self.args),
+            *(f"{k}={_short(v)}" for k, v in {**self.options, **self.call}.items()),
+        ]
         return f"{self.name}({', '.join(parts)}) on {', '.join(map(_short, self.inputs))}"
 
     @property
@@ -109,7 +112,8 @@ def _made(case: Case, library: Any, tensor: Callable[[Any], Any]) -> Any:
     maker = reduce(getattr, case.name.split("."), library)
     if case.is_function:
         return maker
-    made = maker(*_mapped(case.args, tensor), **_mapped(case.options, tensor))
+    args = case.args(library) if callable(case.args) else _mapped(case.args, tensor)
+    made = maker(*args, **_mapped(case.options, tensor))
     return made if case.change is None else case.change(library, made)
 
 
@@ -180,7 +184,8 @@ class _Run:
 class _Torch(_Run):
     def __init__(self, torch: Any, case: Case, model: Any, values: list[Any], tensor: Callable[[Any], Any]) -> None:
         self.torch = torch
-        super().__init__(case, model, values, tensor, torch.nn)
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):  # the other has no second derivative
+            super().__init__(case, model, values, tensor, torch.nn)
 
     def leaf(self, value: Any) -> Any:
         return self.torch.tensor(value, requires_grad=value.dtype.kind == "f")
