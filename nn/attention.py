@@ -231,7 +231,7 @@ def scaled_dot_product_attention(
 @by_single
 def attended(q: Any, k: Any, v: Any, mask: Any, dropout_p: float, scale: float) -> Any:
     """Attention of checked arguments; the mask is added."""
-    factors = None
+    factors: Any = None
     if isinstance(dropout_p, Tensor) or dropout_p != 0:
         factors = dropout(np.ones((*q.shape[:-1], k.shape[-2]), q.dtype), dropout_p)
     if not _plain(q, k, v):  # then arrays would be copied

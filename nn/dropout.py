@@ -48,7 +48,7 @@ class Dropout(Module):
         check_probability(p, "Dropout")
         self.p, self.inplace = p, inplace
 
-    def forward(self, input: Given) -> Given:
+    def forward(self, input: Tensor) -> Tensor:
         return dropout(input, self.p, self.training)
 
     def extra_repr(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, affine, asarray, reshape
-from ..extend import ArrayLike, DTypeLike, Given, TensorLike
+from ..extend import ArrayLike, DTypeLike, TensorLike
 from . import init
 from .factory import empty
 from .module import Module, Parameter
@@ -146,5 +146,5 @@ class Identity(Module):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__()
 
-    def forward(self, input: Given) -> Given:
+    def forward(self, input: Tensor) -> Tensor:
         return input

@@ -22,6 +22,7 @@ from pullback.autograd.core.tensor import functions
 from pullback.autograd.ops.nondifferentiable import constants
 from pullback.tests.helpers.calls import qualified
 from pullback.tests.helpers.numpy_calls import CALLS
+from pullback.tests.parity.cases import CASES
 
 F = nn.functional
 SCALES = (1.0, 0.98, 0.99, 1.01)
@@ -537,6 +538,7 @@ TOGETHER = {  # names here -> the functions that are called under it
 
 def test_all_are_here():
     known = {name for key in (*OWN, *NO_EXAMPLES.values(), *TOGETHER.values()) for name in key.split()}
+    known |= {case.name.removeprefix("functional.") for cases in CASES.values() for case in cases}
     handlers = {functions.get(qualified(name)) for name in CALLS}
     handlers |= {handler.form for handler in handlers if isinstance(handler, Primitive)}
     missing = []
