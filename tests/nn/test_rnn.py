@@ -166,7 +166,10 @@ class _Packed(nn.Module):
         return y.data.sum(), last
 
 
-@pytest.mark.parametrize(("kind", "options"), FORMS, ids=str)
+LONG = [pytest.param(*form, marks=pytest.mark.thorough) if form[0] == "LSTM" else form for form in FORMS]
+
+
+@pytest.mark.parametrize(("kind", "options"), LONG, ids=str)
 def test_derivatives_of_packed_sequences(kind: str, options: Any) -> None:
     layer = small(kind, {"bias": False, **options}, bidirectional=True)
     check_module(_Packed(layer), np.random.default_rng(0).normal(size=(2, 2, 1)))

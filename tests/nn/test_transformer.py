@@ -172,10 +172,16 @@ def test_dropout_is_seeded_and_for_training() -> None:
     np.testing.assert_array_equal(model(x).numpy(), model(x).numpy())
 
 
-def test_modules() -> None:
-    smooth = {"activation": np.tanh, "layer_norm_eps": 1.0}
-    assert check_module(nn.TransformerEncoderLayer(3, 1, 1, **smooth), normal(2, 3))
-    decoder = nn.TransformerDecoderLayer(3, 1, 1, norm_first=True, **smooth).requires_grad_(False)
+SMOOTH: Any = {"activation": np.tanh, "layer_norm_eps": 1.0}
+
+
+def test_an_encoder_layer() -> None:
+    assert check_module(nn.TransformerEncoderLayer(3, 1, 1, **SMOOTH), normal(2, 3))
+
+
+@pytest.mark.thorough
+def test_a_decoder_layer() -> None:
+    decoder = nn.TransformerDecoderLayer(3, 1, 1, norm_first=True, **SMOOTH).requires_grad_(False)
     decoder.multihead_attn.out_proj.requires_grad_()
     assert check_module(decoder, (normal(2, 3), normal(2, 3, seed=1)))
 
