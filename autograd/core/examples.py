@@ -18,6 +18,7 @@ import numpy as np
 from .batching import NOT_AT_ONCE, Batched, Differs, NoBatch, together
 from .graph import Node, Output, mode, modes
 from .pytrees import flatten
+from .spellings import translated
 from .tensor import Tensor, plain, wrap
 from .tracing import level_of
 
@@ -40,6 +41,8 @@ def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def form(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = translated(function, kwargs)
         try:
             return function(*args, **kwargs)
         except NOT_AT_ONCE as error:

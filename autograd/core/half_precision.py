@@ -15,6 +15,7 @@ import numpy as np
 from ..kernels.sums import HALF
 from .batching import NOT_AT_ONCE
 from .examples import by_itself, one_by_one
+from .spellings import translated
 
 __all__ = ["by_single"]
 
@@ -29,6 +30,8 @@ def by_single(form: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(form)
     def by(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = translated(form, kwargs)
         x: Any = args[0] if args else kwargs.get(first)
         try:
             return (

@@ -15,6 +15,7 @@ from ..core.conversion import apart
 from ..core.examples import by_example, one_by_one, writes
 from ..core.graph import modes
 from ..core.primitive import Primitive
+from ..core.spellings import translated
 from ..core.tensor import Tensor, as_data, wrap
 from ..core.tracing import raw
 from ..ops import casting
@@ -142,6 +143,8 @@ def _with_options(name: str, function: Any) -> Callable[..., Any]:
     function = function.form if isinstance(function, Primitive) else function
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = translated(function, kwargs)
         try:
             return (numpy_function if len(args) > 1 or "out" in kwargs else function)(self, *args, **kwargs)
         except NOT_AT_ONCE as error:
