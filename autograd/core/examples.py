@@ -42,7 +42,7 @@ def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def form(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
-            kwargs = translated(function, kwargs)
+            args, kwargs = translated(function, args, kwargs)
         try:
             return function(*args, **kwargs)
         except NOT_AT_ONCE as error:

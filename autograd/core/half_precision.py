@@ -31,7 +31,7 @@ def by_single(form: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(form)
     def by(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
-            kwargs = translated(form, kwargs)
+            args, kwargs = translated(form, args, kwargs)
         x: Any = args[0] if args else kwargs.get(first)
         try:
             return (

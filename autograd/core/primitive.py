@@ -81,8 +81,8 @@ class Primitive(Signature):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
-            kwargs = translated(self.form, kwargs)
-            if self.ufunc is not None and not kwargs.keys() <= set(self.arrays):
+            args, kwargs = translated(self.form, args, kwargs)
+            if kwargs and self.ufunc is not None:
                 return self.ufunc(*args, **kwargs)  # NumPy's own call, for its options
         try:
             return self.form(*args, **kwargs)

@@ -1,7 +1,7 @@
 """PyTorch's words for arguments, where NumPy has others: `dim` for `axis`, `keepdim` for `keepdims`.
 
 They are translated where a function of NumPy's means the same by them. Where PyTorch's function of that name gives
-something else, `dim` is refused, and the error says what to write.
+something else they are refused, and the error says what to write.
 """
 
 from __future__ import annotations
@@ -13,55 +13,76 @@ from typing import Any
 
 __all__ = ["CLASHES", "WORDS", "translated"]
 
-WORDS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "shifts": "shift"}  # PyTorch's -> NumPy's
-_PLACES = {"input": 0, "other": 1}  # PyTorch's names of a function's first arguments
-_PAIRS = "gives pairs of values and positions in PyTorch; write {0}(axis={1}) for the values and arg{0}(axis={1}) for"
-_DIVISOR = "divides by n - 1 in PyTorch and by n in NumPy; write {0}(axis={1}, ddof=1) or {0}(axis={1}, ddof=0)"
+WORDS = {  # PyTorch's -> NumPy's, of which a function has one
+    "dim": ("axis",),
+    "dims": ("axis", "axes", "reps"),
+    "keepdim": ("keepdims",),
+    "dim1": ("axis1",),
+    "dim2": ("axis2",),
+    "shifts": ("shift",),
+    "steps": ("num",),
+    "diagonal": ("k",),
+}
+_PLACES = {"input": 0, "tensors": 0, "other": 1}  # PyTorch's names of a function's first arguments
+_REFUSED = frozenset(("dim", "keepdim", "dim0", "as_tuple", "unbiased", "split_size_or_sections"))  # in what clashes
 
-CLASHES = {  # what means something else in PyTorch, where `dim` is given -> what is written instead
-    "max": _PAIRS + " these",
-    "min": _PAIRS + " these",
-    "sort": "gives pairs of values and positions in PyTorch; write sort(x, axis={1}) and argsort(x, axis={1})",
-    "median": "gives pairs of values and positions in PyTorch, and the lower of two middle values; write "
-    "median(axis={1}), or quantile(0.5, axis={1}, method='lower')",
-    "nanmedian": "gives pairs of values and positions in PyTorch, and the lower of two middle values; write "
-    "nanmedian(axis={1}), or nanquantile(0.5, axis={1}, method='lower')",
+_PAIRS = (
+    "gives pairs of values and positions in PyTorch; write {name}(axis={dim}) for the values and arg{name}(axis={dim}) "
+    "for the positions"
+)
+_MEDIAN = (
+    "gives pairs of values and positions in PyTorch, and the lower of two middle values; write {name}(axis={dim}), or "
+    "{quantile}(x, 0.5, axis={dim}, method='lower')"
+)
+_DIVISOR = (
+    "divides by n - 1 in PyTorch and by n in NumPy; write {name}(axis={dim}, ddof=1), or ddof=0 for NumPy's divisor"
+)
+CLASHES = {  # what means something else in PyTorch -> what is said where it is called by PyTorch's words
+    "max": _PAIRS,
+    "min": _PAIRS,
+    "sort": "gives pairs of values and positions in PyTorch; write sort(x, axis={dim}) and argsort(x, axis={dim})",
+    "median": _MEDIAN.replace("{quantile}", "quantile"),
+    "nanmedian": _MEDIAN.replace("{quantile}", "nanquantile"),
     "std": _DIVISOR,
     "var": _DIVISOR,
-    "split": "takes the length of each part in PyTorch, and the number of parts or places in NumPy; write "
-    "split(x, range(length, x.shape[{1}], length), axis={1}), or chunk(x, parts, dim={1})",
-    "repeat": "repeats the whole in PyTorch, and each entry in NumPy; write tile(x, times) or repeat(x, times, axis={1})",
-    "unique": "sorts whole slices in PyTorch, too; write unique(axis={1})",
+    "split": "takes the length of each part in PyTorch, and the number of parts, or places, in NumPy; write "
+    "chunk(x, parts, dim={dim}), or split(x, range(length, x.shape[{dim}], length), axis={dim})",
+    "repeat": "repeats the whole in PyTorch, and each entry in NumPy; write tile(x, times) for the one and "
+    "repeat(x, times, axis={dim}) or repeat_interleave for the other",
+    "nonzero": "gives a row for each entry in PyTorch, which argwhere(x) does, and a tuple for all axes in NumPy",
+    "transpose": "exchanges two axes in PyTorch, and takes all axes in NumPy; write swapaxes(x, axis1, axis2)",
 }
 
 
-def translated(function: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Keyword arguments with PyTorch's words in NumPy's; TypeError for `dim` where PyTorch means something else by it,
-    or where both words are given."""
+def translated(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call with PyTorch's words in NumPy's; TypeError for a word by which PyTorch means something
+    else, or where two words are given for one thing."""
     if _AT_ALL.isdisjoint(kwargs):
-        return kwargs
+        return args, kwargs
     names, name = _names(function), getattr(function, "__name__", "this function")
-    found = {}
+    found: dict[str, Any] = {}
     for word, value in kwargs.items():
-        own = word
-        if word not in names and word in WORDS and WORDS[word] in names:
-            if name in CLASHES and word == "dim":
-                raise TypeError(f"{name}: with dim= it " + CLASHES[name].format(name, value))
-            own = WORDS[word]
-        elif word not in names and word in _PLACES and len(names) > _PLACES[word]:
-            own = names[_PLACES[word]]
-        if own in found or own is not word and own in kwargs:
+        own = word if word in names else next((known for known in WORDS.get(word, ()) if known in names), word)
+        if name in CLASHES and word in _REFUSED and word not in names and not kwargs.keys() & {"ddof", "correction"}:
+            said = CLASHES[name].format(name=name, dim=kwargs.get("dim", "..."))
+            raise TypeError(f"{name}: with {word}= it {said}")
+        if own is not word and own in kwargs:
             raise TypeError(f"{name}: {word}= and {own}= are two words for one thing; write one of them")
-        found[own] = value
-    return found
+        if word not in names and _PLACES.get(word) == len(args):
+            args = (*args, value)
+        else:
+            found[own] = value
+    return args, found
 
 
-_AT_ALL = frozenset((*WORDS, *_PLACES))
+_AT_ALL = _REFUSED.union(WORDS, _PLACES)
 
 
 @functools.lru_cache(1024)
 def _names(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of the arguments of a function, those first that can be given without."""
+    """The names of a function's arguments, of which none is known of some of NumPy's."""
     try:
         return tuple(inspect.signature(function).parameters)
     except (TypeError, ValueError):

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import NOT_AT_ONCE, computed
-from ..core.conversion import apart
 from ..core.examples import by_example, one_by_one, writes
 from ..core.graph import modes
 from ..core.primitive import Primitive
@@ -144,7 +143,7 @@ def _with_options(name: str, function: Any) -> Callable[..., Any]:
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
-            kwargs = translated(function, kwargs)
+            (_, *args), kwargs = translated(function, (self, *args), kwargs)  # type: ignore[assignment]
         try:
             return (numpy_function if len(args) > 1 or "out" in kwargs else function)(self, *args, **kwargs)
         except NOT_AT_ONCE as error:
@@ -236,7 +235,6 @@ _attributes: dict[str, Any] = {
     "clip": el.clip,
     "astype": casting.astype,
     "ravel": ravel,
-    "flatten": lambda x, order="C": apart(ravel(x, order)),
     "squeeze": squeeze,
     "swapaxes": swapaxes,
     "reshape": _reshape,
@@ -262,7 +260,7 @@ _attributes: dict[str, Any] = {
     **{name: _value(name) for name in ("strides", "itemsize", "nbytes", "flags")},
     **{
         name: _missing(name)
-        for name in ("base", "byteswap", "ctypes", "getfield", "resize", "setfield", "setflags", "view")
+        for name in ("base", "byteswap", "ctypes", "getfield", "resize", "setfield", "setflags")
     },
 }
 
@@ -278,7 +276,6 @@ _DOCS = {  # docstrings of members that get none from a function
     "real": "The real parts; a view.",
     "imag": "The imaginary parts; a view.",
     "compress": "The entries (along `axis`) at which `condition` is true.",
-    "flatten": "All entries in a row, as a copy.",
     "transpose": "The axes in another order, in reverse unless `axes` are given, as one tuple or as several numbers.",
     "partition": "Put the `kth` entry along `axis` in its sorted place, the smaller before and the larger behind it.",
     "sort": "Sort the entries along `axis`, in place.",

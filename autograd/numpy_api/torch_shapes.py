@@ -1,35 +1,21 @@
-"""Shapes and places as PyTorch spells them: functions that are methods of Tensors, too (see spellings.py)."""
+"""Shapes and parts as PyTorch spells them: functions that are methods of Tensors, too (see spellings.py)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..core.batching import computed
-from ..core.conversion import known, lift
-from ..core.tensor import Tensor
+from ..core.conversion import apart, lift
 from ..core.tracing import bottom
-from ..ops.casting import astype
-from ..ops.elementwise import where
-from ..ops.indexing import getitem, scatter, setitem
-from ..ops.joining import repeat
-from ..ops.nondifferentiable import argsort
-from ..ops.shape import broadcast_to, copy, expand_dims, moveaxis, reshape, transpose
-from ..ops.sorting import take, take_along_axis
+from ..ops.indexing import getitem, scatter
+from ..ops.shape import broadcast_to, concatenate, copy, expand_dims, moveaxis, ravel, reshape, swapaxes, transpose
 
 
-class TopK(NamedTuple):
-    """Values, and where along the axis they are."""
-
-    values: Tensor
-    indices: Tensor
-
-
-def _sizes(sizes: tuple[Any, ...]) -> tuple[int, ...]:
+def sizes_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """Lengths given as one sequence or as several numbers."""
     given = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], Sequence) else sizes
     return tuple(map(int, given))
@@ -44,7 +30,7 @@ def view(x: Any, *shape: Any) -> Any:
     """
     if len(shape) == 1 and isinstance(shape[0], (type, np.dtype)):
         raise TypeError(f"view: {shape[0]} is a dtype; entries are converted by astype(dtype), not read as others")
-    return reshape(x, _sizes(shape))
+    return reshape(x, sizes_of(shape))
 
 
 def view_as(x: Any, other: Any) -> Any:
@@ -59,7 +45,7 @@ def unsqueeze(x: Any, dim: int) -> Any:
 
 def permute(x: Any, *dims: Any) -> Any:
     """Return x with its axes in another order, given as one sequence or as several numbers; `transpose`."""
-    return transpose(x, _sizes(dims))
+    return transpose(x, sizes_of(dims))
 
 
 def t(x: Any) -> Any:
@@ -78,7 +64,7 @@ def expand(x: Any, *sizes: Any) -> Any:
     Tensor([[1., 1.],
             [2., 2.]])
     """
-    shape, given = np.shape(x), _sizes(sizes)
+    shape, given = np.shape(x), sizes_of(sizes)
     lead = len(given) - len(shape)
     if lead < 0 or any(n == -1 for n in given[:lead]):
         raise ValueError(f"expand: sizes {given} for a Tensor of shape {shape}")
@@ -90,19 +76,20 @@ def expand_as(x: Any, other: Any) -> Any:
     return broadcast_to(x, np.shape(other))
 
 
-def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
-    """Make one axis of those from `start_dim` to `end_dim`; ValueError if there are none.
+def flatten(x: Any, start_dim: int | str = 0, end_dim: int = -1, *, order: str = "C") -> Any:
+    """Make one axis of those from `start_dim` to `end_dim`; a letter is NumPy's `order`. ValueError if there are none.
 
-    >>> flatten(np.zeros((2, 3, 4)), 1).shape
+    >>> flatten(Tensor(np.zeros((2, 3, 4))), 1).shape
     (2, 12)
     """
-    shape = np.shape(x)
-    if not shape:
-        return reshape(x, (1,))
-    first, last = (normalize_axis_index(dim, len(shape), "flatten") for dim in (start_dim, end_dim))
+    x = lift(x)
+    if isinstance(start_dim, str) or not x.ndim or (start_dim, end_dim) == (0, -1):
+        return apart(ravel(x, start_dim if isinstance(start_dim, str) else order))
+    first, last = (normalize_axis_index(dim, x.ndim, "flatten") for dim in (start_dim, end_dim))
     if first > last:
-        raise ValueError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim} in shape {shape}")
-    return reshape(x, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+        raise ValueError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim} in shape {x.shape}")
+    shape = (*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :])
+    return apart(reshape(x, shape, order))
 
 
 def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
@@ -123,7 +110,7 @@ def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
 
 def contiguous(x: Any) -> Any:
     """Return x itself if its entries lie in memory in their order, or else a copy of which that is true."""
-    return x if np.asarray(bottom(lift(x))).flags.c_contiguous else copy(x, "C")
+    return x if is_contiguous(x) else copy(x, "C")
 
 
 def clone(x: Any) -> Any:
@@ -134,23 +121,29 @@ def clone(x: Any) -> Any:
 # Parts
 
 
-def _along(x: Any, dim: int, part: Any, name: str) -> Any:
-    axis = normalize_axis_index(dim, np.ndim(x), name)
-    return getitem(x, (*(slice(None),) * axis, part))
+def along(x: Any, dim: int, part: Any, name: str) -> Any:
+    """The entries of x at an index along one axis."""
+    return getitem(x, (*(slice(None),) * normalize_axis_index(dim, np.ndim(x), name), part))
+
+
+def length_of(x: Any, dim: int, name: str) -> int:
+    """The length of an axis, that of a number being 1; an error with the name of what asks where there is none."""
+    shape = np.shape(x) or (1,)
+    return int(shape[normalize_axis_index(dim, len(shape), name)])
 
 
 def narrow(x: Any, dim: int, start: int, length: int) -> Any:
     """Return the part of x from `start` on along `dim`, of this length; IndexError where it is not inside."""
-    n = np.shape(x)[dim]
+    n = length_of(x, dim, "narrow")
     first = start + n if start < 0 else start
     if not 0 <= first <= first + length <= n:
         raise IndexError(f"narrow: start={start}, length={length} along axis {dim} of shape {np.shape(x)}")
-    return _along(x, dim, slice(first, first + length), "narrow")
+    return along(x, dim, slice(first, first + length), "narrow")
 
 
 def select(x: Any, dim: int, index: int) -> Any:
     """Return the part of x at one place along `dim`, without that axis."""
-    return _along(x, dim, int(index), "select")
+    return along(x, dim, int(index), "select")
 
 
 def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
@@ -161,259 +154,64 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """
     if chunks < 1:
         raise ValueError(f"chunk: chunks={chunks}; expected at least 1")
-    n = np.shape(x)[dim]
+    n = length_of(x, dim, "chunk")
     step = max(1, -(-n // chunks))
     starts = range(0, n, step) if n else [0] * chunks
-    return tuple(_along(x, dim, slice(i, i + step), "chunk") for i in starts)
+    return tuple(along(x, dim, slice(i, i + step), "chunk") for i in starts)
 
 
 def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:
     """Return the parts of x at all places along `dim`, without that axis; `unstack`."""
-    return tuple(_along(x, dim, i, "unbind") for i in range(np.shape(x)[dim]))
+    return tuple(along(x, dim, i, "unbind") for i in range(length_of(x, dim, "unbind")))
 
 
-def index_select(x: Any, dim: int, index: Any) -> Any:
-    """Return the parts of x at these places along `dim`; `take`. IndexError for places that are not there."""
-    return take(x, index, dim)
+def cat(tensors: Any, dim: int = 0) -> Any:
+    """Return Tensors one after another along `dim`; `concatenate`."""
+    return concatenate(tensors, dim)
 
 
-def masked_select(x: Any, mask: Any) -> Any:
-    """Return the entries of x at which the mask, which broadcasts with it, is True, in a row."""
-    x, mask = np.broadcast_arrays(lift(x), lift(mask))
-    return getitem(x, mask)
+def movedim(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+    """Return x with the axes `source` in the places `destination`; `moveaxis`."""
+    return moveaxis(x, source, destination)
 
 
-def masked_fill(x: Any, mask: Any, value: Any) -> Any:
-    """Return x with `value`, a number, where the mask is True, in the dtype of x; ValueError for more numbers.
-
-    >>> masked_fill(Tensor([1.0, 2.0]), [True, False], -np.inf)
-    Tensor([-inf,   2.])
-    """
-    x, mask = lift(x), lift(mask)
-    if mask.dtype.kind != "b":
-        raise TypeError(f"masked_fill: a mask of dtype {mask.dtype}; expected bool")
-    if np.ndim(value):
-        raise ValueError(f"masked_fill: value of shape {np.shape(value)}; expected a number")
-    return where(mask, astype(lift(value), x.dtype), x)
+def swapdims(x: Any, dim0: int, dim1: int) -> Any:
+    """Return x with two axes exchanged; `swapaxes`, and `transpose` in PyTorch."""
+    return swapaxes(x, dim0, dim1)
 
 
-def masked_scatter(x: Any, mask: Any, source: Any) -> Any:
-    """Return x with the entries of `source`, in their order, where the mask is True; ValueError for too few of them."""
-    x = lift(x)
-    places = np.broadcast_to(np.asarray(known(mask), bool), x.shape)
-    count = int(np.count_nonzero(places))
-    if np.size(source) < count:
-        raise ValueError(f"masked_scatter: source has {np.size(source)} entries for {count} places")
-    return setitem(x, places, getitem(reshape(source, -1), slice(count)))
+def reshape_as(x: Any, other: Any) -> Any:
+    """Return the same entries in the shape of `other`."""
+    return reshape(x, np.shape(other))
 
 
-# Gathering and scattering by indices along an axis
+def numel(x: Any) -> int:
+    """Return the number of entries; `size`."""
+    return int(np.size(x))
 
 
-def _places(x: Any, dim: int, index: Any, name: str) -> tuple[int, Any, tuple[Any, ...]]:
-    """The axis, the index with non-negative places, and the full index of all entries that it names."""
-    index = known(lift(index)) if not isinstance(index, Tensor) else known(index)
-    index = np.asarray(index)
-    shape = np.shape(x)
-    axis = normalize_axis_index(dim, max(len(shape), 1), name)
-    if index.dtype.kind not in "iu":
-        raise TypeError(f"{name}: an index of dtype {index.dtype}; expected integers")
-    fits = index.ndim == len(shape) and all(m <= n or i == axis for i, (m, n) in enumerate(zip(index.shape, shape)))
-    if not fits:
-        raise ValueError(f"{name}: an index of shape {index.shape} along axis {dim} of shape {shape}")
-    if index.size and not 0 <= index.min() <= index.max() < shape[axis]:
-        raise IndexError(
-            f"{name}: index {index.min()} to {index.max()} is out of range for axis {dim} of shape {shape}"
-        )
-    grid = list(np.ix_(*map(range, index.shape)))
-    grid[axis] = index
-    return axis, index, tuple(np.broadcast_arrays(*grid))
+def dim(x: Any) -> int:
+    """Return the number of axes; `ndim`."""
+    return np.ndim(x)
 
 
-def gather(x: Any, dim: int, index: Any) -> Any:
-    """Return, for each entry i of `index`, the entry of x at its place, but i along `dim`; `take_along_axis`.
-
-    The index has as many axes as x and may be shorter. IndexError for places that are not there.
-
-    >>> gather(Tensor([[1.0, 2.0], [3.0, 4.0]]), 1, [[0], [1]])
-    Tensor([[1.],
-            [4.]])
-    """
-    return getitem(x, _places(x, dim, index, "gather")[2])
+def element_size(x: Any) -> int:
+    """Return the bytes of one entry; `itemsize`."""
+    return int(lift(x).dtype.itemsize)
 
 
-def _given(src: Any, index: Any, dtype: Any, name: str) -> Any:
-    """What is to be put at the places of an index: as much of `src` as there are, or one number."""
-    if not np.ndim(src):
-        return broadcast_to(astype(lift(src), dtype), index.shape)
-    if np.ndim(src) != index.ndim or any(m > n for m, n in zip(index.shape, np.shape(src))):
-        raise ValueError(f"{name}: src of shape {np.shape(src)} for an index of shape {index.shape}")
-    return astype(getitem(src, tuple(map(slice, index.shape))), dtype)
-
-
-def scattered(x: Any, dim: int, index: Any, src: Any, *, reduce: str | None = None) -> Any:
-    """Return x with the entries of `src`, or one number, at the places that `index` names along `dim`.
-
-    With `reduce` "add" or "multiply" they are added to what is there, or multiplied by it. The index is as for `gather`.
-    """
-    if reduce is not None:
-        words = {"add": "sum", "multiply": "prod"}
-        if reduce not in words:
-            raise ValueError(f"scatter: reduce={reduce!r}; expected None, 'add' or 'multiply'")
-        src = src if np.ndim(src) else broadcast_to(lift(src), np.shape(known(index)))
-        return scatter_reduce(x, dim, index, src, words[reduce])
-    x = lift(x)
-    _, index, places = _places(x, dim, index, "scatter")
-    return setitem(x, places, _given(src, index, x.dtype, "scatter"))
-
-
-def scatter_add(x: Any, dim: int, index: Any, src: Any) -> Any:
-    """Return x with the entries of `src` added at the places that `index` names along `dim`, however often.
-
-    >>> scatter_add(np.zeros(3), 0, [0, 2, 0], Tensor([1.0, 2.0, 3.0]))
-    Tensor([4., 0., 2.])
-    """
-    x = lift(x)
-    _, index, places = _places(x, dim, index, "scatter_add")
-    return x + scatter(_given(src, index, x.dtype, "scatter_add"), places, x.shape)
-
-
-def scatter_reduce(x: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
-    """Return x with, at each place that `index` names along `dim`, the reduction of what `src` brings there.
-
-    `reduce` is "sum", "prod", "mean", "amax" or "amin"; what x has there counts, too, if `include_self`. Of several
-    that are largest (or smallest) each has an equal share of the gradient.
-    """
-    x = lift(x)
-    _, index, places = _places(x, dim, index, "scatter_reduce")
-    src = _given(src, index, x.dtype, "scatter_reduce")
-    ones = np.ones(index.shape, x.dtype)
-    count = scatter(ones, places, x.shape)
-    count = np.asarray(known(count))
-    named = count > 0
-    kept = (
-        x
-        if include_self
-        else where(named, astype(lift(_NEUTRAL[reduce](x.dtype)), x.dtype), x)
-        if reduce in _NEUTRAL
-        else x
-    )
-    if reduce in ("sum", "mean"):
-        total = kept + scatter(src, places, x.shape)
-        if reduce == "sum":
-            return total
-        divisor = np.maximum(count + include_self, 1)
-        whole = x.dtype.kind in "iu"
-        return where(named, total // divisor.astype(x.dtype) if whole else total / divisor.astype(x.dtype), x)
-    if reduce == "prod":
-        out, order = kept, _ranks(np.ravel_multi_index(places, x.shape) if x.ndim else np.zeros(index.shape, int))
-        for rank in range(int(order.max(initial=-1)) + 1):
-            now = order == rank
-            factors = setitem(np.ones(x.shape, x.dtype), tuple(p[now] for p in places), getitem(src, now))
-            out = out * factors
-        return out
-    if reduce not in ("amax", "amin"):
-        raise ValueError(f"scatter_reduce: reduce={reduce!r}; expected 'sum', 'prod', 'mean', 'amax' or 'amin'")
-    best = np.array(known(kept if isinstance(kept, Tensor) else lift(kept)))
-    (np.maximum if reduce == "amax" else np.minimum).at(best, places, np.asarray(known(src)))
-    at_best = lambda values, best: computed(lambda v: (v == best).astype(x.dtype), values)  # noqa: E731
-    own, brought = at_best(kept, best), at_best(src, best[places])
-    ties = own * include_self + scatter(brought, places, x.shape)
-    shares = where(named, (kept * own if include_self else 0) + scatter(src * brought, places, x.shape), x)
-    return where(named, shares / np.maximum(np.asarray(known(ties)), 1), x)
-
-
-_NEUTRAL = {
-    "sum": lambda dtype: 0,
-    "mean": lambda dtype: 0,
-    "prod": lambda dtype: 1,
-    "amax": lambda dtype: -np.inf if dtype.kind == "f" else np.iinfo(dtype).min,
-    "amin": lambda dtype: np.inf if dtype.kind == "f" else np.iinfo(dtype).max,
-}
-
-
-def _ranks(flat: Any) -> Any:
-    """For each number how many equal ones come before it."""
-    given = flat.reshape(-1)
-    order = np.argsort(given, kind="stable")
-    ordered = given[order]
-    starts = (
-        np.maximum.accumulate(np.where(np.r_[True, ordered[1:] != ordered[:-1]], np.arange(len(ordered)), 0))
-        if len(ordered)
-        else ordered
-    )
-    ranks = np.empty(len(given), int)
-    ranks[order] = np.arange(len(given)) - starts
-    return ranks.reshape(flat.shape)
-
-
-def _index_of(x: Any, dim: int, index: Any, name: str) -> tuple[Any, ...]:
-    axis = normalize_axis_index(dim, max(np.ndim(x), 1), name)
-    places = np.asarray(known(index))
-    if places.ndim > 1 or places.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name}: an index of shape {places.shape} and dtype {places.dtype}; expected integers in a row"
-        )
-    return (*(slice(None),) * axis, np.atleast_1d(places))
-
-
-def index_add(x: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
-    """Return x with `alpha * source` added at these places along `dim`, however often one is named."""
-    x = lift(x)
-    at = _index_of(x, dim, index, "index_add")
-    return x + scatter(astype(lift(source) * alpha, x.dtype), at, x.shape)
-
-
-def index_copy(x: Any, dim: int, index: Any, source: Any) -> Any:
-    """Return x with the parts of `source` at these places along `dim`."""
-    return setitem(lift(x), _index_of(x, dim, index, "index_copy"), source)
-
-
-def index_fill(x: Any, dim: int, index: Any, value: Any) -> Any:
-    """Return x with one number at these places along `dim`."""
-    return setitem(lift(x), _index_of(x, dim, index, "index_fill"), value)
-
-
-def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Any:
-    """Return the entries of x at these indices along `dim` (None: in the flattened x); `take_along_axis`."""
-    return take_along_axis(x, indices, dim)
-
-
-def topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> TopK:
-    """Return the k largest (or smallest) entries along `dim`, in order, and where they are; NaN is the largest.
-
-    ValueError for more than there are.
-
-    >>> topk(Tensor([1.0, 3.0, 2.0]), 2).values
-    Tensor([3., 2.])
-    """
-    x = lift(x)
-    if not 0 <= k <= (x.shape[dim] if x.ndim else 1):
-        raise ValueError(f"topk: k={k} along axis {dim} of shape {x.shape}")
-    if not x.ndim:
-        return TopK(x, lift(np.int64(0)))
-    order = argsort(x, dim, stable=True)
-    order = _along(order if not largest else np.flip(order, dim), dim, slice(k), "topk")
-    return TopK(take_along_axis(x, order, dim), order)
-
-
-def kthvalue(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> TopK:
-    """Return the k-th smallest entry along `dim`, from 1 on, and where it is; ValueError where there is none."""
-    x = lift(x)
-    if not 1 <= k <= (x.shape[dim] if x.ndim else 1):
-        raise ValueError(f"kthvalue: k={k} along axis {dim} of shape {x.shape}")
-    place = _along(argsort(x, dim, stable=True), dim, slice(k - 1, k), "kthvalue")
-    pair = take_along_axis(x, place, dim), place
-    return TopK(*(p if keepdim else np.squeeze(p, dim) for p in pair))
-
-
-def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Any:
-    """Return x with each entry repeated along `dim` (None: of the flattened x); NumPy's `repeat`."""
-    return repeat(x, repeats, dim)
+def is_contiguous(x: Any) -> bool:
+    """Say whether the entries lie in memory in their order."""
+    return bool(np.asarray(bottom(lift(x))).flags.c_contiguous)
 
 
 def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
-    """Return matrices, along two axes of the result, with the last axis of x on a diagonal and 0 elsewhere."""
+    """Return matrices, along two axes of the result, with the last axis of x on a diagonal and 0 elsewhere.
+
+    >>> diag_embed(Tensor([1.0, 2.0]))
+    Tensor([[1., 0.],
+            [0., 2.]])
+    """
     x = lift(x)
     n = x.shape[-1] + abs(offset)
     rows = np.arange(x.shape[-1]) + max(-offset, 0)
