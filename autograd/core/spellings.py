@@ -20,7 +20,6 @@ WORDS = {  # PyTorch's -> NumPy's, of which a function has one
     "dim1": ("axis1",),
     "dim2": ("axis2",),
     "shifts": ("shift",),
-    "steps": ("num",),
     "diagonal": ("k",),
 }
 _PLACES = {"input": 0, "tensors": 0, "other": 1}  # PyTorch's names of a function's first arguments

@@ -16,7 +16,7 @@ import numpy as np
 from ..core.examples import by_example
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
-from ..ops import casting, diagonals, differences, joining, matmul, shape, splitting, statistics
+from ..ops import casting, correlation, diagonals, differences, joining, matmul, shape, splitting, statistics
 from ..ops import elementwise as el
 from ..ops import nondifferentiable as constants
 from ..ops.linalg import compositions as linalg
@@ -201,7 +201,8 @@ _FROM = {  # functions of NumPy's names that are methods, too
     matmul: "cross inner kron matmul outer vdot",
     shape: "broadcast_to flip moveaxis roll",
     splitting: "dsplit hsplit vsplit",
-    statistics: "corrcoef cov median nanmean nanmedian nanquantile nansum quantile",
+    correlation: "corrcoef cov",
+    statistics: "median nanmean nanmedian nanquantile nansum quantile",
 }
 METHODS: dict[str, Any] = {name: getattr(room, name) for room, names in _FROM.items() for name in names.split()}
 METHODS |= {"logsumexp": logsumexp, "bincount": bincount, "i0": i0, "sinc": sinc}
@@ -243,6 +244,7 @@ CLASHES = {  # what PyTorch's users write and have something else by -> what tha
     "x.transpose(0, 1)": ("an order of all axes", "x.swapaxes(0, 1) or x.mT"),
     "pb.split(x, 2)": ("2 parts", "x.chunk(2) for parts; pb.split(x, range(2, len(x), 2)) for the length of each"),
     "x.size(0), x.size()": ("x.size is the number of entries", "x.shape[0], x.shape"),
+    "x.squeeze(0) of an axis of length 3": ("an error", "x.squeeze(), or no squeeze"),
     "x.equal(y)": ("pb.equal compares entries", "pb.array_equal(x, y) for one bool; x.eq(y) for entries"),
     "pb.select, pb.scatter": ("NumPy's select; this package's scatter(values, index, shape)", "x.select, x.scatter"),
     "pb.zeros(2, 3), ones, full, empty": ("NumPy's second argument is dtype", "pb.zeros((2, 3))"),

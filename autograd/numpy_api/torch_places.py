@@ -312,7 +312,7 @@ def _chosen(x: Any, dim: int, largest: bool, part: slice, k: int, least: int, na
     if not 0 <= least <= k <= length_of(x, dim, name):
         raise ValueError(f"{name}: k={k} along axis {dim} of shape {x.shape}")
     if not x.ndim:
-        return Chosen(x, lift(np.int64(0)))
+        return Chosen(x, np.zeros_like(x, np.int64))
     order = along(argsort(x, dim, descending=largest), dim, part, name)
     return Chosen(take_along_axis(x, order, dim), order)
 
@@ -335,7 +335,7 @@ def _running(ufunc: np.ufunc, x: Any, dim: int, name: str) -> Chosen:
     x = lift(x)
     axis = normalize_axis_index(dim, max(x.ndim, 1), name)
     if not x.ndim:
-        return Chosen(x, lift(np.int64(0)))
+        return Chosen(x, np.zeros_like(x, np.int64))
     best = ufunc.accumulate(x, axis)
     attained = np.logical_or(x == best, x != x)
     places = np.arange(x.shape[axis]).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
