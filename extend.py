@@ -21,6 +21,7 @@ from .autograd.core.half_precision import by_single
 from .autograd.core.primitive import Primitive, elementwise, implements, linear, override, primitive, registry
 
 # Tensors and arrays
+from .autograd.core.spellings import dtype_of_target
 from .autograd.core.tensor import Tensor, plain, wrap
 from .autograd.core.conversion import floating, lift, seed
 from .autograd.core.tracing import bottom, raw
@@ -41,7 +42,8 @@ from .autograd.ops.fused_conv import convolved
 
 __all__ = [
     "FIGURES", "Node", "Observer", "Primitive", "RemovableHandle", "Several", "Tensor", "added", "backward_pass",
-    "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise", "everywhere",
-    "face_by_example", "floating", "folded", "fused", "generator", "implements", "lift", "linear", "manual_seed",
-    "mode", "modes", "override", "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
+    "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "dtype_of_target", "elementwise",
+    "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "implements", "lift", "linear",
+    "manual_seed", "mode", "modes", "override", "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap",
+    "writable",
 ]  # fmt: skip

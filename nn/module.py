@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import RemovableHandle
+from ..extend import RemovableHandle, dtype_of_target
 from .located import located
 from .state import IncompatibleKeys, loaded, persistent
 from .summary import Summary, described, summarize
@@ -266,12 +266,16 @@ class Module:
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else Tensor(np.zeros_like(parameter.data))
 
-    def to(self, dtype: Any) -> Self:
-        """Convert the real floating-point parameters and buffers (and gradients) to the float type `dtype`.
+    def to(self, *target: Any, device: Any = None, dtype: Any = None) -> Self:
+        """Convert the real floating-point parameters and buffers (and gradients) to a float type.
 
-        TypeError for a dtype that is no float type.
+        It is given as `dtype` or as `target`, which may also be the device "cpu", or a Tensor that has both.
+
+        TypeError for a dtype that is no float type; ValueError for another device.
         """
-        dtype = np.dtype(dtype)
+        dtype = dtype_of_target(target, dtype, device)
+        if dtype is None:
+            return self
         if dtype.kind != "f":
             raise TypeError(f"{type(self).__name__}.to: dtype {dtype} is not a float type")
         for tensor in (*self.parameters(), *self.buffers()):
@@ -280,6 +284,14 @@ class Module:
                 if tensor.grad is not None:
                     tensor.grad = tensor.grad.detach().astype(dtype)
         return self
+
+    def cpu(self) -> Self:
+        """Do the same as `to("cpu")`: nothing."""
+        return self
+
+    def cuda(self, device: Any = "cuda") -> Self:
+        """Raise a ValueError: there is only the device "cpu"."""
+        return self.to(device=device)
 
     def float(self) -> Self:
         """Do the same as `to(numpy.float32)`."""

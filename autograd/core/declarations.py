@@ -1,7 +1,8 @@
 # mypy: disable-error-code="empty-body"
 """What Tensors have of operations, declared for type checkers and editors.
 
-`numpy_api.methods` puts the operations there; `tests` compares both. `Result` is Tensor: what they give.
+`numpy_api.methods` puts the operations there, and `numpy_api.spellings` those of declared_spellings.py; `tests`
+compares both. `Result` is Tensor: what they give.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from .declared_spellings import Spellings
+
 Result = TypeVar("Result")
 Axis = int | Sequence[int] | None
 Order = Literal["C", "F", "A", "K"]
@@ -20,7 +23,7 @@ Mode = Literal["raise", "wrap", "clip"]
 Array = np.ndarray[Any, Any]
 
 
-class Operations(Generic[Result]):
+class Operations(Spellings[Result], Generic[Result]):
     """The operators, methods and attributes of a Tensor that are functions of this package."""
 
     def __add__(self, other: ArrayLike) -> Result: ...
@@ -274,7 +277,7 @@ class Operations(Generic[Result]):
     def astype(self, dtype: DTypeLike, *, copy: bool = True, device: str | None = None) -> Result: ...
     def copy(self, order: Order = "K") -> Result: ...
     def ravel(self, order: Order = "C") -> Result: ...
-    def flatten(self, order: Order = "C") -> Result: ...
+    def flatten(self, start_dim: int | Order = 0, end_dim: int = -1, *, order: Order = "C") -> Result: ...
     def reshape(self, *shape: int | Sequence[int], order: Order = "C", copy: bool | None = None) -> Result: ...
     def squeeze(self, axis: Axis = None) -> Result: ...
     def swapaxes(self, axis1: int, axis2: int) -> Result: ...

@@ -11,7 +11,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["CLASHES", "WORDS", "translated"]
+import numpy as np
+
+from .tensor import Tensor, on_cpu
+
+__all__ = ["CLASHES", "WORDS", "dtype_of_target", "translated"]
 
 WORDS = {  # PyTorch's -> NumPy's, of which a function has one
     "dim": ("axis",),
@@ -86,3 +90,27 @@ def _names(function: Callable[..., Any]) -> tuple[str, ...]:
         return tuple(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         return ()
+
+
+def dtype_of_target(target: tuple[Any, ...], dtype: Any = None, device: Any = None) -> Any:
+    """The dtype that `to(*target)` asks for, or None: of a dtype, a device, both or a Tensor. ValueError for a device
+    other than "cpu"; TypeError for what is none of them."""
+    for given in target:
+        if given is None or isinstance(given, str) and not _is_dtype(given):
+            on_cpu(given)
+        elif isinstance(given, (Tensor, np.ndarray)):
+            dtype = given.dtype
+        elif isinstance(given, (str, type, np.dtype)):
+            dtype = given
+        else:
+            raise TypeError(f"to: {given!r} is no dtype, device or Tensor")
+    on_cpu(device)
+    return None if dtype is None else np.dtype(dtype)
+
+
+def _is_dtype(name: str) -> bool:
+    try:
+        np.dtype(name)
+    except TypeError:
+        return False
+    return True

@@ -189,6 +189,16 @@ def _reshape(self: Tensor, *shape: Any, order: Any = "C", copy: bool | None = No
     return reshape(self, _one_or_several(shape), order, copy=copy)
 
 
+def _transpose(self: Tensor, *axes: Any) -> Any:
+    """The axes in another order, in reverse unless `axes` are given, as one tuple or as several numbers."""
+    if len(axes) == 2 < self.ndim:
+        raise ValueError(
+            f"transpose: axes {axes} for a Tensor of {self.ndim} axes: all of them are given, as in NumPy; write "
+            f"swapaxes{axes} for what PyTorch's transpose does"
+        )
+    return transpose(self, _one_or_several(axes) if axes else None)
+
+
 def _one_or_several(given: tuple[Any, ...]) -> Any:
     return given[0] if len(given) == 1 else given
 
@@ -238,7 +248,7 @@ _attributes: dict[str, Any] = {
     "squeeze": squeeze,
     "swapaxes": swapaxes,
     "reshape": _reshape,
-    "transpose": lambda x, *axes: transpose(x, _one_or_several(axes) if axes else None),
+    "transpose": _transpose,
     "copy": copy,
     "diagonal": diagonal,
     "dot": dot,
@@ -258,10 +268,7 @@ _attributes: dict[str, Any] = {
     "dump": lambda self, file: raw(self).dump(file),
     "dumps": lambda self: raw(self).dumps(),
     **{name: _value(name) for name in ("strides", "itemsize", "nbytes", "flags")},
-    **{
-        name: _missing(name)
-        for name in ("base", "byteswap", "ctypes", "getfield", "resize", "setfield", "setflags")
-    },
+    **{name: _missing(name) for name in ("base", "byteswap", "ctypes", "getfield", "resize", "setfield", "setflags")},
 }
 
 _WITH_OUT = (
@@ -276,7 +283,6 @@ _DOCS = {  # docstrings of members that get none from a function
     "real": "The real parts; a view.",
     "imag": "The imaginary parts; a view.",
     "compress": "The entries (along `axis`) at which `condition` is true.",
-    "transpose": "The axes in another order, in reverse unless `axes` are given, as one tuple or as several numbers.",
     "partition": "Put the `kth` entry along `axis` in its sorted place, the smaller before and the larger behind it.",
     "sort": "Sort the entries along `axis`, in place.",
     "tolist": "The values as nested lists of Python numbers; the number itself if there are no axes.",

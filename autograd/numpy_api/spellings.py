@@ -6,7 +6,6 @@ docs/torch_spellings.md is made of it. Where a name of PyTorch's is one of NumPy
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple
@@ -207,34 +206,30 @@ _FROM = {  # functions of NumPy's names that are methods, too
 METHODS: dict[str, Any] = {name: getattr(room, name) for room, names in _FROM.items() for name in names.split()}
 METHODS |= {"logsumexp": logsumexp, "bincount": bincount, "i0": i0, "sinc": sinc}
 
-_ALSO_IN_PLACE = (
-    "abs acos acosh asin asinh atan atanh ceil cos cosh deg2rad exp2 expm1 floor floor_divide fmod hypot log10 log1p log2 "
-    "logical_and logical_not logical_or logical_xor multiply nan_to_num negative pow rad2deg reciprocal remainder sign "
-    "sin sinh square subtract tan tril triu true_divide trunc"
+_IN_PLACE = (
+    "abs acos acosh asin asinh atan atanh ceil cos cosh deg2rad exp2 expm1 floor floor_divide fmod hypot log10 log1p "
+    "log2 logical_and logical_not logical_or logical_xor multiply nan_to_num negative pow rad2deg reciprocal remainder "
+    "sign sin sinh square subtract tan tril triu true_divide trunc "
+    "add sub mul div neg rsqrt frac clamp clamp_min clamp_max lerp addcmul addcdiv erf erfc erfinv lgamma digamma "
+    "scatter scatter_add scatter_reduce index_add index_copy index_fill index_put masked_fill masked_scatter "
+    "addmm addmv addr addbmm baddbmm"
 )
+FUNCTIONS = sorted(name for rows in TABLE.values() for name, row in rows.items() if "pb" in row.where.split())
+for _rows in TABLE.values():
+    METHODS |= {name: row.function for name, row in _rows.items() if "x" in row.where.split()}
 IN_PLACE: dict[str, Any] = {
-    **{f"{name}_": METHODS[name] for name in _ALSO_IN_PLACE.split()},
-    **{
-        f"{name}_": spelling.function
-        for section in ("Arithmetic", "Entries by places", "Products, norms and extrema")
-        for name, spelling in TABLE[section].items()
-        if name in (
-            "add sub mul div neg rsqrt frac clamp clamp_min clamp_max lerp addcmul addcdiv erf erfc erfinv lgamma digamma "
-            "scatter scatter_add scatter_reduce index_add index_copy index_fill index_put masked_fill masked_scatter "
-            "addmm addmv addr addbmm baddbmm"
-        ).split()
-    },
-    **{f"{name}_": getattr(el, name) for name in "exp log sqrt tanh sigmoid relu".split()},
+    **{f"{name}_": METHODS[name] for name in _IN_PLACE.split()},
+    **{"exp_": el.exp, "log_": el.log, "sqrt_": el.sqrt, "tanh_": el.tanh, "sigmoid_": el.sigmoid, "relu_": el.relu},
     **{"clip_": el.clip, "round_": casting.round, "fill_": inplace.fill, "zero_": inplace.zero, "copy_": inplace.copy},
     **{"cumsum_": inplace.cumsum_along, "cumprod_": inplace.cumprod_along},
     **{"normal_": inplace.normal, "uniform_": inplace.uniform},
     **{"bernoulli_": inplace.bernoulli, "exponential_": inplace.exponential},
-}  # fmt: skip
+}
 
 CLASHES = {  # what PyTorch's users write and have something else by -> what that is, and what they write here
     "x.max(1), min, sort, median": (
         "values alone, and the mean of two middle ones",
-        "x.max(1) and x.argmax(1); np.sort(x, 1) and x.argsort(1); x.kthvalue(k, 1); topk and aminmax are as in PyTorch",
+        "x.max(1) and x.argmax(1); pb.sort(x, 1) and x.argsort(1); x.kthvalue(k, 1); x.topk(k, 1)",
     ),
     "x.sort()": ("sorts in place", "pb.sort(x)"),
     "x.std(), x.var()": ("divide by n", "x.std(ddof=1), also x.std(dim=1, correction=1)"),
@@ -248,7 +243,10 @@ CLASHES = {  # what PyTorch's users write and have something else by -> what tha
     "x.equal(y)": ("pb.equal compares entries", "pb.array_equal(x, y) for one bool; x.eq(y) for entries"),
     "pb.select, pb.scatter": ("NumPy's select; this package's scatter(values, index, shape)", "x.select, x.scatter"),
     "pb.zeros(2, 3), ones, full, empty": ("NumPy's second argument is dtype", "pb.zeros((2, 3))"),
-    "pb.gradient, pb.random, pb.linear": ("NumPy's gradient and random; a decorator of primitives", "nn.functional.linear"),
+    "pb.gradient, pb.random, pb.linear": (
+        "NumPy's gradient and random; a decorator of primitives",
+        "nn.functional.linear",
+    ),
     "torch.float32 by default": ("float64", "pb.set_default_dtype(pb.float32)"),
     "x / y of integers, mixed dtypes": ("NumPy 2's promotion: int64 and float32 give float64", "x.float()"),
 }
@@ -292,9 +290,6 @@ def _absent(name: str) -> property:
     return property(missing, doc=f"Not here: {ABSENT[name]}.")
 
 
-FUNCTIONS = sorted(name for rows in TABLE.values() for name, row in rows.items() if "pb" in row.where.split())
-for _rows in TABLE.values():
-    METHODS |= {name: row.function for name, row in _rows.items() if "x" in row.where.split()}
 for _name, _function in METHODS.items():
     setattr(Tensor, _name, _method(_name, _function))
 for _name, _function in IN_PLACE.items():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.conversion import known, lift
+from ..core.spellings import dtype_of_target
 from ..core.tensor import Tensor, on_cpu
 from ..ops import creation, random
 from ..ops.casting import astype
@@ -38,7 +39,9 @@ def _converter(name: str, dtype: Any) -> Any:
 CONVERTERS = {name: _converter(name, dtype) for name, dtype in DTYPES.items()}
 
 
-def to(x: Any, *target: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False, copy: bool = False) -> Any:
+def to(
+    x: Any, *target: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False, copy: bool = False
+) -> Any:
     """Return x in the dtype, and on the device, of `target`: a dtype, "cpu", both, or a Tensor that has them.
 
     It is x itself if nothing changes, unless `copy`. ValueError for a device other than "cpu"; TypeError for a dtype
@@ -47,16 +50,9 @@ def to(x: Any, *target: Any, device: Any = None, dtype: Any = None, non_blocking
     >>> to(Tensor([1, 2]), np.float32)
     Tensor([1., 2.], dtype=float32)
     """
-    for given in target:
-        if isinstance(given, str) or given is None:
-            device = given
-        elif isinstance(given, bool | np.bool):
-            raise TypeError(f"to: {given} after a dtype or a device; write copy=... or non_blocking=...")
-        else:
-            dtype = given.dtype if hasattr(given, "dtype") and not isinstance(given, type) else given
-    on_cpu(device)
+    asked = dtype_of_target(target, dtype, device)
     x = lift(x)
-    return astype(x, x.dtype if dtype is None else dtype, copy=copy)
+    return astype(x, x.dtype if asked is None else asked, copy=copy)
 
 
 def cpu(x: Any) -> Any:
@@ -232,5 +228,7 @@ def multinomial(p: Any, num_samples: Any, replacement: bool = False) -> Tensor:
         raise ValueError("multinomial: p must not be negative, or all 0")
     if not replacement and np.any(np.count_nonzero(weights, -1) < num_samples):
         raise ValueError(f"multinomial: num_samples={num_samples} without replacement; p has fewer that are not 0")
-    rows = [random.choice(weights.shape[-1], num_samples, replacement, row / row.sum()) for row in np.atleast_2d(weights)]
+    rows = [
+        random.choice(weights.shape[-1], num_samples, replacement, row / row.sum()) for row in np.atleast_2d(weights)
+    ]
     return rows[0] if weights.ndim == 1 else creation.asarray(np.stack(rows))

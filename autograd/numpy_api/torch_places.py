@@ -12,7 +12,6 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..core.conversion import known, lift
-from ..core.tensor import Tensor
 from ..ops.casting import astype
 from ..ops.elementwise import where
 from ..ops.indexing import getitem, scatter, setitem
@@ -40,7 +39,7 @@ def _mask(mask: Any, name: str) -> Any:
 
 
 def masked_select(x: Any, mask: Any) -> Any:
-    """Return the entries of x at which the mask is True, in a row; x and mask broadcast. TypeError for no mask of bools.
+    """Return the entries of x at which the mask of bools is True, in a row; both broadcast. TypeError for another.
 
     >>> masked_select(Tensor([[1.0, 2.0], [3.0, 4.0]]), [True, False])
     Tensor([1., 3.])
@@ -85,7 +84,9 @@ def _places(x: Any, dim: int, index: Any, name: str, longer: bool = True) -> tup
         raise TypeError(f"{name}: an index of dtype {index.dtype}; expected integers")
     if not x.ndim:
         index = index.reshape(())
-    if index.ndim != x.ndim or any(m > n for i, (m, n) in enumerate(zip(index.shape, x.shape, strict=True)) if i != axis):
+    if index.ndim != x.ndim or any(
+        m > n for i, (m, n) in enumerate(zip(index.shape, x.shape, strict=True)) if i != axis
+    ):
         raise ValueError(f"{name}: an index of shape {index.shape} along axis {dim} of shape {x.shape}")
     _check_range(index, length_of(x, dim, name), name, dim, x.shape)
     grid = list(np.indices(index.shape, sparse=True))
@@ -222,7 +223,9 @@ def _rows(x: Any, dim: int, index: Any, name: str) -> tuple[Any, ...]:
     places = np.atleast_1d(known(lift(index)))
     places = places.astype(np.int64) if not places.size else places
     if places.ndim > 1 or places.dtype.kind not in "iu":
-        raise ValueError(f"{name}: an index of shape {places.shape} and dtype {places.dtype}; expected integers in a row")
+        raise ValueError(
+            f"{name}: an index of shape {places.shape} and dtype {places.dtype}; expected integers in a row"
+        )
     _check_range(places, length_of(x, dim, name), name, dim, x.shape)
     return (*(slice(None),) * axis, places)
 
