@@ -44,7 +44,8 @@ from .numpy_api.torch_places import (
     masked_scatter, masked_select, repeat_interleave, scatter_add, scatter_reduce, take_along_dim, topk,
 )
 from .numpy_api.torch_shapes import (
-    cat, chunk, clone, diag_embed, flatten, movedim, narrow, numel, permute, swapdims, t, unbind, unflatten, unsqueeze,
+    adjoint, cat, chunk, clone, diag_embed, flatten, movedim, narrow, numel, permute, split_with_sizes, swapdims, t,
+    unbind, unflatten, unsqueeze,
 )
 from .ops import emath
 from .ops import fft as _fft  # for NumPy's own fft to find it, and so with the others
@@ -140,6 +141,7 @@ from .ops.special.functions import erfinv as erfinv
 from .ops.special.functions import gammaln as lgamma
 from .ops.special.functions import logit as logit
 from .ops.special.functions import xlogy as xlogy
+from .ops.splitting import array_split as tensor_split
 from .runtime.threads import get_num_threads as get_num_threads
 from .runtime.threads import set_num_threads as set_num_threads
 from .transforms.checkpoint import checkpoint
@@ -157,7 +159,7 @@ from .transforms.vmap import vmap
 __all__ = [
     "Primitive", "Profile", "Tensor", "__array_api_version__", "__array_namespace_info__", "abs", "absolute", "acos",
     "acosh", "adaptive_avg_pool", "adaptive_max_pool", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr",
-    "affine", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "append", "apply_along_axis",
+    "adjoint", "affine", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "append", "apply_along_axis",
     "apply_over_axes", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax",
     "argmin", "argpartition", "argsort", "argwhere", "around", "array", "array2string", "array_equal", "array_equiv",
     "array_repr", "array_split", "array_str", "as_tensor", "asarray", "asin", "asinh", "astype", "atan", "atan2",
@@ -204,15 +206,15 @@ __all__ = [
     "savez_compressed", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "select", "set_default_dtype",
     "set_num_threads", "setdiff1d", "setitem", "setxor1d", "sgn", "shape", "shares_memory", "short", "sigmoid", "sign",
     "signbit", "sin", "sinc", "sinh", "size", "sliding_window_view", "slogdet", "softmax", "softplus", "sort",
-    "sort_complex", "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "sub",
-    "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_axis", "take_along_dim", "tan", "tanh",
-    "tensor", "tensordot", "tile", "topk", "trace", "transpose", "trapezoid", "tree_leaves", "tree_map", "tri", "tril",
-    "tril_indices", "tril_indices_from", "trim_zeros", "triu", "triu_indices", "triu_indices_from", "true_divide",
-    "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unflatten", "union1d", "unique", "unique_all",
-    "unique_counts", "unique_inverse", "unique_values", "unpackbits", "unravel_index", "unsqueeze", "unstack",
-    "unwrap", "value_and_grad", "vander", "var", "vdot", "vecdot", "vecmat", "vector_jacobian_product", "vjp", "vmap",
-    "vsplit", "vstack", "where", "window_place", "window_select", "window_spread", "window_sum", "xlogy", "zeros",
-    "zeros_like",
+    "sort_complex", "spacing", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std",
+    "stop_gradient", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_axis",
+    "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot", "tile", "topk", "trace", "transpose",
+    "trapezoid", "tree_leaves", "tree_map", "tri", "tril", "tril_indices", "tril_indices_from", "trim_zeros", "triu",
+    "triu_indices", "triu_indices_from", "true_divide", "trunc", "uint16", "uint32", "uint64", "uint8", "unbind",
+    "unflatten", "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "unpackbits",
+    "unravel_index", "unsqueeze", "unstack", "unwrap", "value_and_grad", "vander", "var", "vdot", "vecdot", "vecmat",
+    "vector_jacobian_product", "vjp", "vmap", "vsplit", "vstack", "where", "window_place", "window_select",
+    "window_spread", "window_sum", "xlogy", "zeros", "zeros_like",
 ]  # fmt: skip
 
 _faces = (sys.modules[__name__], _linalg, _fft, _special, random)

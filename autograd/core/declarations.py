@@ -1,7 +1,8 @@
 # mypy: disable-error-code="empty-body"
 """What Tensors have of operations, declared for type checkers and editors.
 
-`numpy_api.methods` puts the operations there, and `numpy_api.spellings` those of declared_spellings.py; `tests`
+`numpy_api.methods` puts the operations there, and `numpy_api.spellings` those of
+declared_spellings.py and declared_in_place.py; `tests`
 compares both. `Result` is Tensor: what they give.
 """
 
@@ -13,6 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from .declared_in_place import InPlace
 from .declared_spellings import Spellings
 
 Result = TypeVar("Result")
@@ -23,7 +25,7 @@ Mode = Literal["raise", "wrap", "clip"]
 Array = np.ndarray[Any, Any]
 
 
-class Operations(Spellings[Result], Generic[Result]):
+class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
     """The operators, methods and attributes of a Tensor that are functions of this package."""
 
     def __add__(self, other: ArrayLike) -> Result: ...

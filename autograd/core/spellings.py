@@ -49,7 +49,7 @@ CLASHES = {  # what means something else in PyTorch -> what is said where it is 
     "std": _DIVISOR,
     "var": _DIVISOR,
     "split": "takes the length of each part in PyTorch, and the number of parts, or places, in NumPy; write "
-    "chunk(x, parts, dim={dim}), or split(x, range(length, x.shape[{dim}], length), axis={dim})",
+    "split_with_sizes(x, lengths, dim={dim}) or chunk(x, parts, dim={dim})",
     "repeat": "repeats the whole in PyTorch, and each entry in NumPy; write tile(x, times) for the one and "
     "repeat(x, times, axis={dim}) or repeat_interleave for the other",
     "nonzero": "gives a row for each entry in PyTorch, which argwhere(x) does, and a tuple for all axes in NumPy",

@@ -52,6 +52,7 @@ TABLE: dict[str, dict[str, Spelling]] = {
         "unsqueeze": _S(shapes.unsqueeze, "expand_dims(x, axis)"),
         "permute": _S(shapes.permute, "transpose(x, axes)"),
         "t": _S(shapes.t, "x.T"),
+        "adjoint": _S(shapes.adjoint, "conj(x.mT)"),
         "movedim": _S(shapes.movedim, "moveaxis(x, source, destination)"),
         "swapdims": _S(shapes.swapdims, "swapaxes(x, axis1, axis2)"),
         "expand": _S(shapes.expand, "broadcast_to(x, shape)", "x"),
@@ -60,6 +61,8 @@ TABLE: dict[str, dict[str, Spelling]] = {
         "is_contiguous": _S(shapes.is_contiguous, "x.flags.c_contiguous", "x"),
         "clone": _S(shapes.clone, "copy(x)"),
         "numel": _S(shapes.numel, "x.size"),
+        "nelement": _S(shapes.numel, "x.size", "x"),
+        "ndimension": _S(shapes.dim, "x.ndim", "x"),
         "dim": _S(shapes.dim, "x.ndim", "x"),
         "element_size": _S(shapes.element_size, "x.itemsize", "x"),
         "diag_embed": _S(shapes.diag_embed, "zeros and an index"),
@@ -69,6 +72,9 @@ TABLE: dict[str, dict[str, Spelling]] = {
         "select": _S(shapes.select, "x[:, index]", "x"),
         "chunk": _S(shapes.chunk, "split(x, places)"),
         "unbind": _S(shapes.unbind, "unstack(x, axis)"),
+        "split_with_sizes": _S(shapes.split_with_sizes, "split(x, places, axis)"),
+        "tensor_split": _S(splitting.array_split, "array_split(x, parts or places, axis)"),
+        "unfold": _S(shapes.unfold, "sliding_window_view(x, size, axis)[::step]", "x"),
         "cat": _S(shapes.cat, "concatenate(arrays, axis)", "pb"),
     },
     "Entries by places": {
@@ -207,8 +213,10 @@ METHODS: dict[str, Any] = {name: getattr(room, name) for room, names in _FROM.it
 METHODS |= {"logsumexp": logsumexp, "bincount": bincount, "i0": i0, "sinc": sinc}
 
 _IN_PLACE = (
-    "abs acos acosh asin asinh atan atanh ceil cos cosh deg2rad exp2 expm1 floor floor_divide fmod hypot log10 log1p "
-    "log2 logical_and logical_not logical_or logical_xor multiply nan_to_num negative pow rad2deg reciprocal remainder "
+    "abs absolute arccos arccosh arcsin arcsinh arctan arctanh acos acosh asin asinh atan atanh ceil cos cosh "
+    "deg2rad exp2 expm1 floor floor_divide fmod hypot log10 log1p log2 logical_and logical_not logical_or "
+    "logical_xor bitwise_and bitwise_not bitwise_or bitwise_xor copysign divide fix float_power multiply nan_to_num "
+    "negative pow rad2deg reciprocal remainder "
     "sign sin sinh square subtract tan tril triu true_divide trunc "
     "add sub mul div neg rsqrt frac clamp clamp_min clamp_max lerp addcmul addcdiv erf erfc erfinv lgamma digamma "
     "scatter scatter_add scatter_reduce index_add index_copy index_fill index_put masked_fill masked_scatter "
@@ -237,7 +245,7 @@ CLASHES = {  # what PyTorch's users write and have something else by -> what tha
     "x.repeat(2, 3)": ("each entry, along an axis", "x.tile((2, 3)); x.repeat_interleave(2) for each entry"),
     "x.nonzero()": ("a tuple, one for each axis", "x.argwhere()"),
     "x.transpose(0, 1)": ("an order of all axes", "x.swapaxes(0, 1) or x.mT"),
-    "pb.split(x, 2)": ("2 parts", "x.chunk(2) for parts; pb.split(x, range(2, len(x), 2)) for the length of each"),
+    "pb.split(x, 2)": ("2 parts", "x.chunk(2) for parts, x.split_with_sizes([2, 2]) for lengths"),
     "x.size(0), x.size()": ("x.size is the number of entries", "x.shape[0], x.shape"),
     "x.squeeze(0) of an axis of length 3": ("an error", "x.squeeze(), or no squeeze"),
     "x.equal(y)": ("pb.equal compares entries", "pb.array_equal(x, y) for one bool; x.eq(y) for entries"),
@@ -252,7 +260,7 @@ CLASHES = {  # what PyTorch's users write and have something else by -> what tha
 }
 ABSENT = {  # names of PyTorch's methods -> what to write, as the error says
     "equal": "PyTorch's is array_equal(x, y); x.eq(y), or pullback.equal, compares entries",
-    "split": "PyTorch's is by lengths, NumPy's by parts: x.chunk(parts, dim), or pullback.split",
+    "split": "PyTorch's is by lengths, NumPy's by parts: x.split_with_sizes(lengths, dim) or x.chunk(parts, dim)",
     "data_ptr": "it is about an array's memory, see .numpy()",
     "storage": "it is about an array's memory, see .numpy()",
     "untyped_storage": "it is about an array's memory, see .numpy()",

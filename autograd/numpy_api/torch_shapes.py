@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +12,21 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..core.conversion import apart, lift
 from ..core.tracing import bottom
+from ..ops.elementwise import conj
 from ..ops.indexing import getitem, scatter
-from ..ops.shape import broadcast_to, concatenate, copy, expand_dims, moveaxis, ravel, reshape, swapaxes, transpose
+from ..ops.joining import sliding_window_view
+from ..ops.shape import (
+    broadcast_to,
+    concatenate,
+    copy,
+    expand_dims,
+    matrix_transpose,
+    moveaxis,
+    ravel,
+    reshape,
+    swapaxes,
+    transpose,
+)
 
 
 def sizes_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
@@ -163,6 +177,35 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:
     """Return the parts of x at all places along `dim`, without that axis; `unstack`."""
     return tuple(along(x, dim, i, "unbind") for i in range(length_of(x, dim, "unbind")))
+
+
+def split_with_sizes(x: Any, split_sizes: Sequence[int], dim: int = 0) -> tuple[Any, ...]:
+    """Cut x along `dim` into parts of these lengths; ValueError where they are not all of it.
+
+    >>> [part.tolist() for part in split_with_sizes(Tensor([1, 2, 3]), [1, 2])]
+    [[1], [2, 3]]
+    """
+    n, ends = length_of(x, dim, "split_with_sizes"), np.cumsum([0, *split_sizes])
+    if ends[-1] != n or min(split_sizes, default=0) < 0:
+        raise ValueError(f"split_with_sizes: split_sizes={tuple(split_sizes)} along axis {dim} of shape {np.shape(x)}")
+    return tuple(along(x, dim, slice(*pair), "split_with_sizes") for pair in itertools.pairwise(ends.tolist()))
+
+
+def unfold(x: Any, dimension: int, size: int, step: int) -> Any:
+    """Return the windows of `size` entries along an axis, one every `step`, as that axis and a new last one.
+
+    >>> unfold(Tensor([1, 2, 3, 4]), 0, 2, 2).tolist()
+    [[1, 2], [3, 4]]
+    """
+    axis = normalize_axis_index(dimension, np.ndim(x), "unfold")
+    if not 0 < size <= np.shape(x)[axis] or step < 1:
+        raise ValueError(f"unfold: size={size}, step={step} along axis {dimension} of shape {np.shape(x)}")
+    return along(sliding_window_view(x, size, axis), axis, slice(None, None, step), "unfold")
+
+
+def adjoint(x: Any) -> Any:
+    """Return the complex conjugates of the matrices that the last two axes span, transposed."""
+    return conj(matrix_transpose(x))
 
 
 def cat(tensors: Any, dim: int = 0) -> Any:

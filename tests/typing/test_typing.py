@@ -10,10 +10,11 @@ import pytest
 import pullback
 from pullback import Tensor
 from pullback.autograd.core.declarations import Operations
+from pullback.autograd.core.declared_in_place import InPlace
 from pullback.autograd.core.declared_spellings import Spellings
 from pullback.autograd.numpy_api.spellings import ABSENT
 
-MEMBERS = {**vars(Spellings), **vars(Operations)}
+MEMBERS = {**vars(Spellings), **vars(InPlace), **vars(Operations)}
 PROGRAM = Path(__file__).with_name("program.py")
 DECLARED = {name: value for name, value in MEMBERS.items() if callable(value) or isinstance(value, property)}
 OPERATIONS = sorted(name for name in DECLARED if name not in vars(object) or name in ("__eq__", "__ne__", "__lt__"))
