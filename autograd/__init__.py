@@ -4,6 +4,7 @@ What is listed here is what users have of them.
 """
 
 import sys
+from types import SimpleNamespace as _SimpleNamespace
 
 # fmt: off
 from .core import backward
@@ -218,9 +219,9 @@ __all__ = [
 ]  # fmt: skip
 
 _faces = (sys.modules[__name__], _linalg, _fft, _special, random)
-for _face in _faces:
+for _face in reversed(_faces):  # first those where functions are at home that have other names here
     _face_by_example(_face, _face.__all__, _ops.__name__)  # others take functions, or are scopes and settings
-_face_by_example(_faces[0], _spellings.FUNCTIONS)
+_face_by_example(_faces[0], _spellings.FUNCTIONS, _spellings.__package__)
 
 for _face in _faces:
     for _name, _made in list(vars(_face).items()):
@@ -228,4 +229,4 @@ for _face in _faces:
             _made.__module__, _made.__qualname__ = _face.__name__, _name
 
 _operator_docs.explain()
-_keep(__name__, _faces)
+_keep(__name__, (_SimpleNamespace(norm=_linalg.norm), *_faces))

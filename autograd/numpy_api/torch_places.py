@@ -41,6 +41,7 @@ def _mask(mask: Any, name: str) -> Any:
 def masked_select(x: Any, mask: Any) -> Any:
     """Return the entries of x at which the mask of bools is True, in a row; both broadcast. TypeError for another.
 
+    >>> from pullback import Tensor
     >>> masked_select(Tensor([[1.0, 2.0], [3.0, 4.0]]), [True, False])
     Tensor([1., 3.])
     """
@@ -51,6 +52,7 @@ def masked_select(x: Any, mask: Any) -> Any:
 def masked_fill(x: Any, mask: Any, value: Any) -> Any:
     """Return x with `value`, a number, where the mask is True, in the dtype of x; ValueError for more numbers.
 
+    >>> from pullback import Tensor
     >>> masked_fill(Tensor([1.0, 2.0]), [True, False], -np.inf)
     Tensor([-inf,   2.])
     """
@@ -105,6 +107,7 @@ def gather(x: Any, dim: int, index: Any) -> Any:
 
     The index may be shorter than x along the other axes. IndexError for places that are not there.
 
+    >>> from pullback import Tensor
     >>> gather(Tensor([[1.0, 2.0], [3.0, 4.0]]), 1, [[0], [1]])
     Tensor([[1.],
             [4.]])
@@ -140,6 +143,7 @@ def put_at(x: Any, dim: int, index: Any, src: Any, *, reduce: str | None = None)
 def scatter_add(x: Any, dim: int, index: Any, src: Any) -> Any:
     """Return x with the entries of `src` added at the places that `index` names along `dim`, however often.
 
+    >>> from pullback import Tensor
     >>> scatter_add(np.zeros(3), 0, [0, 2, 0], Tensor([1.0, 2.0, 3.0]))
     Tensor([4., 0., 2.])
     """
@@ -154,6 +158,7 @@ def scatter_reduce(x: Any, dim: int, index: Any, src: Any, reduce: str, *, inclu
     `reduce` is "sum", "prod", "mean", "amax" or "amin" (ValueError for another); what x has there counts, too, if
     `include_self`. Of several that are largest, or smallest, each has an equal share of the gradient.
 
+    >>> from pullback import Tensor
     >>> scatter_reduce(Tensor([0.0, 5.0]), 0, [0, 0, 1], Tensor([1.0, 2.0, 3.0]), "amax")
     Tensor([2., 5.])
     """
@@ -248,6 +253,7 @@ def _source(source: Any, x: Any, at: Any, name: str) -> Any:
 def index_add(x: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
     """Return x with `alpha * source` added at these places along `dim`, however often one is named.
 
+    >>> from pullback import Tensor
     >>> index_add(np.zeros(3), 0, [0, 0, 2], Tensor([1.0, 2.0, 3.0]))
     Tensor([3., 0., 3.])
     """
@@ -298,6 +304,7 @@ def topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = Tru
 
     ValueError for more than there are. Of entries that are equal the first comes first.
 
+    >>> from pullback import Tensor
     >>> topk(Tensor([1.0, 3.0, 2.0]), 2).values
     Tensor([3., 2.])
     """
@@ -323,6 +330,7 @@ def _chosen(x: Any, dim: int, largest: bool, part: slice, k: int, least: int, na
 def cummax(x: Any, dim: int) -> Chosen:
     """Return the largest entry so far along `dim`, and where it is, the last of several; NaN stays.
 
+    >>> from pullback import Tensor
     >>> cummax(Tensor([1.0, 3.0, 2.0]), 0).values
     Tensor([1., 3., 3.])
     """

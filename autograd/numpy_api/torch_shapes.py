@@ -38,6 +38,7 @@ def sizes_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
 def view(x: Any, *shape: Any) -> Any:
     """Return the same entries in another shape, one of whose lengths may be -1; TypeError for a dtype.
 
+    >>> from pullback import Tensor
     >>> view(Tensor([1.0, 2.0, 3.0, 4.0]), -1, 2)
     Tensor([[1., 2.],
             [3., 4.]])
@@ -74,6 +75,7 @@ def expand(x: Any, *sizes: Any) -> Any:
 
     ValueError where lengths do not fit. `broadcast_to`, which takes no -1.
 
+    >>> from pullback import Tensor
     >>> expand(Tensor([[1.0], [2.0]]), -1, 2)
     Tensor([[1., 1.],
             [2., 2.]])
@@ -93,6 +95,7 @@ def expand_as(x: Any, other: Any) -> Any:
 def flatten(x: Any, start_dim: int | str = 0, end_dim: int = -1, *, order: str = "C") -> Any:
     """Make one axis of those from `start_dim` to `end_dim`; a letter is NumPy's `order`. ValueError if there are none.
 
+    >>> from pullback import Tensor
     >>> flatten(Tensor(np.zeros((2, 3, 4))), 1).shape
     (2, 12)
     """
@@ -163,6 +166,7 @@ def select(x: Any, dim: int, index: int) -> Any:
 def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """Cut x along `dim` into at most so many parts of one length, but for the last; ValueError for less than one.
 
+    >>> from pullback import Tensor
     >>> [part.tolist() for part in chunk(Tensor([1, 2, 3, 4, 5]), 3)]
     [[1, 2], [3, 4], [5]]
     """
@@ -182,6 +186,7 @@ def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:
 def split_with_sizes(x: Any, split_sizes: Sequence[int], dim: int = 0) -> tuple[Any, ...]:
     """Cut x along `dim` into parts of these lengths; ValueError where they are not all of it.
 
+    >>> from pullback import Tensor
     >>> [part.tolist() for part in split_with_sizes(Tensor([1, 2, 3]), [1, 2])]
     [[1], [2, 3]]
     """
@@ -194,6 +199,7 @@ def split_with_sizes(x: Any, split_sizes: Sequence[int], dim: int = 0) -> tuple[
 def unfold(x: Any, dimension: int, size: int, step: int) -> Any:
     """Return the windows of `size` entries along an axis, one every `step`, as that axis and a new last one.
 
+    >>> from pullback import Tensor
     >>> unfold(Tensor([1, 2, 3, 4]), 0, 2, 2).tolist()
     [[1, 2], [3, 4]]
     """
@@ -251,6 +257,7 @@ def is_contiguous(x: Any) -> bool:
 def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """Return matrices, along two axes of the result, with the last axis of x on a diagonal and 0 elsewhere.
 
+    >>> from pullback import Tensor
     >>> diag_embed(Tensor([1.0, 2.0]))
     Tensor([[1., 0.],
             [0., 2.]])
