@@ -219,7 +219,7 @@ __all__ = [
 ]  # fmt: skip
 
 _faces = (sys.modules[__name__], _linalg, _fft, _special, random)
-for _face in reversed(_faces):  # first those where functions are at home that have other names here
+for _face in _faces:
     _face_by_example(_face, _face.__all__, _ops.__name__)  # others take functions, or are scopes and settings
 _face_by_example(_faces[0], _spellings.FUNCTIONS, _spellings.__package__)
 

@@ -62,7 +62,7 @@ def face_by_example(face: Any, names: Any, room: str = "") -> None:
         if not plain_function or not function.__module__.startswith(room):
             continue
         if function not in _made:
-            _made[function] = by_example(function)
+            _made[function] = by_itself(by_example(function))
             home, own_name = sys.modules[function.__module__], function.__name__
             if getattr(home, own_name, None) is function:  # where pickle looks for it
                 setattr(home, own_name, _made[function])

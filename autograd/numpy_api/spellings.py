@@ -30,7 +30,7 @@ from . import torch_places as places
 from . import torch_shapes as shapes
 from .torch_making import CONVERTERS
 
-__all__ = ["ABSENT", "CLASHES", "TABLE", "Spelling"]
+__all__ = ["ABSENT", "CLASHES", "TABLE", "Spelling", "bare"]
 
 
 class Spelling(NamedTuple):
@@ -235,11 +235,11 @@ IN_PLACE: dict[str, Any] = {
 }
 
 CLASHES = {  # what PyTorch's users write and have something else by -> what that is, and what they write here
-    "x.max(1), min, sort, median": (
+    "x.max(1), x.min(1), x.median(1)": (
         "values alone, and the mean of two middle ones",
-        "x.max(1) and x.argmax(1); pb.sort(x, 1) and x.argsort(1); x.kthvalue(k, 1); x.topk(k, 1)",
+        "x.max(1) and x.argmax(1), x.topk(1, 1); x.kthvalue(k, 1) for one of the middle",
     ),
-    "x.sort()": ("sorts in place", "pb.sort(x)"),
+    "x.sort()": ("sorts in place", "pb.sort(x) and x.argsort()"),
     "x.std(), x.var()": ("divide by n", "x.std(ddof=1), also x.std(dim=1, correction=1)"),
     "x.sum(1, True)": ("NumPy's second argument is dtype", "x.sum(1, keepdim=True)"),
     "x.repeat(2, 3)": ("each entry, along an axis", "x.tile((2, 3)); x.repeat_interleave(2) for each entry"),
@@ -251,10 +251,7 @@ CLASHES = {  # what PyTorch's users write and have something else by -> what tha
     "x.equal(y)": ("pb.equal compares entries", "pb.array_equal(x, y) for one bool; x.eq(y) for entries"),
     "pb.select, pb.scatter": ("NumPy's select; this package's scatter(values, index, shape)", "x.select, x.scatter"),
     "pb.zeros(2, 3), ones, full, empty": ("NumPy's second argument is dtype", "pb.zeros((2, 3))"),
-    "pb.gradient, pb.random, pb.linear": (
-        "NumPy's gradient and random; a decorator of primitives",
-        "nn.functional.linear",
-    ),
+    "pb.gradient, pb.linear": ("NumPy's gradient; a decorator of primitives", "nn.functional.linear"),
     "torch.float32 by default": ("float64", "pb.set_default_dtype(pb.float32)"),
     "x / y of integers, mixed dtypes": ("NumPy 2's promotion: int64 and float32 give float64", "x.float()"),
 }
@@ -268,7 +265,7 @@ ABSENT = {  # names of PyTorch's methods -> what to write, as the error says
 }
 
 
-def _bare(name: str, function: Any) -> Callable[..., Any]:
+def bare(function: Any) -> Callable[..., Any]:
     """A function that has a signature also where NumPy's ufuncs have none."""
     ufunc = getattr(function, "__wrapped__", None)
     if isinstance(function, Primitive):
@@ -281,7 +278,7 @@ def _bare(name: str, function: Any) -> Callable[..., Any]:
 
 
 def _method(name: str, function: Any) -> Callable[..., Any]:
-    given = _bare(name, function)
+    given = bare(function)
 
     @wraps(given)
     def method(*args: Any, **kwargs: Any) -> Any:
@@ -301,6 +298,6 @@ def _absent(name: str) -> property:
 for _name, _function in METHODS.items():
     setattr(Tensor, _name, _method(_name, _function))
 for _name, _function in IN_PLACE.items():
-    setattr(Tensor, _name, by_example(inplace.in_place(_name, _bare(_name, _function))))
+    setattr(Tensor, _name, by_example(inplace.in_place(_name, bare(_function))))
 for _name in ABSENT:
     setattr(Tensor, _name, _absent(_name))

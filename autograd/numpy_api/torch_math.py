@@ -143,7 +143,8 @@ def _product(name: str, a: Any, b: Any, ndims: tuple[int, int]) -> Any:
 
 def _added(name: str, x: Any, product: Any, beta: Any, alpha: Any) -> Any:
     x, product = lift(x), _scaled(product, alpha)
-    if np.broadcast_shapes(x.shape, product.shape) != product.shape:
+    lengths = zip(reversed(x.shape), reversed(product.shape), strict=False)
+    if x.ndim > product.ndim or any(m not in (1, n) for m, n in lengths):
         raise ValueError(f"{name}: x of shape {x.shape} does not fit a product of shape {product.shape}")
     return product if isinstance(beta, (int, float)) and not beta else _scaled(x, beta) + product
 

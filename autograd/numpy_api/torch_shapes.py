@@ -127,7 +127,7 @@ def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
 
 def contiguous(x: Any) -> Any:
     """Return x itself if its entries lie in memory in their order, or else a copy of which that is true."""
-    return x if is_contiguous(x) else copy(x, "C")
+    return x if is_contiguous(x) else reshape(ravel(x), np.shape(x))
 
 
 def clone(x: Any) -> Any:
