@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-import builtins
 from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
-_bool, _int, _float = builtins.bool, builtins.int, builtins.float  # whose names methods have, too
+_bool = bool  # whose names methods have, too
+_int = int
+_float = float
 
 
 class InPlace(Generic[Result]):

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
-_bool, _int, _float = builtins.bool, builtins.int, builtins.float  # whose names methods have, too
+_bool = bool  # whose names methods have, too
+_int = int
+_float = float
 
 
 class Spellings(Generic[Result]):

@@ -271,7 +271,7 @@ def bare(function: Any) -> Callable[..., Any]:
     if isinstance(function, Primitive):
         return function.form
     if not isinstance(ufunc, np.ufunc):
-        return function  # type: ignore[no-any-return]
+        return function
     if ufunc.nin == 1:
         return lambda x: function(x)
     return lambda x, other: function(x, other)
