@@ -18,7 +18,7 @@ import numpy as np
 from .batching import NOT_AT_ONCE, Batched, Differs, NoBatch, together
 from .graph import Node, Output, mode, modes
 from .pytrees import flatten
-from .spellings import translated
+from .spellings import are_numpys, translated
 from .tensor import Tensor, plain, wrap
 from .tracing import level_of
 
@@ -41,7 +41,7 @@ def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def form(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
+        if kwargs and not are_numpys(kwargs):
             args, kwargs = translated(function, args, kwargs)
         try:
             return function(*args, **kwargs)

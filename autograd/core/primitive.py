@@ -19,7 +19,7 @@ from .graph import Node, Output, Several, mode, modes
 from .registry import Registry, may_register, register, registered
 from .rule import Rule
 from .signature import Signature
-from .spellings import translated
+from .spellings import are_numpys, translated
 from .tensor import Tensor, as_data, functions, wrap
 from .tracing import Tracer, level_of, raw, tracer
 
@@ -80,10 +80,10 @@ class Primitive(Signature):
         return registered, (self.name, getattr(self.function, "__module__", None))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs:
+        if kwargs and not are_numpys(kwargs):
             args, kwargs = translated(self.form, args, kwargs)
-            if kwargs and self.ufunc is not None:
-                return self.ufunc(*args, **kwargs)  # NumPy's own call, for its options
+        if kwargs and self.ufunc is not None:
+            return self.ufunc(*args, **kwargs)  # NumPy's own call, for its options
         try:
             return self.form(*args, **kwargs)
         except NOT_AT_ONCE as error:

@@ -15,7 +15,7 @@ import numpy as np
 
 from .tensor import Tensor, on_cpu
 
-__all__ = ["CLASHES", "WORDS", "dtype_of_target", "translated"]
+__all__ = ["CLASHES", "WORDS", "are_numpys", "dtype_of_target", "translated"]
 
 WORDS = {  # PyTorch's -> NumPy's, of which a function has one
     "dim": ("axis",),
@@ -62,8 +62,6 @@ def translated(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of a call with PyTorch's words in NumPy's; TypeError for a word by which PyTorch means something
     else, or where two words are given for one thing."""
-    if _AT_ALL.isdisjoint(kwargs):
-        return args, kwargs
     names, name = _names(function), getattr(function, "__name__", "this function")
     found: dict[str, Any] = {}
     for word, value in kwargs.items():
@@ -80,7 +78,7 @@ def translated(
     return args, found
 
 
-_AT_ALL = _REFUSED.union(WORDS, _PLACES)
+are_numpys = _REFUSED.union(WORDS, _PLACES).isdisjoint  # whether there is nothing to translate, asked of a call's words
 
 
 @functools.lru_cache(1024)

@@ -14,7 +14,7 @@ from ..core.batching import NOT_AT_ONCE, computed
 from ..core.examples import by_example, one_by_one, writes
 from ..core.graph import modes
 from ..core.primitive import Primitive
-from ..core.spellings import translated
+from ..core.spellings import are_numpys, translated
 from ..core.tensor import Tensor, as_data, wrap
 from ..core.tracing import raw
 from ..ops import casting
@@ -142,7 +142,7 @@ def _with_options(name: str, function: Any) -> Callable[..., Any]:
     function = function.form if isinstance(function, Primitive) else function
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        if kwargs:
+        if kwargs and not are_numpys(kwargs):
             (_, *args), kwargs = translated(function, (self, *args), kwargs)  # type: ignore[assignment]
         try:
             return (numpy_function if len(args) > 1 or "out" in kwargs else function)(self, *args, **kwargs)
