@@ -22,6 +22,7 @@ from .autograd.core.elementwise import elementwise
 from .autograd.core.primitive import Primitive, implements, linear, override, primitive, registry
 
 # Tensors and arrays
+from .autograd.core.spellings import dtype_of_target
 from .autograd.core.tensor import Tensor, plain, wrap
 from .autograd.core.conversion import floating, lift, seed
 from .autograd.core.tracing import bottom, raw
@@ -63,9 +64,9 @@ from .autograd.runtime.memory import empty as pooled
 __all__ = [
     "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
     "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
-    "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise",
-    "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "gru", "gru_back", "implements",
-    "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes", "override", "plain", "pooled",
-    "primitive", "product", "quantity", "raw", "registry", "rnn", "rnn_back", "seed", "standardize", "wrap",
+    "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "dtype_of_target",
+    "elementwise", "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "gru", "gru_back",
+    "implements", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes", "override", "plain",
+    "pooled", "primitive", "product", "quantity", "raw", "registry", "rnn", "rnn_back", "seed", "standardize", "wrap",
     "writable",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ What is listed here is what users have of them.
 """
 
 import sys
+from types import SimpleNamespace as _SimpleNamespace
 
 # fmt: off
 from .core import backward
@@ -24,12 +25,30 @@ from .debug.anomaly import detect_anomaly
 from .debug.profiling import Profile, profile
 from . import ops as _ops
 from .numpy_api import dispatch, einops, methods
+from .numpy_api import spellings as _spellings
 from .numpy_api import operator_docs as _operator_docs
 from .old_paths import keep as _keep
 from .numpy_api.array_api import (
     __array_api_version__, __array_namespace_info__, bool, can_cast, complex128, complex64, e, finfo, float32,
     float64, iinfo, inf, int16, int32, int64, int8, isdtype, nan, newaxis, pi, promote_types, result_type, uint16,
     uint32, uint64, uint8,
+)
+from .numpy_api.torch_making import (
+    as_tensor, bernoulli, cdouble, cfloat, double, float, float16, from_numpy, half, int, is_complex,
+    is_floating_point, is_tensor, long, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like,
+    randperm, short, tensor,
+)
+from .numpy_api.torch_math import (
+    addbmm, addcdiv, addcmul, addmm, addmv, addr, amax, amin, aminmax, baddbmm, bmm, cdist, clamp, clamp_max,
+    clamp_min, dist, div, frac, ger, lerp, logdet, mm, mul, mv, neg, norm, rsqrt, rsub, sub,
+)
+from .numpy_api.torch_places import (
+    cummax, cummin, gather, index_add, index_copy, index_fill, index_put, index_select, kthvalue, masked_fill,
+    masked_scatter, masked_select, repeat_interleave, scatter_add, scatter_reduce, take_along_dim, topk,
+)
+from .numpy_api.torch_shapes import (
+    adjoint, cat, chunk, clone, diag_embed, flatten, movedim, narrow, numel, permute, split_with_sizes, swapdims, t,
+    unbind, unflatten, unsqueeze,
 )
 from .ops import emath
 from .ops import fft as _fft  # for NumPy's own fft to find it, and so with the others
@@ -98,9 +117,8 @@ from .ops.pooling import (
 from .ops import random as random
 from .ops.random import manual_seed as manual_seed
 from .ops.reductions import (
-    amax, amin, cumsum_form as cumsum, cumulative_sum, log_softmax_form as log_softmax,
-    logsumexp_form as logsumexp, max, mean_form as mean, min, nanmax,
-    nanmin, ptp, softmax_form as softmax, sum_form as sum,
+    cumsum_form as cumsum, cumulative_sum, log_softmax_form as log_softmax, logsumexp_form as logsumexp, max,
+    mean_form as mean, min, nanmax, nanmin, ptp, softmax_form as softmax, sum_form as sum,
 )
 from .ops.running_products import cumprod_form as cumprod, cumulative_prod, prod_form as prod
 from .ops.shape import (
@@ -120,6 +138,26 @@ from .ops.statistics import (
     average, median, nancumprod, nancumsum, nanmean, nanmedian, nanpercentile, nanprod, nanquantile, nanstd, nansum,
     nanvar, percentile, quantile, std, var,
 )
+from .ops.elementwise import sign as sgn
+from .ops.linalg.compositions import det as det
+from .ops.linalg.compositions import inv as inverse
+from .ops.linalg.compositions import matrix_power as matrix_power
+from .ops.linalg.compositions import pinv as pinverse
+from .ops.linalg.compositions import slogdet as slogdet
+from .ops.nondifferentiable import equal as eq
+from .ops.nondifferentiable import greater as gt
+from .ops.nondifferentiable import greater_equal as ge
+from .ops.nondifferentiable import less as lt
+from .ops.nondifferentiable import less_equal as le
+from .ops.nondifferentiable import not_equal as ne
+from .ops.special.functions import digamma as digamma
+from .ops.special.functions import erf as erf
+from .ops.special.functions import erfc as erfc
+from .ops.special.functions import erfinv as erfinv
+from .ops.special.functions import gammaln as lgamma
+from .ops.special.functions import logit as logit
+from .ops.special.functions import xlogy as xlogy
+from .ops.splitting import array_split as tensor_split
 from .runtime.threads import get_num_threads as get_num_threads
 from .runtime.threads import set_num_threads as set_num_threads
 from .transforms.checkpoint import checkpoint
@@ -136,58 +174,70 @@ from .transforms.vmap import vmap
 
 __all__ = [
     "Primitive", "Profile", "Tensor", "__array_api_version__", "__array_namespace_info__", "abs", "absolute", "acos",
-    "acosh", "adaptive_avg_pool", "adaptive_max_pool", "add", "affine", "all", "allclose", "amax", "amin", "angle",
-    "any", "append", "apply_along_axis", "apply_over_axes", "arange", "arccos", "arccosh", "arcsin", "arcsinh",
-    "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around", "array",
-    "array2string", "array_equal", "array_equiv", "array_repr", "array_split", "array_str", "asarray", "asin",
-    "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "avg_pool",
-    "bartlett", "bincount", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not",
-    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "blackman", "block", "bool", "box_sum", "broadcast_arrays",
-    "broadcast_shapes", "broadcast_to", "c_", "can_cast", "cbrt", "ceil", "checkpoint", "choose", "clip", "col2im",
+    "acosh", "adaptive_avg_pool", "adaptive_max_pool", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv",
+    "addr", "adjoint", "affine", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "append",
+    "apply_along_axis", "apply_over_axes", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+    "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around", "array", "array2string",
+    "array_equal", "array_equiv", "array_repr", "array_split", "array_str", "as_tensor", "asarray", "asin", "asinh",
+    "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "avg_pool", "baddbmm",
+    "bartlett", "bernoulli", "bincount", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift",
+    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "blackman", "block", "bmm", "bool", "box_sum",
+    "broadcast_arrays", "broadcast_shapes", "broadcast_to", "c_", "can_cast", "cat", "cbrt", "cdist", "cdouble",
+    "ceil", "cfloat", "checkpoint", "choose", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "col2im",
     "column_stack", "common_type", "complex128", "complex64", "compress", "concat", "concatenate", "conj",
     "conjugate", "conv", "conv_matrix", "conv_transpose", "conv_weight", "convolve", "copy", "copysign", "copyto",
-    "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross", "cumprod", "cumsum", "cumulative_prod",
-    "cumulative_sum", "cumulative_trapezoid", "default_dtype", "deg2rad", "degrees", "delete", "detect_anomaly",
-    "diag", "diag_indices", "diag_indices_from", "diagflat", "diagonal", "diff", "digitize", "divide", "divmod",
-    "dot", "dsplit", "dstack", "e", "ediff1d", "einsum", "einsum_path", "elementwise_grad", "empty", "empty_like",
-    "enable_grad", "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fill_diagonal", "finfo",
-    "fix", "fixed_point", "flat_take", "flatnonzero", "flip", "fliplr", "flipud", "float32", "float64", "float_power",
-    "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "from_dlpack", "fromfunction", "full", "full_like",
-    "gcd", "geomspace", "get_default_dtype", "get_num_threads", "getitem", "grad", "grad_and_aux", "grad_named",
-    "gradient", "grads", "greater", "greater_equal", "hamming", "hanning", "heaviside", "hessian",
-    "hessian_vector_product", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "hsplit", "hstack",
-    "hvp", "hypot", "i0", "identity", "iinfo", "im2col", "imag", "implicit", "indices", "inf", "inner", "insert",
-    "int16", "int32", "int64", "int8", "interp", "intersect1d", "invert", "isclose", "iscomplex", "iscomplexobj",
-    "isdtype", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj", "isscalar",
-    "iterable", "ix_", "jacfwd", "jacobian", "jacrev", "jvp", "kaiser", "kron", "lcm", "ldexp", "left_shift", "less",
-    "less_equal", "lexsort", "linear", "linear_solve", "linspace", "log", "log10", "log1p", "log2", "log_softmax",
-    "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace", "logsumexp",
-    "make_hvp", "make_jvp", "make_vjp", "manual_seed", "mask_indices", "matmul", "matrix_transpose", "matvec", "max",
-    "max_pool", "max_unpool", "maximum", "may_share_memory", "mean", "median", "meshgrid", "min", "min_scalar_type",
-    "minimum", "mod", "modf", "moveaxis", "multiply", "nan", "nan_to_num", "nanargmax", "nanargmin", "nancumprod",
-    "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd",
-    "nansum", "nanvar", "ndim", "negative", "newaxis", "nextafter", "no_grad", "nonzero", "not_equal", "on_arrays",
-    "ones", "ones_like", "outer", "override", "packbits", "pad", "partition", "percentile", "permute_dims", "pi",
-    "piecewise", "place", "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub",
-    "polyval", "positive", "pow", "power", "primitive", "prod", "profile", "promote_types", "ptp", "put",
-    "put_along_axis", "putmask", "quantile", "r_", "rad2deg", "radians", "ravel", "ravel_multi_index", "ravel_pytree",
-    "real", "real_if_close", "reciprocal", "registry", "relu", "remainder", "repeat", "reshape", "resize",
-    "result_type", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90", "round", "save", "savetxt", "savez",
-    "savez_compressed", "scatter", "searchsorted", "select", "set_default_dtype", "set_num_threads", "setdiff1d",
-    "setitem", "setxor1d", "shape", "shares_memory", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "size",
-    "sliding_window_view", "softmax", "softplus", "sort", "sort_complex", "spacing", "split", "sqrt", "square",
-    "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan",
-    "tanh", "tensordot", "tile", "trace", "transpose", "trapezoid", "tree_leaves", "tree_map", "tri", "tril",
-    "tril_indices", "tril_indices_from", "trim_zeros", "triu", "triu_indices", "triu_indices_from", "true_divide",
-    "trunc", "uint16", "uint32", "uint64", "uint8", "union1d", "unique", "unique_all", "unique_counts",
-    "unique_inverse", "unique_values", "unpackbits", "unravel_index", "unstack", "unwrap", "value_and_grad", "vander",
-    "var", "vdot", "vecdot", "vecmat", "vector_jacobian_product", "vjp", "vmap", "vsplit", "vstack", "where",
-    "window_place", "window_select", "window_spread", "window_sum", "zeros", "zeros_like",
+    "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod", "cumsum",
+    "cumulative_prod", "cumulative_sum", "cumulative_trapezoid", "default_dtype", "deg2rad", "degrees", "delete",
+    "det", "detect_anomaly", "diag", "diag_embed", "diag_indices", "diag_indices_from", "diagflat", "diagonal",
+    "diff", "digamma", "digitize", "dist", "div", "divide", "divmod", "dot", "double", "dsplit", "dstack", "e",
+    "ediff1d", "einsum", "einsum_path", "elementwise_grad", "empty", "empty_like", "enable_grad", "eq", "equal",
+    "erf", "erfc", "erfinv", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fill_diagonal",
+    "finfo", "fix", "fixed_point", "flat_take", "flatnonzero", "flatten", "flip", "fliplr", "flipud", "float",
+    "float16", "float32", "float64", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "frexp",
+    "from_dlpack", "from_numpy", "fromfunction", "full", "full_like", "gather", "gcd", "ge", "geomspace", "ger",
+    "get_default_dtype", "get_num_threads", "getitem", "grad", "grad_and_aux", "grad_named", "gradient", "grads",
+    "greater", "greater_equal", "gt", "half", "hamming", "hanning", "heaviside", "hessian", "hessian_vector_product",
+    "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "hsplit", "hstack", "hvp", "hypot", "i0",
+    "identity", "iinfo", "im2col", "imag", "implicit", "index_add", "index_copy", "index_fill", "index_put",
+    "index_select", "indices", "inf", "inner", "insert", "int", "int16", "int32", "int64", "int8", "interp",
+    "intersect1d", "inverse", "invert", "is_complex", "is_floating_point", "is_tensor", "isclose", "iscomplex",
+    "iscomplexobj", "isdtype", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj",
+    "isscalar", "iterable", "ix_", "jacfwd", "jacobian", "jacrev", "jvp", "kaiser", "kron", "kthvalue", "lcm",
+    "ldexp", "le", "left_shift", "lerp", "less", "less_equal", "lexsort", "lgamma", "linear", "linear_solve",
+    "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logdet", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logit", "logspace", "logsumexp", "long", "lt", "make_hvp",
+    "make_jvp", "make_vjp", "manual_seed", "mask_indices", "masked_fill", "masked_scatter", "masked_select", "matmul",
+    "matrix_power", "matrix_transpose", "matvec", "max", "max_pool", "max_unpool", "maximum", "may_share_memory",
+    "mean", "median", "meshgrid", "min", "min_scalar_type", "minimum", "mm", "mod", "modf", "moveaxis", "movedim",
+    "mul", "multinomial", "multiply", "mv", "nan", "nan_to_num", "nanargmax", "nanargmin", "nancumprod", "nancumsum",
+    "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum",
+    "nanvar", "narrow", "ndim", "ne", "neg", "negative", "newaxis", "nextafter", "no_grad", "nonzero", "norm",
+    "normal", "not_equal", "numel", "on_arrays", "ones", "ones_like", "outer", "override", "packbits", "pad",
+    "partition", "percentile", "permute", "permute_dims", "pi", "piecewise", "pinverse", "place", "poly", "polyadd",
+    "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "positive", "pow", "power",
+    "primitive", "prod", "profile", "promote_types", "ptp", "put", "put_along_axis", "putmask", "quantile", "r_",
+    "rad2deg", "radians", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel",
+    "ravel_multi_index", "ravel_pytree", "real", "real_if_close", "reciprocal", "registry", "relu", "remainder",
+    "repeat", "repeat_interleave", "reshape", "resize", "result_type", "right_shift", "rint", "roll", "rollaxis",
+    "roots", "rot90", "round", "rsqrt", "rsub", "save", "savetxt", "savez", "savez_compressed", "scatter",
+    "scatter_add", "scatter_reduce", "searchsorted", "select", "set_default_dtype", "set_num_threads", "setdiff1d",
+    "setitem", "setxor1d", "sgn", "shape", "shares_memory", "short", "sigmoid", "sign", "signbit", "sin", "sinc",
+    "sinh", "size", "sliding_window_view", "slogdet", "softmax", "softplus", "sort", "sort_complex", "spacing",
+    "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "sub", "subtract",
+    "sum", "swapaxes", "swapdims", "t", "take", "take_along_axis", "take_along_dim", "tan", "tanh", "tensor",
+    "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "trapezoid", "tree_leaves", "tree_map", "tri",
+    "tril", "tril_indices", "tril_indices_from", "trim_zeros", "triu", "triu_indices", "triu_indices_from",
+    "true_divide", "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unflatten", "union1d", "unique",
+    "unique_all", "unique_counts", "unique_inverse", "unique_values", "unpackbits", "unravel_index", "unsqueeze",
+    "unstack", "unwrap", "value_and_grad", "vander", "var", "vdot", "vecdot", "vecmat", "vector_jacobian_product",
+    "vjp", "vmap", "vsplit", "vstack", "where", "window_place", "window_select", "window_spread", "window_sum",
+    "xlogy", "zeros", "zeros_like",
 ]  # fmt: skip
 
 _faces = (sys.modules[__name__], _linalg, _fft, _special, random)
 for _face in _faces:
     _face_by_example(_face, _face.__all__, _ops.__name__)  # others take functions, or are scopes and settings
+_face_by_example(_faces[0], _spellings.FUNCTIONS, _spellings.__package__)
 
 for _face in _faces:
     for _name, _made in list(vars(_face).items()):
@@ -195,4 +245,4 @@ for _face in _faces:
             _made.__module__, _made.__qualname__ = _face.__name__, _name
 
 _operator_docs.explain()
-_keep(__name__, _faces)
+_keep(__name__, (_SimpleNamespace(norm=_linalg.norm), *_faces))

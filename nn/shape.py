@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from .. import autograd
-from ..autograd import Tensor, getitem, reshape
+from ..autograd import Tensor, flatten, getitem
 from ..extend import Given, TensorLike
 from .module import Module
 
@@ -22,21 +20,6 @@ __all__ = [
 ]
 
 
-def flatten(input: TensorLike, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Make one axis of those from `start_dim` to `end_dim`; ValueError if there are none.
-
-    >>> flatten(np.zeros((2, 3, 4)), 1).shape
-    (2, 12)
-    """
-    if not input.ndim:
-        return reshape(input, (1,))
-    first, last = (normalize_axis_index(dim, input.ndim, "flatten") for dim in (start_dim, end_dim))
-    if first > last:
-        raise ValueError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim} in shape {input.shape}")
-    shape = input.shape
-    return reshape(input, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
-
-
 def unflatten(input: TensorLike, dim: int, unflattened_size: tuple[int, ...]) -> Tensor:
     """Make several axes of the axis `dim`, of the lengths `unflattened_size`, one of which may be -1.
 
@@ -45,14 +28,7 @@ def unflatten(input: TensorLike, dim: int, unflattened_size: tuple[int, ...]) ->
     >>> unflatten(np.zeros((2, 12)), 1, (3, -1)).shape
     (2, 3, 4)
     """
-    axis = normalize_axis_index(dim, input.ndim, "unflatten")
-    length, sizes = input.shape[axis], list(unflattened_size)
-    known = math.prod(n for n in sizes if n != -1)
-    if sizes.count(-1) == 1 and known:
-        sizes[sizes.index(-1)] = length // known
-    if math.prod(sizes) != length or any(n < 0 for n in sizes):
-        raise ValueError(f"unflatten: axis {dim} of shape {input.shape} cannot become {tuple(unflattened_size)}")
-    return reshape(input, (*input.shape[:axis], *sizes, *input.shape[axis + 1 :]))
+    return autograd.unflatten(input, dim, unflattened_size)
 
 
 def pad(input: Given, pad: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Given:

@@ -1,7 +1,9 @@
 # mypy: disable-error-code="empty-body"
 """What Tensors have of operations, declared for type checkers and editors.
 
-`numpy_api.methods` puts the operations there; `tests` compares both. `Result` is Tensor: what they give.
+`numpy_api.methods` puts the operations there, and `numpy_api.spellings` those of
+declared_spellings.py and declared_in_place.py; `tests`
+compares both. `Result` is Tensor: what they give.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from typing import IO, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
+from .declared_in_place import InPlace
+from .declared_spellings import Spellings
 from .graph import RemovableHandle
 from .types import Array, ArrayLike, Axis, DTypeLike, Index, Mode, Order, Side
 
@@ -19,7 +23,7 @@ Result = TypeVar("Result")
 Out: TypeAlias = Array | Result | tuple[Array | Result] | None
 
 
-class Operations(Generic[Result]):
+class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
     """The operators, methods and attributes of a Tensor that are functions of this package."""
 
     def __add__(self, other: ArrayLike) -> Result: ...
@@ -318,7 +322,7 @@ class Operations(Generic[Result]):
     def astype(self, dtype: DTypeLike, *, copy: bool = True, device: str | None = None) -> Result: ...
     def copy(self, order: Order = "K") -> Result: ...
     def ravel(self, order: Order = "C") -> Result: ...
-    def flatten(self, order: Order = "C") -> Result: ...
+    def flatten(self, start_dim: int | Order = 0, end_dim: int = -1, *, order: Order = "C") -> Result: ...
     def reshape(self, *shape: int | Sequence[int], order: Order = "C", copy: bool | None = None) -> Result: ...
     def squeeze(self, axis: Axis = None) -> Result: ...
     def swapaxes(self, axis1: int, axis2: int) -> Result: ...

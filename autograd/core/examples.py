@@ -19,6 +19,7 @@ import numpy as np
 from .batching import NOT_AT_ONCE, Batched, Differs, NoBatch, together
 from .graph import Node, Output, mode, modes
 from .pytrees import flatten
+from .spellings import are_numpys, translated
 from .tensor import Tensor, plain, wrap
 from .tracing import level_of
 
@@ -46,7 +47,9 @@ def by_example(function: Callable[Arguments, Result]) -> Callable[Arguments, Res
     example after another. TypeError with its name and the argument's where it cannot be."""
 
     @wraps(function)
-    def form(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    def form(*args: Any, **kwargs: Any) -> Result:
+        if kwargs and not are_numpys(kwargs):
+            args, kwargs = translated(function, args, kwargs)
         try:
             return function(*args, **kwargs)
         except NOT_AT_ONCE as error:
@@ -67,7 +70,7 @@ def face_by_example(face: ModuleType, names: Iterable[str], room: str = "") -> N
         if not plain_function or not function.__module__.startswith(room):
             continue
         if function not in _made:
-            _made[function] = by_example(function)
+            _made[function] = by_itself(by_example(function))
             home, own_name = sys.modules[function.__module__], function.__name__
             if getattr(home, own_name, None) is function:  # where pickle looks for it
                 setattr(home, own_name, _made[function])

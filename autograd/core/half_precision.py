@@ -15,6 +15,7 @@ import numpy as np
 from ..kernels.sums import HALF
 from .batching import NOT_AT_ONCE
 from .examples import by_itself, one_by_one
+from .spellings import are_numpys, translated
 
 __all__ = ["by_single"]
 
@@ -32,6 +33,8 @@ def by_single(form: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 
     @wraps(form)
     def by(*args: Any, **kwargs: Any) -> Any:
+        if kwargs and not are_numpys(kwargs):
+            args, kwargs = translated(form, args, kwargs)
         x: Any = args[0] if args else kwargs.get(first)
         try:
             return (

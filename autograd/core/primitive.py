@@ -19,6 +19,7 @@ from .graph import Node, Output, Several, mode, modes
 from .registry import Registry, may_register, register, registered
 from .rule import Rule
 from .signature import Signature
+from .spellings import are_numpys, translated
 from .tensor import Tensor, as_data, functions, strategies, wrap
 from .tracing import Tracer, level_of, raw, tracer
 
@@ -91,6 +92,8 @@ class Primitive(Signature, Generic[Form]):
     else:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            if kwargs and not are_numpys(kwargs):
+                args, kwargs = translated(self.form, args, kwargs)
             if kwargs and self.ufunc is not None:
                 return self.ufunc(*args, **kwargs)  # NumPy's own call, for its options
             try:

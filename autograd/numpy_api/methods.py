@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import NOT_AT_ONCE, computed
-from ..core.conversion import apart
 from ..core.examples import by_example, one_by_one, writes
 from ..core.graph import modes
 from ..core.primitive import Primitive
+from ..core.spellings import are_numpys, translated
 from ..core.tensor import Tensor, as_data, wrap
 from ..core.tracing import raw
 from ..ops import casting
@@ -142,6 +142,8 @@ def _with_options(name: str, function: Any) -> Callable[..., Any]:
     function = function.form if isinstance(function, Primitive) else function
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if kwargs and not are_numpys(kwargs):
+            (_, *args), kwargs = translated(function, (self, *args), kwargs)  # type: ignore[assignment]
         try:
             return (numpy_function if len(args) > 1 or "out" in kwargs else function)(self, *args, **kwargs)
         except NOT_AT_ONCE as error:
@@ -185,6 +187,16 @@ def _set_imag(self: Tensor, values: Any) -> None:
 def _reshape(self: Tensor, *shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
     """The same entries in another shape, given as one tuple or as several numbers; see `reshape`."""
     return reshape(self, _one_or_several(shape), order, copy=copy)
+
+
+def _transpose(self: Tensor, *axes: Any) -> Any:
+    """The axes in another order, in reverse unless `axes` are given, as one tuple or as several numbers."""
+    if len(axes) == 2 < self.ndim:
+        raise ValueError(
+            f"transpose: axes {axes} for a Tensor of {self.ndim} axes: all of them are given, as in NumPy; write "
+            f"swapaxes{axes} for what PyTorch's transpose does"
+        )
+    return transpose(self, _one_or_several(axes) if axes else None)
 
 
 def _one_or_several(given: tuple[Any, ...]) -> Any:
@@ -233,11 +245,10 @@ _attributes: dict[str, Any] = {
     "clip": el.clip,
     "astype": casting.astype,
     "ravel": ravel,
-    "flatten": lambda x, order="C": apart(ravel(x, order)),
     "squeeze": squeeze,
     "swapaxes": swapaxes,
     "reshape": _reshape,
-    "transpose": lambda x, *axes: transpose(x, _one_or_several(axes) if axes else None),
+    "transpose": _transpose,
     "copy": copy,
     "diagonal": diagonal,
     "dot": dot,
@@ -257,10 +268,7 @@ _attributes: dict[str, Any] = {
     "dump": lambda self, file: raw(self).dump(file),
     "dumps": lambda self: raw(self).dumps(),
     **{name: _value(name) for name in ("strides", "itemsize", "nbytes", "flags")},
-    **{
-        name: _missing(name)
-        for name in ("base", "byteswap", "ctypes", "getfield", "resize", "setfield", "setflags", "view")
-    },
+    **{name: _missing(name) for name in ("base", "byteswap", "ctypes", "getfield", "resize", "setfield", "setflags")},
 }
 
 _WITH_OUT = (
@@ -275,8 +283,6 @@ _DOCS = {  # docstrings of members that get none from a function
     "real": "The real parts; a view.",
     "imag": "The imaginary parts; a view.",
     "compress": "The entries (along `axis`) at which `condition` is true.",
-    "flatten": "All entries in a row, as a copy.",
-    "transpose": "The axes in another order, in reverse unless `axes` are given, as one tuple or as several numbers.",
     "partition": "Put the `kth` entry along `axis` in its sorted place, the smaller before and the larger behind it.",
     "sort": "Sort the entries along `axis`, in place.",
     "tolist": "The values as nested lists of Python numbers; the number itself if there are no axes.",

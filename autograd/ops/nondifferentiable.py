@@ -13,6 +13,7 @@ from ..core.batching import Batched, at_once, computed
 from ..core.examples import writes
 from ..core.graph import modes
 from ..core.primitive import implements
+from ..core.spellings import are_numpys, translated
 from ..core.tensor import Tensor, carried, holds_tensors
 from ..core.types import ArrayLike
 
@@ -53,6 +54,8 @@ def constant(function: Any, *names: str, run: Callable[..., Any] = computed) -> 
     """
 
     def on_tensors(*args: Any, **kwargs: Any) -> Any:
+        if kwargs and not are_numpys(kwargs):
+            args, kwargs = translated(function, args, kwargs)
         if names and modes.recording:
             given = inspect.signature(function).bind(*args, **kwargs).arguments
             lost = [name for name in names if _carried(given.get(name))]

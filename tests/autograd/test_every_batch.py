@@ -20,6 +20,7 @@ from pullback.autograd.core.primitive import Primitive
 from pullback.autograd.core.pytrees import flatten
 from pullback.autograd.core.tensor import functions
 from pullback.autograd.ops.nondifferentiable import constants
+from pullback.tests.helpers import torch_calls
 from pullback.tests.helpers.calls import qualified
 from pullback.tests.helpers.numpy_calls import CALLS
 from pullback.tests.parity.cases import CASES
@@ -318,8 +319,22 @@ def _own():
     return made
 
 
+def _on_tensors(call):
+    return lambda *arrays: call(pb, *map(pb.asarray, arrays))
+
+
+def _scaled(x):
+    """A batch of what a call is given: of the same indices and masks, of other numbers."""
+    return np.stack([x * scale if x.dtype.kind == "f" else x for scale in SCALES])
+
+
 OWN = _own()
 SAMPLES = {f"{name} {i}": sample for name, samples in OWN.items() for i, sample in enumerate(samples)}
+SAMPLES |= {
+    f"as in PyTorch: {name} {i}": (_on_tensors(call), *(_scaled(x) for x in arrays))
+    for name, calls in torch_calls.CASES.items()
+    for i, (call, *arrays) in enumerate(calls)
+}
 
 
 def of_call(name, i, keys):
@@ -522,7 +537,9 @@ NO_EXAMPLES = {
     "implicit jacfwd jacobian jacrev jvp linear_solve make_hvp make_jvp make_vjp on_arrays value_and_grad "
     "vector_jacobian_product vjp vmap",
     "nests": "ravel_pytree tree_leaves tree_map",
-    "the same for all examples": "ones_like",
+    "the same for all examples": "ones_like is_complex is_floating_point is_tensor numel",
+    "copies, and at random": "as_tensor bernoulli from_numpy multinomial normal rand rand_like randint randint_like "
+    "randn randn_like randperm tensor",
 }
 TOGETHER = {  # names here -> the functions that are called under it
     "special": "expn ive kve multigammaln polygamma zeta",
@@ -538,6 +555,7 @@ TOGETHER = {  # names here -> the functions that are called under it
 
 def test_all_are_here():
     known = {name for key in (*OWN, *NO_EXAMPLES.values(), *TOGETHER.values()) for name in key.split()}
+    known |= torch_calls.names()
     known |= {case.name.removeprefix("functional.") for cases in CASES.values() for case in cases}
     handlers = {functions.get(qualified(name)) for name in CALLS}
     handlers |= {handler.form for handler in handlers if isinstance(handler, Primitive)}

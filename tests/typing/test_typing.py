@@ -10,9 +10,13 @@ import pytest
 import pullback
 from pullback import Tensor
 from pullback.autograd.core.declarations import Operations
+from pullback.autograd.core.declared_in_place import InPlace
+from pullback.autograd.core.declared_spellings import Spellings
+from pullback.autograd.numpy_api.spellings import ABSENT
 
+MEMBERS = {**vars(Spellings), **vars(InPlace), **vars(Operations)}
 PROGRAM = Path(__file__).with_name("program.py")
-DECLARED = {name: value for name, value in vars(Operations).items() if callable(value) or isinstance(value, property)}
+DECLARED = {name: value for name, value in MEMBERS.items() if callable(value) or isinstance(value, property)}
 OPERATIONS = sorted(name for name in DECLARED if name not in vars(object) or name in ("__eq__", "__ne__", "__lt__"))
 
 
@@ -31,7 +35,7 @@ def test_what_is_declared_is_there(name):
 
 
 def test_what_is_there_is_declared():
-    refused = {"base", "byteswap", "ctypes", "getfield", "resize", "setfield", "setflags", "view"}
+    refused = {"base", "byteswap", "ctypes", "getfield", "resize", "setfield", "setflags", *ABSENT}
     own = {name for name, value in vars(Tensor).items() if getattr(value, "__module__", "").endswith(".core.tensor")}
     own |= {
         name
