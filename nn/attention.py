@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import by_single, floating, lift, pooled, primitive, wrap
+from ..extend import ArrayLike, by_single, floating, lift, pooled, primitive, wrap
 from .dropout import check_probability, dropout
 
 __all__ = ["scaled_dot_product_attention"]
@@ -188,16 +188,16 @@ def _(draw: Any) -> Any:
 
 
 def scaled_dot_product_attention(
-    query: Any,
-    key: Any,
-    value: Any,
-    attn_mask: Any = None,
+    query: ArrayLike,
+    key: ArrayLike,
+    value: ArrayLike,
+    attn_mask: ArrayLike | None = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
     *,
     scale: float | None = None,
     enable_gqa: bool = False,
-) -> Any:
+) -> Tensor:
     """Return softmax(scale query key^T + mask) value, for query (..., L, E), key (..., S, E) and value (..., S, F).
 
     `attn_mask`, which broadcasts to (..., L, S), is True where a query (a row) attends to a key, or is added; a query
@@ -211,21 +211,22 @@ def scaled_dot_product_attention(
     array([1.])
     """
     name = "scaled_dot_product_attention"
-    query, key, value = (floating(x) for x in (query, key, value))
-    _check(query, key, value, name)
+    given: Any = [floating(x) for x in (query, key, value)]
+    q, k, v = given
+    _check(q, k, v, name)
     check_probability(dropout_p, name)
     if enable_gqa:
-        key, value = _for_all_heads(query, key, name), _for_all_heads(query, value, name)
-    if not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
-        query, key, value = _alike(query, key, value, name)
-    shape = (*query.shape[:-1], key.shape[-2])
-    mask = None if attn_mask is None else additive(attn_mask, shape, query.dtype, name, "attn_mask", attended=True)
+        k, v = _for_all_heads(q, k, name), _for_all_heads(q, v, name)
+    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2]:
+        q, k, v = _alike(q, k, v, name)
+    shape = (*q.shape[:-1], k.shape[-2])
+    mask = None if attn_mask is None else additive(attn_mask, shape, q.dtype, name, "attn_mask", attended=True)
     if is_causal:
-        causal = causal_mask(shape[-2], shape[-1], query.dtype)
+        causal = causal_mask(shape[-2], shape[-1], q.dtype)
         mask = causal if mask is None else mask + causal
     if scale is None:
-        scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
-    return attended(query, key, value, mask, dropout_p, scale)
+        scale = 1 / math.sqrt(q.shape[-1]) if q.shape[-1] else 1.0
+    return attended(q, k, v, mask, dropout_p, scale)
 
 
 @by_single

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, expand_dims, mean, no_grad, reshape, sqrt, squeeze
-from ..extend import bottom, by_single, captures, standardize
+from ..extend import ArrayLike, DTypeLike, TensorLike, bottom, by_single, captures, standardize
 from . import init
 from .factory import empty
 from .module import Module, Parameter
@@ -56,15 +56,15 @@ captures.append(lambda: _again)
 
 
 def batch_norm(
-    input: Any,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
+    input: TensorLike,
+    running_mean: TensorLike | None,
+    running_var: TensorLike | None,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
     training: bool = False,
-    momentum: Any = 0.1,
+    momentum: ArrayLike = 0.1,
     eps: float = 1e-5,
-) -> Any:
+) -> Tensor:
     """Return input (N, C, ...) less the mean of each channel, divided by sqrt(variance + eps), times weight, plus bias.
 
     `training` takes mean and variance of the batch, and moves `running_mean` and `running_var`, which it writes into,
@@ -85,15 +85,15 @@ def batch_norm(
 
 
 def instance_norm(
-    input: Any,
-    running_mean: Any = None,
-    running_var: Any = None,
-    weight: Any = None,
-    bias: Any = None,
+    input: TensorLike,
+    running_mean: TensorLike | None = None,
+    running_var: TensorLike | None = None,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
     use_input_stats: bool = True,
-    momentum: Any = 0.1,
+    momentum: ArrayLike = 0.1,
     eps: float = 1e-5,
-) -> Any:
+) -> Tensor:
     """Return input (N, C, ...) normalized as by `batch_norm`, but each sample by its own mean and variance.
 
     Running statistics, if given, move towards the means of these over the batch, and are taken in their place unless
@@ -210,7 +210,7 @@ class _Norm(Module):
     num_batches_tracked: Tensor | None
     _dims: int
 
-    def __init_subclass__(cls, dims: int | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(cls, dims: int | None = None, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if dims is not None:
             cls._dims = dims
@@ -222,8 +222,8 @@ class _Norm(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
         *,
         bias: bool = True,
     ) -> None:
@@ -265,7 +265,7 @@ class _Norm(Module):
 
 
 class _BatchNorm(_Norm):
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         input = real(input, type(self).__name__)
         if input.ndim != self._dims + 2 and not (self._dims == 1 and input.ndim == 2):
             shapes = ("(N, C) or (N, C, L)", "(N, C, H, W)", "(N, C, D, H, W)")
@@ -318,14 +318,14 @@ class _InstanceNorm(_Norm):
         momentum: float | None = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
         *,
         bias: bool = True,
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         input = real(input, type(self).__name__)
         if input.ndim not in (self._dims + 1, self._dims + 2):
             axes = ("L", "H, W", "D, H, W")[self._dims - 1]

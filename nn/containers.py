@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Generic, Self, TypeVar, overload
 
 from ..autograd import Tensor
+from ..extend import ArrayLike
 from .lookahead import applied
 from .module import Module, Parameter
 
@@ -14,16 +15,15 @@ __all__ = ["ModuleList", "ParameterList", "Sequential"]
 
 T = TypeVar("T")
 
-Item = TypeVar("Item")
 Taken = TypeVar("Taken")
 
 
-class _Sequence(Module, Generic[T]):
+class _Sequence(Module, Generic[T, Taken]):
     """Modules or parameters under the names "0", "1", ..."""
 
     _item: type = Module
 
-    def __init__(self, items: Iterable[Any] | None = None) -> None:
+    def __init__(self, items: Iterable[Taken] | None = None) -> None:
         super().__init__()
         self.extend(() if items is None else items)
 
@@ -74,7 +74,8 @@ class _Sequence(Module, Generic[T]):
     def __getitem__(self, index: int | slice) -> T | Self:
         """Return self[index]; of a slice, the same kind of container."""
         if isinstance(index, slice):
-            return type(self)(self._items()[index])
+            items: Any = self._items()[index]
+            return type(self)(items)
         return getattr(self, self._name(index))
 
     def __setitem__(self, index: int, value: Taken) -> None:
@@ -86,12 +87,12 @@ class _Sequence(Module, Generic[T]):
         gone = self._names()[index] if isinstance(index, slice) else [self._name(index)]
         self._renumber([getattr(self, name) for name in self._names() if name not in gone])
 
-    def append(self, value: Any) -> Self:
+    def append(self, value: Taken) -> Self:
         """Add an entry at the end, and return the container."""
         setattr(self, str(len(self)), self._made(value))
         return self
 
-    def extend(self, values: Iterable[Any]) -> Self:
+    def extend(self, values: Iterable[Taken]) -> Self:
         """Add entries at the end, and return the container; TypeError for what is no list or other iterable."""
         if isinstance(values, Tensor) or not isinstance(values, Iterable):
             raise TypeError(
@@ -101,7 +102,7 @@ class _Sequence(Module, Generic[T]):
             self.append(value)
         return self
 
-    def insert(self, index: int, value: Any) -> Self:
+    def insert(self, index: int, value: Taken) -> Self:
         """Put an entry before the entry `index`, and return the container; the later ones are numbered anew.
 
         IndexError unless the index is from -n to n, for n entries.
@@ -119,12 +120,12 @@ class _Sequence(Module, Generic[T]):
         del self[key]
         return value
 
-    def __iadd__(self, other: Iterable[Any]) -> Self:
+    def __iadd__(self, other: Iterable[Taken]) -> Self:
         """Add entries at the end."""
         return self.extend(other)
 
 
-class Sequential(_Sequence[Module]):
+class Sequential(_Sequence[Module, Module]):
     """Modules applied one after the other; named by their places, or by the keys of a mapping.
 
     A convolution, and a ReLU and a max-pooling behind it, are one pass over memory, which nothing but the time tells
@@ -182,11 +183,11 @@ class Sequential(_Sequence[Module]):
         """Repeat the modules, the same ones, to be there `count` times."""
         return self.extend(self.__mul__(count)._items()[len(self) :])
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: object) -> Any:
         return applied(self._items(), input)
 
 
-class ModuleList(_Sequence[Module]):
+class ModuleList(_Sequence[Module, Module]):
     """A list of modules, each of which is registered; it has no forward of its own.
 
     >>> from pullback import nn
@@ -206,7 +207,7 @@ class ModuleList(_Sequence[Module]):
         return ModuleList([*self, *other]) if isinstance(other, Iterable) else NotImplemented
 
 
-class ParameterList(_Sequence[Parameter]):
+class ParameterList(_Sequence[Parameter, ArrayLike]):
     """A list of parameters, each of which is registered; other values are made Parameters.
 
     >>> from pullback import nn
@@ -219,7 +220,7 @@ class ParameterList(_Sequence[Parameter]):
 
     _item = Parameter
 
-    def __init__(self, values: Iterable[Any] | None = None) -> None:
+    def __init__(self, values: Iterable[ArrayLike] | None = None) -> None:
         super().__init__(values)
 
     def _made(self, value: Any) -> Parameter:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..autograd import Tensor
+from ..extend import DTypeLike
 from .factory import check_device, is_device
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ class Converted:
 
     def to(
         self,
-        *args: Any,
-        device: Any = None,
-        dtype: Any = None,
+        *args: DTypeLike | bool | None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
         non_blocking: bool = False,
-        memory_format: Any = None,
+        memory_format: object = None,
     ) -> Self:
         """Convert the real floating-point parameters and buffers (and gradients) to a float type.
 
@@ -64,7 +65,7 @@ class Converted:
             raise TypeError(f"{name}: dtype {kind} is not a float type")
         return self._converted(kind, lambda tensor: tensor.dtype.kind == "f")
 
-    def type(self, dst_type: Any) -> Self:
+    def type(self, dst_type: DTypeLike) -> Self:
         """Convert all parameters and buffers, also those of integers, to `dst_type`."""
         return self._converted(np.dtype(dst_type), lambda tensor: True)
 
@@ -88,13 +89,13 @@ class Converted:
         """Return this module, which is on the CPU."""
         return self
 
-    def cuda(self, device: Any = None) -> Self:
+    def cuda(self, device: object = None) -> Self:
         """Raise RuntimeError: there is no device but the CPU."""
         raise RuntimeError(f"{type(self).__name__}: no device but the CPU; leave out .cuda(), or write .to('cpu')")
 
     ipu = mtia = xpu = cuda
 
-    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+    def to_empty(self, *, device: str | None, recurse: bool = True) -> Self:
         """Give all parameters and buffers new memory, with any values in it."""
         check_device(device, f"{type(self).__name__}.to_empty")
         for tensor in (*self.parameters(recurse), *self.buffers(recurse)):
@@ -107,5 +108,5 @@ class Converted:
             f"{type(self).__name__}.share_memory: arrays belong to one process, whose threads share them as they are"
         )
 
-    def compile(self, *args: Any, **kwargs: Any) -> None:
+    def compile(self, *args: object, **kwargs: object) -> None:
         """Do nothing: operations are machine code already where there is some; PyTorch's options are taken."""

@@ -7,6 +7,7 @@ from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Va
 from operator import itemgetter
 from typing import Any, Generic, Self, TypeVar
 
+from ..extend import ArrayLike
 from .containers import listed
 from .module import Module, Parameter
 
@@ -41,7 +42,7 @@ class _Named(Module, Generic[T]):
     def _pairs(self, entries: Any) -> Iterable[Any]:
         return entries.items()
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: T) -> None:
         """Add the entry under this name, or replace the one there."""
         raise NotImplementedError
 
@@ -122,7 +123,13 @@ class ParameterDict(_Named[Any]):
     )
     """
 
-    def __init__(self, parameters: Mapping[str, Any] | ParameterDict | Iterable[tuple[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, ArrayLike | None]
+        | ParameterDict
+        | Iterable[tuple[str, ArrayLike | None]]
+        | None = None,
+    ) -> None:
         super().__init__()
         self._keys: dict[str, None] = {}
         self.update({} if parameters is None else parameters)
@@ -135,7 +142,7 @@ class ParameterDict(_Named[Any]):
     def _entries(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._keys}
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: ArrayLike | None) -> None:
         """Add the parameter under this name, or replace the one there."""
         self.register_parameter(name, value if value is None or isinstance(value, Parameter) else Parameter(value))
         self._keys[name] = None
@@ -153,28 +160,28 @@ class ParameterDict(_Named[Any]):
         """Return a ParameterDict of the same parameters."""
         return ParameterDict(self)
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: object = None) -> Any:
         """Return the parameter of this name, or the default if there is none."""
         return self._entries().get(key, default)
 
-    def setdefault(self, key: str, default: Any = None) -> Any:
+    def setdefault(self, key: str, default: ArrayLike | None = None) -> Parameter | None:
         """Return the parameter of this name, after adding the default under it if there is none."""
         if key not in self._keys:
             self[key] = default
         return self[key]
 
-    def popitem(self) -> tuple[str, Any]:
+    def popitem(self) -> tuple[str, Parameter | None]:
         """Take the last parameter out, and return its name and it; KeyError if there is none."""
         if not self._keys:
             raise KeyError("ParameterDict.popitem: there is no entry")
         name = next(reversed(self._keys))
         return name, self.pop(name)
 
-    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+    def fromkeys(self, keys: Iterable[str], default: ArrayLike | None = None) -> ParameterDict:
         """Return a new ParameterDict with these names, each for the default."""
         return ParameterDict((key, default) for key in keys)
 
-    def __or__(self, other: Mapping[str, Any] | ParameterDict) -> ParameterDict:
+    def __or__(self, other: Mapping[str, ArrayLike | None] | ParameterDict) -> ParameterDict:
         """Return a ParameterDict of the entries of both, those of the other where both have one."""
         if not isinstance(other, (Mapping, ParameterDict)):
             return NotImplemented
@@ -182,11 +189,11 @@ class ParameterDict(_Named[Any]):
         new.update(other)
         return new
 
-    def __ror__(self, other: Mapping[str, Any]) -> ParameterDict:
+    def __ror__(self, other: Mapping[str, ArrayLike | None]) -> ParameterDict:
         """Return a ParameterDict of the entries of both, those of this one where both have one."""
         return ParameterDict(other) | self
 
-    def __ior__(self, other: Mapping[str, Any] | ParameterDict) -> Self:
+    def __ior__(self, other: Mapping[str, ArrayLike | None] | ParameterDict) -> Self:
         """Add the entries of the other."""
         self.update(other)
         return self

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from ..autograd import Tensor, where
-from ..extend import added, bottom, everywhere, lift, linear
+from ..extend import ArrayLike, DTypeLike, TensorLike, added, bottom, everywhere, lift, linear
 from . import init
 from .factory import empty
 from .module import Module, Parameter
@@ -105,14 +105,14 @@ def _(draw: Any) -> Any:
 
 
 def embedding(
-    input: Any,
-    weight: Any,
+    input: ArrayLike,
+    weight: TensorLike,
     padding_idx: int | None = None,
     max_norm: float | None = None,
     norm_type: float = 2.0,
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
-) -> Any:
+) -> Tensor:
     """Return the rows of `weight` (V, E) with the numbers in `input` (...): shape (..., E).
 
     The row `padding_idx` gets no gradient. With `max_norm`, rows that are asked for and longer (in the norm
@@ -195,7 +195,7 @@ def shorten(weight: Any, numbers: Any, max_norm: float, norm_type: float) -> Non
             weight.data = table
 
 
-def one_hot(input: Any, num_classes: int = -1) -> Any:
+def one_hot(input: ArrayLike, num_classes: int = -1) -> Tensor:
     """Return integers that are 1 at the class and 0 elsewhere, of shape (..., num_classes), for class numbers (...).
 
     There are as many classes as the largest number asks for where `num_classes` is -1. TypeError for what is no
@@ -205,10 +205,10 @@ def one_hot(input: Any, num_classes: int = -1) -> Any:
     array([[0, 0, 1],
            [1, 0, 0]])
     """
-    input = lift(input)
-    if input.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: input of dtype {input.dtype}; expected integers, the class numbers")
-    known = bottom(input)
+    classes: Any = lift(input)
+    if classes.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: input of dtype {classes.dtype}; expected integers, the class numbers")
+    known = bottom(classes)
     if num_classes == -1:
         if not known.size:
             raise ValueError("one_hot: without numbers num_classes=-1 says nothing; write how many classes there are")
@@ -216,7 +216,7 @@ def one_hot(input: Any, num_classes: int = -1) -> Any:
     if not everywhere((known >= 0) & (known < num_classes)):
         wrong = known[(known < 0) | (known >= num_classes)]
         raise ValueError(f"one_hot: class {wrong.flat[0]} is out of range for num_classes={num_classes}")
-    return (input[..., None] == np.arange(num_classes)).astype(np.int64)
+    return (classes[..., None] == np.arange(num_classes)).astype(np.int64)
 
 
 _Table = TypeVar("_Table", bound="Table")
@@ -238,9 +238,9 @@ class Table(Module):
         max_norm: float | None,
         norm_type: float,
         scale_grad_by_freq: bool,
-        weight: Any,
-        device: Any,
-        dtype: Any,
+        weight: TensorLike | None,
+        device: str | None,
+        dtype: DTypeLike | None,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -262,7 +262,7 @@ class Table(Module):
             self.weight.data[self.padding_idx] = 0
 
 
-def pretrained(kind: Callable[..., _Table], name: str, embeddings: Any, freeze: bool, **options: Any) -> _Table:
+def pretrained(kind: Callable[..., _Table], name: str, embeddings: TensorLike, freeze: bool, **options: Any) -> _Table:
     """A module of this kind with a table that is given; see `Embedding.from_pretrained`."""
     shape = np.shape(embeddings)
     if len(shape) != 2:
@@ -289,10 +289,10 @@ class Embedding(Table):
         norm_type: float = 2.0,
         scale_grad_by_freq: bool = False,
         sparse: bool = False,
-        _weight: Any = None,
+        _weight: TensorLike | None = None,
         _freeze: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__(
             num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, _weight, device, dtype
@@ -300,7 +300,7 @@ class Embedding(Table):
         self.sparse = sparse
         self.weight.requires_grad = not _freeze
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: ArrayLike) -> Tensor:
         return looked_up(
             "Embedding",
             input,
@@ -314,7 +314,7 @@ class Embedding(Table):
     @classmethod
     def from_pretrained(
         cls,
-        embeddings: Any,
+        embeddings: TensorLike,
         freeze: bool = True,
         padding_idx: int | None = None,
         max_norm: float | None = None,

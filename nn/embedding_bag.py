@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import Tensor, where
-from ..extend import lift, raw
+from ..extend import ArrayLike, DTypeLike, TensorLike, lift, raw
 from .embedding import Table, check_numbers, looked_up, padding_number, pretrained, rows_added, shorten
 
 __all__ = [
@@ -20,18 +20,18 @@ _MODES = ("sum", "mean", "max")
 
 
 def embedding_bag(
-    input: Any,
-    weight: Any,
-    offsets: Any = None,
+    input: ArrayLike,
+    weight: TensorLike,
+    offsets: ArrayLike | None = None,
     max_norm: float | None = None,
     norm_type: float = 2,
     scale_grad_by_freq: bool = False,
     mode: str = "mean",
     sparse: bool = False,
-    per_sample_weights: Any = None,
+    per_sample_weights: ArrayLike | None = None,
     include_last_offset: bool = False,
     padding_idx: int | None = None,
-) -> Any:
+) -> Tensor:
     """Return the sum, mean or largest entries of the rows of `weight` (V, E) in each bag: shape (bags, E).
 
     Each row of an `input` (bags, n) has the numbers of a bag; or `input` is (n,), and `offsets` has the position at
@@ -167,11 +167,11 @@ class EmbeddingBag(Table):
         scale_grad_by_freq: bool = False,
         mode: str = "mean",
         sparse: bool = False,
-        _weight: Any = None,
+        _weight: TensorLike | None = None,
         include_last_offset: bool = False,
         padding_idx: int | None = None,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__(
             num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, _weight, device, dtype
@@ -180,7 +180,9 @@ class EmbeddingBag(Table):
             raise ValueError(f"EmbeddingBag: mode={mode!r}; expected 'sum', 'mean' or 'max'")
         self.mode, self.sparse, self.include_last_offset = mode, sparse, include_last_offset
 
-    def forward(self, input: Any, offsets: Any = None, per_sample_weights: Any = None) -> Any:
+    def forward(
+        self, input: ArrayLike, offsets: ArrayLike | None = None, per_sample_weights: ArrayLike | None = None
+    ) -> Tensor:
         return bagged(
             "EmbeddingBag",
             input,
@@ -199,7 +201,7 @@ class EmbeddingBag(Table):
     @classmethod
     def from_pretrained(
         cls,
-        embeddings: Any,
+        embeddings: TensorLike,
         freeze: bool = True,
         max_norm: float | None = None,
         norm_type: float = 2.0,

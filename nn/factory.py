@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import numpy as np
 
 from ..extend import DTypeLike, modes
@@ -10,7 +12,7 @@ from .parameter import Parameter
 _DEVICES = ("cpu", "cuda", "hpu", "ipu", "meta", "mps", "mtia", "xpu")
 
 
-def is_device(value: object) -> bool:
+def is_device(value: object) -> TypeGuard[str]:
     """Whether this names a device: a text such as "cuda:0", or an object with such a text as its `type`."""
     return (value if isinstance(value, str) else str(getattr(value, "type", ""))).partition(":")[0] in _DEVICES
 

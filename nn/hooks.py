@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from itertools import count
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from ..autograd import Tensor, concatenate, reshape, zeros_like
 from ..extend import RemovableHandle
@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
+Gradients = tuple[Tensor | None, ...]  # of the arguments or outputs of a module
 _keys = count()
 
 
@@ -107,7 +108,7 @@ class Hooked:
 
     def register_forward_hook(
         self,
-        hook: Callable[..., Any],
+        hook: Callable[..., object],
         *,
         prepend: bool = False,
         with_kwargs: bool = False,
@@ -121,7 +122,7 @@ class Hooked:
         return registered(self._own_hooks(), Hook("forward", hook, with_kwargs, always_call), prepend)
 
     def register_forward_pre_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+        self, hook: Callable[..., object], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """Call `hook(module, args)` before every forward; what it returns, unless None, replaces the arguments.
 
@@ -131,7 +132,7 @@ class Hooked:
         return registered(self._own_hooks(), Hook("forward_pre", hook, with_kwargs), prepend)
 
     def register_full_backward_hook(
-        self, hook: Callable[[Any, Any, Any], Any], prepend: bool = False
+        self, hook: Callable[[Self, Gradients, Gradients], object], prepend: bool = False
     ) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` as a backward pass has gone through the module.
 
@@ -150,7 +151,7 @@ class Hooked:
         return registered(self._own_hooks(), Hook("backward", hook), prepend)
 
     def register_full_backward_pre_hook(
-        self, hook: Callable[[Any, Any], Any], prepend: bool = False
+        self, hook: Callable[[Self, Gradients], object], prepend: bool = False
     ) -> RemovableHandle:
         """Call `hook(module, grad_output)` before a backward pass goes through the module.
 
@@ -158,7 +159,7 @@ class Hooked:
         """
         return registered(self._own_hooks(), Hook("backward_pre", hook), prepend)
 
-    def register_backward_hook(self, hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
+    def register_backward_hook(self, hook: Callable[[Self, Gradients, Gradients], object]) -> RemovableHandle:
         """Do the same as `register_full_backward_hook`, by its old name.
 
         PyTorch's gives the gradients of the module's last operation for `grad_input`, whichever that is.
@@ -312,13 +313,13 @@ def _parts(vector: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
 
 
 def register_module_forward_hook(
-    hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
+    hook: Callable[..., object], *, with_kwargs: bool = False, always_call: bool = False
 ) -> RemovableHandle:
     """Call `hook` after every forward of all modules, in all threads, as `Module.register_forward_hook` says."""
     return registered(EVERYWHERE, Hook("forward", hook, with_kwargs, always_call))
 
 
-def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+def register_module_forward_pre_hook(hook: Callable[..., object]) -> RemovableHandle:
     """Call `hook` before every forward of all modules, in all threads."""
     return registered(EVERYWHERE, Hook("forward_pre", hook))
 

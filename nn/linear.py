@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -29,7 +28,7 @@ def linear(input: TensorLike, weight: ArrayLike, bias: ArrayLike | None = None) 
     return _affine(input, weight, bias)
 
 
-def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
+def bilinear(input1: ArrayLike, input2: ArrayLike, weight: TensorLike, bias: ArrayLike | None = None) -> Tensor:
     """Return y[..., k] = sum_ij input1[..., i] weight[k, i, j] input2[..., j] + bias[k]: shape (..., out).
 
     The inputs are (..., in1) and (..., in2), with equal axes before the last, weight (out, in1, in2) and bias (out,).
@@ -110,8 +109,8 @@ class Bilinear(Module):
         in2_features: int,
         out_features: int,
         bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         if in1_features <= 0:
             raise ValueError(f"Bilinear: in1_features={in1_features}; expected a positive number")
@@ -128,7 +127,7 @@ class Bilinear(Module):
         if self.bias is not None:
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input1: Any, input2: Any) -> Any:
+    def forward(self, input1: TensorLike, input2: TensorLike) -> Tensor:
         one, two = np.shape(input1), np.shape(input2)
         if one[-1:] != (self.in1_features,) or two[-1:] != (self.in2_features,) or one[:-1] != two[:-1]:
             expected = f"(..., {self.in1_features}) and (..., {self.in2_features})"

@@ -307,7 +307,7 @@ class Module(Hooked, Converted, Stateful):
     def __repr__(self) -> str:
         return described(self, Module.__repr__)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """Copy this module and all below it, however deep."""
         return copied(self, memo, Module.__deepcopy__)
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..autograd import maximum, reshape, square
-from ..extend import by_single, floating, standardize
+from ..autograd import Tensor, maximum, reshape, square
+from ..extend import ArrayLike, DTypeLike, PerAxis, Shape, TensorLike, by_single, floating, standardize
 from . import init
 from .factory import empty
 from .module import Module, Parameter
@@ -31,16 +31,22 @@ __all__ = [
 _standardize = standardize.apply
 
 
-def real(input: Any, name: str) -> Any:
+def real(input: ArrayLike, name: str) -> Tensor:
     """The input as a Tensor or array of real floating-point numbers; TypeError for complex ones."""
-    input = floating(input)
-    if input.dtype.kind != "f":
-        raise TypeError(f"{name}: input of dtype {input.dtype}; expected real numbers")
-    return input
+    x: Any = floating(input)
+    if x.dtype.kind != "f":
+        raise TypeError(f"{name}: input of dtype {x.dtype}; expected real numbers")
+    return x
 
 
 @by_single
-def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+def layer_norm(
+    input: TensorLike,
+    normalized_shape: Shape,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
     """Return input less its mean, divided by sqrt(variance + eps), both over the last axes, times weight, plus bias.
 
     `normalized_shape` is the shape of these axes (a number: of one), which weight and bias have, too, or are None.
@@ -57,7 +63,9 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
 
 
 @by_single
-def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+def rms_norm(
+    input: TensorLike, normalized_shape: Shape, weight: TensorLike | None = None, eps: float | None = None
+) -> Tensor:
     """Return input divided by sqrt(mean(input**2) + eps) over the last axes, times weight.
 
     `eps` (None) is that of the dtype. Shapes and errors are those of `layer_norm`.
@@ -72,7 +80,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     return _standardize(input, weight, None, axes=axes, eps=eps, centered=False)
 
 
-def _last_axes(name: str, x: Any, normalized_shape: Any, weight: Any, bias: Any) -> tuple[int, ...]:
+def _last_axes(name: str, x: Any, normalized_shape: Shape, weight: Any, bias: Any) -> tuple[int, ...]:
     """The axes that have `normalized_shape`; ValueError if these are not x's last, or a weight has another shape."""
     shape = _shape(normalized_shape)
     first = x.ndim - len(shape)
@@ -84,12 +92,18 @@ def _last_axes(name: str, x: Any, normalized_shape: Any, weight: Any, bias: Any)
     return tuple(range(first, x.ndim))
 
 
-def _shape(normalized_shape: Any) -> tuple[int, ...]:
+def _shape(normalized_shape: Shape) -> tuple[int, ...]:
     return (int(normalized_shape),) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
 
 
 @by_single
-def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+def group_norm(
+    input: TensorLike,
+    num_groups: int,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
     """Return input (N, C, ...) normalized over each of `num_groups` groups of channels of each sample.
 
     Then it is multiplied by weight (C,) and bias (C,) is added. ValueError for other shapes, for channels that do not
@@ -118,7 +132,9 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
 
 
 @by_single
-def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
+def local_response_norm(
+    input: TensorLike, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
     """Return input (N, C, ...) over (k + alpha * mean)**beta; the mean is of `size` neighbouring channels' squares.
 
     Channels beyond the first and the last count as 0. ValueError for fewer than 3 axes.
@@ -141,7 +157,9 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
 
 
 @by_single
-def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Any:
+def normalize(
+    input: TensorLike, p: float = 2.0, dim: PerAxis = 1, eps: float = 1e-12, out: Tensor | None = None
+) -> Tensor:
     """Return input over its norm of order p along `dim`, an axis or several; eps is the least norm.
 
     The result is written into `out`, if given, and this returned.
@@ -149,9 +167,9 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     >>> normalize(np.array([[3.0, 4.0]]))
     array([[0.6, 0.8]])
     """
-    input = floating(input)
-    axes = normalize_axis_tuple(dim, input.ndim, "normalize: dim")
-    result = input / maximum(np.linalg.vector_norm(input, axis=axes, keepdims=True, ord=p), eps)
+    x: Any = floating(input)
+    axes = normalize_axis_tuple(dim, x.ndim, "normalize: dim")
+    result = x / maximum(np.linalg.vector_norm(x, axis=axes, keepdims=True, ord=p), eps)
     if out is None:
         return result
     out[...] = result
@@ -165,7 +183,13 @@ class _OverLastAxes(Module):
     bias: Parameter | None
 
     def __init__(
-        self, normalized_shape: Any, eps: float | None, elementwise_affine: bool, bias: bool, device: Any, dtype: Any
+        self,
+        normalized_shape: Shape,
+        eps: float | None,
+        elementwise_affine: bool,
+        bias: bool,
+        device: str | None,
+        dtype: DTypeLike | None,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -212,16 +236,16 @@ class LayerNorm(_OverLastAxes):
 
     def __init__(
         self,
-        normalized_shape: int | tuple[int, ...] | list[int],
+        normalized_shape: Shape,
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__(normalized_shape, eps, elementwise_affine, bias, device, dtype)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return layer_norm(self._checked(input), self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
@@ -240,15 +264,15 @@ class RMSNorm(_OverLastAxes):
 
     def __init__(
         self,
-        normalized_shape: int | tuple[int, ...] | list[int],
+        normalized_shape: Shape,
         eps: float | None = None,
         elementwise_affine: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__(normalized_shape, eps, elementwise_affine, False, device, dtype)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: TensorLike) -> Tensor:
         return rms_norm(self._checked(x), self.normalized_shape, self.weight, self.eps)
 
 
@@ -272,8 +296,8 @@ class GroupNorm(Module):
         num_channels: int,
         eps: float = 1e-5,
         affine: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
         *,
         bias: bool = True,
     ) -> None:
@@ -289,7 +313,7 @@ class GroupNorm(Module):
         """Set the weight to 1 and the bias to 0."""
         _reset(self.weight, self.bias)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         input = real(input, "GroupNorm")
         if input.ndim < 2 or input.shape[1] != self.num_channels:
             raise ValueError(f"GroupNorm expected {self.num_channels} channels, got an input of shape {input.shape}")
@@ -309,7 +333,7 @@ class LocalResponseNorm(Module):
         super().__init__()
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: TensorLike) -> Tensor:
         return local_response_norm(input, self.size, self.alpha, self.beta, self.k)
 
     def extra_repr(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor
+from ..extend import ArrayLike
 
 __all__ = ["Buffer", "Parameter"]
 
@@ -22,7 +23,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+    def __init__(self, data: ArrayLike, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad, None if hasattr(data, "dtype") else np.float32)
 
     def __repr__(self) -> str:
@@ -41,11 +42,11 @@ class Buffer(Tensor):
 
     __slots__ = ("persistent",)
 
-    def __init__(self, data: Any, *, persistent: bool = True) -> None:
+    def __init__(self, data: ArrayLike, *, persistent: bool = True) -> None:
         super().__init__(data)
         self.persistent = persistent
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[object, ...]:
         make, arguments = super().__reduce__()
         return make, arguments, (None, {"persistent": self.persistent})
 

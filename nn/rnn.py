@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 
-from ..autograd import concatenate, expand_dims, reshape, squeeze, stack, swapaxes, take
-from ..extend import by_single, floating, lift
+from ..autograd import Tensor, concatenate, expand_dims, reshape, squeeze, stack, swapaxes, take
+from ..extend import DTypeLike, TensorLike, by_single, floating, lift
 from . import init
 from .dropout import dropout as _dropout
 from .factory import empty
@@ -26,6 +26,9 @@ __all__ = [
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 _STATES = ("h_0", "c_0")
+
+First = TypeVar("First")  # what states may be given: of a layer as a whole, a pair for LSTM
+Last = TypeVar("Last")  # what they come back as
 
 
 def one_layer(
@@ -47,7 +50,7 @@ def one_layer(
 
 
 @by_single
-def _layers(data: Any, module: RNNBase, states: tuple[Any, ...], sizes: Sizes) -> tuple[Any, ...]:
+def _layers(data: Any, module: RNNBase[Any, Any], states: tuple[Any, ...], sizes: Sizes) -> tuple[Any, ...]:
     """All layers over packed data (rows, features): what the last gives, and the last states of all, one below another.
 
     `states` are the first ones, (layers times directions, sequences, units).
@@ -102,7 +105,7 @@ def check_states(name: str, states: tuple[Any, ...], expected: tuple[tuple[int, 
             raise ValueError(f"{name} expected {what} of shape {shape}, got one of shape {state.shape}")
 
 
-class RNNBase(Module):
+class RNNBase(Module, Generic[First, Last]):
     """What the recurrent layers have in common: layers upon one another, in one direction or in both."""
 
     def __init__(
@@ -116,8 +119,8 @@ class RNNBase(Module):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -202,6 +205,12 @@ class RNNBase(Module):
                 f"{type(self).__name__} expected {self.input_size} features, got an input of shape {x.shape}"
             )
 
+    @overload
+    def forward(self, input: TensorLike, hx: First | None = None) -> tuple[Tensor, Last]: ...
+
+    @overload
+    def forward(self, input: PackedSequence, hx: First | None = None) -> tuple[PackedSequence, Last]: ...
+
     def forward(self, input: Any, hx: Any = None) -> Any:
         if isinstance(input, PackedSequence):
             return self._packed(input, hx)
@@ -221,6 +230,9 @@ class RNNBase(Module):
         if single:
             y, last = squeeze(y, 1), [squeeze(s, 1) for s in last]
         return swapaxes(y, 0, 1) if turned else y, self._last(last)
+
+    if TYPE_CHECKING:  # of overloads, a module's call would have but the first
+        __call__ = forward
 
     def _packed(self, packed: PackedSequence, hx: Any) -> Any:
         data, sizes = floating(packed.data), sizes_of(packed)
@@ -247,7 +259,7 @@ class RNNBase(Module):
         return ", ".join(parts)
 
 
-class RNN(RNNBase):
+class RNN(RNNBase[TensorLike, Tensor]):
     """Elman's recurrent layers: h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or the rectifier of it ("relu").
 
     The input is (L, N, input_size), (N, L, input_size) with `batch_first`, (L, input_size) or a PackedSequence; the
@@ -270,8 +282,8 @@ class RNN(RNNBase):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         mode = f"RNN_{check_nonlinearity('RNN', nonlinearity).upper()}"
         super().__init__(
@@ -280,7 +292,7 @@ class RNN(RNNBase):
         self.nonlinearity = nonlinearity
 
 
-class LSTM(RNNBase):
+class LSTM(RNNBase[tuple[TensorLike, TensorLike], tuple[Tensor, Tensor]]):
     """Long short-term memory: c' = f c + i g and h' = o tanh(c'), with gates i, f, o and candidates g.
 
     i, f and o are sigmoids, g is a tanh, of W_ih x + b_ih + W_hh h + b_hh. With `proj_size` the states are W_hr h'.
@@ -302,14 +314,14 @@ class LSTM(RNNBase):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         sizes = input_size, hidden_size, num_layers
         super().__init__("LSTM", *sizes, bias, batch_first, dropout, bidirectional, proj_size, device, dtype)
 
 
-class GRU(RNNBase):
+class GRU(RNNBase[TensorLike, Tensor]):
     """Gated recurrent units: h' = (1 - z) n + z h, with gates r and z and candidates n.
 
     r and z are sigmoids of W_ih x + b_ih + W_hh h + b_hh, n is the tanh of W_in x + b_in + r (W_hn h + b_hn).
@@ -329,8 +341,8 @@ class GRU(RNNBase):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         sizes = input_size, hidden_size, num_layers
         super().__init__("GRU", *sizes, bias, batch_first, dropout, bidirectional, 0, device, dtype)

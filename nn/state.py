@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Stateful:
         def _own_buffers(self) -> list[tuple[str, Tensor]]: ...
 
     def state_dict(
-        self, *args: Any, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
+        self, *args: object, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
     ) -> dict[str, Any]:
         """Return copies of the parameters and persistent buffers by their dotted names, as PyTorch names them.
 
@@ -76,7 +76,7 @@ class Stateful:
         return [*self._own_parameters(), *persistent]
 
     def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+        self, state_dict: Mapping[str, object], strict: bool = True, assign: bool = False
     ) -> IncompatibleKeys:
         """Take over values (Tensors, arrays or nested lists) by name, each cast to the dtype of what it replaces.
 
@@ -106,7 +106,7 @@ class Stateful:
             hook.function(self, state_dict, prefix, local_metadata, *lists)
         local_metadata[_PLAN].add(self, state_dict, prefix, missing_keys, error_msgs)
 
-    def get_extra_state(self) -> Any:
+    def get_extra_state(self) -> object:
         """Return what else is to be in the state_dict, under the name "_extra_state"; to be defined by classes."""
         raise RuntimeError(f"{type(self).__name__} has no extra state: define get_extra_state and set_extra_state")
 
@@ -117,11 +117,11 @@ class Stateful:
     def _add_state_hook(self, hook: Hook) -> RemovableHandle:
         return registered(self.__dict__.setdefault("_state_hooks", OrderedDict()), hook)
 
-    def register_state_dict_pre_hook(self, hook: Callable[[Any, str, bool], None]) -> RemovableHandle:
+    def register_state_dict_pre_hook(self, hook: Callable[[Self, str, bool], object]) -> RemovableHandle:
         """Call `hook(module, prefix, keep_vars)` before `state_dict` collects this module's values."""
         return self._add_state_hook(Hook("save_pre", hook))
 
-    def register_state_dict_post_hook(self, hook: Callable[[Any, Any, str, Any], None]) -> RemovableHandle:
+    def register_state_dict_post_hook(self, hook: Callable[..., object]) -> RemovableHandle:
         """Call `hook(module, state_dict, prefix, local_metadata)` when this module and those below are collected."""
         return self._add_state_hook(Hook("save_post", hook))
 
@@ -136,7 +136,7 @@ class Stateful:
     def _register_load_state_dict_pre_hook(self, hook: Callable[..., None], with_module: bool = False) -> Any:
         return self.register_load_state_dict_pre_hook(hook if with_module else _WithoutModule(hook))
 
-    def register_load_state_dict_post_hook(self, hook: Callable[[Any, IncompatibleKeys], None]) -> RemovableHandle:
+    def register_load_state_dict_post_hook(self, hook: Callable[[Self, IncompatibleKeys], object]) -> RemovableHandle:
         """Call `hook(module, incompatible_keys)` when values are loaded; it may change both lists of keys."""
         return self._add_state_hook(Hook("load_post", hook))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..autograd import Tensor
+from ..extend import ArrayLike, DTypeLike, TensorLike
 from . import init
 from .activation import relu
 from .attention import causal_mask
@@ -16,7 +16,7 @@ from .containers import ModuleList
 from .factory import check_device
 from .module import Module
 from .normalization import LayerNorm
-from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
+from .transformer_layers import Activation, TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = ["Transformer", "TransformerDecoder", "TransformerEncoder"]
 
@@ -47,12 +47,17 @@ class TransformerEncoder(Module):
         self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
 
     def forward(
-        self, src: Any, mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool | None = None
-    ) -> Any:
+        self,
+        src: TensorLike,
+        mask: ArrayLike | None = None,
+        src_key_padding_mask: ArrayLike | None = None,
+        is_causal: bool | None = None,
+    ) -> Tensor:
         options = {"src_mask": mask, "src_key_padding_mask": src_key_padding_mask, "is_causal": bool(is_causal)}
+        out: Any = src
         for layer in self.layers:
-            src = layer(src, **options)
-        return src if self.norm is None else self.norm(src)
+            out = layer(out, **options)
+        return out if self.norm is None else self.norm(out)
 
 
 class TransformerDecoder(Module):
@@ -73,15 +78,15 @@ class TransformerDecoder(Module):
 
     def forward(
         self,
-        tgt: Any,
-        memory: Any,
-        tgt_mask: Any = None,
-        memory_mask: Any = None,
-        tgt_key_padding_mask: Any = None,
-        memory_key_padding_mask: Any = None,
+        tgt: TensorLike,
+        memory: TensorLike,
+        tgt_mask: ArrayLike | None = None,
+        memory_mask: ArrayLike | None = None,
+        tgt_key_padding_mask: ArrayLike | None = None,
+        memory_key_padding_mask: ArrayLike | None = None,
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
-    ) -> Any:
+    ) -> Tensor:
         options = {
             "tgt_mask": tgt_mask,
             "memory_mask": memory_mask,
@@ -90,9 +95,10 @@ class TransformerDecoder(Module):
             "tgt_is_causal": bool(tgt_is_causal),
             "memory_is_causal": memory_is_causal,
         }
+        out: Any = tgt
         for layer in self.layers:
-            tgt = layer(tgt, memory, **options)
-        return tgt if self.norm is None else self.norm(tgt)
+            out = layer(out, memory, **options)
+        return out if self.norm is None else self.norm(out)
 
 
 def _copies(layer: Module, count: int) -> ModuleList:
@@ -121,19 +127,19 @@ class Transformer(Module):
         num_decoder_layers: int = 6,
         dim_feedforward: int = 2048,
         dropout: float = 0.1,
-        activation: str | Callable[[Any], Any] = relu,
-        custom_encoder: Any = None,
-        custom_decoder: Any = None,
+        activation: str | Activation = relu,
+        custom_encoder: Module | None = None,
+        custom_decoder: Module | None = None,
         layer_norm_eps: float = 1e-5,
         batch_first: bool = False,
         norm_first: bool = False,
         bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__()
         same = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias)
-        placed = {"device": device, "dtype": dtype}
+        placed: dict[str, Any] = {"device": device, "dtype": dtype}
         if custom_encoder is None:
             norm = LayerNorm(d_model, layer_norm_eps, bias=bias, **placed)
             custom_encoder = TransformerEncoder(TransformerEncoderLayer(*same, **placed), num_encoder_layers, norm)
@@ -151,18 +157,18 @@ class Transformer(Module):
 
     def forward(
         self,
-        src: Any,
-        tgt: Any,
-        src_mask: Any = None,
-        tgt_mask: Any = None,
-        memory_mask: Any = None,
-        src_key_padding_mask: Any = None,
-        tgt_key_padding_mask: Any = None,
-        memory_key_padding_mask: Any = None,
+        src: TensorLike,
+        tgt: TensorLike,
+        src_mask: ArrayLike | None = None,
+        tgt_mask: ArrayLike | None = None,
+        memory_mask: ArrayLike | None = None,
+        src_key_padding_mask: ArrayLike | None = None,
+        tgt_key_padding_mask: ArrayLike | None = None,
+        memory_key_padding_mask: ArrayLike | None = None,
         src_is_causal: bool | None = None,
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
-    ) -> Any:
+    ) -> Tensor:
         shapes, batch = (np.shape(src), np.shape(tgt)), 0 if self.batch_first else 1
         for what, shape in zip(("src", "tgt"), shapes, strict=True):
             if len(shape) not in (2, 3) or shape[-1] != self.d_model:
@@ -182,7 +188,7 @@ class Transformer(Module):
         )
 
     @staticmethod
-    def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
+    def generate_square_subsequent_mask(sz: int, device: str | None = None, dtype: DTypeLike | None = None) -> Tensor:
         """Return the causal mask (sz, sz) to be added: 0 up to the diagonal and -inf above it.
 
         >>> Transformer.generate_square_subsequent_mask(2)

@@ -68,7 +68,7 @@ def in_mode(model: Any, training: bool) -> Iterator[None]:
             module.training = mode
 
 
-def copied(root: Any, memo: dict[int, Any], plain: Callable[..., Any]) -> Any:
+def copied(root: Any, memo: dict[int, object], plain: Callable[..., Any]) -> Any:
     """Copy a module and all below it: first empty modules, which then find each other.
 
     Modules whose `__deepcopy__` is not `plain` copy themselves.

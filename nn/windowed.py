@@ -22,7 +22,7 @@ class Windowed(Module):
 
     _dims: int
 
-    def __init_subclass__(cls, dims: int | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(cls, dims: int | None = None, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if dims is not None:
             cls._dims = dims

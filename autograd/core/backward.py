@@ -204,7 +204,11 @@ def backward(
 
 
 def grads(
-    outputs: Any, inputs: Any, cotangents: Any = None, retain_graph: bool | None = None, create_graph: bool = False
+    outputs: object,
+    inputs: object,
+    cotangents: object = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
 ) -> Any:
     """The gradients of recorded `outputs` with respect to `inputs`, in the form of these; no `.grad` is touched.
 

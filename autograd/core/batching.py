@@ -128,12 +128,12 @@ def along(call: Any, n: int, values: Any, batched: set[int], /, *, axis: Any, **
     return call(*full(n, values, batched), axis=axes[0] if one else axes, **options)
 
 
-def folded(call: Any, n: int, values: Any, batched: set[int], /, **options: Any) -> Any:
+def folded(call: Any, n: int, values: Any, batched: set[int], /, **options: object) -> Any:
     samples = [np.reshape(v, (n * v.shape[1], *v.shape[2:])) for v in full(n, values, batched)]
     return tuple(np.reshape(out, (n, out.shape[0] // n, *out.shape[1:])) for out in call(*samples, **options))
 
 
-def looped(call: Any, n: int, values: Any, batched: set[int], /, **options: Any) -> Any:
+def looped(call: Any, n: int, values: Any, batched: set[int], /, **options: object) -> Any:
     rows = (call(*(v[k] if i in batched else v for i, v in enumerate(values)), **options) for k in range(n))
     name = getattr(getattr(call, "__self__", call), "__name__", "a function")
     return tuple(together(parts, name) for parts in zip(*rows, strict=True))

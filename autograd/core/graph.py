@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy import ndarray
+from numpy.typing import DTypeLike
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -131,7 +132,7 @@ def enable_grad() -> mode:
     return mode(recording=True)
 
 
-def default_dtype(dtype: Any) -> Any:
+def default_dtype(dtype: DTypeLike) -> mode:
     """Make numbers `dtype`, a float type, where nobody says of which they are: a context, or a decorator.
 
     That is what creation functions make of shapes and of Python's numbers, `Tensor([1.0])`, random numbers, and the
@@ -145,7 +146,7 @@ def default_dtype(dtype: Any) -> Any:
     return mode(floats=_float_type(dtype, "default_dtype"))
 
 
-def set_default_dtype(dtype: Any) -> None:
+def set_default_dtype(dtype: DTypeLike | None) -> None:
     """Do what `default_dtype` does from now on; None takes it back. TypeError for no float type."""
     _Modes.floats = modes.floats = None if dtype is None else _float_type(dtype, "set_default_dtype")
 
@@ -155,7 +156,7 @@ def get_default_dtype() -> np.dtype[Any]:
     return modes.floats or np.dtype(np.float64)
 
 
-def _float_type(dtype: Any, caller: str) -> np.dtype[Any]:
+def _float_type(dtype: DTypeLike, caller: str) -> np.dtype[Any]:
     found: np.dtype[Any] = np.dtype(dtype)
     if found.kind != "f":
         raise TypeError(f"{caller}: {dtype!r} is not a float type")
@@ -247,7 +248,7 @@ class RaisedNode(Node):
 class RemovableHandle:
     """What registers a hook returns; `remove()`, or the end of `with` it, takes the hook away again."""
 
-    def __init__(self, hooks: dict[Any, Any], hook: Callable[..., Any], key: float | None = None) -> None:
+    def __init__(self, hooks: dict[Any, Any], hook: Callable[..., object], key: float | None = None) -> None:
         self._hooks, self._key = hooks, next(_creation) if key is None else key
         hooks[self._key] = hook
 

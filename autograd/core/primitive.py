@@ -192,7 +192,7 @@ class Primitive(Signature, Generic[Form]):
         """What kind of map this is in the array at `position`."""
         return self.kinds.get(self.argument(position), "general")
 
-    def outputs(self, *args: Any, **options: Any) -> tuple[Any, ...]:
+    def outputs(self, *args: Any, **options: object) -> tuple[Any, ...]:
         """The result, as `apply` gives it, and the residuals; see the class."""
         if not _KNOWN.issuperset(map(type, args)):
             args = tuple(x if x.__class__ in PLAIN else lift(x) for x in args)
@@ -264,7 +264,7 @@ class Primitive(Signature, Generic[Form]):
         output = Output(self.several[position], position, len(self.several))
         return wrap(out, Node.at(node.level, output, ((node, output, ()),), out))
 
-    def bind(self, *args: Any, **options: Any) -> tuple[Any, ...]:
+    def bind(self, *args: Any, **options: object) -> tuple[Any, ...]:
         """The result, as `apply` gives it, and the residuals, in the sight of observers; see the class."""
         run: Callable[..., Any] = self.outputs
         for observer in modes.observers:

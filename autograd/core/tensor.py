@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from operator import attrgetter
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from .aliasing import is_lent, lent
+from .dtypes import by_default, differentiable, masked_arrays, python
 from .graph import LAST, Node, mode, modes
+from .text import described, formatted
 from .tracing import Tracer, detached, raw
 from .types import Array, ArrayLike, DTypeLike, Values
 from .views import leave, related, write
@@ -39,24 +41,9 @@ def as_data(data: Any, dtype: DTypeLike | None = None, copy: bool | None = None)
     array = np.array(data, dtype=dtype, copy=copy)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"Tensor: dtype {array.dtype} is not numeric (bool, integer, float or complex)")
-    if modes.floats is not None and dtype is None and _python(data):
+    if modes.floats is not None and dtype is None and python(data):
         array = by_default(array)
     return array if array.ndim else array[()]
-
-
-def _python(data: Any) -> bool:
-    """Whether this is a number of Python's, or a nested list of such."""
-    return data.__class__ in _PYTHONS or isinstance(data, (list, tuple)) and all(map(_python, data))
-
-
-_PYTHONS = (bool, int, float, complex)
-
-
-def by_default(array: Any) -> Any:
-    """An array whose dtype nobody chose, in the default dtype, if one was set and it is one of floats."""
-    if modes.floats is None or array.dtype.char not in "dD":
-        return array
-    return array.astype(modes.floats if array.dtype.char == "d" else np.result_type(modes.floats, np.complex64))
 
 
 def unmasked(data: Any) -> None:
@@ -65,18 +52,8 @@ def unmasked(data: Any) -> None:
         return
     if isinstance(data, (list, tuple)):
         holds_tensors(data)
-    elif isinstance(data, _masked_arrays()) and np.ma.is_masked(data):
+    elif isinstance(data, masked_arrays()) and np.ma.is_masked(data):
         raise TypeError("Tensor: a masked array would lose its mask; give its filled(), or where(mask, ..., ...)")
-
-
-def _masked_arrays() -> Any:
-    """NumPy's class of them; none as long as nobody has imported it, which takes longer than the first Tensor may."""
-    return getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
-
-
-def _differentiable(dtype: np.dtype[Any]) -> None:
-    if dtype.kind not in "fc":
-        raise TypeError(f"requires_grad: only float and complex tensors have gradients, not {dtype}")
 
 
 def holds_tensors(x: Any, around: tuple[int, ...] = ()) -> TypeGuard[Sequence[Any]]:
@@ -88,7 +65,7 @@ def holds_tensors(x: Any, around: tuple[int, ...] = ()) -> TypeGuard[Sequence[An
     kinds = set(map(type, x))
     if kinds <= _NUMBERS:
         return False
-    if any(issubclass(kind, _masked_arrays()) for kind in kinds):
+    if any(issubclass(kind, masked_arrays()) for kind in kinds):
         for part in x:
             unmasked(part)
     if not any(issubclass(kind, (list, tuple)) for kind in kinds):
@@ -161,7 +138,7 @@ class Tensor(_Operations):
             else:
                 leave(self)
         if old is not None:
-            _differentiable(values.dtype)
+            differentiable(values.dtype)
             if old.primitive is None and (values.shape, values.dtype) == (old.shape, old.dtype):
                 old.value = None if isinstance(values, np.ndarray) else values
             else:
@@ -181,7 +158,7 @@ class Tensor(_Operations):
                 raise RuntimeError("requires_grad: an operation made this tensor; detach() or detach_() it instead")
             self._node = None
         elif self._node is None:
-            _differentiable(self._held.dtype)
+            differentiable(self._held.dtype)
             if isinstance(self._held, Tracer):
                 self._held = wrap(self._held)
             self._node = Node.at(2 * modes.depth, None, (), self._held)
@@ -264,14 +241,19 @@ class Tensor(_Operations):
             )
         return np.array(values if copy else self.data, dtype=dtype, copy=copy)
 
-    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+    def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
         """The package, as the Python array API standard's namespace; ValueError for a revision that it is not."""
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12", "2025.12"):
             raise ValueError(f"there is no revision {api_version!r} of the array API here; the newest is 2025.12")
         return import_module(__package__.partition(".")[0])
 
     def __dlpack__(
-        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
     ) -> Any:
         """The values for another library to share, through DLPack; TypeError if a gradient would be lost.
 
@@ -291,20 +273,10 @@ class Tensor(_Operations):
         return self
 
     def __repr__(self) -> str:
-        data = self._held
-        plain = isinstance(data, (np.ndarray, np.generic))
-        body = np.array2string(np.asarray(data), separator=", ", prefix="Tensor(") if plain else repr(data)
-        shape = f", shape={self.shape}" if not self.size and self.shape != (0,) else ""
-        dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
-        return f"Tensor({body}{shape}{dtype}{', requires_grad=True' if self._node else ''})"
+        return described(self)
 
     def __format__(self, spec: str) -> str:
-        if self.ndim and spec[-1:] in tuple("bcdeEfFgGnoxX%"):
-            raise TypeError(
-                f"format {spec!r} is for one number, not for a Tensor of shape {self.shape}: format its entries, "
-                "t.item() or each of t.tolist(), or round(t, 2)"
-            )
-        return format(raw(self) if self.ndim == 0 else str(self), spec)
+        return formatted(self, spec)
 
     def __len__(self) -> int:
         if not self.ndim:

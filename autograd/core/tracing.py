@@ -88,7 +88,7 @@ def raw(x: Any) -> Any:
     return data
 
 
-def bottom(x: Any) -> Any:
+def bottom(x: object) -> Any:
     """All the values in a Tensor, an array or a number: where they differ over a batch, with its axis in front."""
     while isinstance(x, Tracer) or hasattr(x, "_held"):
         x = x.value if isinstance(x, Tracer) else x._held

@@ -119,7 +119,7 @@ class Profile(Observer):
         return self.table(limit=20)
 
     def ran(
-        self, primitive: Any, args: tuple[Any, ...], options: dict[str, Any], out: Any, seconds: float | None
+        self, primitive: Any, args: tuple[object, ...], options: dict[str, object], out: object, seconds: float | None
     ) -> None:
         for node in nodes(out):
             if node not in self._made:
@@ -129,7 +129,7 @@ class Profile(Observer):
             self._add(self.module, primitive.name, "forward", seconds, out, args)
 
     def pulled(
-        self, rule: Any, node: Node, g: Any, kept: tuple[Any, ...], cotangent: Any, seconds: float | None
+        self, rule: Any, node: Node, g: object, kept: tuple[object, ...], cotangent: object, seconds: float | None
     ) -> None:
         if seconds is not None:
             module = self._made.get(node, "")

@@ -18,7 +18,9 @@ _BLOCK, _PART = 1 << 15, 1 << 14  # entries of which a few such blocks fit in th
 _LEAST = 1 << 11  # entries for which more than one call pays
 
 
-def fused(formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[Any] = (), /, **numbers: Any) -> None:
+def fused(
+    formula: Callable[..., Any], targets: Sequence[Any], others: Sequence[Any] = (), /, **numbers: object
+) -> None:
     """Write formula(*targets, *others, **numbers), a tuple with an array for each target, into the targets.
 
     All arrays have one shape and one dtype, or it is a ValueError. The formula works entry by entry: with operators

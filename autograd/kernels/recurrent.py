@@ -26,6 +26,8 @@ from .matrix_product import product
 __all__ = ["gru", "gru_back", "lstm", "lstm_back", "rnn", "rnn_back"]
 
 Sizes = tuple[int, ...]
+Array = np.ndarray[Any, Any]
+Kept = tuple[Array, ...]  # for the way back
 
 
 def _steps(sizes: Sizes, rows: int, sequences: int, reverse: bool) -> list[tuple[slice, int]]:
@@ -87,7 +89,9 @@ def _sigmoid(x: Any) -> None:
     x += 0.5
 
 
-def rnn(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: bool, rectified: bool) -> Any:
+def rnn(
+    x: Array, w_ih: Array, w_hh: Array, b: Array, h: Array, *, sizes: Sizes, reverse: bool, rectified: bool
+) -> tuple[Array, Array, Kept]:
     """h' = tanh(W_ih x + b + W_hh h), or the rectifier of that (Elman, 1990): all h', the last ones, and what is kept.
 
     x is (rows, features), h (sequences, units).
@@ -106,8 +110,17 @@ def rnn(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: 
 
 
 def rnn_back(
-    gy: Any, gh: Any, w_hh: Any, h_shape: Any, y: Any, kept: Any, *, sizes: Sizes, reverse: bool, rectified: bool
-) -> Any:
+    gy: Array | None,
+    gh: Array | None,
+    w_hh: Array,
+    h_shape: tuple[int, ...],
+    y: Array,
+    kept: Kept,
+    *,
+    sizes: Sizes,
+    reverse: bool,
+    rectified: bool,
+) -> tuple[Array, Array]:
     """The cotangents of the products (with the input, and the same with the state) and of the first states."""
 
     def cell(at: slice, n: int, g: Any, du: Any) -> None:
@@ -124,7 +137,9 @@ def rnn_back(
     return du, dh
 
 
-def lstm(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any, *, sizes: Sizes, reverse: bool) -> Any:
+def lstm(
+    x: Array, w_ih: Array, w_hh: Array, b: Array, h: Array, c: Array, p: Array | None, *, sizes: Sizes, reverse: bool
+) -> tuple[Array, Array, Array, tuple[Any, ...]]:
     """c' = f c + i g and h' = o tanh(c'), times the transpose of p unless None: all h', the last states, what is kept.
 
     i, f, o are sigmoids and g is a tanh of W_ih x + b + W_hh h.
@@ -160,8 +175,17 @@ def lstm(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any, *, sizes:
 
 
 def lstm_back(
-    gy: Any, gh: Any, gc: Any, w_hh: Any, h_shape: Any, p: Any, kept: Any, *, sizes: Sizes, reverse: bool
-) -> Any:
+    gy: Array | None,
+    gh: Array | None,
+    gc: Array | None,
+    w_hh: Array,
+    h_shape: tuple[int, ...],
+    p: Array | None,
+    kept: tuple[Any, ...],
+    *,
+    sizes: Sizes,
+    reverse: bool,
+) -> tuple[Array, Array, Array, Array | None]:
     """The cotangents of the products (with the input, and the same with the state), of the first states and cells, and
     of all states (None without p)."""
     _, z, before_c, t, _ = kept
@@ -170,13 +194,13 @@ def lstm_back(
     if p is None and native.available(z, w_hh, dh):
         du, _ = native.back(gy, dh, w_hh, (z, before_c, t), sizes, reverse, dc=dc)
         return du, dh, dc, None
-    dy = None if p is None else memory.empty((len(z), h_shape[1]), z.dtype)
+    dy: Any = None if p is None else memory.empty((len(z), h_shape[1]), z.dtype)
     room = np.empty_like(dc), np.empty_like(dc)
 
     def cell(at: slice, n: int, g: Any, du: Any) -> None:
         dm, new = g, dc[:n]
         s, r = room[0][:n], room[1][:n]
-        if dy is not None:
+        if p is not None:
             dy[at] = g
             dm = np.matmul(g, p, out=r)
         (i, f, v, o), (di, df, dv, do) = _gates(z[at], units), _gates(du, units)
@@ -204,7 +228,9 @@ def lstm_back(
     return du, dh, dc, dy
 
 
-def gru(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Sizes, reverse: bool) -> Any:
+def gru(
+    x: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, h: Array, *, sizes: Sizes, reverse: bool
+) -> tuple[Array, Array, Kept]:
     """h' = (1 - z) n + z h: all h', the last ones, and what is kept.
 
     r and z are sigmoids of W_ih x + b_ih + W_hh h + b_hh, and n is the tanh of W_ih x + b_ih + r (W_hh h + b_hh).
@@ -234,7 +260,16 @@ def gru(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Si
     return y, h, (before, z, v)
 
 
-def gru_back(gy: Any, gh: Any, w_hh: Any, h_shape: Any, kept: Any, *, sizes: Sizes, reverse: bool) -> Any:
+def gru_back(
+    gy: Array | None,
+    gh: Array | None,
+    w_hh: Array,
+    h_shape: tuple[int, ...],
+    kept: Kept,
+    *,
+    sizes: Sizes,
+    reverse: bool,
+) -> tuple[Array, Array, Array]:
     """The cotangents of the products with the input, of those with the state, and of the first states."""
     before, z, v = kept
     units, dh = v.shape[1], _start(gh, h_shape, z.dtype)

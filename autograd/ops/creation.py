@@ -10,11 +10,12 @@ import numpy as np
 
 from ..core.batching import Differs
 from ..core.conversion import apart, borrowed, known, lift
+from ..core.dtypes import by_default
 from ..core.examples import by_itself, one_by_one
 from ..core.graph import modes
 from ..core.primitive import implements
 from ..core.pytrees import over
-from ..core.tensor import UNMASKED, Tensor, as_data, by_default, on_cpu, unmasked, wrap
+from ..core.tensor import UNMASKED, Tensor, as_data, on_cpu, unmasked, wrap
 from ..core.tracing import bottom
 from ..core.types import ArrayLike, DTypeLike, HasDLPack, Shape
 from .casting import astype

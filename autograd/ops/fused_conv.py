@@ -10,6 +10,7 @@ import numpy as np
 from ..core.aliasing import own
 from ..core.graph import RECORD, TRANSFORM, Node, Shortcut, modes
 from ..core.tensor import Tensor, wrap
+from ..core.types import ArrayLike
 from ..kernels import conv_native
 from ..kernels.geometry import Geometry
 from .convolution import arguments, conv
@@ -22,7 +23,14 @@ _LARGEST = 1 << 6  # entries of a tile: code is written out for each
 _ZERO = np.zeros(1)
 
 
-def convolved(x: Any, w: Any, *settings: Any, bias: Any, rectified: bool, pooling: tuple[Any, ...] = ()) -> Any:
+def convolved(
+    x: ArrayLike,
+    w: ArrayLike,
+    *settings: object,
+    bias: ArrayLike | None,
+    rectified: bool,
+    pooling: tuple[object, ...] = (),
+) -> Tensor:
     """`conv`, then `relu` if `rectified`, then `max_pool` with the arguments `pooling` unless they are empty."""
     if modes.dispatch is not TRANSFORM and all([p.rules[i].given == given for p, i, given in _RULES]):
         together = _together(*arguments(x, w, *settings, bias=bias), rectified, pooling)

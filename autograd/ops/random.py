@@ -17,6 +17,7 @@ from ..core.conversion import known, lift
 from ..core.generator import generator, manual_seed
 from ..core.graph import modes
 from ..core.tensor import Tensor, wrap
+from ..core.types import ArrayLike, DTypeLike, Shape
 from .casting import astype
 from .creation import asarray
 from .elementwise import exp
@@ -28,11 +29,11 @@ __all__ = [
     "standard_normal", "uniform",
 ]  # fmt: skip
 
-Size = int | tuple[int, ...] | None
+Size = Shape | None
 _Draw = Callable[[np.random.Generator, tuple[int, ...]], Any]
 
 
-def _dtype_of(dtype: Any, *parameters: Any, name: str) -> Any:
+def _dtype_of(dtype: DTypeLike | None, *parameters: Any, name: str) -> Any:
     """The float type of a result; TypeError for another."""
     given = [p.dtype for p in parameters if hasattr(p, "dtype")]
     found = np.dtype(dtype or (np.result_type(*given) if given else modes.floats or np.float64))
@@ -82,7 +83,9 @@ def _not_negative(x: Any, name: str, parameter: str) -> None:
         raise ValueError(f"{name}: {parameter} must not be negative")
 
 
-def normal(loc: Any = 0.0, scale: Any = 1.0, size: Size = None, *, dtype: Any = None) -> Tensor:
+def normal(
+    loc: ArrayLike = 0.0, scale: ArrayLike = 1.0, size: Size = None, *, dtype: DTypeLike | None = None
+) -> Tensor:
     """Draw from normal distributions with mean `loc` and standard deviation `scale`, with gradients in both.
 
     >>> _ = manual_seed(0)
@@ -92,37 +95,47 @@ def normal(loc: Any = 0.0, scale: Any = 1.0, size: Size = None, *, dtype: Any = 
     return _moved("normal", lambda rng, shape: rng.standard_normal(shape), loc, scale, size, dtype)
 
 
-def standard_normal(size: Size = None, *, dtype: Any = None) -> Tensor:
+def standard_normal(size: Size = None, *, dtype: DTypeLike | None = None) -> Tensor:
     """Draw from the normal distribution with mean 0 and standard deviation 1."""
     return normal(0.0, 1.0, size, dtype=dtype)
 
 
-def laplace(loc: Any = 0.0, scale: Any = 1.0, size: Size = None, *, dtype: Any = None) -> Tensor:
+def laplace(
+    loc: ArrayLike = 0.0, scale: ArrayLike = 1.0, size: Size = None, *, dtype: DTypeLike | None = None
+) -> Tensor:
     """Draw from Laplace distributions, exp(-|x - loc| / scale) / (2 scale), with gradients in both parameters."""
     return _moved("laplace", lambda rng, shape: rng.laplace(size=shape), loc, scale, size, dtype)
 
 
-def logistic(loc: Any = 0.0, scale: Any = 1.0, size: Size = None, *, dtype: Any = None) -> Tensor:
+def logistic(
+    loc: ArrayLike = 0.0, scale: ArrayLike = 1.0, size: Size = None, *, dtype: DTypeLike | None = None
+) -> Tensor:
     """Draw from logistic distributions, with gradients in both parameters."""
     return _moved("logistic", lambda rng, shape: rng.logistic(size=shape), loc, scale, size, dtype)
 
 
-def gumbel(loc: Any = 0.0, scale: Any = 1.0, size: Size = None, *, dtype: Any = None) -> Tensor:
+def gumbel(
+    loc: ArrayLike = 0.0, scale: ArrayLike = 1.0, size: Size = None, *, dtype: DTypeLike | None = None
+) -> Tensor:
     """Draw from Gumbel distributions, -log(-log(u)) for u uniform, with gradients in both parameters."""
     return _moved("gumbel", lambda rng, shape: rng.gumbel(size=shape), loc, scale, size, dtype)
 
 
-def exponential(scale: Any = 1.0, size: Size = None, *, dtype: Any = None) -> Tensor:
+def exponential(scale: ArrayLike = 1.0, size: Size = None, *, dtype: DTypeLike | None = None) -> Tensor:
     """Draw from exponential distributions with mean `scale`, with gradients in it."""
     return _moved("exponential", lambda rng, shape: rng.standard_exponential(shape), 0.0, scale, size, dtype)
 
 
-def lognormal(mean: Any = 0.0, sigma: Any = 1.0, size: Size = None, *, dtype: Any = None) -> Tensor:
+def lognormal(
+    mean: ArrayLike = 0.0, sigma: ArrayLike = 1.0, size: Size = None, *, dtype: DTypeLike | None = None
+) -> Tensor:
     """Draw numbers whose logarithms are normal with these parameters, with gradients in both."""
     return exp(_moved("lognormal", lambda rng, shape: rng.standard_normal(shape), mean, sigma, size, dtype))
 
 
-def uniform(low: Any = 0.0, high: Any = 1.0, size: Size = None, *, dtype: Any = None) -> Tensor:
+def uniform(
+    low: ArrayLike = 0.0, high: ArrayLike = 1.0, size: Size = None, *, dtype: DTypeLike | None = None
+) -> Tensor:
     """Draw uniformly from [low, high), with gradients in both ends."""
     kind, shape = _dtype_of(dtype, low, high, name="uniform"), _shape_of(size, low, high, name="uniform")
     low, high = _cast(low, kind), _cast(high, kind)
@@ -130,12 +143,12 @@ def uniform(low: Any = 0.0, high: Any = 1.0, size: Size = None, *, dtype: Any = 
     return low + (high - low) * _standard(lambda rng, shape: rng.random(shape, source), shape, kind)
 
 
-def random(size: Size = None, *, dtype: Any = None) -> Tensor:
+def random(size: Size = None, *, dtype: DTypeLike | None = None) -> Tensor:
     """Draw uniformly from [0, 1)."""
     return uniform(0.0, 1.0, size, dtype=dtype)
 
 
-def gamma(shape: Any, scale: Any = 1.0, size: Size = None, *, dtype: Any = None) -> Tensor:
+def gamma(shape: ArrayLike, scale: ArrayLike = 1.0, size: Size = None, *, dtype: DTypeLike | None = None) -> Tensor:
     """Draw from gamma distributions, with gradients in `scale`; ValueError where one is asked for in `shape`."""
     if isinstance(shape, Tensor) and shape.requires_grad:
         raise ValueError("gamma: draws have no gradient in shape; give shape.detach()")
@@ -152,7 +165,7 @@ def _counted(name: str, draw: Callable[..., Any], size: Size, *parameters: Any, 
 
 
 def integers(
-    low: int, high: int | None = None, size: Size = None, dtype: Any = np.int64, endpoint: bool = False
+    low: int, high: int | None = None, size: Size = None, dtype: DTypeLike = np.int64, endpoint: bool = False
 ) -> Tensor:
     """Draw whole numbers from low to high - 1 (from 0 to low - 1 without `high`), to `high` with `endpoint`."""
     return _standard(
@@ -160,30 +173,30 @@ def integers(
     )
 
 
-def bernoulli(p: Any, size: Size = None, *, dtype: Any = None) -> Tensor:
+def bernoulli(p: ArrayLike, size: Size = None, *, dtype: DTypeLike | None = None) -> Tensor:
     """Draw 1 with probability `p`, else 0, as floats; ValueError for a p beyond 0 to 1."""
     kind = _dtype_of(dtype, p, name="bernoulli")
     return _counted("bernoulli", lambda rng, p, n: rng.binomial(1, p, n), size, p, dtype=kind)
 
 
-def binomial(n: Any, p: Any, size: Size = None) -> Tensor:
+def binomial(n: ArrayLike, p: ArrayLike, size: Size = None) -> Tensor:
     """Draw how many of `n` trials succeed, each with probability `p`; ValueError for a p beyond 0 to 1."""
     return _counted("binomial", lambda rng, n, p, shape: rng.binomial(n, p, shape), size, n, p)
 
 
-def poisson(lam: Any = 1.0, size: Size = None) -> Tensor:
+def poisson(lam: ArrayLike = 1.0, size: Size = None) -> Tensor:
     """Draw from Poisson distributions with mean `lam`; ValueError for a negative one."""
     return _counted("poisson", lambda rng, lam, shape: rng.poisson(lam, shape), size, lam)
 
 
-def multinomial(n: Any, pvals: Any, size: Size = None) -> Tensor:
+def multinomial(n: int, pvals: ArrayLike, size: Size = None) -> Tensor:
     """Draw how often each of several outcomes comes in `n` trials: (*size, outcomes); `pvals` add up to 1."""
     p = np.asarray(known(pvals), np.float64)
     shape = _shape_of(size, np.empty(p.shape[:-1]), name="multinomial")
     return _standard(lambda rng, shape: rng.multinomial(n, p, shape[:-1]), (*shape, p.shape[-1]), np.int64)
 
 
-def permutation(x: Any, axis: int = 0) -> Tensor:
+def permutation(x: ArrayLike, axis: int = 0) -> Tensor:
     """Shuffle the entries of x along `axis`, with gradients in them; of a number the whole numbers below it.
 
     >>> _ = manual_seed(0)
@@ -201,7 +214,7 @@ def _permuted(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
     return rng.permuted(np.broadcast_to(np.arange(shape[-1]), shape), axis=-1)
 
 
-def choice(a: Any, size: Size = None, replace: bool = True, p: Any = None, axis: int = 0) -> Tensor:
+def choice(a: ArrayLike, size: Size = None, replace: bool = True, p: ArrayLike | None = None, axis: int = 0) -> Tensor:
     """Draw entries of `a` along `axis` (of a number from the whole numbers below it), with probabilities `p`, with
     gradients in the entries; without `replace` each at most once. ValueError where these are too few."""
     a = lift(a)

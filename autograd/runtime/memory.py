@@ -12,6 +12,7 @@ import threading
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .arguments import address
 
@@ -42,7 +43,7 @@ class _Pool(threading.local):
 _pool = _Pool()
 
 
-def empty(shape: tuple[int, ...], dtype: Any) -> Any:
+def empty(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray[Any, Any]:
     """As `numpy.empty`. A large array, and every view of it, holds the block of this thread's pool in which it lies;
     a block that only the pool holds is free."""
     size = math.prod(shape) * np.dtype(dtype).itemsize

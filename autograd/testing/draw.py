@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..core.primitive import AnyForm, Primitive
-from ..core.types import Array, DTypeLike
+from ..core.types import Array, DTypeLike, Index
 
 Shape = tuple[int, ...]
 Choice = TypeVar("Choice")
@@ -167,7 +167,7 @@ class Draw:
         """A bool array."""
         return self._draw(self._numpy.arrays(np.bool_, shape))
 
-    def index(self, shape: Shape) -> Any:
+    def index(self, shape: Shape) -> Index:
         """An index into an array of `shape`: basic, integer arrays (with repeats), a mask, or these mixed."""
         kind = self.one_of(["basic", "integers", "mask", "mixed"])
         if kind == "basic":

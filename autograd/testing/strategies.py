@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from ..core.tensor import Tensor
-from ..core.types import Array, DTypeLike
+from ..core.types import Array, DTypeLike, Index
 from ..ops.im2col import draw_geometry
 from .draw import Draw, Shape, arguments, drawn
 from .programs import Program, draw_program
@@ -190,13 +190,13 @@ def axes(draw: Draw, ndim: int) -> int | tuple[int, ...] | None:
 
 
 @_strategy
-def indices(draw: Draw, shape: Shape) -> Any:
+def indices(draw: Draw, shape: Shape) -> Index:
     """Indices into an array of `shape`: basic, integer arrays (with repeats), a mask, or these mixed."""
     return draw.index(shape)
 
 
 @_strategy
-def einsums(draw: Draw) -> tuple[Any, ...]:
+def einsums(draw: Draw) -> tuple[str | Array, ...]:
     """Arguments for `einsum`: subscripts and the operands, with repeated labels, ellipses and implicit results among
     them."""
     sizes = {label: draw.integer(1, 3) for label in "ijk"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -23,7 +23,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def tree_map(f: Callable[..., Any], tree: Any, *rest: Any) -> Any:
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def tree_map(f: Callable[..., object], tree: object, *rest: object) -> Any:
     """Apply `f` to the leaves of a nest of tuples, lists and dictionaries, beside them those of others like it.
 
     ValueError where another is not of its form. None is a nest without leaves, a list of nothing but numbers a leaf.
@@ -34,7 +38,7 @@ def tree_map(f: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     return over(f, tree, *rest)
 
 
-def tree_leaves(tree: Any) -> list[Any]:
+def tree_leaves(tree: object) -> list[Any]:
     """Return the leaves of a nest of tuples, lists and dictionaries, in order.
 
     >>> tree_leaves({"w": 1.0, "b": (2.0, None)})
@@ -43,7 +47,7 @@ def tree_leaves(tree: Any) -> list[Any]:
     return flatten(tree)[0]
 
 
-def ravel_pytree(tree: Any) -> tuple[Tensor, Callable[[Any], Any]]:
+def ravel_pytree(tree: object) -> tuple[Tensor, Callable[[Any], Any]]:
     """Return all numbers of a nest as one vector, and the function that makes the nest of such a vector.
 
     Both are differentiable, and the nest's arrays keep their shapes and dtypes. ValueError for a vector of another
@@ -70,12 +74,12 @@ def ravel_pytree(tree: Any) -> tuple[Tensor, Callable[[Any], Any]]:
     return vector, unravel
 
 
-def _of_one(f: Callable[..., Any], args: tuple[Any, ...], argnum: int) -> Callable[[Any], Any]:
+def _of_one(f: Callable[..., Result], args: tuple[Any, ...], argnum: int) -> Callable[[Any], Result]:
     """f as a function of one of its arguments."""
     return lambda x: f(*args[:argnum], x, *args[argnum + 1 :])
 
 
-def make_vjp(f: Callable[..., Any], argnum: int = 0) -> Callable[..., tuple[Callable[[Any], Any], Any]]:
+def make_vjp(f: Callable[..., Result], argnum: int = 0) -> Callable[..., tuple[Callable[[object], Any], Result]]:
     """The function that gives what pulls a cotangent back to the argument `argnum`, and f's value.
 
     >>> pull, value = make_vjp(lambda x: x**2)(3.0)
@@ -92,7 +96,7 @@ def make_vjp(f: Callable[..., Any], argnum: int = 0) -> Callable[..., tuple[Call
     return made
 
 
-def make_jvp(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Callable[[Any], tuple[Any, Any]]]:
+def make_jvp(f: Callable[..., Result], argnum: int = 0) -> Callable[..., Callable[[object], tuple[Result, Result]]]:
     """The function that gives what maps a tangent of the argument `argnum` to f's value and its tangent.
 
     >>> make_jvp(lambda x: x**2)(3.0)(1.0)
@@ -107,7 +111,7 @@ def make_jvp(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Callable[[
     return made
 
 
-def make_hvp(f: Callable[..., Any], argnum: int = 0) -> Callable[..., tuple[Callable[[Any], Any], Any]]:
+def make_hvp(f: Callable[..., object], argnum: int = 0) -> Callable[..., tuple[Callable[[object], Any], Any]]:
     """The function that gives what multiplies a vector by f's Hessian, and f's gradient.
 
     >>> times, gradient = make_hvp(lambda x: (x**3).sum())([1.0, 2.0])
@@ -118,7 +122,7 @@ def make_hvp(f: Callable[..., Any], argnum: int = 0) -> Callable[..., tuple[Call
     return make_vjp(grad(f, argnum), argnum)
 
 
-def hessian_vector_product(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
+def hessian_vector_product(f: Callable[..., object], argnum: int = 0) -> Callable[..., Any]:
     """The function of f's arguments and a vector that gives f's Hessian times the vector.
 
     >>> hessian_vector_product(lambda x: (x**3).sum())([1.0, 2.0], [1.0, 10.0])
@@ -133,7 +137,7 @@ def hessian_vector_product(f: Callable[..., Any], argnum: int = 0) -> Callable[.
     return product
 
 
-def vector_jacobian_product(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
+def vector_jacobian_product(f: Callable[..., object], argnum: int = 0) -> Callable[..., Any]:
     """The function of f's arguments and a cotangent that gives the cotangent times f's Jacobian.
 
     >>> vector_jacobian_product(lambda x: x**2)([1.0, 2.0], [1.0, 10.0])
@@ -148,7 +152,9 @@ def vector_jacobian_product(f: Callable[..., Any], argnum: int = 0) -> Callable[
     return product
 
 
-def grad_and_aux(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., tuple[Any, Any]]:
+def grad_and_aux(
+    f: Callable[Arguments, object], argnums: int | tuple[int, ...] = 0
+) -> Callable[Arguments, tuple[Any, Any]]:
     """As `grad(f, argnums, has_aux=True)`: of a function that gives a pair, the first one's gradient and the second.
 
     >>> grad_and_aux(lambda x: (x**2, "aux"))(3.0)
@@ -157,7 +163,7 @@ def grad_and_aux(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> C
     return grad(f, argnums, has_aux=True)
 
 
-def grad_named(f: Callable[..., Any], argname: str) -> Callable[..., Any]:
+def grad_named(f: Callable[Arguments, object], argname: str) -> Callable[Arguments, Any]:
     """As `grad`, in the argument of this name; ValueError where f has none.
 
     >>> grad_named(lambda x, y: x * y, "y")(2.0, 5.0)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ...autograd import Tensor
-from ..module import Parameter
+from ...extend import ArrayLike, TensorLike
+from ..batch_norm import _Norm
+from ..module import Module, Parameter
 
 __all__ = ["fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights"]
 
+Layer = TypeVar("Layer", bound=Module)
 
-def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
+
+def fuse_conv_bn_eval(conv: Layer, bn: _Norm, transpose: bool = False) -> Layer:
     """Return a copy of a convolution (of a transposed one, if `transpose`) that also does what `bn` does behind it.
 
     ValueError unless both are in evaluation and `bn` has running statistics for as many channels as come out.
@@ -26,13 +30,20 @@ def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
     """
     _check("fuse_conv_bn_eval", conv, bn, conv.out_channels, (conv.out_channels,))
     fused = copy.deepcopy(conv)
-    given = bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
-    fused.weight, fused.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *given, transpose)
+    given: Any = bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias, transpose
+    fused.weight, fused.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *given)
     return fused
 
 
 def fuse_conv_bn_weights(
-    conv_w: Any, conv_b: Any, bn_rm: Any, bn_rv: Any, bn_eps: float, bn_w: Any, bn_b: Any, transpose: bool = False
+    conv_w: TensorLike,
+    conv_b: TensorLike | None,
+    bn_rm: ArrayLike,
+    bn_rv: ArrayLike,
+    bn_eps: float,
+    bn_w: ArrayLike | None,
+    bn_b: ArrayLike | None,
+    transpose: bool = False,
 ) -> tuple[Parameter, Parameter]:
     """Return weight and bias of the fused convolution; conv_w is (K, C, ...), or (C, K, ...) if `transpose`.
 
@@ -41,20 +52,26 @@ def fuse_conv_bn_weights(
     return _fused(conv_w, conv_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b, 1 if transpose else 0)
 
 
-def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
+def fuse_linear_bn_eval(linear: Layer, bn: _Norm) -> Layer:
     """Return a copy of a linear layer that also does what `bn` does behind it.
 
     ValueError unless both are in evaluation and `bn` has running statistics for as many features as come out, or one.
     """
     _check("fuse_linear_bn_eval", linear, bn, linear.out_features, (linear.out_features, 1))
     fused = copy.deepcopy(linear)
-    given = bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
+    given: Any = bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
     fused.weight, fused.bias = fuse_linear_bn_weights(linear.weight, linear.bias, *given)
     return fused
 
 
 def fuse_linear_bn_weights(
-    linear_w: Any, linear_b: Any, bn_rm: Any, bn_rv: Any, bn_eps: float, bn_w: Any, bn_b: Any
+    linear_w: TensorLike,
+    linear_b: TensorLike | None,
+    bn_rm: ArrayLike,
+    bn_rv: ArrayLike,
+    bn_eps: float,
+    bn_w: ArrayLike | None,
+    bn_b: ArrayLike | None,
 ) -> tuple[Parameter, Parameter]:
     """Return weight and bias of the fused linear layer; linear_w is (K, C), the others (K,) or (1,).
 

@@ -114,7 +114,7 @@ class ParametrizationList(ModuleList):
         names = ["original"] if self.is_tensor else [f"original{i}" for i in range(self.ntensors)]
         return [getattr(self, name) for name in names]
 
-    def right_inverse(self, value: Any) -> None:
+    def right_inverse(self, value: Tensor) -> None:
         """Set the originals so that `value` comes out, by the `right_inverse` of all parametrizations.
 
         RuntimeError where one has none, ValueError where it returns other than what there is.
@@ -136,7 +136,7 @@ class ParametrizationList(ModuleList):
         for tensor, original in zip(values, originals, strict=True):
             original.data = tensor.data
 
-    def forward(self) -> Any:
+    def forward(self) -> Tensor:
         first, *others = self
         x = first(*self._originals())
         for module in others:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from ...autograd import Tensor, asarray, concatenate, reshape, swapaxes, take, where
-from ...extend import wrap
+from ...extend import ArrayLike, DTypeLike, wrap
 
 __all__ = [
     "PackedSequence",
@@ -43,7 +43,11 @@ class PackedSequence(_Fields):
     __slots__ = ()
 
     def __new__(
-        cls, data: Any, batch_sizes: Any = None, sorted_indices: Any = None, unsorted_indices: Any = None
+        cls,
+        data: Any,
+        batch_sizes: Any = None,
+        sorted_indices: Tensor | None = None,
+        unsorted_indices: Tensor | None = None,
     ) -> Self:
         if batch_sizes is None:
             data, batch_sizes = data
@@ -51,7 +55,7 @@ class PackedSequence(_Fields):
             unsorted_indices = invert_permutation(sorted_indices)
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
-    def to(self, dtype: Any) -> Self:
+    def to(self, dtype: DTypeLike) -> Self:
         """Return the same sequences with data of another dtype."""
         return self._replace(data=self.data.astype(dtype)) if self.data.dtype != dtype else self
 
@@ -82,7 +86,7 @@ def _lengths_of(sizes: tuple[int, ...]) -> Any:
     return np.count_nonzero(np.array(sizes)[:, None] > np.arange(max(sizes, default=0)), axis=0)
 
 
-def invert_permutation(permutation: Any) -> Any:
+def invert_permutation(permutation: ArrayLike | None) -> Tensor | None:
     """Return the inverse of a permutation (n,), integers; None of None.
 
     >>> invert_permutation(np.array([2, 0, 1]))
@@ -92,7 +96,7 @@ def invert_permutation(permutation: Any) -> Any:
 
 
 def pack_padded_sequence(
-    input: Any, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
+    input: ArrayLike, lengths: ArrayLike, batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
     """Pack sequences that lie padded in `input` (T, B, ...), or (B, T, ...) if `batch_first`; `lengths` is (B,).
 
@@ -169,7 +173,7 @@ def _padded(data: Any, rows: Any, inside: Any, batch_first: bool, padding_value:
 
 
 def pad_sequence(
-    sequences: Any, batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"
+    sequences: Iterable[ArrayLike], batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"
 ) -> Tensor:
     """Return sequences (L, ...) of different lengths, padded: (T, B, ...), or (B, T, ...) if `batch_first`.
 
@@ -194,7 +198,7 @@ def pad_sequence(
     return _padded(concatenate(given, 0), rows, (steps >= 0) & (steps < lengths), batch_first, padding_value)
 
 
-def _same_rows(sequences: Iterable[Any], name: str) -> list[Any]:
+def _same_rows(sequences: Iterable[ArrayLike], name: str) -> list[Any]:
     """The sequences, all of entries of the same shape."""
     given = [asarray(s) for s in sequences]
     if not given:
@@ -208,7 +212,7 @@ def _same_rows(sequences: Iterable[Any], name: str) -> list[Any]:
     return given
 
 
-def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = False) -> list[Tensor]:
+def unpad_sequence(padded_sequences: ArrayLike, lengths: ArrayLike, batch_first: bool = False) -> list[Tensor]:
     """Return the sequences that lie padded in (T, B, ...), or (B, T, ...) if `batch_first`; `lengths` is (B,).
 
     ValueError unless there are B lengths.
@@ -224,7 +228,7 @@ def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = Fals
     return [padded[i, :n] for i, n in enumerate(numbers.tolist())]
 
 
-def pack_sequence(sequences: Sequence[Any], enforce_sorted: bool = True) -> PackedSequence:
+def pack_sequence(sequences: Iterable[ArrayLike], enforce_sorted: bool = True) -> PackedSequence:
     """Pack sequences (L, ...), in decreasing order of length unless `enforce_sorted` is False.
 
     Errors are those of `pad_sequence` and `pack_padded_sequence`.

@@ -37,7 +37,8 @@ from mypy.types import (
 
 FACES = (
     "pullback", "pullback.extend", "pullback.fft", "pullback.linalg", "pullback.nn", "pullback.nn.data",
-    "pullback.nn.functional", "pullback.nn.init", "pullback.nn.utils", "pullback.optim", "pullback.special",
+    "pullback.nn.functional", "pullback.nn.init", "pullback.nn.utils", "pullback.nn.utils.parametrizations",
+    "pullback.nn.utils.parametrize", "pullback.nn.utils.rnn", "pullback.optim", "pullback.random", "pullback.special",
     "pullback.testing", "pullback.testing.strategies", "pullback.viz",
 )  # fmt: skip
 
@@ -61,8 +62,9 @@ def counted(roots: list[str], cache: str) -> list[Place]:
 
 
 def home(face: str) -> str:
-    """The module of a face: `testing` is a module on top of a package."""
-    return face.replace("pullback.testing.", "pullback.autograd.testing.")
+    """The module of a face: `testing` is a module on top of a package, `random` is in `ops`."""
+    found = face.replace("pullback.testing.", "pullback.autograd.testing.")
+    return found.replace("pullback.random", "pullback.autograd.ops.random")
 
 
 def of(node: Node | None, name: str) -> Iterator[Place]:

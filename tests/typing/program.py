@@ -95,6 +95,36 @@ first.sum()
 convolved: Tensor = nn.Conv2d(3, 4, (3, 3), padding="same")(pb.ones((1, 3, 8, 8)))
 activated: Tensor = nn.functional.relu(nn.functional.conv2d(convolved, pb.ones((1, 4, 3, 3)), stride=(2, 1)))
 layers: list[nn.Module] = [*nn.ModuleList([nn.Linear(2, 2), nn.Dropout(0.5)])]
+sequences: Tensor = pb.random.normal(0.0, [1.0, 2.0, 3.0], size=(5, 4, 3), dtype="float32")
+lstm = nn.LSTM(3, 6, num_layers=2)
+hidden, (h_n, c_n) = lstm(sequences, (pb.zeros((2, 4, 6), dtype="float32"), np.zeros((2, 4, 6), "float32")))
+packed = nn.utils.rnn.pack_sequence([pb.ones((2, 3), dtype="float32"), np.ones((1, 3), "float32")])
+states, ends = lstm(packed)
+states.data.sum(), ends[0].sum()
+last: Tensor = nn.GRU(3, 6)(hidden[..., :3])[1]
+cell: tuple[Tensor, Tensor] = nn.LSTMCell(3, 6)(sequences[0])
+attended, weights = nn.MultiheadAttention(6, 2)(hidden, hidden, hidden, attn_mask=np.zeros((5, 5), bool))
+assert weights is not None and weights.shape == (4, 5, 5)
+encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 8, activation=nn.functional.gelu), 2)
+encoded: Tensor = nn.LayerNorm([6], dtype="float32")(encoder(attended, src_key_padding_mask=np.zeros((4, 5), bool)))
+batch_normed: Tensor = nn.BatchNorm2d(3)(pb.ones((2, 3, 4, 4)).astype("float32"))
+bags: Tensor = nn.EmbeddingBag(10, 3, mode="sum")(np.array([[0, 1], [2, 3]]))
+scaled: Tensor = nn.functional.scaled_dot_product_attention(encoded, encoded, encoded, is_causal=True)
+named_weights = nn.ParameterDict({"scale": [1.0, 2.0]})
+named_weights["shift"] = np.zeros(2)
+norm: float = nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+
+
+def seen(module: nn.Linear, got: tuple[Tensor | None, ...], given: tuple[Tensor | None, ...]) -> None:
+    assert module.in_features == len(got) and given[0] is not None
+
+
+nn.Linear(2, 3).register_full_backward_hook(seen).remove()
+jacobian: Tensor = pb.jacfwd(weighted)(x, scale=2.0)
+vector, unravel = pb.ravel_pytree({"w": x, "b": 1.0})
+vector.sum()
+with pb.default_dtype("float32"):
+    pb.zeros(3)
 optim.Adam([{"params": net.parameters(), "lr": 0.1}], betas=(0.9, 0.99))
 nn.CrossEntropyLoss()(net(x.astype("float32")), np.array([0, 1, 0])).backward()
 assert pb.testing.gradcheck(weighted, x) and pb.testing.gradcheck(pb.multiply, (x, x), rtol=1e-4)

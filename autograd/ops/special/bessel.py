@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...core.elementwise import elementwise
+from ...core.forms import OfOrder
 from ...core.primitive import Primitive, primitive
 from .bessel_orders import iv_slope, jv_slope, kv_slope, scaled_iv_slope, scaled_kv_slope, yv_slope
 from .gamma_functions import rgamma
@@ -134,16 +135,18 @@ def _second_kind(v: Any, x: Any) -> Any:
     return way * (near - far) / 2
 
 
+jv: Primitive[OfOrder]
+iv: Primitive[OfOrder]
 jv, _ = _first_kind("jv", -1, _jv, jv_slope)
 iv, iv_by_argument = _first_kind("iv", 1, _iv, iv_slope)
-yv = elementwise(
+yv: Primitive[OfOrder] = elementwise(
     _rescued("yv", yv_slope),
     name="yv",
     domain=POSITIVE,
     v=_by_order(yv_slope),
     x=lambda g, v, x: g * _second_kind(v, x),
 )
-kv = elementwise(
+kv: Primitive[OfOrder] = elementwise(
     _rescued("kv", kv_slope),
     name="kv",
     domain=POSITIVE,
