@@ -38,10 +38,11 @@ from .autograd.debug.profiling import FIGURES, quantity
 from .autograd.kernels.fused_elementwise import fused
 from .autograd.kernels.sums import added
 from .autograd.ops.fused_conv import convolved
+from .autograd.runtime.memory import empty as pooled
 
 __all__ = [
     "FIGURES", "Node", "Observer", "Primitive", "RemovableHandle", "Several", "Tensor", "added", "backward_pass",
     "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise", "everywhere",
     "face_by_example", "floating", "folded", "fused", "generator", "implements", "lift", "linear", "manual_seed",
-    "mode", "modes", "override", "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
+    "mode", "modes", "override", "plain", "pooled", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from ..autograd import reshape
 from . import init
 from .factory import empty
 from .module import Parameter
-from .shape import pad
+from .padding import pad
 from .windowed import Windowed, by_sample, per_dimension, thin
 
 __all__ = [

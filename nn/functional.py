@@ -9,6 +9,7 @@ from .cross_entropy import cross_entropy, nll_loss
 from .dropout import dropout
 from .linear import linear
 from .loss import binary_cross_entropy_with_logits, l1_loss, mse_loss
+from .padding import pad
 from .pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -26,7 +27,8 @@ from .pooling import (
     max_unpool2d,
     max_unpool3d,
 )
-from .shape import flatten, pad, unflatten
+from .resampling import interpolate
+from .shape import flatten, unflatten
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -50,6 +52,7 @@ __all__ = [
     "elu",
     "flatten",
     "gelu",
+    "interpolate",
     "l1_loss",
     "leaky_relu",
     "linear",
