@@ -44,5 +44,6 @@ __all__ = [
     "FIGURES", "Node", "Observer", "Primitive", "RemovableHandle", "Several", "Tensor", "added", "backward_pass",
     "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise", "everywhere",
     "face_by_example", "floating", "folded", "fused", "generator", "implements", "lift", "linear", "manual_seed",
-    "mode", "modes", "override", "plain", "pooled", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
+    "mode", "modes", "override", "plain", "pooled", "primitive", "quantity", "raw", "registry", "seed", "wrap",
+    "writable",
 ]  # fmt: skip

@@ -27,6 +27,10 @@ from .padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from .resampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
+from .serialization import load, save
+from .shape import Flatten, Unflatten
+from .stateless import functional_call, stack_module_state
 from .pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -37,6 +41,9 @@ from .pooling import (
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
+    LPPool1d,
+    LPPool2d,
+    LPPool3d,
     MaxPool1d,
     MaxPool2d,
     MaxPool3d,
@@ -44,10 +51,8 @@ from .pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
-from .resampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
-from .serialization import load, save
-from .shape import Flatten, Unflatten
-from .stateless import functional_call, stack_module_state
+from .fractional_pooling import FractionalMaxPool2d, FractionalMaxPool3d
+from .folding import ChannelShuffle, Fold, PixelShuffle, PixelUnshuffle, Unfold
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -60,6 +65,7 @@ __all__ = [
     "AvgPool2d",
     "AvgPool3d",
     "BCEWithLogitsLoss",
+    "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
     "CircularPad3d",
@@ -76,9 +82,15 @@ __all__ = [
     "Dropout",
     "ELU",
     "Flatten",
+    "Fold",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",
     "GELU",
     "Identity",
     "L1Loss",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
@@ -95,6 +107,8 @@ __all__ = [
     "NLLLoss",
     "Parameter",
     "ParameterList",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "ReLU",
     "ReflectionPad1d",
     "ReflectionPad2d",
@@ -109,6 +123,7 @@ __all__ = [
     "Softplus",
     "Tanh",
     "Unflatten",
+    "Unfold",
     "Upsample",
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",

@@ -258,11 +258,11 @@ class ZeroPad3d(_ZeroPad, dims=3):
 
 
 class ReflectionPad1d(_ReflectionPad, dims=1):
-    """A layer that mirrors the entries at both ends (which are not repeated) of (N, C, L) or (C, L); see `functional.pad`."""
+    """A layer that mirrors the inside at the ends of (N, C, L) or (C, L); see `functional.pad`."""
 
 
 class ReflectionPad2d(_ReflectionPad, dims=2):
-    """A layer that mirrors the entries at both ends (which are not repeated) of (N, C, H, W) or (C, H, W); see `functional.pad`.
+    """A layer that mirrors the inside at the ends of (N, C, H, W) or (C, H, W); see `functional.pad`.
 
     `padding` is a number, or (left, right, top, bottom); negative ones cut off.
 
@@ -275,7 +275,7 @@ class ReflectionPad2d(_ReflectionPad, dims=2):
 
 
 class ReflectionPad3d(_ReflectionPad, dims=3):
-    """A layer that mirrors the entries at both ends (which are not repeated) of (N, C, D, H, W) or (C, D, H, W); see `functional.pad`."""
+    """A layer that mirrors the inside at the ends of (N, C, D, H, W) or (C, D, H, W); see `functional.pad`."""
 
 
 class ReplicationPad1d(_ReplicationPad, dims=1):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .. import autograd
-from ..autograd import Tensor
+from ..autograd import Tensor, abs, power, relu
 from .windowed import Windowed, batched, by_sample, per_dimension, thin
 
 __all__ = [
@@ -20,6 +21,9 @@ __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
@@ -30,14 +34,23 @@ __all__ = [
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
     "adaptive_max_pool1d",
+    "adaptive_max_pool1d_with_indices",
     "adaptive_max_pool2d",
+    "adaptive_max_pool2d_with_indices",
     "adaptive_max_pool3d",
+    "adaptive_max_pool3d_with_indices",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
+    "max_pool1d_with_indices",
     "max_pool2d",
+    "max_pool2d_with_indices",
     "max_pool3d",
+    "max_pool3d_with_indices",
     "max_unpool1d",
     "max_unpool2d",
     "max_unpool3d",
@@ -95,6 +108,45 @@ def adaptive_max_pool_nd(dims: int, input: Any, output_size: Any, return_indices
     return autograd.adaptive_max_pool(input, output_size, return_indices)
 
 
+def max_pool_nd_with_indices(
+    dims: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return what `max_pool2d` (or 1d, 3d) does with `return_indices`, whatever that is here."""
+    return max_pool_nd(dims, input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def adaptive_max_pool_nd_with_indices(dims: int, input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """Return what `adaptive_max_pool2d` (or 1d, 3d) does with `return_indices`, whatever that is here."""
+    return adaptive_max_pool_nd(dims, input, output_size, True)
+
+
+def lp_pool_nd(
+    dims: int, input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Any:
+    """Return (sum x^p)^(1/p), p = `norm_type`, of every window of (N, C, *spatial) or (C, *spatial).
+
+    Powers are those of the entries, not of their magnitudes, as in PyTorch; p may be infinite. Where the sum is 0 the
+    gradient is, too. ValueError for an input of another shape, and for p = 0.
+    """
+    name = f"lp_pool{dims}d"
+    if not norm_type:
+        raise ValueError(f"{name}: norm_type={norm_type}; expected another number than 0")
+    kernel = per_dimension(kernel_size, dims, f"{name}: kernel_size")
+    if math.isinf(norm_type):
+        sign = math.copysign(1, norm_type)
+        return sign * max_pool_nd(dims, sign * abs(input), kernel, stride, 0, 1, ceil_mode)
+    mean = avg_pool_nd(dims, power(input, norm_type), kernel, stride, 0, ceil_mode)
+    total = autograd.sign(mean) * relu(abs(mean)) * math.prod(kernel)
+    return power(total, 1 / norm_type)
+
+
 def max_unpool_nd(
     dims: int,
     input: Any,
@@ -138,6 +190,11 @@ avg_pool1d, avg_pool2d, avg_pool3d = thin(avg_pool_nd)
 adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = thin(adaptive_avg_pool_nd)
 adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = thin(adaptive_max_pool_nd)
 max_unpool1d, max_unpool2d, max_unpool3d = thin(max_unpool_nd)
+lp_pool1d, lp_pool2d, lp_pool3d = thin(lp_pool_nd)
+max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices = thin(max_pool_nd_with_indices)
+adaptive_max_pool1d_with_indices, adaptive_max_pool2d_with_indices, adaptive_max_pool3d_with_indices = thin(
+    adaptive_max_pool_nd_with_indices
+)
 
 
 class _Pool(Windowed):
@@ -228,6 +285,21 @@ class _MaxUnpool(_Pool):
         return max_unpool_nd(self._dims, input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
+class _LPPool(Windowed):
+    def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> None:
+        super().__init__()
+        self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
+
+    def forward(self, input: Any) -> Any:
+        return lp_pool_nd(self._dims, input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
 class MaxPool1d(_MaxPool, dims=1):
     """The largest entry of every window of (N, C, L); with `return_indices` also where it was, for MaxUnpool1d."""
 
@@ -242,6 +314,18 @@ class MaxPool3d(_MaxPool, dims=3):
 
 class AvgPool1d(_AvgPool, dims=1):
     """The mean of every window of (N, C, L)."""
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        kernel = per_dimension(kernel_size, 1, "kernel_size")  # tuples, in this layer alone, as in PyTorch
+        steps = kernel if stride is None else per_dimension(stride, 1, "stride")
+        super().__init__(kernel, steps, per_dimension(padding, 1, "padding"), ceil_mode, count_include_pad)
 
 
 class AvgPool2d(_AvgPool, dims=2):
@@ -286,3 +370,15 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool, dims=3):
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool, dims=3):
     """The largest entries of `output_size` windows of (N, C, D, H, W); see `functional.adaptive_max_pool3d`."""
+
+
+class LPPool1d(_LPPool, dims=1):
+    """(sum x^p)^(1/p), p = `norm_type`, of every window of (N, C, L); see `functional.lp_pool1d`."""
+
+
+class LPPool2d(_LPPool, dims=2):
+    """(sum x^p)^(1/p), p = `norm_type`, of every window of (N, C, H, W); see `functional.lp_pool2d`."""
+
+
+class LPPool3d(_LPPool, dims=3):
+    """(sum x^p)^(1/p), p = `norm_type`, of every window of (N, C, D, H, W); see `functional.lp_pool3d`."""

@@ -1,0 +1,238 @@
+"""Sampling of images at any places: `affine_grid` makes the places, `grid_sample` the values there.
+
+A sample is a weighted sum of a few entries. With x (N, C, M), the entries of an image in one row, and the places and
+weights (N, P, T) of the T entries of each of P samples
+
+    sample            y_ncp = sum_t w_npt x_nc,places_npt
+    spread            x_ncm = sum_pt w_npt y_ncp [places_npt = m]     its transpose
+    sample_weights    w_npt = sum_c y_ncp x_nc,places_npt             its gradient with respect to w
+
+Each is linear in both arguments, and its derivatives are the two others, as with convolutions.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Tensor, clip, floor, matmul, mod, reshape, round, stack, stop_gradient, where
+from ..extend import everywhere, floating, folded, lift, pooled, primitive
+
+__all__ = ["affine_grid", "grid_sample"]
+
+
+@primitive
+def sample(x: Any, weights: Any, places: Any) -> Any:
+    """The sums of some entries of x (N, C, M), by weights and places (N, P, T): (N, C, P)."""
+    out = pooled((*x.shape[:2], places.shape[1]), x.dtype)
+    for image, w, at, y in zip(x, weights, places, out, strict=True):
+        for t in range(at.shape[1]):
+            if t:
+                y += image.take(at[:, t], 1, mode="clip") * w[:, t]
+            else:
+                np.multiply(image.take(at[:, t], 1, mode="clip"), w[:, t], out=y)
+    return out
+
+
+@primitive
+def spread(y: Any, weights: Any, places: Any, *, size: int) -> Any:
+    """The transpose of `sample`: y (N, C, P), by weights added to zeros (N, C, size) at the places."""
+    out = pooled((*y.shape[:2], size), y.dtype)
+    for given, w, at, x in zip(y, weights.swapaxes(1, 2), places.swapaxes(1, 2), out, strict=True):
+        flat = at.ravel()
+        for channel, row in zip(given, x, strict=True):
+            row[...] = np.bincount(flat, (channel * w).ravel(), size)
+    return out
+
+
+@primitive
+def sample_weights(x: Any, y: Any, places: Any) -> Any:
+    """For every sample the products of y (N, C, P) with the entries of x (N, C, M) at its places: (N, P, T)."""
+    out = pooled(places.shape, x.dtype)
+    for image, given, at, w in zip(x, y, places, out, strict=True):
+        for t in range(at.shape[1]):
+            w[:, t] = np.einsum("cp,cp->p", image.take(at[:, t], 1, mode="clip"), given)
+    return out
+
+
+sample.vjp("x", "linear")(lambda g, x_shape, weights, places: spread.apply(g, weights, places, size=x_shape[2]))
+sample.vjp("weights", "linear")(lambda g, x, places: sample_weights.apply(x, g, places))
+spread.vjp("y", "linear")(lambda g, weights, places: sample.apply(g, weights, places))
+spread.vjp("weights", "linear")(lambda g, y, places: sample_weights.apply(g, y, places))
+sample_weights.vjp("x", "linear")(lambda g, x_shape, y, places: spread.apply(y, g, places, size=x_shape[2]))
+sample_weights.vjp("y", "linear")(lambda g, x, places: sample.apply(x, g, places))
+for _sampling in (sample, spread, sample_weights):
+    _sampling.batch(folded)
+
+
+def _draw(draw: Any) -> dict[str, Any]:
+    n, c, m, p, t = (draw.integer(int(i > 0), 3) for i in range(5))
+    places = draw.integers((n, p, t), 0, m - 1)
+    return {
+        "x": draw.array(shape=(n, c, m)), "y": draw.array(shape=(n, c, p)), "weights": draw.array(shape=(n, p, t)),
+        "places": places, "size": m,
+    }  # fmt: skip
+
+
+@sample.strategy
+def _(draw: Any) -> Any:
+    a = _draw(draw)
+    return (a["x"], a["weights"], a["places"]), {}
+
+
+@spread.strategy
+def _(draw: Any) -> Any:
+    a = _draw(draw)
+    return (a["y"], a["weights"], a["places"]), {"size": a["size"]}
+
+
+@sample_weights.strategy
+def _(draw: Any) -> Any:
+    a = _draw(draw)
+    return (a["x"], a["y"], a["places"]), {}
+
+
+def grid_sample(
+    input: Tensor,
+    grid: Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """Return the values of `input` (N, C, *spatial) at the places of `grid` (N, *out, dims): (N, C, *out).
+
+    There are two or three spatial axes. A place has a number for each, the last axis first, from -1 at one end to 1 at
+    the other: at the outer edges of the entries there, or at their middles with `align_corners`; NaN is as -1. `mode`
+    is "bilinear" (of three axes trilinear), "nearest" or "bicubic" (of two axes). Outside there are zeros, or with
+    `padding_mode` "border" the nearest entries, or with "reflection" mirror images. Gradients go to both, any order.
+    ValueError for other modes and shapes.
+    Source: Jaderberg et al., Spatial transformer networks, 2015.
+
+    >>> grid_sample(Tensor([[[[1.0, 3.0]]]]), np.array([[[[0.0, 0.0], [0.5, 0.0]]]]), align_corners=False)
+    Tensor([[[[2., 3.]]]])
+    """
+    x, grid = floating(input), floating(grid)
+    dims = x.ndim - 2
+    _check(x, grid, mode, padding_mode)
+    align = _aligned("grid_sample", align_corners)
+    out, lengths = grid.shape[1:-1], x.shape[2:]
+    if grid.dtype != x.dtype:
+        grid = grid.astype(x.dtype)
+    if not everywhere(stop_gradient(grid) == stop_gradient(grid)):
+        grid = where(grid == grid, grid, -1)
+    taps = []
+    for i, n in enumerate(lengths):
+        g = reshape(grid[..., dims - 1 - i], (len(grid), math.prod(out)))
+        at = (g + 1) * ((n - 1) / 2) if align else ((g + 1) * n - 1) / 2
+        taps.append(_taps(at, n, mode, padding_mode, align))
+    places, weights = [], []
+    for each in itertools.product(*taps):
+        place = functools.reduce(lambda flat, tap: flat * tap[1] + tap[0][0], zip(each, lengths, strict=True), 0)
+        places.append(place)
+        weights.append(functools.reduce(lambda a, b: a * b, (weight for _, weight in each)))
+    flat = sample.apply(reshape(x, (*x.shape[:2], math.prod(lengths))), stack(weights, -1), stack(places, -1))
+    return reshape(flat, (*x.shape[:2], *out))
+
+
+def _check(x: Tensor, grid: Tensor, mode: str, padding_mode: str) -> None:
+    if mode not in ("bilinear", "nearest", "bicubic"):
+        raise ValueError(f"grid_sample: mode {mode!r}; expected 'bilinear', 'nearest' or 'bicubic'")
+    if padding_mode not in ("zeros", "border", "reflection"):
+        raise ValueError(f"grid_sample: padding_mode {padding_mode!r}; expected 'zeros', 'border' or 'reflection'")
+    if x.ndim not in (4, 5) or 0 in x.shape[2:] or (mode == "bicubic" and x.ndim == 5):
+        raise ValueError(
+            f"grid_sample: input of shape {x.shape} in mode {mode!r}; expected (N, C, H, W)"
+            + ("" if mode == "bicubic" else " or (N, C, D, H, W)")
+        )
+    if grid.ndim != x.ndim or grid.shape[0] != x.shape[0] or grid.shape[-1] != x.ndim - 2:
+        raise ValueError(
+            f"grid_sample: grid of shape {grid.shape} for an input of shape {x.shape}; expected "
+            f"({x.shape[0]}, {'H, W' if x.ndim == 4 else 'D, H, W'}, {x.ndim - 2})"
+        )
+
+
+def _aligned(name: str, align_corners: bool | None) -> bool:
+    if align_corners is None:
+        warnings.warn(f"{name}: align_corners=False is taken; say which is meant", stacklevel=3)
+    return bool(align_corners)
+
+
+def _taps(at: Tensor, n: int, mode: str, padding_mode: str, align: bool) -> list[tuple[Any, Any]]:
+    """Which entries of an axis of length n make the values at these places, and with which weights."""
+    if mode != "bicubic":
+        at = _held(at, n, padding_mode, align)
+    fixed = stop_gradient(at)
+    if mode == "nearest":
+        return [_entry(round(fixed), np.ones_like(fixed), n)]
+    first = floor(fixed)
+    t = at - first
+    if mode == "bilinear":
+        return [_entry(first, 1 - t, n), _entry(first + 1, t, n)]
+    a = -0.75  # Keys, Cubic convolution interpolation for digital image processing, 1981
+    weights = [_far(1 + t, a), _near(t, a), _near(1 - t, a), _far(2 - t, a)]
+    return [_entry(_held(first + i - 1, n, padding_mode, align), weights[i], n) for i in range(4)]
+
+
+def _near(t: Any, a: float) -> Any:
+    return ((a + 2) * t - (a + 3)) * t * t + 1
+
+
+def _far(t: Any, a: float) -> Any:
+    return (((t - 5) * t + 8) * t - 4) * a
+
+
+def _held(at: Any, n: int, padding_mode: str, align: bool) -> Any:
+    """Places moved to where there are entries, unless there are zeros around them."""
+    if padding_mode == "zeros":
+        return at
+    if padding_mode == "reflection":
+        low, span = (0.0, n - 1.0) if align else (-0.5, float(n))
+        if not span:
+            return at * 0
+        turned = mod(stop_gradient(at) - low, 2 * span) >= span
+        times = floor((stop_gradient(at) - low) / (2 * span)) * (2 * span)
+        at = where(turned, 2 * span + 2 * low - (at - times), at - times)
+    fixed = stop_gradient(at)
+    return where((fixed > 0) & (fixed < n - 1), at, clip(fixed, 0, n - 1))
+
+
+def _entry(place: Any, weight: Any, n: int) -> tuple[Any, Any]:
+    """A place as an index, and its weight, which is 0 where there is no such place."""
+    inside = (place >= 0) & (place < n)
+    return clip(place, 0, n - 1).astype(int), where(inside, weight, 0)
+
+
+def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
+    """Return the places (N, H, W, 2) or (N, D, H, W, 3) to which matrices theta (N, 2, 3) or (N, 3, 4) take a grid.
+
+    The grid is that of the entries of (N, C, H, W) or (N, C, D, H, W) = `size`, in the numbers that `grid_sample`
+    takes, with the same `align_corners`. ValueError for other shapes.
+    Source: Jaderberg et al., Spatial transformer networks, 2015.
+
+    >>> affine_grid(Tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]), (1, 1, 1, 2), align_corners=False)
+    Tensor([[[[-0.5,  0. ],
+              [ 0.5,  0. ]]]])
+    """
+    theta, size = lift(theta), tuple(size)
+    dims = len(size) - 2
+    if dims not in (2, 3) or min(size) < 1:
+        raise ValueError(f"affine_grid: size={size}; expected positive (N, C, H, W) or (N, C, D, H, W)")
+    if theta.dtype.kind != "f" or theta.shape != (size[0], dims, dims + 1):
+        raise ValueError(
+            f"affine_grid: theta of shape {theta.shape} and {theta.dtype} for size={size}; expected floats of shape "
+            f"{(size[0], dims, dims + 1)}"
+        )
+    align, spatial = _aligned("affine_grid", align_corners), size[2:]
+    lines = []
+    for n in spatial:
+        line = np.linspace(-1, 1, n, dtype=theta.dtype) if n > 1 else np.zeros(1, theta.dtype)
+        lines.append(line if align else line * ((n - 1) / n))
+    axes = np.meshgrid(*lines, indexing="ij")
+    points = np.stack([*reversed(axes), np.ones_like(axes[0])], -1).reshape(-1, dims + 1)
+    return reshape(matmul(points, theta.mT), (size[0], *spatial, dims))
