@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import autograd
 from ..autograd import reshape
 from . import init
@@ -124,6 +126,18 @@ class _Conv(Windowed):
         """Draw new initial values."""
         init.default_(self.weight, self.bias)
 
+    def _check(self, input: Any) -> None:
+        """ValueError unless the input has the dimensions and the channels that the weight is for."""
+        shape, place = np.shape(input), -1 - self._dims
+        channels = self.weight.shape[0] if self.transposed else self.weight.shape[1] * self.groups
+        if len(shape) not in (self._dims + 1, self._dims + 2):
+            wanted = f"{self._dims + 1} or {self._dims + 2} dimensions"
+        elif shape[place] != channels:
+            wanted = f"{channels} channels"
+        else:
+            return
+        raise ValueError(f"{type(self).__name__} expected {wanted}, got an input of shape {shape}")
+
     def _pairs(self) -> list[tuple[int, int]]:
         """The padding before and after each axis, where it is not "same"."""
         given = (0,) * self._dims if isinstance(self.padding, str) else self.padding
@@ -154,6 +168,7 @@ class _ConvNd(_Conv):
         return conv_nd(self._dims, *self._given(input))
 
     def _given(self, input: Any) -> tuple[Any, ...]:
+        self._check(input)
         padding: Any = self.padding
         if self.padding_mode != "zeros" and padding != "valid":
             input = pad(input, self._widths(), mode=self.padding_mode)
@@ -194,6 +209,7 @@ class _ConvTransposeNd(_Conv):
         self.output_padding = per_dimension(output_padding, self._dims, f"{type(self).__name__}: output_padding")
 
     def forward(self, input: Any, output_size: Any = None) -> Any:
+        self._check(input)
         more = self.output_padding if output_size is None else self._output_padding(input, tuple(output_size))
         return conv_transpose_nd(
             self._dims, input, self.weight, self.bias, self.stride, self.padding, more, self.groups, self.dilation

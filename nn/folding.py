@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import Tensor, col2im, expand_dims, im2col, moveaxis, reshape, squeeze, swapaxes
+from ..autograd import Tensor, col2im, im2col, moveaxis, reshape, swapaxes
 from ..extend import lift
 from .module import Module
 from .windowed import batched, per_dimension
@@ -52,9 +52,8 @@ def fold(
     size = per_dimension(output_size, 2, "fold: output_size")
     if input.ndim not in (2, 3):
         raise ValueError(f"fold: input of shape {input.shape}; expected (N, C * prod(kernel_size), L) or without N")
-    if input.ndim == 2:
-        return squeeze(col2im(expand_dims(input, 0), size, *settings), 0)
-    return col2im(input, size, *settings)
+    image: Tensor = batched(lambda columns: col2im(columns, size, *settings), input, 1, "fold")
+    return image
 
 
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:

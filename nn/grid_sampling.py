@@ -30,7 +30,7 @@ __all__ = ["affine_grid", "grid_sample"]
 @primitive
 def sample(x: Any, weights: Any, places: Any) -> Any:
     """The sums of some entries of x (N, C, M), by weights and places (N, P, T): (N, C, P)."""
-    out = pooled((*x.shape[:2], places.shape[1]), x.dtype)
+    out = pooled((*x.shape[:2], places.shape[1]), np.result_type(x, weights))
     for image, w, at, y in zip(x, weights, places, out, strict=True):
         for t in range(at.shape[1]):
             if t:
@@ -43,7 +43,10 @@ def sample(x: Any, weights: Any, places: Any) -> Any:
 @primitive
 def spread(y: Any, weights: Any, places: Any, *, size: int) -> Any:
     """The transpose of `sample`: y (N, C, P), by weights added to zeros (N, C, size) at the places."""
-    out = pooled((*y.shape[:2], size), y.dtype)
+    if np.iscomplexobj(y) or np.iscomplexobj(weights):
+        parts = [spread.function(*pair, places, size=size) for pair in itertools.product(_parts(y), _parts(weights))]
+        return parts[0] - parts[3] + 1j * (parts[1] + parts[2])
+    out = pooled((*y.shape[:2], size), np.result_type(y, weights))
     for given, w, at, x in zip(y, weights.swapaxes(1, 2), places.swapaxes(1, 2), out, strict=True):
         flat = at.ravel()
         for channel, row in zip(given, x, strict=True):
@@ -51,10 +54,14 @@ def spread(y: Any, weights: Any, places: Any, *, size: int) -> Any:
     return out
 
 
+def _parts(x: Any) -> tuple[Any, Any]:
+    return x.real, x.imag if np.iscomplexobj(x) else np.zeros_like(x)
+
+
 @primitive
 def sample_weights(x: Any, y: Any, places: Any) -> Any:
     """For every sample the products of y (N, C, P) with the entries of x (N, C, M) at its places: (N, P, T)."""
-    out = pooled(places.shape, x.dtype)
+    out = pooled(places.shape, np.result_type(x, y))
     for image, given, at, w in zip(x, y, places, out, strict=True):
         for t in range(at.shape[1]):
             w[:, t] = np.einsum("cp,cp->p", image.take(at[:, t], 1, mode="clip"), given)
