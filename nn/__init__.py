@@ -47,12 +47,10 @@ from .pooling import (
     MaxPool1d,
     MaxPool2d,
     MaxPool3d,
-    MaxUnpool1d,
-    MaxUnpool2d,
-    MaxUnpool3d,
 )
 from .fractional_pooling import FractionalMaxPool2d, FractionalMaxPool3d
 from .folding import ChannelShuffle, Fold, PixelShuffle, PixelUnshuffle, Unfold
+from .unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 
 __all__ = [
     "AdaptiveAvgPool1d",

@@ -1,15 +1,13 @@
-"""Pooling and unpooling, as functions and as layers."""
+"""Pooling, as functions and as layers."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import numpy as np
-
 from .. import autograd
-from ..autograd import Tensor, abs, power, relu
-from .windowed import Windowed, batched, by_sample, per_dimension, thin
+from ..autograd import abs, power, relu
+from .windowed import Windowed, by_sample, per_dimension, thin
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -27,9 +25,6 @@ __all__ = [
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
-    "MaxUnpool1d",
-    "MaxUnpool2d",
-    "MaxUnpool3d",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
@@ -51,9 +46,6 @@ __all__ = [
     "max_pool2d_with_indices",
     "max_pool3d",
     "max_pool3d_with_indices",
-    "max_unpool1d",
-    "max_unpool2d",
-    "max_unpool3d",
 ]
 
 
@@ -147,49 +139,10 @@ def lp_pool_nd(
     return power(total, 1 / norm_type)
 
 
-def max_unpool_nd(
-    dims: int,
-    input: Any,
-    indices: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    output_size: Any = None,
-) -> Any:
-    """Return zeros with the entries of `input` put back at `indices`, as `max_pool` returned them.
-
-    The spatial shape is the smallest that pools to the input's, or `output_size` (with or without the leading
-    axes), which may differ from it by less than a stride; ValueError for one that differs by more.
-    """
-    name = f"max_unpool{dims}d"
-    if np.shape(indices) != input.shape:
-        raise ValueError(f"{name}: indices of shape {np.shape(indices)} for an input of shape {input.shape}")
-    kernel = per_dimension(kernel_size, dims, "kernel_size")
-    steps = kernel if stride is None else per_dimension(stride, dims, "stride")
-    pads = per_dimension(padding, dims, "padding")
-    default = [(n - 1) * s + k - 2 * p for n, s, k, p in zip(input.shape[-dims:], steps, kernel, pads, strict=True)]
-    if output_size is None:
-        shape = tuple(default)
-    else:
-        shape = tuple(output_size)[-dims:]
-        if len(output_size) not in (dims, input.ndim) or any(
-            not d - s < n < d + s for n, d, s in zip(shape, default, steps, strict=True)
-        ):
-            raise ValueError(
-                f"{name}: output_size={tuple(output_size)}; it must be within one stride {steps} of {tuple(default)}"
-            )
-
-    places = indices if isinstance(indices, Tensor) else np.asarray(indices)
-    if input.ndim == dims + 1:
-        places = places[None]
-    return batched(lambda x: autograd.max_unpool(x, places, shape), input, dims, name)
-
-
 max_pool1d, max_pool2d, max_pool3d = thin(max_pool_nd)
 avg_pool1d, avg_pool2d, avg_pool3d = thin(avg_pool_nd)
 adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = thin(adaptive_avg_pool_nd)
 adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = thin(adaptive_max_pool_nd)
-max_unpool1d, max_unpool2d, max_unpool3d = thin(max_unpool_nd)
 lp_pool1d, lp_pool2d, lp_pool3d = thin(lp_pool_nd)
 max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices = thin(max_pool_nd_with_indices)
 adaptive_max_pool1d_with_indices, adaptive_max_pool2d_with_indices, adaptive_max_pool3d_with_indices = thin(
@@ -197,7 +150,9 @@ adaptive_max_pool1d_with_indices, adaptive_max_pool2d_with_indices, adaptive_max
 )
 
 
-class _Pool(Windowed):
+class Pool(Windowed):
+    """Base of the layers over windows of a kernel's size."""
+
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
         super().__init__()
         self.kernel_size, self.padding = kernel_size, padding
@@ -207,7 +162,7 @@ class _Pool(Windowed):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class _MaxPool(_Pool):
+class _MaxPool(Pool):
     def __init__(
         self,
         kernel_size: Any,
@@ -236,7 +191,7 @@ class _MaxPool(_Pool):
         return f"{super().extra_repr()}, dilation={self.dilation}, ceil_mode={self.ceil_mode}"
 
 
-class _AvgPool(_Pool):
+class _AvgPool(Pool):
     def __init__(
         self,
         kernel_size: Any,
@@ -273,16 +228,6 @@ class _AdaptiveMaxPool(_AdaptiveAvgPool):
 
     def forward(self, input: Any) -> Any:
         return adaptive_max_pool_nd(self._dims, input, self.output_size, self.return_indices)
-
-
-class _MaxUnpool(_Pool):
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
-        kernel = per_dimension(kernel_size, self._dims, "kernel_size")
-        steps = kernel if stride is None else per_dimension(stride, self._dims, "stride")
-        super().__init__(kernel, steps, per_dimension(padding, self._dims, "padding"))
-
-    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
-        return max_unpool_nd(self._dims, input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
 class _LPPool(Windowed):
@@ -334,18 +279,6 @@ class AvgPool2d(_AvgPool, dims=2):
 
 class AvgPool3d(_AvgPool, dims=3):
     """The mean of every window of (N, C, D, H, W)."""
-
-
-class MaxUnpool1d(_MaxUnpool, dims=1):
-    """Zeros with the entries put back where MaxPool1d found them; see `functional.max_unpool1d`."""
-
-
-class MaxUnpool2d(_MaxUnpool, dims=2):
-    """Zeros with the entries put back where MaxPool2d found them; see `functional.max_unpool2d`."""
-
-
-class MaxUnpool3d(_MaxUnpool, dims=3):
-    """Zeros with the entries put back where MaxPool3d found them; see `functional.max_unpool3d`."""
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool, dims=1):

@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import pullback as pb
 from pullback import Tensor, nn
 from pullback.nn import functional as F
 
@@ -146,14 +147,6 @@ def test_unpool_by_hand() -> None:
     np.testing.assert_array_equal(F.max_unpool2d(y, places, 2, stride=1), expected)
 
 
-def test_repeated_places_add() -> None:
-    y = Tensor(np.array([[[2.0, 3.0]]]), requires_grad=True)
-    x = F.max_unpool1d(y, Tensor(np.array([[[1, 1]]])), 2)
-    np.testing.assert_array_equal(x.numpy(), [[[0, 5, 0, 0]]])
-    x.backward(np.array([[[1.0, 10.0, 100.0, 1000.0]]]))
-    np.testing.assert_array_equal(y.grad.numpy(), [[[10, 10]]])
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -187,3 +180,19 @@ def test_adaptive_pool_against_pytorch(both: Any, same: Any, normal: Any, kind: 
     if isinstance(size, int):
         same(*both(f"Adaptive{kind}Pool1d", size, **options), normal(3, 11))
         same(*both(f"Adaptive{kind}Pool3d", size, **options), normal(2, 3, 6, 5, 7))
+
+
+def test_max_unpool_writes_the_last_of_several_entries_at_one_place() -> None:
+    y = Tensor([[[1.0, 2.0, 3.0, 4.0]]], requires_grad=True)
+    x = F.max_unpool1d(y, np.array([[[2, 5, 2, 0]]]), 2)
+    assert x.numpy().tolist() == [[[4, 0, 3, 0, 0, 2, 0, 0]]]
+    x.backward(np.arange(1.0, 9)[None, None])
+    assert y.grad.numpy().tolist() == [[[0, 6, 3, 1]]]
+
+
+def test_overlapping_windows_unpool_to_the_entries_themselves() -> None:
+    x = np.array([[[1.0, 9.0, 3.0, 4.0, 8.0]]])
+    y, places = F.max_pool1d(x, 3, stride=1, return_indices=True)
+    assert np.ravel(F.max_unpool1d(y, places, 3, stride=1)).tolist() == [0, 9, 0, 0, 8]
+    both = pb.vmap(lambda x: F.max_unpool1d(*F.max_pool1d(x, 3, stride=1, return_indices=True), 3, stride=1))
+    assert both(np.stack([x[0], x[0, :, ::-1]])).numpy().tolist() == [[[0, 9, 0, 0, 8]], [[8, 0, 0, 9, 0]]]
