@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, argmax, astype, expand_dims, flat_take, floor, reshape, stop_gradient, take_along_axis
-from ..extend import drawn, everywhere, lift
+from ..extend import drawn, everywhere, lift, wrap
 from . import init
 from .windowed import Windowed, batched, per_dimension, thin
 
@@ -50,7 +50,9 @@ def fractional_max_pool_nd_with_indices(
         places = _places(x, kernel, sizes, samples)
         chosen = expand_dims(argmax(stop_gradient(flat_take(x, places)), -1), -1)
         places = take_along_axis(places, chosen, -1)[..., 0]
-        return flat_take(x, places), places
+        return flat_take(x, places), wrap(places) if isinstance(x, Tensor) and not isinstance(
+            places, Tensor
+        ) else places
 
     found: tuple[Tensor, Tensor] = batched(pooled, input, dims, name)
     return found

@@ -21,8 +21,21 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Tensor, clip, floor, matmul, mod, reshape, round, stack, stop_gradient, where
-from ..extend import everywhere, floating, folded, lift, pooled, primitive
+from ..autograd import (
+    Tensor,
+    clip,
+    floor,
+    isfinite,
+    matmul,
+    mod,
+    nan_to_num,
+    reshape,
+    round,
+    stack,
+    stop_gradient,
+    where,
+)
+from ..extend import by_single, everywhere, floating, folded, lift, pooled, primitive
 
 __all__ = ["affine_grid", "grid_sample"]
 
@@ -31,13 +44,26 @@ __all__ = ["affine_grid", "grid_sample"]
 def sample(x: Any, weights: Any, places: Any) -> Any:
     """The sums of some entries of x (N, C, M), by weights and places (N, P, T): (N, C, P)."""
     out = pooled((*x.shape[:2], places.shape[1]), np.result_type(x, weights))
+    with np.errstate(invalid="ignore", over="ignore"):
+        _sum_taps(x, weights, places, out, np.multiply)
+        if not np.isfinite(out.sum()):
+            _sum_taps(x, weights, places, out, _careful_product)
+    return out
+
+
+def _sum_taps(x: Any, weights: Any, places: Any, out: Any, product: Any) -> None:
     for image, w, at, y in zip(x, weights, places, out, strict=True):
         for t in range(at.shape[1]):
+            taken = product(image.take(at[:, t], 1, mode="clip"), w[:, t])
             if t:
-                y += image.take(at[:, t], 1, mode="clip") * w[:, t]
+                y += taken
             else:
-                np.multiply(image.take(at[:, t], 1, mode="clip"), w[:, t], out=y)
-    return out
+                y[...] = taken
+
+
+def _careful_product(values: Any, weights: Any) -> Any:
+    """The product, 0 where the weight is 0, of infinities and NaN, too."""
+    return np.where(weights == 0, 0, values * weights)
 
 
 @primitive
@@ -47,10 +73,12 @@ def spread(y: Any, weights: Any, places: Any, *, size: int) -> Any:
         parts = [spread.function(*pair, places, size=size) for pair in itertools.product(_parts(y), _parts(weights))]
         return parts[0] - parts[3] + 1j * (parts[1] + parts[2])
     out = pooled((*y.shape[:2], size), np.result_type(y, weights))
-    for given, w, at, x in zip(y, weights.swapaxes(1, 2), places.swapaxes(1, 2), out, strict=True):
-        flat = at.ravel()
-        for channel, row in zip(given, x, strict=True):
-            row[...] = np.bincount(flat, (channel * w).ravel(), size)
+    product = np.multiply if np.isfinite(y.sum()) else _careful_product
+    with np.errstate(invalid="ignore", over="ignore"):
+        for given, w, at, x in zip(y, weights.swapaxes(1, 2), places.swapaxes(1, 2), out, strict=True):
+            flat = at.ravel()
+            for channel, row in zip(given, x, strict=True):
+                row[...] = np.bincount(flat, product(channel, w).ravel(), size)
     return out
 
 
@@ -105,6 +133,10 @@ def _(draw: Any) -> Any:
     return (a["x"], a["y"], a["places"]), {}
 
 
+_FAR = 1e6  # a place in place of an infinite one
+
+
+@by_single
 def grid_sample(
     input: Tensor,
     grid: Tensor,
@@ -131,8 +163,9 @@ def grid_sample(
     out, lengths = grid.shape[1:-1], x.shape[2:]
     if grid.dtype != x.dtype:
         grid = grid.astype(x.dtype)
-    if not everywhere(stop_gradient(grid) == stop_gradient(grid)):
-        grid = where(grid == grid, grid, -1)
+    fixed = stop_gradient(grid)
+    if not everywhere(isfinite(fixed)):
+        grid = where(isfinite(fixed), grid, nan_to_num(fixed, nan=-1, posinf=_FAR, neginf=-_FAR))
     taps = []
     for i, n in enumerate(lengths):
         g = reshape(grid[..., dims - 1 - i], (len(grid), math.prod(out)))
