@@ -62,6 +62,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     ValueError where the channels are no multiple of r^2.
     Source: Shi et al., Real-time single image and video super-resolution, 2016.
 
+    >>> import numpy as np
     >>> pixel_shuffle(np.array([[[1.0]], [[2.0]], [[3.0]], [[4.0]]]), 2)
     array([[[1., 2.],
             [3., 4.]]])
@@ -99,6 +100,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     ValueError where the channels are no multiple of `groups`.
     Source: Zhang et al., ShuffleNet, 2018.
 
+    >>> import numpy as np
     >>> channel_shuffle(np.arange(4.0).reshape(1, 4, 1), 2).ravel()
     array([0., 2., 1., 3.])
     """
@@ -114,6 +116,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
 class Unfold(Module):
     """A layer that makes columns of the windows of (N, C, H, W) or (C, H, W); see `functional.unfold`.
 
+    >>> import numpy as np
     >>> from pullback import nn
     >>> nn.Unfold(2)(np.zeros((1, 3, 4, 5))).shape
     (1, 12, 12)

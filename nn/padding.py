@@ -267,7 +267,7 @@ class ReflectionPad2d(_ReflectionPad, dims=2):
     `padding` is a number, or (left, right, top, bottom); negative ones cut off.
 
     >>> from pullback import nn
-    >>> nn.ReflectionPad2d((1, 0, 0, 1))(np.array([[[1.0, 2.0], [3.0, 4.0]]]))
+    >>> nn.ReflectionPad2d((1, 0, 0, 1))(Tensor([[[1.0, 2.0], [3.0, 4.0]]]))
     Tensor([[[2., 1., 2.],
              [4., 3., 4.],
              [2., 1., 2.]]])

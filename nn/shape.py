@@ -21,6 +21,7 @@ __all__ = [
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Make one axis of those from `start_dim` to `end_dim`; ValueError if there are none.
 
+    >>> import numpy as np
     >>> flatten(np.zeros((2, 3, 4)), 1).shape
     (2, 12)
     """
@@ -38,6 +39,7 @@ def unflatten(input: Any, dim: int, unflattened_size: tuple[int, ...]) -> Any:
 
     ValueError if the lengths do not fit.
 
+    >>> import numpy as np
     >>> unflatten(np.zeros((2, 12)), 1, (3, -1)).shape
     (2, 3, 4)
     """
