@@ -73,8 +73,6 @@ def _taps(axis: Axis) -> tuple[Array, Array]:
         weights = weigh((places - centre + 0.5) / wide) * (places < last.clip(max=n))
         return places.clip(max=n - 1), weights / weights.sum(1, keepdims=True)
     at = step * np.arange(k) if align_corners else step * (np.arange(k) + 0.5) - 0.5
-    if mode == "linear":
-        at = at.clip(min=0)
     places = np.floor(at).astype(int)[:, None] + (np.arange(2) if mode == "linear" else np.arange(-1, 3))
     distance = at[:, None] - places
     return places.clip(0, n - 1), _tent(distance) if mode == "linear" else _cubic(distance, -0.75)

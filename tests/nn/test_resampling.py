@@ -86,6 +86,15 @@ def test_nearest_entry_by_entry(mode: str, middle: float) -> None:
         assert np.ravel(F.interpolate(x, size=k, mode=mode)).tolist() == places
 
 
+def test_entries_of_which_nothing_is_made_have_no_gradient() -> None:
+    for n in (9, 90, 90_000):  # memory of all kinds that had something else in it
+        blocks = [np.full((1, 1, n), np.nan) for _ in range(20)]
+        del blocks
+        x = Tensor(np.ones((1, 1, n)), requires_grad=True)
+        F.interpolate(x, size=2).sum().backward()
+        assert np.flatnonzero(x.grad.numpy()).tolist() == [0, n // 2] and x.grad.numpy().sum() == 2
+
+
 def test_area_is_the_mean() -> None:
     x = np.arange(16.0).reshape(1, 1, 4, 4)
     assert F.interpolate(x, scale_factor=0.5, mode="area").tolist() == [[[[2.5, 4.5], [10.5, 12.5]]]]
