@@ -209,14 +209,14 @@ def _taps(at: Tensor, n: int, mode: str, padding_mode: str, align: bool) -> list
         at = _held(at, n, padding_mode, align)
     fixed = stop_gradient(at)
     if mode == "nearest":
-        return [_entry(round(fixed), np.ones_like(fixed), n)]
+        return [_entry(round(fixed), np.ones_like(fixed), n, padding_mode)]
     first = floor(fixed)
     t = at - first
     if mode == "bilinear":
-        return [_entry(first, 1 - t, n), _entry(first + 1, t, n)]
+        return [_entry(first, 1 - t, n, padding_mode), _entry(first + 1, t, n, padding_mode)]
     a = -0.75  # Keys, Cubic convolution interpolation for digital image processing, 1981
     weights = [_far(1 + t, a), _near(t, a), _near(1 - t, a), _far(2 - t, a)]
-    return [_entry(_held(first + i - 1, n, padding_mode, align), weights[i], n) for i in range(4)]
+    return [_entry(_held(first + i - 1, n, padding_mode, align), weights[i], n, padding_mode) for i in range(4)]
 
 
 def _near(t: Any, a: float) -> Any:
@@ -242,10 +242,11 @@ def _held(at: Any, n: int, padding_mode: str, align: bool) -> Any:
     return where((fixed > 0) & (fixed < n - 1), at, clip(fixed, 0, n - 1))
 
 
-def _entry(place: Any, weight: Any, n: int) -> tuple[Any, Any]:
+def _entry(place: Any, weight: Any, n: int, padding_mode: str) -> tuple[Any, Any]:
     """A place as an index, and its weight, which is 0 where there is no such place."""
-    inside = (place >= 0) & (place < n)
-    return clip(place, 0, n - 1).astype(int), where(inside, weight, 0)
+    if padding_mode == "zeros":
+        weight = where((place >= 0) & (place < n), weight, 0)
+    return clip(place, 0, n - 1).astype(int), weight
 
 
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
