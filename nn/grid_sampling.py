@@ -21,23 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import (
-    Tensor,
-    clip,
-    floor,
-    isfinite,
-    matmul,
-    mod,
-    nan_to_num,
-    reshape,
-    round,
-    stack,
-    stop_gradient,
-    where,
-)
+from ..autograd import Tensor, isfinite, matmul, nan_to_num, reshape, stop_gradient, where
 from ..extend import by_single, everywhere, floating, folded, lift, pooled, primitive
 
 __all__ = ["affine_grid", "grid_sample"]
+
+_SAMPLES = 1 << 13
 
 
 @primitive
@@ -133,6 +122,132 @@ def _(draw: Any) -> Any:
     return (a["x"], a["y"], a["places"]), {}
 
 
+Line = list[tuple[Any, Any, Any]]  # of an axis: places, their weights, and the slopes of these
+
+
+def _line(g: Any, n: int, mode: str, padding: str, align: bool) -> Line:
+    """Which entries of an axis of length n make the values at places g from -1 to 1, how much of each, and how that
+    changes with g."""
+    at, scale = ((g + 1) * ((n - 1) / 2), (n - 1) / 2) if align else (((g + 1) * n - 1) / 2, n / 2)
+    if mode == "bicubic":
+        first = np.floor(at)
+        t = at - first
+        parts = [(_far(1 + t), _far_slope(1 + t)), (_near(t), _near_slope(t))]
+        parts += [(_near(1 - t), -_near_slope(1 - t)), (_far(2 - t), -_far_slope(2 - t))]
+        places = [_held(first + i, n, padding, align)[0] for i in (-1, 0, 1, 2)]
+        return [_entry(place, w, scale * slope, n, padding) for place, (w, slope) in zip(places, parts, strict=True)]
+    at, turn = _held(at, n, padding, align)
+    if mode == "nearest":
+        return [_entry(np.round(at), np.ones_like(at), np.zeros_like(at), n, padding)]
+    first, slope = np.floor(at), scale * turn
+    t = at - first
+    return [_entry(first, 1 - t, -slope, n, padding), _entry(first + 1, t, slope, n, padding)]
+
+
+_A = -0.75  # Keys, Cubic convolution interpolation for digital image processing, 1981
+
+
+def _near(t: Any) -> Any:
+    return ((_A + 2) * t - (_A + 3)) * t * t + 1
+
+
+def _near_slope(t: Any) -> Any:
+    return (3 * (_A + 2) * t - 2 * (_A + 3)) * t
+
+
+def _far(t: Any) -> Any:
+    return (((t - 5) * t + 8) * t - 4) * _A
+
+
+def _far_slope(t: Any) -> Any:
+    return ((3 * t - 10) * t + 8) * _A
+
+
+def _held(at: Any, n: int, padding: str, align: bool) -> tuple[Any, Any]:
+    """Places moved to where there are entries, unless there are zeros around them; and how they change by that."""
+    if padding == "zeros":
+        return at, np.ones_like(at)
+    turn: Any = 1
+    if padding == "reflection":
+        low, span = (0.0, n - 1.0) if align else (-0.5, float(n))
+        if not span:
+            return np.zeros_like(at), np.zeros_like(at)
+        times = np.floor((at - low) / (2 * span)) * (2 * span)
+        turn = np.where(at - times - low >= span, -1, 1)
+        at = np.where(turn < 0, 2 * span + 2 * low - (at - times), at - times)
+    inside = (at > 0) & (at < n - 1)
+    return np.clip(at, 0, n - 1), (inside * turn).astype(at.dtype)
+
+
+def _entry(place: Any, weight: Any, slope: Any, n: int, padding: str) -> tuple[Any, Any, Any]:
+    """A place as an index, and its weight and slope, which are 0 where there is no such place."""
+    if padding == "zeros":
+        inside = (place >= 0) & (place < n)
+        weight, slope = np.where(inside, weight, 0), np.where(inside, slope, 0)
+    return np.clip(place, 0, n - 1).astype(int), weight, slope
+
+
+def _product(factors: Any) -> Any:
+    return functools.reduce(lambda a, b: a * b, factors)
+
+
+def _blocks(array: Any) -> list[slice]:
+    """So many samples at a time that what is computed of them stays in the cache."""
+    return [slice(start, start + _SAMPLES) for start in range(0, len(array), _SAMPLES)]
+
+
+@primitive(residuals=["places"])
+def tap_weights(grid: Any, *, lengths: tuple[int, ...], mode: str, padding: str, align: bool) -> Any:
+    """The weights (N, P, T) of the entries that make the values at points (N, P, dims), and where these are."""
+    n, p, dims = grid.shape
+    count, points = {"nearest": 1, "bilinear": 2, "bicubic": 4}[mode] ** dims, grid.reshape(n * p, dims)
+    weights, places = pooled((n * p, count), grid.dtype), pooled((n * p, count), np.dtype(int))
+    for block in _blocks(points):
+        lines = [_line(points[block, -1 - i], size, mode, padding, align) for i, size in enumerate(lengths)]
+        for k, taps in enumerate(itertools.product(*lines)):
+            weights[block, k] = _product(weight for _, weight, _ in taps)
+            place: Any = 0
+            for (at, _, _), size in zip(taps, lengths, strict=True):
+                place = place * size + at
+            places[block, k] = place
+    return weights.reshape(n, p, count), places.reshape(n, p, count)
+
+
+def _grid_gradient(g: Any, grid: Any, lengths: tuple[int, ...], mode: str, padding: str, align: bool) -> Any:
+    """The cotangent of points (..., dims) for that of their weights (..., T)."""
+    lines = [_line(grid[..., -1 - i], size, mode, padding, align) for i, size in enumerate(lengths)]
+    totals: list[Any] = [0] * len(lengths)
+    for k, taps in enumerate(itertools.product(*lines)):
+        for i in range(len(lengths)):
+            totals[i] = totals[i] + g[..., k] * _product(tap[2 if i == j else 1] for j, tap in enumerate(taps))
+    return np.stack(totals[::-1], -1)
+
+
+@tap_weights.vjp("grid")
+def _(g: Any, grid: Any, lengths: Any, mode: str, padding: str, align: bool) -> Any:
+    settings = lengths, mode, padding, align
+    if g.__class__ is not np.ndarray or grid.__class__ is not np.ndarray:
+        return _grid_gradient(g, grid, *settings)
+    out = pooled((math.prod(grid.shape[:2]), grid.shape[2]), g.dtype)
+    points, weights = grid.reshape(out.shape), g.reshape(len(out), g.shape[2])
+    for block in _blocks(points):
+        out[block] = _grid_gradient(weights[block], points[block], *settings)
+    return out.reshape(grid.shape)
+
+
+tap_weights.batch(folded)
+
+
+@tap_weights.strategy
+def _(draw: Any) -> Any:
+    dims, mode = draw.integer(2, 3), ("nearest", "bilinear", "bicubic")[draw.integer(0, 2)]
+    lengths = tuple(draw.integer(1, 4) for _ in range(dims))
+    cells = draw.integers((draw.integer(0, 2), draw.integer(1, 2), dims), -3, 6)
+    grid = (2 * cells + 1.8) / np.array(lengths[::-1]) - 1  # 0.4 beyond the middles of entries, away from kinks
+    padding = ("zeros", "border", "reflection")[draw.integer(0, 2)]
+    return (grid,), {"lengths": lengths, "mode": mode, "padding": padding, "align": False}
+
+
 _FAR = 1e6  # a place in place of an infinite one
 
 
@@ -166,17 +281,9 @@ def grid_sample(
     fixed = stop_gradient(grid)
     if not everywhere(isfinite(fixed)):
         grid = where(isfinite(fixed), grid, nan_to_num(fixed, nan=-1, posinf=_FAR, neginf=-_FAR))
-    taps = []
-    for i, n in enumerate(lengths):
-        g = reshape(grid[..., dims - 1 - i], (len(grid), math.prod(out)))
-        at = (g + 1) * ((n - 1) / 2) if align else ((g + 1) * n - 1) / 2
-        taps.append(_taps(at, n, mode, padding_mode, align))
-    places, weights = [], []
-    for each in itertools.product(*taps):
-        place = functools.reduce(lambda flat, tap: flat * tap[1] + tap[0][0], zip(each, lengths, strict=True), 0)
-        places.append(place)
-        weights.append(functools.reduce(lambda a, b: a * b, (weight for _, weight in each)))
-    flat = sample.apply(reshape(x, (*x.shape[:2], math.prod(lengths))), stack(weights, -1), stack(places, -1))
+    points = reshape(grid, (len(grid), math.prod(out), dims))
+    weights, places = tap_weights.bind(points, lengths=lengths, mode=mode, padding=padding_mode, align=align)
+    flat = sample.apply(reshape(x, (*x.shape[:2], math.prod(lengths))), weights, places)
     return reshape(flat, (*x.shape[:2], *out))
 
 
@@ -201,52 +308,6 @@ def _aligned(name: str, align_corners: bool | None) -> bool:
     if align_corners is None:
         warnings.warn(f"{name}: align_corners=False is taken; say which is meant", stacklevel=3)
     return bool(align_corners)
-
-
-def _taps(at: Tensor, n: int, mode: str, padding_mode: str, align: bool) -> list[tuple[Any, Any]]:
-    """Which entries of an axis of length n make the values at these places, and with which weights."""
-    if mode != "bicubic":
-        at = _held(at, n, padding_mode, align)
-    fixed = stop_gradient(at)
-    if mode == "nearest":
-        return [_entry(round(fixed), np.ones_like(fixed), n, padding_mode)]
-    first = floor(fixed)
-    t = at - first
-    if mode == "bilinear":
-        return [_entry(first, 1 - t, n, padding_mode), _entry(first + 1, t, n, padding_mode)]
-    a = -0.75  # Keys, Cubic convolution interpolation for digital image processing, 1981
-    weights = [_far(1 + t, a), _near(t, a), _near(1 - t, a), _far(2 - t, a)]
-    return [_entry(_held(first + i - 1, n, padding_mode, align), weights[i], n, padding_mode) for i in range(4)]
-
-
-def _near(t: Any, a: float) -> Any:
-    return ((a + 2) * t - (a + 3)) * t * t + 1
-
-
-def _far(t: Any, a: float) -> Any:
-    return (((t - 5) * t + 8) * t - 4) * a
-
-
-def _held(at: Any, n: int, padding_mode: str, align: bool) -> Any:
-    """Places moved to where there are entries, unless there are zeros around them."""
-    if padding_mode == "zeros":
-        return at
-    if padding_mode == "reflection":
-        low, span = (0.0, n - 1.0) if align else (-0.5, float(n))
-        if not span:
-            return at * 0
-        turned = mod(stop_gradient(at) - low, 2 * span) >= span
-        times = floor((stop_gradient(at) - low) / (2 * span)) * (2 * span)
-        at = where(turned, 2 * span + 2 * low - (at - times), at - times)
-    fixed = stop_gradient(at)
-    return where((fixed > 0) & (fixed < n - 1), at, clip(fixed, 0, n - 1))
-
-
-def _entry(place: Any, weight: Any, n: int, padding_mode: str) -> tuple[Any, Any]:
-    """A place as an index, and its weight, which is 0 where there is no such place."""
-    if padding_mode == "zeros":
-        weight = where((place >= 0) & (place < n), weight, 0)
-    return clip(place, 0, n - 1).astype(int), weight
 
 
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:

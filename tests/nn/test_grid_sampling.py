@@ -169,3 +169,17 @@ def test_an_infinite_cotangent_reaches_only_what_it_weighs_in() -> None:
     places = np.array([[[[0.0, 0.0], [0.5, 0.0]]]])
     F.grid_sample(x, places, align_corners=True).backward(np.array([[[[np.inf, 2.0]]]]))
     assert x.grad.numpy().tolist() == [[[[0, np.inf, 1]]]]
+
+
+def test_many_samples_in_several_blocks() -> None:
+    """On a plane x + 10 y the value is the place, and its slopes are those of the plane."""
+    n = 150
+    x = np.add.outer(10 * np.arange(n), np.arange(n)).astype(float)[None, None]
+    grid = Tensor(RNG.uniform(-0.99, 0.99, size=(1, n, n, 2)), requires_grad=True)
+    y = F.grid_sample(x, grid, align_corners=True)
+    places = (grid.numpy() + 1) / 2 * (n - 1)
+    np.testing.assert_allclose(y.numpy()[0, 0], places[0, ..., 0] + 10 * places[0, ..., 1], rtol=1e-10)
+    y.sum().backward()
+    np.testing.assert_allclose(
+        grid.grad.numpy(), np.broadcast_to([(n - 1) / 2, 10 * (n - 1) / 2], grid.shape), rtol=1e-8
+    )
