@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, isfinite, matmul, nan_to_num, reshape, stop_gradient, where
-from ..extend import by_single, everywhere, floating, folded, lift, pooled, primitive
+from ..extend import by_single, everywhere, floating, folded, lift, pooled, primitive, wrap
 
 __all__ = ["affine_grid", "grid_sample"]
 
@@ -64,10 +64,10 @@ def spread(y: Any, weights: Any, places: Any, *, size: int) -> Any:
     out = pooled((*y.shape[:2], size), np.result_type(y, weights))
     product = np.multiply if np.isfinite(y.sum()) else _careful_product
     with np.errstate(invalid="ignore", over="ignore"):
-        for given, w, at, x in zip(y, weights.swapaxes(1, 2), places.swapaxes(1, 2), out, strict=True):
+        for given, w, at, x in zip(y, weights, places, out, strict=True):
             flat = at.ravel()
             for channel, row in zip(given, x, strict=True):
-                row[...] = np.bincount(flat, product(channel, w).ravel(), size)
+                row[...] = np.bincount(flat, product(channel[:, None], w).ravel(), size)
     return out
 
 
@@ -283,6 +283,8 @@ def grid_sample(
         grid = where(isfinite(fixed), grid, nan_to_num(fixed, nan=-1, posinf=_FAR, neginf=-_FAR))
     points = reshape(grid, (len(grid), math.prod(out), dims))
     weights, places = tap_weights.bind(points, lengths=lengths, mode=mode, padding=padding_mode, align=align)
+    if not isinstance(places, Tensor):
+        places = wrap(places)  # an array would be copied
     flat = sample.apply(reshape(x, (*x.shape[:2], math.prod(lengths))), weights, places)
     return reshape(flat, (*x.shape[:2], *out))
 
