@@ -128,11 +128,11 @@ class _Conv(Windowed):
 
     def _check(self, input: Any) -> None:
         """ValueError unless the input has the dimensions and the channels that the weight is for."""
-        shape, place = np.shape(input), -1 - self._dims
+        shape = input.shape if hasattr(input, "shape") else np.shape(input)
         channels = self.weight.shape[0] if self.transposed else self.weight.shape[1] * self.groups
         if len(shape) not in (self._dims + 1, self._dims + 2):
             wanted = f"{self._dims + 1} or {self._dims + 2} dimensions"
-        elif shape[place] != channels:
+        elif shape[-1 - self._dims] != channels:
             wanted = f"{channels} channels"
         else:
             return
