@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import autograd
 from ..autograd import Tensor, reshape
 from ..extend import ArrayLike, DTypeLike, Padding, PerAxis, TensorLike
 from . import init
 from .factory import empty
 from .module import Parameter
-from .shape import pad
+from .padding import pad
 from .windowed import Windowed, by_sample, per_dimension, thin
 
 __all__ = [
@@ -126,6 +128,18 @@ class _Conv(Windowed):
         """Draw new initial values."""
         init.default_(self.weight, self.bias)
 
+    def _check(self, input: Any) -> None:
+        """ValueError unless the input has the dimensions and the channels that the weight is for."""
+        shape = input.shape if hasattr(input, "shape") else np.shape(input)
+        channels = self.weight.shape[0] if self.transposed else self.weight.shape[1] * self.groups
+        if len(shape) not in (self._dims + 1, self._dims + 2):
+            wanted = f"{self._dims + 1} or {self._dims + 2} dimensions"
+        elif shape[-1 - self._dims] != channels:
+            wanted = f"{channels} channels"
+        else:
+            return
+        raise ValueError(f"{type(self).__name__} expected {wanted}, got an input of shape {shape}")
+
     def _pairs(self) -> list[tuple[int, int]]:
         """The padding before and after each axis, where it is not "same"."""
         given = (0,) * self._dims if isinstance(self.padding, str) else self.padding
@@ -156,6 +170,7 @@ class _ConvNd(_Conv):
         return conv_nd(self._dims, *self._given(input))
 
     def _given(self, input: Any) -> tuple[Any, ...]:
+        self._check(input)
         padding: Any = self.padding
         if self.padding_mode != "zeros" and padding != "valid":
             input = pad(input, self._widths(), mode=self.padding_mode)
@@ -196,6 +211,7 @@ class _ConvTransposeNd(_Conv):
         self.output_padding = per_dimension(output_padding, self._dims, f"{type(self).__name__}: output_padding")
 
     def forward(self, input: TensorLike, output_size: Sequence[int] | None = None) -> Tensor:
+        self._check(input)
         more = self.output_padding if output_size is None else self._output_padding(input, tuple(output_size))
         return conv_transpose_nd(
             self._dims, input, self.weight, self.bias, self.stride, self.padding, more, self.groups, self.dilation

@@ -16,6 +16,7 @@ from .hooks import EVERYWHERE
 from .located import located
 from .module import Module
 from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
+from .windowed import renamed
 
 Kinds = dict[type[Module], Callable[..., Any]]
 _CONVS: Kinds = {kind: kind.forward for kind in (Conv1d, Conv2d, Conv3d)}
@@ -44,6 +45,8 @@ def applied(modules: Sequence[Any], input: Any) -> Any:
                 x, weight, bias, *settings = module._given(input)
                 input = convolved(x, weight, *settings, bias=bias, rectified=rectified, pooling=pooling)
     except Exception as error:
+        if module.__class__ in _CONVS:
+            renamed(error, module._dims)
         located(error, module)
         raise
     return input

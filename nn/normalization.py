@@ -13,8 +13,8 @@ from ..extend import ArrayLike, DTypeLike, PerAxis, Shape, TensorLike, by_single
 from . import init
 from .factory import empty
 from .module import Module, Parameter
+from .padding import pad
 from .pooling import avg_pool2d
-from .shape import pad
 
 __all__ = [
     "GroupNorm",

@@ -1,16 +1,14 @@
-"""Pooling and unpooling, as functions and as layers."""
+"""Pooling, as functions and as layers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import Any, Literal, Protocol, overload
 
-import numpy as np
-
 from .. import autograd
-from ..autograd import Tensor
+from ..autograd import Tensor, abs, power, relu
 from ..extend import OutputSize, Padding, PerAxis, TensorLike
-from .windowed import Windowed, batched, by_sample, per_dimension, thin
+from .windowed import Windowed, by_sample, per_dimension, thin
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -22,27 +20,33 @@ __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
-    "MaxUnpool1d",
-    "MaxUnpool2d",
-    "MaxUnpool3d",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
     "adaptive_max_pool1d",
+    "adaptive_max_pool1d_with_indices",
     "adaptive_max_pool2d",
+    "adaptive_max_pool2d_with_indices",
     "adaptive_max_pool3d",
+    "adaptive_max_pool3d_with_indices",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
+    "max_pool1d_with_indices",
     "max_pool2d",
+    "max_pool2d_with_indices",
     "max_pool3d",
-    "max_unpool1d",
-    "max_unpool2d",
-    "max_unpool3d",
+    "max_pool3d_with_indices",
 ]
 
 
@@ -97,42 +101,43 @@ def adaptive_max_pool_nd(dims: int, input: TensorLike, output_size: OutputSize, 
     return autograd.adaptive_max_pool(input, output_size, return_indices)
 
 
-def max_unpool_nd(
+def max_pool_nd_with_indices(
     dims: int,
     input: TensorLike,
-    indices: TensorLike,
     kernel_size: PerAxis,
     stride: PerAxis | None = None,
     padding: Padding = 0,
-    output_size: Sequence[int] | None = None,
-) -> Tensor:
-    """Return zeros with the entries of `input` put back at `indices`, as `max_pool` returned them.
+    dilation: PerAxis = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Return what `max_pool2d` (or 1d, 3d) does with `return_indices`, whatever that is here."""
+    return max_pool_nd(dims, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
-    The spatial shape is the smallest that pools to the input's, or `output_size` (with or without the leading
-    axes), which may differ from it by less than a stride; ValueError for one that differs by more.
+
+def adaptive_max_pool_nd_with_indices(dims: int, input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """Return what `adaptive_max_pool2d` (or 1d, 3d) does with `return_indices`, whatever that is here."""
+    return adaptive_max_pool_nd(dims, input, output_size, True)
+
+
+def lp_pool_nd(
+    dims: int, input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Any:
+    """Return (sum x^p)^(1/p), p = `norm_type`, of every window of (N, C, *spatial) or (C, *spatial).
+
+    Powers are those of the entries, not of their magnitudes, as in PyTorch; p may be infinite. Where the sum is 0 the
+    gradient is, too. ValueError for an input of another shape, and for p = 0.
     """
-    name = f"max_unpool{dims}d"
-    if np.shape(indices) != input.shape:
-        raise ValueError(f"{name}: indices of shape {np.shape(indices)} for an input of shape {input.shape}")
-    kernel = per_dimension(kernel_size, dims, "kernel_size")
-    steps = kernel if stride is None else per_dimension(stride, dims, "stride")
-    pads = per_dimension(padding, dims, "padding")
-    default = [(n - 1) * s + k - 2 * p for n, s, k, p in zip(input.shape[-dims:], steps, kernel, pads, strict=True)]
-    if output_size is None:
-        shape = tuple(default)
-    else:
-        shape = tuple(output_size)[-dims:]
-        if len(output_size) not in (dims, input.ndim) or any(
-            not d - s < n < d + s for n, d, s in zip(shape, default, steps, strict=True)
-        ):
-            raise ValueError(
-                f"{name}: output_size={tuple(output_size)}; it must be within one stride {steps} of {tuple(default)}"
-            )
-
-    places = indices if isinstance(indices, Tensor) else np.asarray(indices)
-    if input.ndim == dims + 1:
-        places = places[None]
-    return batched(lambda x: autograd.max_unpool(x, places, shape), input, dims, name)
+    name = f"lp_pool{dims}d"
+    if not norm_type:
+        raise ValueError(f"{name}: norm_type={norm_type}; expected another number than 0")
+    kernel = per_dimension(kernel_size, dims, f"{name}: kernel_size")
+    if math.isinf(norm_type):
+        sign = math.copysign(1, norm_type)
+        return sign * max_pool_nd(dims, sign * abs(input), kernel, stride, 0, 1, ceil_mode)
+    mean = avg_pool_nd(dims, power(input, norm_type), kernel, stride, 0, ceil_mode)
+    total = autograd.sign(mean) * relu(abs(mean)) * math.prod(kernel)
+    return power(total, 1 / norm_type)
 
 
 class _MaxPooling(Protocol):
@@ -178,10 +183,16 @@ avg_pool1d, avg_pool2d, avg_pool3d = thin(avg_pool_nd)
 adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = thin(adaptive_avg_pool_nd)
 _adaptive_max_pools: list[_AdaptiveMaxPooling] = [*thin(adaptive_max_pool_nd)]
 adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = _adaptive_max_pools
-max_unpool1d, max_unpool2d, max_unpool3d = thin(max_unpool_nd)
+lp_pool1d, lp_pool2d, lp_pool3d = thin(lp_pool_nd)
+max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices = thin(max_pool_nd_with_indices)
+adaptive_max_pool1d_with_indices, adaptive_max_pool2d_with_indices, adaptive_max_pool3d_with_indices = thin(
+    adaptive_max_pool_nd_with_indices
+)
 
 
-class _Pool(Windowed):
+class Pool(Windowed):
+    """Base of the layers over windows of a kernel's size."""
+
     def __init__(self, kernel_size: PerAxis, stride: PerAxis | None = None, padding: Padding = 0) -> None:
         super().__init__()
         self.kernel_size, self.padding = kernel_size, padding
@@ -191,7 +202,7 @@ class _Pool(Windowed):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class _MaxPool(_Pool):
+class _MaxPool(Pool):
     def __init__(
         self,
         kernel_size: PerAxis,
@@ -220,7 +231,7 @@ class _MaxPool(_Pool):
         return f"{super().extra_repr()}, dilation={self.dilation}, ceil_mode={self.ceil_mode}"
 
 
-class _AvgPool(_Pool):
+class _AvgPool(Pool):
     def __init__(
         self,
         kernel_size: PerAxis,
@@ -259,14 +270,21 @@ class _AdaptiveMaxPool(_AdaptiveAvgPool):
         return adaptive_max_pool_nd(self._dims, input, self.output_size, self.return_indices)
 
 
-class _MaxUnpool(_Pool):
-    def __init__(self, kernel_size: PerAxis, stride: PerAxis | None = None, padding: Padding = 0) -> None:
-        kernel = per_dimension(kernel_size, self._dims, "kernel_size")
-        steps = kernel if stride is None else per_dimension(stride, self._dims, "stride")
-        super().__init__(kernel, steps, per_dimension(padding, self._dims, "padding"))
+class _LPPool(Windowed):
+    def __init__(
+        self, norm_type: float, kernel_size: PerAxis, stride: PerAxis | None = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
 
-    def forward(self, input: TensorLike, indices: TensorLike, output_size: Sequence[int] | None = None) -> Tensor:
-        return max_unpool_nd(self._dims, input, indices, self.kernel_size, self.stride, self.padding, output_size)
+    def forward(self, input: TensorLike) -> Tensor:
+        return lp_pool_nd(self._dims, input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
 
 
 class MaxPool1d(_MaxPool, dims=1):
@@ -284,6 +302,18 @@ class MaxPool3d(_MaxPool, dims=3):
 class AvgPool1d(_AvgPool, dims=1):
     """The mean of every window of (N, C, L)."""
 
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        kernel = per_dimension(kernel_size, 1, "kernel_size")  # tuples, in this layer alone, as in PyTorch
+        steps = kernel if stride is None else per_dimension(stride, 1, "stride")
+        super().__init__(kernel, steps, per_dimension(padding, 1, "padding"), ceil_mode, count_include_pad)
+
 
 class AvgPool2d(_AvgPool, dims=2):
     """The mean of every window of (N, C, H, W)."""
@@ -291,18 +321,6 @@ class AvgPool2d(_AvgPool, dims=2):
 
 class AvgPool3d(_AvgPool, dims=3):
     """The mean of every window of (N, C, D, H, W)."""
-
-
-class MaxUnpool1d(_MaxUnpool, dims=1):
-    """Zeros with the entries put back where MaxPool1d found them; see `functional.max_unpool1d`."""
-
-
-class MaxUnpool2d(_MaxUnpool, dims=2):
-    """Zeros with the entries put back where MaxPool2d found them; see `functional.max_unpool2d`."""
-
-
-class MaxUnpool3d(_MaxUnpool, dims=3):
-    """Zeros with the entries put back where MaxPool3d found them; see `functional.max_unpool3d`."""
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool, dims=1):
@@ -327,3 +345,15 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool, dims=3):
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool, dims=3):
     """The largest entries of `output_size` windows of (N, C, D, H, W); see `functional.adaptive_max_pool3d`."""
+
+
+class LPPool1d(_LPPool, dims=1):
+    """(sum x^p)^(1/p), p = `norm_type`, of every window of (N, C, L); see `functional.lp_pool1d`."""
+
+
+class LPPool2d(_LPPool, dims=2):
+    """(sum x^p)^(1/p), p = `norm_type`, of every window of (N, C, H, W); see `functional.lp_pool2d`."""
+
+
+class LPPool3d(_LPPool, dims=3):
+    """(sum x^p)^(1/p), p = `norm_type`, of every window of (N, C, D, H, W); see `functional.lp_pool3d`."""

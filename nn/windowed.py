@@ -36,15 +36,33 @@ def per_dimension(value: Any, dims: int, name: str) -> tuple[Any, ...]:
     return values
 
 
+_ENGINE = {"avg_pool", "col2im", "conv", "conv_transpose", "im2col", "max_pool", "max_unpool"} | {
+    f"adaptive_{kind}_pool" for kind in ("avg", "max")
+}  # whose errors begin with these names
+
+
+def renamed(error: Exception, dims: int, name: str = "") -> None:
+    """Let the message of an error of the engine begin with `name`, or "conv2d" for "conv" of two dimensions."""
+    inner, _, rest = str(error).partition(":")
+    if inner in _ENGINE:
+        error.args = (f"{name or f'{inner}{dims}d'}:{rest}",)
+
+
 def batched(function: Callable[[Any], Any], x: Any, dims: int, name: str) -> Any:
-    """Apply a function of a batch to a batch or a single sample; ValueError for other shapes."""
-    if x.ndim == dims + 2:
-        return function(x)
-    if x.ndim != dims + 1:
+    """Apply a function of a batch to a batch or a single sample; ValueError for other shapes. Errors begin with `name`,
+    not with that of the engine's operation."""
+    if x.ndim not in (dims + 1, dims + 2):
         raise ValueError(
             f"{name}: input of shape {x.shape}; expected (N, C, ...) or (C, ...) with {dims} spatial dimensions"
         )
-    out = function(expand_dims(x, 0))
+    single = x.ndim == dims + 1
+    try:
+        out = function(expand_dims(x, 0) if single else x)
+    except (TypeError, ValueError) as error:
+        renamed(error, dims, name)
+        raise
+    if not single:
+        return out
     return tuple(squeeze(o, 0) for o in out) if isinstance(out, tuple) else squeeze(out, 0)
 
 

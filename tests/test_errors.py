@@ -128,7 +128,7 @@ class Net(nn.Module):
 def test_errors_name_the_place_in_the_model(hooked):
     for x, message in [
         (np.ones((2, 4)), r"^body\.2\.1: Linear expected 6 features, got an input of shape \(2, 4\)$"),
-        (np.ones((1, 2, 5, 5)), r"^images\.1: conv: .* 3 channels, not 2$"),
+        (np.ones((1, 2, 5, 5)), r"^images\.1: Conv2d expected 3 channels, got an input of shape \(1, 2, 5, 5\)$"),
     ]:
         with pytest.raises(ValueError, match=message) as caught:
             Net(hooked)(x)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -33,6 +33,10 @@ def known(option: Any) -> Any:
     return raw(option) if isinstance(option, Tensor) else option
 
 
+@overload
+def lift(x: Tensor) -> Tensor: ...
+@overload
+def lift(x: ArrayLike) -> Tensor | Values: ...
 def lift(x: ArrayLike) -> Tensor | Values:
     """A Tensor or an array, of anything that can be one: a Tensor of a nested list or tuple with Tensors in it."""
     if isinstance(x, (Tensor, np.ndarray, np.generic)):
@@ -40,6 +44,10 @@ def lift(x: ArrayLike) -> Tensor | Values:
     return np.stack([lift(part) for part in x]) if holds_tensors(x) else as_data(x)
 
 
+@overload
+def floating(x: Tensor, least: DTypeLike = ...) -> Tensor: ...
+@overload
+def floating(x: ArrayLike, least: DTypeLike = ...) -> Tensor | Values: ...
 def floating(x: ArrayLike, least: DTypeLike = np.float64) -> Tensor | Values:
     """A Tensor or an array of floating-point numbers, as functions have it that compute in them.
 

@@ -202,8 +202,16 @@ def test_transpose_is_the_transpose_with_same_padding() -> None:
         (lambda: nn.Conv2d(4, 4, 3, padding="same", stride=2), "padding='same' needs stride 1"),
         (lambda: nn.Conv2d(4, 4, 3, padding_mode="mirror"), "padding_mode 'mirror'"),
         (lambda: nn.ConvTranspose2d(4, 4, 3, padding_mode="reflect"), "padding_mode 'reflect'"),
-        (lambda: nn.Conv2d(4, 4, 3)(np.zeros((4, 5))), r"conv2d: input of shape \(4, 5\)"),
-        (lambda: nn.Conv2d(4, 4, 3)(np.zeros((1, 3, 5, 5))), r"\(1, 3, 5, 5\).*4 channels"),
+        (lambda: nn.Conv2d(4, 4, 3)(np.zeros((4, 5))), r"^Conv2d expected 3 or 4 dimensions, got .* shape \(4, 5\)$"),
+        (lambda: nn.Conv2d(4, 4, 3)(np.zeros((8, 3, 5, 5))), r"^Conv2d expected 4 channels, got .* \(8, 3, 5, 5\)$"),
+        (lambda: nn.Conv1d(4, 4, 3, groups=2)(np.zeros((2, 5))), r"^Conv1d expected 4 channels, got .* \(2, 5\)$"),
+        (
+            lambda: nn.ConvTranspose2d(4, 2, 3)(np.zeros((2, 5, 5))),
+            "^ConvTranspose2d expected 4 channels, got",
+        ),
+        (lambda: nn.Conv2d(4, 4, 3)(np.zeros((4, 2, 5))), r"^conv2d: windows of \(3, 3\)"),
+        (lambda: F.conv1d(np.zeros((2, 5)), np.zeros((1, 3, 2))), "^conv1d: x of shape"),
+        (lambda: F.conv_transpose1d(np.zeros((2, 5)), np.zeros((3, 1, 2))), "^conv_transpose1d: x of shape"),
         (lambda: nn.Conv2d(1, 1, 3, padding=3, padding_mode="reflect")(np.zeros((1, 1, 3, 3))), r"pad: \(3, 3\)"),
     ],
 )

@@ -64,7 +64,8 @@ def test_containers_that_are_not_called(key, path):
 
 def test_the_look_ahead_names_the_convolution():
     model = nn.Sequential(nn.Sequential(nn.Identity(), nn.Conv2d(3, 4, 3), nn.ReLU()))
-    assert said(model, np.ones((1, 2, 5, 5))).startswith("0.1: conv: x of shape (1, 2, 5, 5)")
+    assert said(model, np.ones((1, 2, 5, 5))) == "0.1: Conv2d expected 3 channels, got an input of shape (1, 2, 5, 5)"
+    assert said(model, np.ones((1, 3, 2, 5))).startswith("0.1: conv2d: windows of (3, 3)")
 
 
 def test_a_module_used_twice_has_its_first_name():

@@ -3,8 +3,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import pullback as pb
 from pullback import Tensor, nn
 from pullback.nn import functional as F
+from pullback.testing import check_module
 
 SPATIAL = {1: (11,), 2: (9, 8), 3: (6, 5, 7)}
 
@@ -146,14 +148,6 @@ def test_unpool_by_hand() -> None:
     np.testing.assert_array_equal(F.max_unpool2d(y, places, 2, stride=1), expected)
 
 
-def test_repeated_places_add() -> None:
-    y = Tensor(np.array([[[2.0, 3.0]]]), requires_grad=True)
-    x = F.max_unpool1d(y, Tensor(np.array([[[1, 1]]])), 2)
-    np.testing.assert_array_equal(x.numpy(), [[[0, 5, 0, 0]]])
-    x.backward(np.array([[[1.0, 10.0, 100.0, 1000.0]]]))
-    np.testing.assert_array_equal(y.grad.numpy(), [[[10, 10]]])
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -187,3 +181,71 @@ def test_adaptive_pool_against_pytorch(both: Any, same: Any, normal: Any, kind: 
     if isinstance(size, int):
         same(*both(f"Adaptive{kind}Pool1d", size, **options), normal(3, 11))
         same(*both(f"Adaptive{kind}Pool3d", size, **options), normal(2, 3, 6, 5, 7))
+
+
+def test_max_unpool_writes_the_last_of_several_entries_at_one_place() -> None:
+    y = Tensor([[[1.0, 2.0, 3.0, 4.0]]], requires_grad=True)
+    x = F.max_unpool1d(y, np.array([[[2, 5, 2, 0]]]), 2)
+    assert x.numpy().tolist() == [[[4, 0, 3, 0, 0, 2, 0, 0]]]
+    x.backward(np.arange(1.0, 9)[None, None])
+    assert y.grad.numpy().tolist() == [[[0, 6, 3, 1]]]
+
+
+def test_overlapping_windows_unpool_to_the_entries_themselves() -> None:
+    x = np.array([[[1.0, 9.0, 3.0, 4.0, 8.0]]])
+    y, places = F.max_pool1d(x, 3, stride=1, return_indices=True)
+    assert np.ravel(F.max_unpool1d(y, places, 3, stride=1)).tolist() == [0, 9, 0, 0, 8]
+    both = pb.vmap(lambda x: F.max_unpool1d(*F.max_pool1d(x, 3, stride=1, return_indices=True), 3, stride=1))
+    assert both(np.stack([x[0], x[0, :, ::-1]])).numpy().tolist() == [[[0, 9, 0, 0, 8]], [[8, 0, 0, 9, 0]]]
+
+
+@pytest.mark.parametrize(
+    ("norm_type", "options", "expected"),
+    [
+        (2, {}, [5, 13]),
+        (2, {"stride": 1}, [5, 41**0.5, 13]),
+        (1, {}, [7, 17]),
+        (float("inf"), {}, [4, 12]),
+        (-float("inf"), {}, [3, 5]),
+    ],
+)
+def test_lp_pool_by_hand(norm_type: float, options: dict[str, Any], expected: list[float]) -> None:
+    x = np.array([[[3.0, 4.0, 5.0, 12.0]]])
+    np.testing.assert_allclose(np.ravel(F.lp_pool1d(x, norm_type, 2, **options)), expected, rtol=1e-12)
+    flat = {name: (1, n) for name, n in options.items()}
+    np.testing.assert_allclose(np.ravel(F.lp_pool2d(x[None], norm_type, (1, 2), **flat)), expected, rtol=1e-12)
+    np.testing.assert_allclose(np.ravel(F.lp_pool1d(x[0], norm_type, 2, **options)), expected, rtol=1e-12)
+
+
+def test_lp_pool_of_zeros_has_no_gradient() -> None:
+    x = Tensor(np.zeros((1, 1, 4)), requires_grad=True)
+    F.lp_pool1d(x, 2, 2).sum().backward()
+    assert x.grad.numpy().tolist() == [[[0, 0, 0, 0]]]
+    with pytest.raises(ValueError, match="lp_pool1d: norm_type=0"):
+        F.lp_pool1d(x, 0, 2)
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_lp_pool_modules(dims: int) -> None:
+    x = np.random.default_rng(dims).normal(size=(1, 1, *(4, 3, 2)[:dims]))
+    assert check_module(getattr(nn, f"LPPool{dims}d")(2, 2), x)
+    assert check_module(getattr(nn, f"LPPool{dims}d")(3.0, 2, 1, ceil_mode=True), np.abs(x))
+
+
+def test_forms_with_indices() -> None:
+    y, places = F.max_pool1d_with_indices(ROW, 2)
+    assert np.ravel(y).tolist() == [9, 4, 8] and np.ravel(places).tolist() == [1, 3, 4]
+    y, places = F.adaptive_max_pool1d_with_indices(ROW, 1)
+    assert np.ravel(y).tolist() == [9] and np.ravel(places).tolist() == [1]
+
+
+def test_errors_begin_with_the_name_that_was_called() -> None:
+    for call, name in (
+        (lambda: F.max_pool2d(np.ones((1, 2, 3, 3)), 4), "max_pool2d: windows"),
+        (lambda: F.avg_pool1d(np.ones((1, 2, 3)), 4), "avg_pool1d: windows"),
+        (lambda: F.adaptive_avg_pool1d(np.ones((1, 2, 3)), 0), "adaptive_avg_pool1d: output_size 0"),
+        (lambda: F.adaptive_max_pool2d(np.ones((1, 2, 3, 3)), -1), "adaptive_max_pool2d: output_size -1"),
+        (lambda: F.max_unpool1d(np.ones((1, 1, 2)), np.array([[[0, 9]]]), 2), "max_unpool1d: indices from 0 to 9"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name}"):
+            call()
