@@ -21,7 +21,7 @@ from ..autograd import (
     where,
 )
 from ..extend import added, bottom, by_single, floating, folded, lift, plain, wrap
-from .loss import Loss, check_reduction
+from .loss import WeightedLoss, chosen
 
 __all__ = [
     "CrossEntropyLoss",
@@ -79,7 +79,9 @@ def cross_entropy(
     input: Any,
     target: Any,
     weight: Any = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
+    reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
@@ -95,7 +97,7 @@ def cross_entropy(
     Tensor(0.69314718)
     """
     input, target = floating(input), lift(target)
-    check_reduction(reduction, "cross_entropy")
+    reduction = chosen("cross_entropy", reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing={label_smoothing}; expected 0 to 1")
     if target.dtype.kind == "f":
@@ -123,13 +125,21 @@ def cross_entropy(
 
 
 @by_single
-def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
+def nll_loss(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
     """Return -input at the target class, for log-probabilities (C,), (N, C) or (N, C, d1, ...).
 
     Targets are class numbers; they, `weight`, `ignore_index` and errors are as for `cross_entropy`.
     """
     input, target = floating(input), lift(target)
-    check_reduction(reduction, "nll_loss")
+    reduction = chosen("nll_loss", reduction, size_average, reduce)
     classes = _check_target(input, target, "nll_loss")
     counted, chosen = _valid(reshape(target, -1), classes, ignore_index, "nll_loss")
     weights = take(_class_weights(weight, classes, input.dtype, "nll_loss"), chosen)
@@ -211,7 +221,7 @@ def _with_probabilities(input: Any, target: Any, weight: Any, reduction: str, la
     return _reduce(losses, losses.shape, reduction, losses.size)
 
 
-class CrossEntropyLoss(Loss):
+class CrossEntropyLoss(WeightedLoss):
     """The cross-entropy loss, -log softmax(logits) at the target class; see `functional.cross_entropy`.
 
     >>> loss = CrossEntropyLoss()
@@ -220,23 +230,36 @@ class CrossEntropyLoss(Loss):
     """
 
     def __init__(
-        self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+        self,
+        weight: Any = None,
+        size_average: bool | None = None,
+        ignore_index: int = -100,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(reduction)
-        self._hold("weight", weight)
+        super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
     def forward(self, input: Any, target: Any) -> Any:
-        return cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+        return cross_entropy(
+            input, target, self.weight, None, self.ignore_index, None, self.reduction, self.label_smoothing
+        )
 
 
-class NLLLoss(Loss):
+class NLLLoss(WeightedLoss):
     """The negative log-likelihood loss, -log_probability at the target class; see `functional.nll_loss`."""
 
-    def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-        self._hold("weight", weight)
+    def __init__(
+        self,
+        weight: Any = None,
+        size_average: bool | None = None,
+        ignore_index: int = -100,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index = ignore_index
 
     def forward(self, input: Any, target: Any) -> Any:
-        return nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+        return nll_loss(input, target, self.weight, None, self.ignore_index, None, self.reduction)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..extend import convolved
-from .activation import ReLU
 from .convolution import Conv1d, Conv2d, Conv3d
 from .located import located
 from .module import Module
 from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
+from .rectifiers import ReLU
 
 Kinds = dict[type[Module], Callable[..., Any]]
 _CONVS: Kinds = {kind: kind.forward for kind in (Conv1d, Conv2d, Conv3d)}
