@@ -28,9 +28,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     """The log-softmax over `n_classes`, sorted by frequency, and its loss: a head has the first `cutoffs[0]` classes
     and one entry for each cluster of the others, which is computed only for samples whose targets are in it.
 
-    The features of cluster i are projected to in_features // div_value**(i + 1). Inputs are (N, in_features) and targets
-    (N,), or (in_features,) and (). ValueError for cutoffs that do not rise from 1 to n_classes - 1, other shapes and
-    targets out of range. Source: Grave et al., Efficient softmax approximation for GPUs, 2017.
+    The features of cluster i are projected to in_features // div_value**(i + 1). Inputs are (N, in_features) and
+    targets (N,), or (in_features,) and (). ValueError for cutoffs that do not rise from 1 to n_classes - 1, other
+    shapes and targets out of range. Source: Grave et al., Efficient softmax approximation for GPUs, 2017.
 
     >>> from pullback import Tensor
     >>> loss = AdaptiveLogSoftmaxWithLoss(4, 10, cutoffs=[2, 5])
@@ -83,8 +83,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         target = plain(target)
         if target.ndim > 1 or input.ndim != target.ndim + 1 or input.shape[:-1] != target.shape:
             raise ValueError(
-                f"AdaptiveLogSoftmaxWithLoss: input of shape {input.shape} and target of shape {target.shape}; expected "
-                "(N, in_features) and (N,), or (in_features,) and ()"
+                f"AdaptiveLogSoftmaxWithLoss: input of shape {input.shape} and target of shape {target.shape}; "
+                "expected (N, in_features) and (N,), or (in_features,) and ()"
             )
         rows, classes = input.reshape(-1, input.shape[-1]), target.reshape(-1)
         self._check(classes)

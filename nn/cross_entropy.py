@@ -21,7 +21,7 @@ from ..autograd import (
     where,
 )
 from ..extend import added, bottom, by_single, floating, folded, lift, plain, wrap
-from .loss import WeightedLoss, chosen
+from .loss import WeightedLoss, reduction_of
 
 __all__ = [
     "CrossEntropyLoss",
@@ -97,7 +97,7 @@ def cross_entropy(
     Tensor(0.69314718)
     """
     input, target = floating(input), lift(target)
-    reduction = chosen("cross_entropy", reduction, size_average, reduce)
+    reduction = reduction_of("cross_entropy", reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing={label_smoothing}; expected 0 to 1")
     if target.dtype.kind == "f":
@@ -139,7 +139,7 @@ def nll_loss(
     Targets are class numbers; they, `weight`, `ignore_index` and errors are as for `cross_entropy`.
     """
     input, target = floating(input), lift(target)
-    reduction = chosen("nll_loss", reduction, size_average, reduce)
+    reduction = reduction_of("nll_loss", reduction, size_average, reduce)
     classes = _check_target(input, target, "nll_loss")
     counted, chosen = _valid(reshape(target, -1), classes, ignore_index, "nll_loss")
     weights = take(_class_weights(weight, classes, input.dtype, "nll_loss"), chosen)

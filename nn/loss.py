@@ -25,7 +25,7 @@ def check_reduction(reduction: str, name: str, known: tuple[str, ...] = REDUCTIO
         raise ValueError(f"{name}: reduction {reduction!r}; expected {', '.join(others)} or {last}")
 
 
-def chosen(
+def reduction_of(
     name: str,
     reduction: str,
     size_average: bool | None = None,
@@ -93,7 +93,7 @@ def mse_loss(
     `weight`, in the input's shape, multiplies them, and the mean is then divided by its sum. ValueError if shapes
     differ.
     """
-    reduction = chosen("mse_loss", reduction, size_average, reduce)
+    reduction = reduction_of("mse_loss", reduction, size_average, reduce)
     input, target = pair(input, target, "mse_loss")
     return _weighted_mean(square(input - target), weight, reduction, "mse_loss")
 
@@ -111,7 +111,7 @@ def l1_loss(
 
     ValueError if shapes differ.
     """
-    reduction = chosen("l1_loss", reduction, size_average, reduce)
+    reduction = reduction_of("l1_loss", reduction, size_average, reduce)
     input, target = pair(input, target, "l1_loss")
     return _weighted_mean(abs(input - target), weight, reduction, "l1_loss")
 
@@ -129,7 +129,7 @@ def smooth_l1_loss(
 
     ValueError if the shapes differ or beta is negative. Source: Girshick, Fast R-CNN, 2015.
     """
-    reduction = chosen("smooth_l1_loss", reduction, size_average, reduce)
+    reduction = reduction_of("smooth_l1_loss", reduction, size_average, reduce)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta={beta} is negative")
     input, target = pair(input, target, "smooth_l1_loss")
@@ -168,7 +168,7 @@ class Loss(Module):
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
-        self.reduction = chosen(type(self).__name__, reduction, size_average, reduce, self.reductions)
+        self.reduction = reduction_of(type(self).__name__, reduction, size_average, reduce, self.reductions)
 
     def _hold(self, name: str, values: Any) -> None:
         if values is not None and not isinstance(values, Tensor):

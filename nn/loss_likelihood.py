@@ -11,7 +11,7 @@ import numpy as np
 from .. import autograd
 from ..autograd import Tensor, exp, log, stop_gradient, where
 from ..extend import by_single, elementwise, everywhere
-from .loss import REDUCTIONS, Loss, WeightedLoss, alike, check_reduction, chosen, pair, reduced
+from .loss import REDUCTIONS, Loss, WeightedLoss, alike, check_reduction, pair, reduced, reduction_of
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "GaussianNLLLoss", "KLDivLoss", "PoissonNLLLoss", "binary_cross_entropy",
@@ -50,7 +50,7 @@ def binary_cross_entropy(
     `weight` multiplies the losses and broadcasts. ValueError if the shapes of input and target differ or the input is
     not between 0 and 1.
     """
-    reduction = chosen("binary_cross_entropy", reduction, size_average, reduce)
+    reduction = reduction_of("binary_cross_entropy", reduction, size_average, reduce)
     input, target = pair(input, target, "binary_cross_entropy")
     if not everywhere((input >= 0) & (input <= 1)):
         raise ValueError("binary_cross_entropy: an input is not between 0 and 1; for logits there is ..._with_logits")
@@ -84,7 +84,7 @@ def binary_cross_entropy_with_logits(
     `weight` multiplies the losses and `pos_weight` those of the positive class; both broadcast. ValueError if the
     shapes of input and target differ.
     """
-    reduction = chosen("binary_cross_entropy_with_logits", reduction, size_average, reduce)
+    reduction = reduction_of("binary_cross_entropy_with_logits", reduction, size_average, reduce)
     input, target = pair(input, target, "binary_cross_entropy_with_logits")
     softened = autograd.softplus(-input)
     if pos_weight is not None:
@@ -112,7 +112,7 @@ def kl_div(
             "kl_div: reduction='mean' divides by the number of all entries; 'batchmean' gives the divergence",
             stacklevel=3,
         )
-    reduction = chosen("kl_div", reduction, size_average, reduce, _BATCHMEAN)
+    reduction = reduction_of("kl_div", reduction, size_average, reduce, _BATCHMEAN)
     input, target = pair(input, target, "kl_div")
     if log_target:
         losses = exp(target) * (target - input)
@@ -140,7 +140,7 @@ def poisson_nll_loss(
     log(target!), which with `full` is approximated by Stirling's formula where target > 1. ValueError if the shapes
     differ.
     """
-    reduction = chosen("poisson_nll_loss", reduction, size_average, reduce)
+    reduction = reduction_of("poisson_nll_loss", reduction, size_average, reduce)
     input, target = pair(input, target, "poisson_nll_loss")
     losses = exp(input) - target * input if log_input else input - target * log(input + eps)
     if full:

@@ -12,7 +12,7 @@ from ..autograd import astype, minimum, relu, sqrt, sum, take, take_along_axis, 
 from ..extend import by_single, everywhere, floating, lift
 from .activation import logsigmoid
 from .distance import PairwiseDistance, pairwise_distance
-from .loss import Loss, WeightedLoss, alike, check_reduction, chosen, pair, reduced
+from .loss import Loss, WeightedLoss, alike, check_reduction, pair, reduced, reduction_of
 
 __all__ = [
     "CosineEmbeddingLoss", "HingeEmbeddingLoss", "MarginRankingLoss", "MultiLabelMarginLoss",
@@ -35,7 +35,7 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Any:
     """Return the input where the target is 1 and max(0, margin - input) where it is -1. ValueError if shapes differ."""
-    reduction = chosen("hinge_embedding_loss", reduction, size_average, reduce)
+    reduction = reduction_of("hinge_embedding_loss", reduction, size_average, reduce)
     input, target = pair(input, target, "hinge_embedding_loss")
     return reduced(where(target == -1, 0, input) + where(target == 1, 0, relu(margin - input)), reduction)
 
@@ -49,7 +49,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Any:
     """Return log(1 + exp(-target * input)) for targets 1 and -1, without overflow. ValueError if shapes differ."""
-    reduction = chosen("soft_margin_loss", reduction, size_average, reduce)
+    reduction = reduction_of("soft_margin_loss", reduction, size_average, reduce)
     input, target = pair(input, target, "soft_margin_loss")
     return reduced(autograd.softplus(-target * input), reduction)
 
@@ -68,7 +68,7 @@ def margin_ranking_loss(
 
     ValueError for shapes of different numbers of axes, or that do not broadcast.
     """
-    reduction = chosen("margin_ranking_loss", reduction, size_average, reduce)
+    reduction = reduction_of("margin_ranking_loss", reduction, size_average, reduce)
     input1, input2 = floating(input1), floating(input2)
     target = alike(target, input1.dtype)
     shapes = [x.shape for x in (input1, input2, target)]
@@ -98,7 +98,7 @@ def cosine_embedding_loss(
 
     Targets are (N,); inputs (D,) have a target (). ValueError for other shapes.
     """
-    reduction = chosen("cosine_embedding_loss", reduction, size_average, reduce)
+    reduction = reduction_of("cosine_embedding_loss", reduction, size_average, reduce)
     input1, input2 = floating(input1), floating(input2)
     target = alike(target, input1.dtype)
     shapes = [x.shape for x in (input1, input2)]
@@ -151,7 +151,7 @@ def multi_margin_loss(
     target out of range or a `p` other than 1 and 2.
     """
     name = "multi_margin_loss"
-    reduction = chosen(name, reduction, size_average, reduce)
+    reduction = reduction_of(name, reduction, size_average, reduce)
     if p not in (1, 2):
         raise ValueError(f"{name}: p={p}; expected 1 or 2")
     shape = np.shape(input)[:-1]
@@ -184,7 +184,7 @@ def multilabel_margin_loss(
     shape or a target out of range.
     """
     name = "multilabel_margin_loss"
-    reduction = chosen(name, reduction, size_average, reduce)
+    reduction = reduction_of(name, reduction, size_average, reduce)
     shape = np.shape(input)
     scores = _class_scores(input, name)
     classes = scores.shape[1]
@@ -213,7 +213,7 @@ def multilabel_soft_margin_loss(
     `weight` multiplies them and broadcasts. ValueError if the shapes of input and target differ, or have no axes.
     """
     name = "multilabel_soft_margin_loss"
-    reduction = chosen(name, reduction, size_average, reduce)
+    reduction = reduction_of(name, reduction, size_average, reduce)
     input, target = pair(input, target, name)
     if not input.ndim:
         raise ValueError(f"{name}: input of shape (); expected (N, C) or (C,)")
@@ -241,7 +241,7 @@ def triplet_margin_loss(
     With `swap` the distance of positive and negative counts where it is smaller (Balntas et al., 2016). ValueError for
     a margin that is not positive or different numbers of axes.
     """
-    reduction = chosen("triplet_margin_loss", reduction, size_average, reduce)
+    reduction = reduction_of("triplet_margin_loss", reduction, size_average, reduce)
     return _triplet(
         anchor, positive, negative, lambda x, y: pairwise_distance(x, y, p, eps), margin, swap, reduction,
         "triplet_margin_loss",

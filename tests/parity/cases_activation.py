@@ -113,10 +113,7 @@ CASES = [
     Case("Softmax", (1,), inputs=(np.array([[1.0, -np.inf, 3.0], [1e3, 2e3, 0.0]]),)),
     Case("Softmax2d", inputs=((2, 3, 4, 5),)),
     Case("Softmax2d", inputs=((3, 4, 5),)),
-    *(
-        Case(f"functional.{name}", inputs=((2, 3),), call={"dim": 1})
-        for name in ("softmax", "log_softmax", "softmin")
-    ),
+    *(Case(f"functional.{name}", inputs=((2, 3),), call={"dim": 1}) for name in ("softmax", "log_softmax", "softmin")),
     Case("functional.gumbel_softmax", inputs=(np.array([[0.0, 1e9, 0.0]]),)),  # where draws change nothing
     Case("functional.gumbel_softmax", inputs=(np.array([[0.0, 1e9, 0.0]]),), call={"hard": True, "tau": 0.5}),
 ]

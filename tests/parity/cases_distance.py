@@ -17,7 +17,10 @@ CASES = [
     Case("PairwiseDistance", inputs=((1, 3), (4, 3))),
     Case("PairwiseDistance", inputs=((2, 5, 3), (2, 5, 3))),
     Case("functional.pairwise_distance", inputs=((4, 3), (3,)), call={"p": 1.0, "eps": 0.0, "keepdim": True}),
-    *(Case("functional.pdist", inputs=((4, 3),), call={"p": p}, no_second="none in PyTorch") for p in (1.0, 2.0, 3.0, INF)),
+    *(
+        Case("functional.pdist", inputs=((4, 3),), call={"p": p}, no_second="none in PyTorch")
+        for p in (1.0, 2.0, 3.0, INF)
+    ),
     Case("functional.pdist", inputs=((4, 3),), call={"p": 0.0}, no_second="none in PyTorch"),
     Case("functional.pdist", inputs=((1, 3),), no_second="none in PyTorch"),
     Case("functional.pdist", inputs=((0, 3),), no_second="none in PyTorch"),
