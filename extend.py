@@ -35,13 +35,14 @@ from .autograd.core.replay import captures
 from .autograd.debug.profiling import FIGURES, quantity
 
 # Quick forms on arrays
-from .autograd.kernels.fused_elementwise import fused
+from .autograd.kernels.fused_elementwise import fused, in_blocks
 from .autograd.kernels.sums import added
 from .autograd.ops.fused_conv import convolved
 
 __all__ = [
     "FIGURES", "Node", "Observer", "Primitive", "RemovableHandle", "Several", "Tensor", "added", "backward_pass",
     "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise", "everywhere",
-    "face_by_example", "floating", "folded", "fused", "generator", "implements", "lift", "linear", "manual_seed",
-    "mode", "modes", "override", "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap", "writable",
+    "face_by_example", "floating", "folded", "fused", "generator", "implements", "in_blocks", "lift", "linear",
+    "manual_seed", "mode", "modes", "override", "plain", "primitive", "quantity", "raw", "registry", "seed", "wrap",
+    "writable",
 ]  # fmt: skip

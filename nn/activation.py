@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import autograd, special
+from .. import autograd
 from ..autograd import where
-from ..extend import by_single, elementwise, floating
+from ..extend import Tensor, by_single, elementwise, floating, in_blocks
+from .normal import density, normal_cdf
 from .pointwise import Activation, Inplace
 
 __all__ = [
@@ -27,41 +28,56 @@ _SELU = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946  # 
 
 def _below(x: Any) -> Any:
     """x where it is negative, else 0: so that no exponential overflows."""
-    return np.where(x > 0, 0, x)
+    return np.where(x > 0, 0, x) if isinstance(x, Tensor) else np.minimum(x, 0)  # of which the slope at 0 is half
+
+
+@in_blocks
+def _elu(x: Any, height: Any, rate: Any) -> Any:
+    return np.maximum(x, 0) + np.expm1(np.minimum(x, 0) * rate) * height
+
+
+@in_blocks
+def _elu_slope(g: Any, x: Any, height: Any, rate: Any) -> Any:
+    right = x > 0
+    return g * right + g * ~right * (np.exp(_below(x) * rate) * (height * rate))
 
 
 exponential = elementwise(
-    lambda x, height, rate: np.where(x > 0, x, height * np.expm1(_below(x) * rate)),
+    _elu,
     name="elu",
     domain=((-3.0, 3.0), _POSITIVE, _POSITIVE),
     kinks=(0.0,),
-    x=lambda g, x, height, rate: np.where(x > 0, g, g * (height * rate * np.exp(_below(x) * rate))),
-    height=lambda g, x, rate: np.where(x > 0, 0, g * np.expm1(_below(x) * rate)),
-    rate=lambda g, x, height, rate: np.where(x > 0, 0, g * (height * _below(x) * np.exp(_below(x) * rate))),
+    x=_elu_slope,
+    height=lambda g, x, rate: g * np.expm1(_below(x) * rate),
+    rate=lambda g, x, height, rate: g * (height * _below(x) * np.exp(_below(x) * rate)),
 )
 
 
+@in_blocks
 def _silu(x: Any) -> Any:
     with np.errstate(over="ignore", invalid="ignore"):
         return x / (1 + np.exp(-x))
 
 
-def _silu_slope(x: Any) -> Any:
+@in_blocks
+def _silu_slope(g: Any, x: Any, out: Any) -> Any:
     s = autograd.sigmoid(x)
-    return s * (1 + x * (1 - s))
+    return g * (s + out * (1 - s))
 
 
+@in_blocks
 def _mish(x: Any) -> Any:
     n = _squared(np.exp(np.minimum(x, 20)))
     with np.errstate(invalid="ignore"):
         return x * (n / (n + 2))
 
 
-def _mish_slope(x: Any) -> Any:
+@in_blocks
+def _mish_slope(g: Any, x: Any) -> Any:
     z = np.exp(np.minimum(x, 20))
     n = _squared(z)
     t = n / (n + 2)
-    return t + x * (z / (1 + z)) * ((1 + t) * (2 / (n + 2)))
+    return g * (t + x * (z / (1 + z)) * ((1 + t) * (2 / (n + 2))))
 
 
 def _squared(z: Any) -> Any:
@@ -69,23 +85,37 @@ def _squared(z: Any) -> Any:
     return z * (z + 2)
 
 
+def _gelu(x: Any) -> Any:
+    with np.errstate(invalid="ignore"):
+        return x * normal_cdf.apply(x)
+
+
+@in_blocks
+def _gelu_slope(g: Any, x: Any) -> Any:
+    return g * (normal_cdf.apply(x) + x * density(x))
+
+
 _GELU = math.sqrt(2 / math.pi)
 
 
+@in_blocks
 def _tanh_gelu(x: Any) -> Any:
     with np.errstate(over="ignore", invalid="ignore"):
         return 0.5 * x * (1 + np.tanh(_GELU * (x + 0.044715 * (x * x * x))))
 
 
-def _tanh_gelu_slope(x: Any) -> Any:
+@in_blocks
+def _tanh_gelu_slope(g: Any, x: Any) -> Any:
     square = x * x
     t = np.tanh(_GELU * (x + 0.044715 * (square * x)))
-    return 0.5 * (1 + t) + (0.5 * _GELU) * (x * (1 - t * t) * (1 + 0.134145 * square))
+    return g * (0.5 * (1 + t) + (0.5 * _GELU) * (x * (1 - t * t) * (1 + 0.134145 * square)))
 
 
-swish = elementwise(_silu, name="silu", x=lambda g, x: g * _silu_slope(x))
-self_gated = elementwise(_mish, name="mish", x=lambda g, x: g * _mish_slope(x))
-tanh_gelu = elementwise(_tanh_gelu, name="gelu_by_tanh", x=lambda g, x: g * _tanh_gelu_slope(x))
+swish = elementwise(_silu, name="silu", x=_silu_slope)
+self_gated = elementwise(_mish, name="mish", x=_mish_slope)
+exact_gelu = elementwise(_gelu, name="gelu", x=_gelu_slope)
+tanh_gelu = elementwise(_tanh_gelu, name="gelu_by_tanh", x=_tanh_gelu_slope)
+exact_gelu.strategy(lambda draw: ((draw.array(dtype=np.float64),), {}))
 sigmoid, tanh = autograd.sigmoid, autograd.tanh
 _sigmoid, _tanh = sigmoid.form, tanh.form
 
@@ -121,12 +151,11 @@ def selu(input: Any, inplace: bool = False) -> Any:
 def gelu(input: Any, approximate: str = "none") -> Any:
     """Return input * Phi(input), where Phi is the normal distribution function (Hendrycks and Gimpel, 2016).
 
-    Phi is SciPy's (ImportError without it) or, with `approximate="tanh"`, an approximation by tanh. ValueError for
-    another `approximate`.
+    With `approximate="tanh"` it is approximated by tanh. ValueError for another `approximate`.
     """
     input = floating(input)
     if approximate == "none":
-        return input * special.ndtr(input)
+        return exact_gelu.apply(input)
     if approximate != "tanh":
         raise ValueError(f"gelu: approximate={approximate!r} is neither 'none' nor 'tanh'")
     return tanh_gelu.apply(input)

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..autograd import Tensor, abs, astype, mean, square, sum, where
-from ..extend import by_single, floating, lift
+from ..autograd import Tensor, abs, astype, mean, relu, square, sum
+from ..extend import by_single, elementwise, floating, in_blocks, lift
 from .module import Module
+from .rectifiers import between, clamp
 
 __all__ = [
     "HuberLoss", "L1Loss", "MSELoss", "SmoothL1Loss", "huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss",
@@ -79,6 +80,22 @@ def _weighted_mean(losses: Any, weight: Any, reduction: str, name: str) -> Any:
     return sum(losses) / sum(weight) if reduction == "mean" else reduced(losses, reduction)
 
 
+@in_blocks
+def _rounded(x: Any, edge: Any) -> Any:
+    """Half the square within the edge, the straight line in its direction beyond: both of x and x limited to it."""
+    limited = np.clip(x, -edge, edge)
+    return limited * (x - 0.5 * limited)
+
+
+rounded = elementwise(
+    _rounded,
+    name="huber",
+    x=lambda g, x, edge: g * clamp.apply(x, -edge, edge),
+    edge=lambda g, x, edge: g * relu(abs(x) - edge),
+)
+rounded.strategy(between(0.75))
+
+
 @by_single
 def mse_loss(
     input: Any,
@@ -135,7 +152,7 @@ def smooth_l1_loss(
     input, target = pair(input, target, "smooth_l1_loss")
     if beta == 0:
         return reduced(abs(input - target), reduction)
-    return reduced(_rounded(input - target, beta) / beta, reduction)
+    return reduced(rounded.apply(input - target, beta) / beta, reduction)
 
 
 @by_single
@@ -149,15 +166,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     if delta <= 0:
         raise ValueError(f"huber_loss: delta={delta} is not positive")
     input, target = pair(input, target, "huber_loss")
-    losses = _rounded(input - target, delta)
+    losses = rounded.apply(input - target, delta)
     return reduced(losses if weight is None else _weighted(losses, weight, "huber_loss"), reduction)
-
-
-def _rounded(difference: Any, edge: float) -> Any:
-    """Half the square within the edge, the straight line in its direction beyond: both of d and d limited to it."""
-    within = abs(difference) <= edge
-    limited = where(within, difference, edge * np.sign(difference))
-    return limited * (difference - 0.5 * limited)
 
 
 class Loss(Module):

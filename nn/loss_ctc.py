@@ -19,78 +19,69 @@ __all__ = ["CTCLoss", "ctc_loss"]
 _NEVER = -1e30  # the logarithm of 0: finite, so that derivatives of any order are
 
 
-def _shifted(x: Any, by: int) -> Any:
-    """Entries of (N, L) moved by some places along the last axis, to the right or to the left, with _NEVER before."""
-    none = np.full((x.shape[0], min(abs(by), x.shape[1])), _NEVER, x.dtype)
-    return np.concatenate([none, x[:, :-by]] if by > 0 else [x[:, -by:], none], axis=1)
-
-
-def _arrivals(x: Any, skip: Any) -> Any:
-    """Logarithms of the sums of what arrives in each state, (N, L), from those a step before."""
-    return np.logaddexp(np.logaddexp(x, _shifted(x, 1)), np.where(skip, _shifted(x, 2), _NEVER))
-
-
-def _forward(x: Any, skip: Any) -> Any:
+def _paths(x: Any, bar: Any) -> Any:
     """Logarithms of the probabilities of all paths to each state up to each time, (N, T, L)."""
-    start = np.arange(x.shape[2]) < 2
-    steps = [np.where(start, x[:, 0], _NEVER)]
+    none = np.full((x.shape[0], 2), _NEVER, x.dtype)
+    steps = [np.where(np.arange(x.shape[2]) < 2, x[:, 0], _NEVER)]
     for t in range(1, x.shape[1]):
-        steps.append(_arrivals(steps[-1], skip) + x[:, t])
+        before = np.concatenate([none, steps[-1]], axis=1)
+        ways = np.stack([steps[-1], before[:, 1:-1], before[:, :-2] + bar])
+        top = np.max(ways, axis=0)
+        steps.append(np.log(np.sum(np.exp(ways - top), axis=0)) + (top + x[:, t]))
     return np.stack(steps, axis=1)
 
 
-def _backward(x: Any, skip: Any, last: Any, length: Any) -> Any:
-    """Logarithms of the probabilities of all paths from each state, without its own time, to an end, (N, T, L)."""
-    steps: list[Any] = []
-    leap = np.concatenate([skip[:, 2:], np.zeros((len(skip), min(2, skip.shape[1])), bool)], axis=1)
-    ends = np.where(last, x.dtype.type(0), x.dtype.type(_NEVER))
-    for t in reversed(range(x.shape[1])):
-        ended = (length == t + 1)[:, None]
-        if steps:
-            ahead = steps[-1] + x[:, t + 1]
-            moved = np.logaddexp(np.logaddexp(ahead, _shifted(ahead, -1)), np.where(leap, _shifted(ahead, -2), _NEVER))
-            steps.append(np.where(ended, ends, np.where((length > t + 1)[:, None], moved, _NEVER)))
-        else:
-            steps.append(np.where(ended, ends, _NEVER))
-    return np.stack(steps[::-1], axis=1)
+def _turned(x: Any, states: Any, length: Any) -> Any:
+    """x (N, T, L) from the last time and the last state of each sample on."""
+    n, time, width = x.shape
+    at = (length[:, None] - 1 - np.arange(time)) % time
+    state = (states[:, None] - 1 - np.arange(width)) % width
+    return x[np.arange(n)[:, None, None], at[:, :, None], state[:, None, :]]
 
 
-def _at(time: Any, forward: Any) -> Any:
-    return np.broadcast_to(time[:, None, None], (len(time), 1, forward.shape[2]))
+def _shares(x: Any, skip: Any, states: Any, length: Any) -> tuple[Any, Any]:
+    """Logarithms of the probabilities of all paths, (N,), and of those through each state at each time, (N, T, L).
+
+    Paths from a state to the end are paths to it, backwards.
+    """
+    x = np.where(x < _NEVER, x.dtype.type(_NEVER), x)
+    n, time, width = x.shape
+    there = (np.arange(time) < length[:, None])[:, :, None] & (np.arange(width) < states[:, None])[:, None, :]
+    bar = np.where(skip, 0, x.dtype.type(_NEVER))
+    leap = np.concatenate([bar[:, 2:], np.full((n, min(width, 2)), _NEVER, x.dtype)], axis=1)
+    both = np.concatenate([np.where(there, x, _NEVER), _turned(np.where(there, x, _NEVER), states, length)])
+    ways = _paths(both, np.concatenate([bar, _turned(leap[:, None], states, np.ones_like(length))[:, 0]]))
+    through = np.where(there, ways[:n] + _turned(ways[n:], states, length) - x, _NEVER)
+    first = through[:, 0]
+    top = np.max(first, axis=1, keepdims=True)
+    total = np.log(np.sum(np.exp(first - top), axis=1)) + top[:, 0]
+    return np.where(length > 0, total, np.where(states == 1, x.dtype.type(0), x.dtype.type(_NEVER))), through
 
 
-def _total(forward: Any, last: Any, length: Any) -> Any:
-    """Logarithms of the probabilities of all paths, (N,)."""
-    at_end = np.take_along_axis(forward, _at(np.maximum(length - 1, 0), forward), axis=1)[:, 0]
-    ends = np.where(last, at_end, _NEVER)
-    top = np.max(ends, axis=1, keepdims=True)
-    total = np.log(np.sum(np.exp(ends - top), axis=1)) + top[:, 0]
-    return np.where(length > 0, total, np.where(last[:, 0], 0, _NEVER).astype(total.dtype))
-
-
-@primitive(name="ctc", residuals=["forward"])
-def alignments(x: Any, skip: Any, last: Any, length: Any) -> Any:
+@primitive(name="ctc", residuals=["shares"])
+def alignments(x: Any, skip: Any, states: Any, length: Any) -> Any:
     """Return minus the logarithm of the probability of all paths through the states of each sample, (N,).
 
     `x` (N, T, L) has the logarithms of the probabilities of the states at each time, `skip` (N, L) says which states
-    can be reached from the one before the last, `last` (N, L) where paths end, `length` (N,) at which time.
+    can be reached from the one before the last, `states` (N,) how many there are (paths end in one of the last two),
+    and `length` (N,) how many times.
 
-    >>> never = np.zeros((1, 3), bool)
-    >>> alignments(np.log(np.full((1, 2, 3), 0.5)), never, np.array([[False, True, True]]), np.array([2]))
+    >>> alignments(np.log(np.full((1, 2, 3), 0.5)), np.zeros((1, 3), bool), np.array([3]), np.array([2]))
     array([0.28768207])
     """
-    forward = _forward(x, skip)
-    total = _total(forward, last, length)
-    return np.where(total < _NEVER / 2, np.inf, -total), forward
+    total, through = _shares(x, skip, states, length)
+    never = total < _NEVER / 2
+    shares = np.exp(through - np.where(never, 0, total)[:, None, None])
+    return np.where(never, np.inf, -total), shares
 
 
 @alignments.vjp("x")
-def _(g: Any, x: Any, skip: Any, last: Any, length: Any, out: Any, forward: Any) -> Any:
+def _(g: Any, x: Any, skip: Any, states: Any, length: Any, shares: Any) -> Any:
     """Minus the share of the paths that go through each state at each time."""
-    forward = forward if x.__class__ is np.ndarray else _forward(x, skip)  # which depends on x
-    total = np.where(np.isinf(out), 0, -out)
-    share = np.exp(forward + _backward(x, skip, last, length) - total[:, None, None])
-    return -g[:, None, None] * share
+    if x.__class__ is not np.ndarray:  # on which they depend
+        total, through = _shares(x, skip, states, length)
+        shares = np.exp(through - np.where(total < _NEVER / 2, 0, total)[:, None, None])
+    return -g[:, None, None] * shares
 
 
 alignments.batch(folded)
@@ -103,10 +94,8 @@ def _(draw: Any) -> Any:
     time = states + draw.integer(0, 1)
     skip = draw.mask((n, states))
     skip[:, :2] = False
-    last = np.zeros((n, states), bool)
-    last[:, -2:] = True
     length = np.array([draw.integer(states, time) for _ in range(n)])
-    return (draw.array((n, time, states), (-3.0, 0.0), dtype=np.float64), skip, last, length), {}
+    return (draw.array((n, time, states), (-3.0, 0.0), dtype=np.float64), skip, np.full(n, states), length), {}
 
 
 @by_single
@@ -145,10 +134,8 @@ def ctc_loss(
     states[:, 1::2] = labels
     skip = np.zeros(states.shape, bool)
     skip[:, 3::2] = labels[:, 1:] != labels[:, :-1]
-    at = np.arange(states.shape[1])
-    last = (at == 2 * count[:, None]) | (at == 2 * count[:, None] - 1)
     emitted = take_along_axis(x, np.broadcast_to(states[:, None], (n, time, states.shape[1])), axis=2)
-    losses = alignments.apply(emitted, skip, last, length)
+    losses = alignments.apply(emitted, skip, 2 * count + 1, length)
     if zero_infinity:
         losses = where(np.isinf(losses), 0, losses)
     if reduction == "mean":

@@ -10,7 +10,6 @@ import numpy as np
 from .. import autograd
 from ..autograd import astype, minimum, relu, sqrt, sum, take, take_along_axis, where
 from ..extend import by_single, everywhere, floating, lift
-from .activation import logsigmoid
 from .distance import PairwiseDistance, pairwise_distance
 from .loss import Loss, WeightedLoss, alike, check_reduction, pair, reduced, reduction_of
 
@@ -217,7 +216,7 @@ def multilabel_soft_margin_loss(
     input, target = pair(input, target, name)
     if not input.ndim:
         raise ValueError(f"{name}: input of shape (); expected (N, C) or (C,)")
-    losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    losses = (1 - target) * input + autograd.softplus(-input)
     if weight is not None:
         losses = losses * alike(weight, input.dtype)
     return reduced(sum(losses, axis=-1) / input.shape[-1], reduction)

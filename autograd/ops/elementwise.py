@@ -15,7 +15,7 @@ import numpy as np
 from ..core.batching import computed
 from ..core.conversion import apart, lift
 from ..core.primitive import elementwise, implements, primitive
-from ..kernels.fused_elementwise import fused
+from ..kernels.fused_elementwise import fused, in_blocks
 from ..runtime import memory
 from .special.slopes import cosine_by, divisor, per_square, slope_in_base, slope_in_exponent
 
@@ -220,6 +220,7 @@ copysign = elementwise(
 )
 
 
+_SEVERAL = 1 << 8  # entries for which several quick functions are faster than the slow one
 _MANY = 1 << 15  # entries for which one pass in machine code pays
 
 
@@ -301,9 +302,16 @@ def _stable_sigmoid(x: Any) -> Any:
     >>> sigmoid(Tensor(0.0))
     Tensor(0.5)
     """
-    right = np.real(x) >= 0
-    z = np.exp(np.where(right, -x, x) if np.iscomplexobj(x) else -np.abs(x))
-    return np.where(right, 1, z) / (1 + z)
+    if np.iscomplexobj(x):
+        right = np.real(x) >= 0
+        z = np.exp(np.where(right, -x, x))
+        return np.where(right, 1, z) / (1 + z)
+    return _logistic(x)
+
+
+@in_blocks
+def _logistic(x: Any) -> Any:
+    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
 
 
 def _softplus(x: Any) -> Any:
@@ -313,7 +321,12 @@ def _softplus(x: Any) -> Any:
     >>> softplus(Tensor(1000.0))
     Tensor(1000.)
     """
-    return np.logaddexp(x, 0)
+    return np.logaddexp(x, 0) if np.size(x) < _SEVERAL else _smooth_relu(x)
+
+
+@in_blocks
+def _smooth_relu(x: Any) -> Any:
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 # Functions of neural networks that NumPy lacks
