@@ -26,7 +26,7 @@ def _along(
     dim = dim if axis is None else axis
     if dim is None:
         dim = 0 if input.ndim in (0, 1, 3) else 1
-        warnings.warn(f"{name}: no dim is given, and {dim} is taken; write dim={dim}", stacklevel=level)
+        warnings.warn(f"{name}: no dim is given, and {dim} is taken; write dim={dim}", stacklevel=level + 1)
     if not input.ndim and dim in (0, -1):
         return function(input.reshape(1), 0).reshape(())
     return function(input, dim)

@@ -220,7 +220,6 @@ copysign = elementwise(
 )
 
 
-_SEVERAL = 1 << 8  # entries for which several quick functions are faster than the slow one
 _MANY = 1 << 15  # entries for which one pass in machine code pays
 
 
@@ -314,6 +313,7 @@ def _logistic(x: Any) -> Any:
     return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
 
 
+@in_blocks
 def _softplus(x: Any) -> Any:
     """log(1 + exp(x)), a smooth `relu`.
 
@@ -321,12 +321,7 @@ def _softplus(x: Any) -> Any:
     >>> softplus(Tensor(1000.0))
     Tensor(1000.)
     """
-    return np.logaddexp(x, 0) if np.size(x) < _SEVERAL else _smooth_relu(x)
-
-
-@in_blocks
-def _smooth_relu(x: Any) -> Any:
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))  # faster than np.logaddexp, and silent for NaN
 
 
 # Functions of neural networks that NumPy lacks
