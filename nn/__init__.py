@@ -34,20 +34,17 @@ from .dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, Fea
 from .distance import CosineSimilarity, PairwiseDistance
 from .loss import HuberLoss, L1Loss, MSELoss, SmoothL1Loss
 from .loss_likelihood import BCELoss, BCEWithLogitsLoss, GaussianNLLLoss, KLDivLoss, PoissonNLLLoss
+from .loss_ctc import CTCLoss
+from .adaptive_softmax import AdaptiveLogSoftmaxWithLoss
+from .cross_entropy import CrossEntropyLoss, NLLLoss
 from .loss_margin import (
-    CosineEmbeddingLoss,
-    HingeEmbeddingLoss,
     MarginRankingLoss,
     MultiLabelMarginLoss,
     MultiLabelSoftMarginLoss,
     MultiMarginLoss,
     SoftMarginLoss,
-    TripletMarginLoss,
-    TripletMarginWithDistanceLoss,
 )
-from .loss_ctc import CTCLoss
-from .adaptive_softmax import AdaptiveLogSoftmaxWithLoss
-from .cross_entropy import CrossEntropyLoss, NLLLoss
+from .loss_embedding import CosineEmbeddingLoss, HingeEmbeddingLoss, TripletMarginLoss, TripletMarginWithDistanceLoss
 from .containers import ModuleDict, ModuleList, ParameterList, Sequential
 from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .init import manual_seed

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autograd import argmax, concatenate, log_softmax, mean, take, take_along_axis
+from ..autograd import Tensor, argmax, concatenate, log_softmax, mean, take, take_along_axis
 from ..extend import lift, plain
 from .containers import ModuleList, Sequential
 from .linear import Linear
@@ -80,7 +80,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
 
     def forward(self, input: Any, target: Any) -> ASMOutput:
         input, target = lift(input), lift(target)
-        target = plain(target)
+        target = plain(target) if isinstance(target, Tensor) else target
         if target.ndim > 1 or input.ndim != target.ndim + 1 or input.shape[:-1] != target.shape:
             raise ValueError(
                 f"AdaptiveLogSoftmaxWithLoss: input of shape {input.shape} and target of shape {target.shape}; "

@@ -25,6 +25,12 @@ from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, fe
 from .linear import linear
 from .loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from .loss_ctc import ctc_loss
+from .loss_embedding import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
 from .loss_likelihood import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -33,15 +39,11 @@ from .loss_likelihood import (
     poisson_nll_loss,
 )
 from .loss_margin import (
-    cosine_embedding_loss,
-    hinge_embedding_loss,
     margin_ranking_loss,
     multi_margin_loss,
     multilabel_margin_loss,
     multilabel_soft_margin_loss,
     soft_margin_loss,
-    triplet_margin_loss,
-    triplet_margin_with_distance_loss,
 )
 from .pooling import (
     adaptive_avg_pool1d,

@@ -144,7 +144,7 @@ def _check_single(mode: str, module: Any, arrays: list[Any]) -> None:
         if out.dtype != np.float32:
             raise GradcheckError(f"{mode}: the result is {out.dtype} for float32")
         if out.requires_grad:
-            out.backward(np.ones(out.shape, out.dtype))
+            out.backward(np.ones(out.shape, out.dtype), retain_graph=True)  # others may share it
     for name, p, old in zip(_named(module), parameters, before, strict=True):
         if not np.array_equal(p.data, old, equal_nan=True):
             raise GradcheckError(f"{mode}: {name} is changed by a call and its backward pass")

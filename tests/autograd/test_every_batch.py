@@ -521,7 +521,7 @@ NO_EXAMPLES = {
 TOGETHER = {  # names here -> the functions that are called under it
     "special": "expn ive kve multigammaln polygamma zeta",
     "activations": nn_samples.ACTIVATIONS,
-    "dropout": " ".join(nn_samples.DROPOUTS),
+    "dropout": nn_samples.DROPOUTS,
     "losses": nn_samples.LOSSES,
     "hfft2": "hfftn ihfft2 ihfftn",
     "cho_solve": "cho_factor",

@@ -8,23 +8,26 @@ F = nn.functional
 POINTWISE = (
     "celu elu gelu glu hardshrink hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish relu relu6 rrelu selu silu "
     "softplus softshrink softsign tanhshrink threshold"
-).split()
-DROPOUTS = "alpha_dropout dropout dropout1d dropout2d dropout3d feature_alpha_dropout".split()
-ALONG = "softmax log_softmax softmin".split()
-PAIRS = "mse_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy_with_logits soft_margin_loss".split()
-PAIRS += "hinge_embedding_loss multilabel_soft_margin_loss poisson_nll_loss".split()
-MORE = {"threshold": (0.25, -1.0)}
-ACTIVATIONS = " ".join([*POINTWISE, *ALONG, "prelu"])
-LOSSES = " ".join([*PAIRS, "binary_cross_entropy", "kl_div", "gaussian_nll_loss", "margin_ranking_loss"])
+)
+DROPOUTS = "alpha_dropout dropout dropout1d dropout2d dropout3d feature_alpha_dropout"
+ALONG = "softmax log_softmax softmin"
+PAIRS = "mse_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy_with_logits soft_margin_loss"
+PAIRS += " hinge_embedding_loss multilabel_soft_margin_loss poisson_nll_loss"
+ACTIVATIONS = f"{POINTWISE} {ALONG} prelu"
+LOSSES = f"{PAIRS} binary_cross_entropy kl_div gaussian_nll_loss margin_ranking_loss"
 LOSSES += " cosine_embedding_loss triplet_margin_loss triplet_margin_with_distance_loss multi_margin_loss"
 LOSSES += " multilabel_margin_loss ctc_loss cosine_similarity pairwise_distance pdist"
+
+
+def functions(names):
+    return [getattr(F, name) for name in names.split()]
 
 
 def activations(x):
     """Samples on x, a batch of matrices (3, 4)."""
     return [
-        *((lambda x, f=getattr(F, name), more=MORE.get(name, ()): f(x, *more), x) for name in POINTWISE),
-        *((lambda x, f=getattr(F, name): f(x, -1), x) for name in ALONG),
+        *((lambda x, f=f: f(x, 0.25, -1.0) if f is F.threshold else f(x), x) for f in functions(POINTWISE)),
+        *((lambda x, f=f: f(x, -1), x) for f in functions(ALONG)),
         (lambda x, w: F.prelu(x, w), x, x[:, 0]),
     ]
 
@@ -39,7 +42,7 @@ def losses(x, y):
     labels[1, 0, 1] = 3
     targets = rng.integers(1, 4, (n, 2))
     return [
-        *((lambda x, y, f=getattr(F, name): f(x, y), x, share) for name in PAIRS),
+        *((lambda x, y, f=f: f(x, y), x, share) for f in functions(PAIRS)),
         (lambda x, y: F.binary_cross_entropy(x, y), share, share[::-1].copy()),
         (lambda x, y: F.kl_div(x, y, reduction="batchmean"), x, share),
         (lambda x, y, v: F.gaussian_nll_loss(x, y, v), x, y, share),
@@ -59,7 +62,7 @@ def losses(x, y):
 
 def dropouts(x):
     """Samples in evaluation, on x, a batch of arrays (2, 3, 4)."""
-    return [(lambda x, f=getattr(F, name): f(x, 0.5, False), x) for name in DROPOUTS if name[7:8] not in "23"]
+    return [(lambda x, f=f: f(x, 0.5, False), x) for f in functions(DROPOUTS) if f.__name__[7:8] not in "23"]
 
 
 OPTIONS = [  # functions, their arguments and options; all options that are numbers are tried

@@ -183,7 +183,14 @@ def test_inplace_is_accepted_and_changes_nothing(name: str) -> None:
 
 
 def test_reprs() -> None:
-    modules = nn.Hardtanh(inplace=True), nn.ReLU6(), nn.Hardshrink(0.25), nn.RReLU(0.1, 0.2), nn.Softmax(), nn.SELU(True)
+    modules = (
+        nn.Hardtanh(inplace=True),
+        nn.ReLU6(),
+        nn.Hardshrink(0.25),
+        nn.RReLU(0.1, 0.2),
+        nn.Softmax(),
+        nn.SELU(True),
+    )
     assert list(map(repr, modules)) == [
         "Hardtanh(min_val=-1.0, max_val=1.0, inplace=True)",
         "ReLU6()",

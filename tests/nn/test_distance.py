@@ -61,7 +61,10 @@ def test_dtypes_and_no_rows(dtype: Any) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: F.cosine_similarity(X, Y[:3]), r"cosine_similarity: x1 of shape \(4, 3\) and x2 of shape \(3, 3\) do not"),
+        (
+            lambda: F.cosine_similarity(X, Y[:3]),
+            r"cosine_similarity: x1 of shape \(4, 3\) and x2 of shape \(3, 3\) do not",
+        ),
         (lambda: F.cosine_similarity(X, Y, 2), r"cosine_similarity: dim=2 for inputs of shapes \(4, 3\) and \(4, 3\)"),
         (lambda: F.pairwise_distance(X, Y[:, :2]), r"pairwise_distance: x1 of shape \(4, 3\) and x2 of shape \(4, 2\)"),
         (lambda: F.pdist(X[0]), r"pdist: an input of shape \(3,\) and p=2.0; expected \(N, M\)"),
