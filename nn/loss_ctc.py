@@ -21,6 +21,8 @@ _NEVER = -1e30  # the logarithm of 0: finite, so that derivatives of any order a
 
 def _paths(x: Any, bar: Any) -> Any:
     """Logarithms of the probabilities of all paths to each state up to each time, (N, T, L)."""
+    if isinstance(x, np.ndarray):
+        return _paths_in_place(x, bar)
     none = np.full((x.shape[0], 2), _NEVER, x.dtype)
     steps = [np.where(np.arange(x.shape[2]) < 2, x[:, 0], _NEVER)]
     for t in range(1, x.shape[1]):
@@ -29,6 +31,25 @@ def _paths(x: Any, bar: Any) -> Any:
         top = np.max(ways, axis=0)
         steps.append(np.log(np.sum(np.exp(ways - top), axis=0)) + (top + x[:, t]))
     return np.stack(steps, axis=1)
+
+
+def _paths_in_place(x: Any, bar: Any) -> Any:
+    """As `_paths` on arrays, without new ones at each time."""
+    n, time, width = x.shape
+    steps = np.full((time, n, 2 + width), _NEVER, x.dtype)
+    steps[:1, :, 2:4] = x[:, :1, :2].swapaxes(0, 1)
+    ways = np.empty((3, n, width), x.dtype)
+    for before, after, emitted in zip(steps, steps[1:, :, 2:], x.swapaxes(0, 1)[1:], strict=False):
+        ways[0], ways[1] = before[:, 2:], before[:, 1:-1]
+        np.add(before[:, :-2], bar, out=ways[2])
+        top = np.maximum.reduce(ways)
+        ways -= top
+        np.exp(ways, out=ways)
+        total = np.add.reduce(ways, out=after)
+        np.log(total, out=total)
+        total += top
+        total += emitted
+    return steps[:, :, 2:].swapaxes(0, 1)
 
 
 def _turned(x: Any, states: Any, length: Any) -> Any:

@@ -5,7 +5,7 @@ Slopes at kinks are PyTorch's. `inplace` is accepted everywhere, but results are
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -270,7 +270,7 @@ class Threshold(Activation):
 class Hardtanh(Activation):
     """x limited to [min_val, max_val]; ValueError unless min_val < max_val."""
 
-    shown: tuple[str, ...] = ("min_val", "max_val")
+    shown: ClassVar[tuple[str, ...]] = ("min_val", "max_val")
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
@@ -285,7 +285,7 @@ class Hardtanh(Activation):
 class ReLU6(Hardtanh):
     """x limited to [0, 6] (Howard et al., MobileNets, 2017)."""
 
-    shown = ()
+    shown: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
