@@ -321,7 +321,9 @@ def _softplus(x: Any) -> Any:
     >>> softplus(Tensor(1000.0))
     Tensor(1000.)
     """
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))  # faster than np.logaddexp, and silent for NaN
+    if np.asarray(x).dtype.kind != "f":
+        return np.logaddexp(x, 0)
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))  # the same, but faster, and silent for NaN
 
 
 # Functions of neural networks that NumPy lacks
