@@ -176,6 +176,7 @@ def mish(input: Any, inplace: bool = False) -> Any:
 @by_single
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     """Return log(1 + exp(beta * input)) / beta, a smooth ReLU; where beta * input exceeds `threshold`, input itself."""
+    input = floating(input)
     scaled = input * beta
     linear_part = scaled > threshold
     return where(linear_part, input, autograd.softplus(where(linear_part, 0, scaled)) / beta)
@@ -190,12 +191,14 @@ def logsigmoid(input: Any) -> Any:
 @by_single
 def softsign(input: Any) -> Any:
     """Return input / (1 + abs(input))."""
+    input = floating(input)
     return input / (1 + autograd.abs(input))
 
 
 @by_single
 def tanhshrink(input: Any) -> Any:
     """Return input - tanh(input)."""
+    input = floating(input)
     return input - _tanh(input)
 
 

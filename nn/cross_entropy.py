@@ -20,7 +20,7 @@ from ..autograd import (
     take_along_axis,
     where,
 )
-from ..extend import added, bottom, by_single, floating, folded, lift, plain, wrap
+from ..extend import added, bottom, by_single, everywhere, floating, folded, lift, plain, wrap
 from .loss import WeightedLoss, reduction_of
 
 __all__ = [
@@ -142,8 +142,11 @@ def nll_loss(
     reduction = reduction_of("nll_loss", reduction, size_average, reduce)
     classes = _check_target(input, target, "nll_loss")
     counted, chosen = _valid(reshape(target, -1), classes, ignore_index, "nll_loss")
+    losses = -take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0]
+    if weight is None and everywhere(counted):
+        return _reduce(losses, target.shape, reduction, losses.size)
     weights = take(_class_weights(weight, classes, input.dtype, "nll_loss"), chosen)
-    losses = -take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0] * weights
+    losses = losses * weights
     return _reduce(where(counted, losses, 0), target.shape, reduction, sum(where(counted, weights, 0)))
 
 
@@ -198,6 +201,8 @@ def _reduce(losses: Any, shape: tuple[int, ...], reduction: str, count: Any) -> 
     total = sum(losses)
     if reduction == "sum":
         return total
+    if count.__class__ is int and count:
+        return total / count
     count = astype(lift(count), total.dtype)
     some = count != 0
     return where(some, total / where(some, count, 1), np.nan)

@@ -328,8 +328,8 @@ NN = [
         "test_loss",
     ),
     Fault(
-        "take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0] * weights",
-        "take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0]",
+        "    losses = losses * weights\n",
+        "",
         "test_loss",
     ),
     Fault("return np.maximum(x, x * slope)", "return np.minimum(x, x * slope)", "test_activation -k by_hand"),
