@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from .. import autograd
-from ..autograd import where
 from ..extend import Tensor, by_single, elementwise, floating, in_blocks
 from .normal import density, normal_cdf
 from .pointwise import Activation, Inplace
@@ -117,8 +116,36 @@ def _tanh_gelu_slope(g: Any, x: Any) -> Any:
 
 swish = elementwise(_silu, name="silu", x=_silu_slope)
 self_gated = elementwise(_mish, name="mish", x=_mish_slope)
+
+
+@in_blocks
+def _smooth(x: Any, beta: Any, threshold: Any) -> Any:
+    s = x * beta
+    return (np.maximum(s, 0) + np.log1p(np.exp(-np.abs(s))) * ~(s > threshold)) / beta
+
+
+@in_blocks
+def _smooth_slope(g: Any, x: Any, beta: Any, threshold: Any) -> Any:
+    s = x * beta
+    linear = s > threshold
+    return g * (autograd.sigmoid(s) * ~linear + linear)
+
+
+def _smooth_by_beta(g: Any, x: Any, beta: Any, threshold: Any, out: Any) -> Any:
+    s = x * beta
+    return g * ((x * autograd.sigmoid(s) - out) / beta) * ~(s > threshold)
+
+
+smooth = elementwise(
+    _smooth,
+    name="softplus_up_to",
+    x=_smooth_slope,
+    beta=_smooth_by_beta,
+    threshold=lambda g: np.zeros_like(g),
+)
 exact_gelu = elementwise(_gelu, name="gelu", x=_gelu_slope)
 tanh_gelu = elementwise(_tanh_gelu, name="gelu_by_tanh", x=_tanh_gelu_slope)
+smooth.strategy(lambda draw: ((*draw.entries(((-3.0, 3.0), _POSITIVE), dtype=np.float64), 7.5), {}))
 exact_gelu.strategy(lambda draw: ((draw.array(dtype=np.float64),), {}))
 sigmoid, tanh = autograd.sigmoid, autograd.tanh
 _sigmoid, _tanh = sigmoid.form, tanh.form
@@ -180,10 +207,7 @@ def mish(input: Any, inplace: bool = False) -> Any:
 @by_single
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     """Return log(1 + exp(beta * input)) / beta, a smooth ReLU; where beta * input exceeds `threshold`, input itself."""
-    input = floating(input)
-    scaled = input * beta
-    linear_part = scaled > threshold
-    return where(linear_part, input, autograd.softplus(where(linear_part, 0, scaled)) / beta)
+    return smooth.apply(floating(input), beta, threshold)
 
 
 @by_single

@@ -360,8 +360,8 @@ NN = [
         "(np.exp(_below(x) * rate) * (height * rate))", "np.exp(_below(x) * rate) * rate", "test_activation -k by_hand"
     ),
     Fault(
-        "autograd.softplus(where(linear_part, 0, scaled)) / beta",
-        "autograd.softplus(where(linear_part, 0, scaled))",
+        "np.log1p(np.exp(-np.abs(s))) * ~(s > threshold)) / beta",
+        "np.log1p(np.exp(-np.abs(s))) * ~(s > threshold))",
         "test_activation",
     ),
     Fault("    return losses * weight\n\n\n@by_single", "    return losses\n\n\n@by_single", "test_loss.py"),
