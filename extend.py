@@ -60,13 +60,14 @@ from .autograd.kernels.sums import added
 from .autograd.ops.fused_conv import convolved
 from .autograd.ops.normalization import standardize
 from .autograd.runtime.memory import empty as pooled
+from .autograd.kernels.fused_elementwise import in_blocks
 
 __all__ = [
     "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
     "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
     "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "dtype_of_target",
     "elementwise", "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "gru", "gru_back",
-    "implements", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes", "override", "plain",
-    "pooled", "primitive", "product", "quantity", "raw", "registry", "rnn", "rnn_back", "seed", "standardize", "wrap",
-    "writable",
+    "implements", "in_blocks", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes",
+    "override", "plain", "pooled", "primitive", "product", "quantity", "raw", "registry", "rnn", "rnn_back", "seed",
+    "standardize", "wrap", "writable",
 ]  # fmt: skip

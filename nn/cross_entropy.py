@@ -20,8 +20,8 @@ from ..autograd import (
     take_along_axis,
     where,
 )
-from ..extend import ArrayLike, added, bottom, by_single, floating, folded, lift, plain, wrap
-from .loss import Loss, check_reduction
+from ..extend import added, bottom, by_single, everywhere, floating, folded, lift, plain, wrap
+from .loss import WeightedLoss, reduction_of
 
 __all__ = [
     "CrossEntropyLoss",
@@ -76,10 +76,12 @@ _apply = class_cross_entropy.apply
 
 @by_single
 def cross_entropy(
-    input: ArrayLike,
-    target: ArrayLike,
-    weight: ArrayLike | None = None,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
+    reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
@@ -95,7 +97,7 @@ def cross_entropy(
     Tensor(0.69314718)
     """
     input, target = floating(input), lift(target)
-    check_reduction(reduction, "cross_entropy")
+    reduction = reduction_of("cross_entropy", reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing={label_smoothing}; expected 0 to 1")
     if target.dtype.kind == "f":
@@ -103,7 +105,7 @@ def cross_entropy(
     target = plain(target) if isinstance(target, Tensor) else target
     classes = _check_target(input, target, "cross_entropy")
     rows, flat = _rows(input), target.reshape(-1)
-    hit = np.equal(np.arange(classes)[:, None], flat).T  # in memory class by class, the faster to compare
+    hit: Any = np.equal(np.arange(classes)[:, None], flat).T  # in memory class by class, the faster to compare
     if weight is None and not label_smoothing and not 0 <= ignore_index < classes:
         known = bottom(hit)
         if known.size and np.count_nonzero(known) * classes == known.size:  # a class was hit in every row: all count
@@ -124,10 +126,12 @@ def cross_entropy(
 
 @by_single
 def nll_loss(
-    input: ArrayLike,
-    target: ArrayLike,
-    weight: ArrayLike | None = None,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """Return -input at the target class, for log-probabilities (C,), (N, C) or (N, C, d1, ...).
@@ -135,11 +139,14 @@ def nll_loss(
     Targets are class numbers; they, `weight`, `ignore_index` and errors are as for `cross_entropy`.
     """
     input, target = floating(input), lift(target)
-    check_reduction(reduction, "nll_loss")
+    reduction = reduction_of("nll_loss", reduction, size_average, reduce)
     classes = _check_target(input, target, "nll_loss")
     counted, chosen = _valid(reshape(target, -1), classes, ignore_index, "nll_loss")
+    losses = -take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0]
+    if weight is None and everywhere(counted):
+        return _reduce(losses, target.shape, reduction, losses.size)
     weights = take(_class_weights(weight, classes, input.dtype, "nll_loss"), chosen)
-    losses = -take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0] * weights
+    losses = losses * weights
     return _reduce(where(counted, losses, 0), target.shape, reduction, sum(where(counted, weights, 0)))
 
 
@@ -194,6 +201,8 @@ def _reduce(losses: Any, shape: tuple[int, ...], reduction: str, count: Any) -> 
     total = sum(losses)
     if reduction == "sum":
         return total
+    if count.__class__ is int and count:
+        return total / count
     count = astype(lift(count), total.dtype)
     some = count != 0
     return where(some, total / where(some, count, 1), np.nan)
@@ -217,7 +226,7 @@ def _with_probabilities(input: Any, target: Any, weight: Any, reduction: str, la
     return _reduce(losses, losses.shape, reduction, losses.size)
 
 
-class CrossEntropyLoss(Loss):
+class CrossEntropyLoss(WeightedLoss):
     """The cross-entropy loss, -log softmax(logits) at the target class; see `functional.cross_entropy`.
 
     >>> loss = CrossEntropyLoss()
@@ -227,26 +236,35 @@ class CrossEntropyLoss(Loss):
 
     def __init__(
         self,
-        weight: ArrayLike | None = None,
+        weight: Tensor | None = None,
+        size_average: bool | None = None,
         ignore_index: int = -100,
+        reduce: bool | None = None,
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(reduction)
-        self._hold("weight", weight)
+        super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
-    def forward(self, input: ArrayLike, target: ArrayLike) -> Tensor:
-        return cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return cross_entropy(
+            input, target, self.weight, None, self.ignore_index, None, self.reduction, self.label_smoothing
+        )
 
 
-class NLLLoss(Loss):
+class NLLLoss(WeightedLoss):
     """The negative log-likelihood loss, -log_probability at the target class; see `functional.nll_loss`."""
 
-    def __init__(self, weight: ArrayLike | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-        self._hold("weight", weight)
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        size_average: bool | None = None,
+        ignore_index: int = -100,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index = ignore_index
 
-    def forward(self, input: ArrayLike, target: ArrayLike) -> Tensor:
-        return nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return nll_loss(input, target, self.weight, None, self.ignore_index, None, self.reduction)

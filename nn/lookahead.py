@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..extend import convolved
-from .activation import ReLU
 from .convolution import Conv1d, Conv2d, Conv3d
 from .hooks import EVERYWHERE
 from .located import located
 from .module import Module
 from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
+from .rectifiers import ReLU
 from .windowed import renamed
 
 Kinds = dict[type[Module], Callable[..., Any]]

@@ -10,12 +10,12 @@ import numpy as np
 from ..autograd import Tensor
 from ..extend import ArrayLike, DTypeLike, TensorLike
 from . import init
-from .activation import relu
 from .attention import causal_mask
 from .containers import ModuleList
 from .factory import check_device
 from .module import Module
 from .normalization import LayerNorm
+from .rectifiers import relu
 from .transformer_layers import Activation, TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = ["Transformer", "TransformerDecoder", "TransformerEncoder"]

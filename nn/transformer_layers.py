@@ -7,12 +7,13 @@ from typing import Any
 
 from ..autograd import Tensor
 from ..extend import ArrayLike, DTypeLike, TensorLike
-from .activation import gelu, relu
+from .activation import gelu
 from .dropout import Dropout
 from .linear import Linear
 from .module import Module
 from .multihead import MultiheadAttention
 from .normalization import LayerNorm
+from .rectifiers import relu
 
 __all__ = ["TransformerDecoderLayer", "TransformerEncoderLayer"]
 

@@ -19,7 +19,7 @@ from ..core.forms import Binary, OfOne, Where
 from ..core.primitive import Primitive, implements, primitive
 from ..core.tensor import Tensor
 from ..core.types import ArrayLike
-from ..kernels.fused_elementwise import fused
+from ..kernels.fused_elementwise import fused, in_blocks
 from ..runtime import memory
 from .special.slopes import cosine_by, divisor, per_square, slope_in_base, slope_in_exponent
 
@@ -306,11 +306,19 @@ def _stable_sigmoid(x: Any) -> Any:
     >>> sigmoid(Tensor(0.0))
     Tensor(0.5)
     """
-    right = np.real(x) >= 0
-    z = np.exp(np.where(right, -x, x) if np.iscomplexobj(x) else -np.abs(x))
-    return np.where(right, 1, z) / (1 + z)
+    if np.iscomplexobj(x):
+        right = np.real(x) >= 0
+        z = np.exp(np.where(right, -x, x))
+        return np.where(right, 1, z) / (1 + z)
+    return _logistic(x)
 
 
+@in_blocks
+def _logistic(x: Any) -> Any:
+    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
+
+
+@in_blocks
 def _softplus(x: Any) -> Any:
     """log(1 + exp(x)), a smooth `relu`.
 
@@ -318,7 +326,9 @@ def _softplus(x: Any) -> Any:
     >>> softplus(Tensor(1000.0))
     Tensor(1000.)
     """
-    return np.logaddexp(x, 0)
+    if np.asarray(x).dtype.kind != "f":
+        return np.logaddexp(x, 0)
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))  # the same, but faster, and silent for NaN
 
 
 # Functions of neural networks that NumPy lacks

@@ -20,7 +20,7 @@ from pullback.autograd.core.primitive import Primitive
 from pullback.autograd.core.pytrees import flatten
 from pullback.autograd.core.tensor import functions
 from pullback.autograd.ops.nondifferentiable import constants
-from pullback.tests.helpers import torch_calls
+from pullback.tests.helpers import nn_samples, torch_calls
 from pullback.tests.helpers.calls import qualified
 from pullback.tests.helpers.numpy_calls import CALLS
 from pullback.tests.parity.cases import CASES
@@ -268,7 +268,7 @@ def _own():
         "zeros_like": [(lambda x: pb.zeros_like(x) + pb.ones_like(x), MATRIX)],
         "stop_gradient": [(lambda x: x * pb.stop_gradient(x), MATRIX)],
         "checkpoint": [(pb.checkpoint(lambda x: pb.sin(x) * x), MATRIX)],
-        "dropout": [(lambda x: F.dropout(x, 0.5, training=False), MATRIX)],
+        "dropout": nn_samples.dropouts(normal(2, 3, 4)),
         "block_diag": [(lambda a, b: pb.linalg.block_diag(a, b), MATRIX, normal(2, 2))],
         "cho_solve": [(lambda a, b: pb.linalg.cho_solve(pb.linalg.cho_factor(a), b), symmetric(3), normal(3))],
         "lu_solve": [(lambda a, b: pb.linalg.lu_solve(pb.linalg.lu_factor(a), b), square(3), normal(3))],
@@ -291,16 +291,10 @@ def _own():
         ],
         "cross_entropy": [(lambda x, k: F.cross_entropy(x, k), MATRIX, integers(0, 4, 3))],
         "nll_loss": [(lambda x, k: F.nll_loss(x, k), MATRIX, integers(0, 4, 3))],
-        "mse_loss": [(lambda x, y, f=f: f(x, y), MATRIX, normal(3, 4) / 3) for f in (F.mse_loss, F.l1_loss)],
-        "binary_cross_entropy_with_logits": [
-            (lambda x, y: F.binary_cross_entropy_with_logits(x, y), MATRIX, np.abs(np.sin(MATRIX)))
-        ],
+        "losses": nn_samples.losses(MATRIX, normal(3, 4) / 3),
         "linear": [(lambda x, w, b: F.linear(x, w, b), MATRIX, normal(2, 4), normal(2))],
         "flatten": [(lambda x: F.flatten(x), IMAGES), (lambda x: F.unflatten(x, 1, (2, 2)), MATRIX)],
-        "activations": [
-            (lambda x, f=f: f(x), MATRIX)
-            for f in (F.elu, F.gelu, F.leaky_relu, F.silu, F.softplus, F.softmax, F.log_softmax)
-        ],
+        "activations": nn_samples.activations(MATRIX),
         "F.pad": [
             (lambda x: F.pad(x, (1, 2), mode="replicate"), LINES),
             (lambda x, c: F.pad(x, (1, 2), value=c), LINES, normal()),
@@ -536,6 +530,7 @@ NO_EXAMPLES = {
     "transforms": "elementwise_grad fixed_point grad grad_and_aux grad_named grads hessian hessian_vector_product hvp "
     "implicit jacfwd jacobian jacrev jvp linear_solve make_hvp make_jvp make_vjp on_arrays value_and_grad "
     "vector_jacobian_product vjp vmap",
+    "random": "gumbel_softmax",
     "nests": "ravel_pytree tree_leaves tree_map",
     "the same for all examples": "ones_like is_complex is_floating_point is_tensor numel",
     "copies, and at random": "as_tensor bernoulli from_numpy multinomial normal rand rand_like randint randint_like "
@@ -543,11 +538,12 @@ NO_EXAMPLES = {
 }
 TOGETHER = {  # names here -> the functions that are called under it
     "special": "expn ive kve multigammaln polygamma zeta",
-    "activations": "elu gelu leaky_relu silu softplus",
+    "activations": nn_samples.ACTIVATIONS,
+    "dropout": nn_samples.DROPOUTS,
+    "losses": nn_samples.LOSSES,
     "hfft2": "hfftn ihfft2 ihfftn",
     "cho_solve": "cho_factor",
     "lu_solve": "lu_factor",
-    "mse_loss": "l1_loss",
     "expm": "logm sqrtm",
     "flatten": "unflatten",
 }

@@ -15,6 +15,7 @@ import pytest
 import pullback as pb
 from pullback import Tensor, grad, jvp, nn, vmap
 from pullback.autograd.core.registry import _primitives as primitives
+from pullback.tests.helpers import nn_samples
 from pullback.tests.helpers.calls import flattened, qualified
 from pullback.tests.helpers.numpy_calls import CALLS
 
@@ -25,8 +26,8 @@ IMAGE = np.random.default_rng(1).standard_normal((1, 2, 6, 6))
 FILTERS = np.random.default_rng(2).standard_normal((2, 2, 3, 3))
 
 OWN = [  # functions, their arguments, the options that are tried: all that are numbers, and those given
-    (F.softmax, (X,), {}),
-    (F.log_softmax, (X,), {}),
+    (F.softmax, (X, 0), {}),
+    (F.log_softmax, (X, 0), {}),
     (F.leaky_relu, (X,), {}),
     (F.elu, (X,), {}),
     (F.softplus, (X,), {}),
@@ -84,6 +85,7 @@ OWN = [  # functions, their arguments, the options that are tried: all that are 
     (Tensor.swapaxes, (Tensor(SQUARE), 0, 1), {}), (Tensor.repeat, (Tensor(X), 2), {}),
     (Tensor.argsort, (Tensor(X),), {}),
     (Tensor.take, (Tensor(X), [0, 1]), {"axis": 1}), (Tensor.transpose, (Tensor(X), (1, 0)), {}),
+    *nn_samples.option_calls(X),
 ]  # fmt: skip
 TRIED = {  # options that are None by default -> values
     "axis": 0, "dim": 0, "ord": 1, "rtol": 0.1, "rcond": 0.1, "tol": 0.1, "correction": 0.5, "n": 2, "minlength": 4,

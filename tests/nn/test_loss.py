@@ -139,15 +139,15 @@ def test_modules_pass_their_options_on(reduction: str) -> None:
         "sum": lambda losses, weights: losses.sum(),
         "mean": lambda losses, weights: losses.sum() / weights.sum(),
     }[reduction]
-    loss = nn.CrossEntropyLoss(np.array(weight), 0, reduction, 0.3)
+    loss = nn.CrossEntropyLoss(np.array(weight), None, 0, None, reduction, 0.3)
     expected = reduced(*_weighted(targets, weight, 0.3, ignore_index=0))
     np.testing.assert_allclose(loss(Tensor(LOGITS), targets).numpy(), expected, rtol=1e-6)
-    loss = nn.NLLLoss(np.array(weight), 0, reduction)
+    loss = nn.NLLLoss(np.array(weight), None, 0, None, reduction)
     expected = reduced(*_weighted(targets, weight, 0.0, ignore_index=0))
     np.testing.assert_allclose(loss(Tensor(np.log(SHARES)), targets).numpy(), expected, rtol=1e-6)
     x, y = np.log([3.0, 1.0]), np.array([0.25, 1.0])
     losses = 2 * np.array([4 * 0.25 * np.log(4 / 3) + 0.75 * np.log(4), 4 * np.log(2)])
-    found = nn.BCEWithLogitsLoss(np.array([2.0, 2.0]), reduction, np.array([4.0, 4.0]))(Tensor(x), y)
+    found = nn.BCEWithLogitsLoss(np.array([2.0, 2.0]), None, None, reduction, np.array([4.0, 4.0]))(Tensor(x), y)
     np.testing.assert_allclose(found.numpy(), reduced(losses, np.ones(2)), rtol=1e-6)
     for kind, losses in ((nn.MSELoss, np.array([1.0, 16.0])), (nn.L1Loss, np.array([1.0, 4.0]))):
         found = kind(reduction=reduction)(Tensor([1.0, -4.0]), np.zeros(2))
@@ -183,7 +183,7 @@ def test_binary_weights_and_reductions_by_hand() -> None:
         np.testing.assert_allclose(found, value, rtol=1e-14)
     for f, losses in ((F.mse_loss, np.array([1.0, 16.0])), (F.l1_loss, np.array([1.0, 4.0]))):
         for reduction, value in {"none": losses, "sum": losses.sum(), "mean": losses.sum() / 2}.items():
-            np.testing.assert_array_equal(f(np.array([1.0, -4.0]), np.zeros(2), reduction), value)
+            np.testing.assert_array_equal(f(np.array([1.0, -4.0]), np.zeros(2), reduction=reduction), value)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
@@ -265,7 +265,7 @@ def test_nothing_to_average_is_nan_and_an_empty_sum_zero() -> None:
         (lambda x: F.nll_loss(x, [0.0, 1.0]), TypeError, "nll_loss: target of dtype float64"),
         (lambda x: F.mse_loss(x, x[0]), ValueError, r"mse_loss: input of shape \(2, 3\) and target of shape \(3,\)"),
         (lambda x: F.l1_loss(x, x, reduction="max"), ValueError, "l1_loss: reduction 'max'"),
-        (lambda x: nn.MSELoss("max"), ValueError, "MSELoss: reduction 'max'"),
+        (lambda x: nn.MSELoss(reduction="max"), ValueError, "MSELoss: reduction 'max'"),
     ],
 )
 def test_errors_name_the_bad_value(call: Any, error: Any, message: str) -> None:

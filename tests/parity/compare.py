@@ -191,7 +191,7 @@ class _Torch(_Run):
         return self.torch.tensor(value, requires_grad=value.dtype.kind == "f")
 
     def array(self, x: Any) -> Any:
-        return x.detach().numpy() if isinstance(x, self.torch.Tensor) else x
+        return x.detach().numpy(force=True) if isinstance(x, self.torch.Tensor) else x
 
     def gradients(self, outputs: list[Any], inputs: list[Any], weights: list[Any]) -> list[Any]:
         cotangents = [self.torch.tensor(w) for w in weights]

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from pullback.autograd.kernels.fused_elementwise import fused
+from pullback.autograd.kernels.fused_elementwise import fused, in_blocks
 from pullback.autograd.runtime import llvm
 
 MODULE = sys.modules[fused.__module__]
@@ -104,3 +104,28 @@ def test_what_does_not_fit_is_refused_and_left_alone():
     x.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
         fused(formula, [x, y], [a], factor=1.0, turned=True)
+
+
+@DTYPES
+def test_blocks_are_what_the_formula_gives(dtype):
+    """For every rest of a size, in the shape that it has, with numbers, and for what cannot be cut."""
+    seen = []
+
+    @in_blocks
+    def formula(x, y, factor):
+        seen.append(np.shape(x))
+        return np.exp(x) * factor + y
+
+    many = MODULE._MANY
+    for n in (0, 1, many - 1, many, many + 1, many + BLOCK + 7, 3 * many):
+        x, y, _ = integers(dtype, n) / np.dtype(dtype).type(9)
+        seen.clear()
+        found = formula(x, y, 0.5)
+        assert found.dtype == dtype and (max(seen)[0] <= BLOCK if n >= many else seen == [(n,)])
+        np.testing.assert_array_equal(found, np.exp(x) * 0.5 + y)
+    x, y, _ = integers(dtype, 4, 5, many // 10)
+    np.testing.assert_array_equal(formula(x, y, 1.0), np.exp(x) + y)
+    for a, b in ((x[:, ::2], y[:, ::2]), (x.T, y.T), (x, y[0]), (x, y[:, :1]), (x, np.array(2.0, dtype))):
+        seen.clear()
+        np.testing.assert_array_equal(formula(a, b, 1.0), np.exp(a) + b)
+        assert seen == [a.shape]
