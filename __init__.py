@@ -57,7 +57,7 @@ from .autograd import (
 from .autograd.ops import random
 
 if TYPE_CHECKING:
-    from . import extend, fft, linalg, nn, optim, special, testing, viz
+    from . import extend, fft, linalg, nn, optim, special, stats, testing, viz
 
 __all__ = [
     "Primitive", "Profile", "Tensor", "__array_api_version__", "__array_namespace_info__", "__version__", "abs",
@@ -114,7 +114,7 @@ __version__ = "0.1.0"
 
 sys.modules[f"{__name__}.random"] = random  # a file random.py here would be in the way of Python's own
 
-_rooms = ("extend", "fft", "linalg", "nn", "optim", "special", "testing", "viz")
+_rooms = ("extend", "fft", "linalg", "nn", "optim", "special", "stats", "testing", "viz")
 
 
 def __getattr__(name: str) -> Any:
