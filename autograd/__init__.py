@@ -115,6 +115,7 @@ from .transforms.forms import (
     vector_jacobian_product,
 )
 from .transforms.implicit import fixed_point, implicit, linear_solve
+from .transforms.odeint import odeint
 from .transforms.vmap import vmap
 # fmt: on
 
@@ -150,7 +151,7 @@ __all__ = [
     "max_pool", "max_unpool", "maximum", "may_share_memory", "mean", "median", "meshgrid", "min", "min_scalar_type",
     "minimum", "mod", "modf", "moveaxis", "multiply", "nan", "nan_to_num", "nanargmax", "nanargmin", "nancumprod",
     "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd",
-    "nansum", "nanvar", "ndim", "negative", "newaxis", "nextafter", "no_grad", "nonzero", "not_equal", "on_arrays",
+    "nansum", "nanvar", "ndim", "negative", "newaxis", "nextafter", "no_grad", "nonzero", "not_equal", "odeint", "on_arrays",
     "ones", "ones_like", "outer", "override", "packbits", "pad", "partition", "percentile", "permute_dims", "pi",
     "piecewise", "place", "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub",
     "polyval", "positive", "pow", "power", "primitive", "prod", "profile", "promote_types", "ptp", "put",
