@@ -27,9 +27,7 @@ CONTINUOUS = {
     "norm": (mp.npdf, (mp.ncdf, lambda x: mp.ncdf(-x)), (), (-1.3, 0.0, 2.5), (-40.0, -12.0, 9.0, 38.5)),
     "t": (
         lambda x, df: (
-            mp.gamma((df + 1) / 2)
-            / (mp.sqrt(df * mp.pi) * mp.gamma(df / 2))
-            * (1 + x * x / df) ** (-(df + 1) / 2)
+            mp.gamma((df + 1) / 2) / (mp.sqrt(df * mp.pi) * mp.gamma(df / 2)) * (1 + x * x / df) ** (-(df + 1) / 2)
         ),
         (_t_cdf, lambda x, df: _t_cdf(-x, df)),
         (3.5,),
@@ -67,7 +65,13 @@ CONTINUOUS = {
         (0.1, 0.37, 0.8),
         (1e-7, 1 - 1e-7),
     ),
-    "expon": (lambda x: mp.exp(-x), (lambda x: -mp.expm1(-x), lambda x: mp.exp(-x)), (), (0.2, 0.6, 3.0), (1e-12, 80.0)),
+    "expon": (
+        lambda x: mp.exp(-x),
+        (lambda x: -mp.expm1(-x), lambda x: mp.exp(-x)),
+        (),
+        (0.2, 0.6, 3.0),
+        (1e-12, 80.0),
+    ),
     "laplace": (
         lambda x: mp.exp(-abs(x)) / 2,
         (_laplace_cdf, lambda x: _laplace_cdf(-x)),

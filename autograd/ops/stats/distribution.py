@@ -194,9 +194,7 @@ class Continuous(_Family):
         if not logarithm and np.any(bottom(out < _UNDERFLOWS)):
             inside = np.logical_and(inside, out >= _UNDERFLOWS)
             out = self._inside(self.formulas["logpdf"], z, inside, shapes, ends)
-        poles = np.logical_or(
-            np.logical_and(place == low, powers[0] < 0), np.logical_and(place == high, powers[1] < 0)
-        )
+        poles = np.logical_or(np.logical_and(place == low, powers[0] < 0), np.logical_and(place == high, powers[1] < 0))
         out = out - np.log(scale) if logarithm else np.exp(out) / scale
         outside = np.where(poles, np.inf, -np.inf if logarithm else 0)
         return _finished(out, inside, np.where(place != place, np.nan, outside), valid)

@@ -19,6 +19,14 @@ from .distribution import numbers
 __all__ = ["dirichlet", "multinomial", "multivariate_normal", "multivariate_t"]
 
 
+def _length(name: str, *values: Any) -> int:
+    """The length of vectors and matrices, next to which numbers and what has length 1 fit."""
+    lengths = {v.shape[-1] for v in values if np.ndim(v)} - {1}
+    if len(lengths) > 1:
+        raise ValueError(f"{name}: shapes {', '.join(str(np.shape(v)) for v in values)} have different last lengths")
+    return max(lengths, default=1)
+
+
 def _square(name: str, matrix: Any, d: int) -> Any:
     """A covariance as a matrix: of a number so many times the identity, of a vector a diagonal."""
     if np.ndim(matrix) < 2:
@@ -33,10 +41,8 @@ def _whitened(name: str, x: Any, center: Any, matrix: Any) -> tuple[Any, Any, in
     x, center, matrix = numbers(x, center, matrix)
     if np.ndim(x) == 0:
         x = x[None]
-    d = max(x.shape[-1], np.shape(center)[-1] if np.ndim(center) else 1, np.shape(matrix)[-1] if np.ndim(matrix) else 1)
+    d = _length(name, x, center, matrix)
     gap = x - center
-    if gap.shape[-1] != d:
-        raise ValueError(f"{name}: vectors of shapes {x.shape} and {np.shape(center)} with a matrix of {d} columns")
     low = cholesky(_square(name, matrix, d))
     shape = np.broadcast_shapes(gap.shape[:-1], low.shape[:-2])
     gap = np.broadcast_to(gap, (*shape, d))[..., None]
@@ -69,11 +75,10 @@ class multivariate_normal:
     def rvs(mean: Any = 0.0, cov: Any = 1.0, size: Any = None) -> Tensor:
         """Draws of shape (*size, d), from the generator of `pullback.random`, with gradients in both parameters."""
         mean, cov = numbers(mean, cov)
-        d = max(np.shape(mean)[-1] if np.ndim(mean) else 1, np.shape(cov)[-1] if np.ndim(cov) else 1)
-        low = cholesky(_square("multivariate_normal", cov, d))
+        low = cholesky(_square("multivariate_normal", cov, _length("multivariate_normal", mean, cov)))
         own = np.broadcast_shapes(np.shape(mean)[:-1], low.shape[:-2])
         shape = own if size is None else (size,) if isinstance(size, int) else tuple(size)
-        return asarray(mean + (low @ random.normal(size=(*shape, d, 1), dtype=low.dtype))[..., 0])
+        return asarray(mean + (low @ random.normal(size=(*shape, low.shape[-1], 1), dtype=low.dtype))[..., 0])
 
 
 class multivariate_t:

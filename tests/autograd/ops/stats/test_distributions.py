@@ -23,7 +23,7 @@ X = np.array([-50.0, -3, -1, -0.3, 0, 0.1, 0.4, 0.5, 0.9, 1, 1.3, 2, 5, 40, np.i
 
 @pytest.fixture(autouse=True)
 def digits():
-    with mp.workdps(60):
+    with mp.workdps(40):
         yield
 
 
@@ -72,9 +72,11 @@ def test_values_and_first_derivatives(name, function):
         if true == 0 or abs(true) < 1e-290:
             continue
         # what rounding of (x - loc) / scale alone does to the value, in the tails
-        if "cdf" in function and true > 1 - 1e-9 or function == "sf" and true > 1 - 1e-9:
+        if function in ("cdf", "sf") and true > 1 - 1e-9:
             continue  # derivatives are those of the other part
-        slack = 1e-11 + 1e-15 * abs(float(mp.diff(f, list(map(mpf, args)), (1, *(0,) * (len(args) - 1)))) * args[0] / true)
+        slack = 1e-11 + 1e-15 * abs(
+            float(mp.diff(f, list(map(mpf, args)), (1, *(0,) * (len(args) - 1)))) * args[0] / true
+        )
         np.testing.assert_allclose(ours(*args).item(), true, slack)
         near(grad(ours, tuple(range(len(args))))(*args), partials(f, args, 1), 1e-9 + 10 * slack)
 
@@ -119,7 +121,9 @@ def test_scipys_values_everywhere(name):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 expected = getattr(getattr(theirs, name), function)(X, *shapes, loc, scale)
-            given_up = np.isinf(X) & np.isnan(expected) | (function == "logsf") & np.isinf(expected) & np.isfinite(found)
+            given_up = np.isinf(X) & np.isnan(expected) | (function == "logsf") & np.isinf(expected) & np.isfinite(
+                found
+            )
             if name == "vonmises":  # on the circle there is no infinity
                 given_up |= np.isinf(X)
             assert not np.isnan(found[given_up]).any()
@@ -133,17 +137,19 @@ def test_outside_and_at_the_ends_no_gradient_is_nan(name):
     for function in functions_of(name):
         f = getattr(getattr(stats, name), function)
         numbers = range(len(shapes) + 3)
-        gradients = grad(lambda *args, f=f: f(*args).sum() if 0 else _finite_sum(f(*args)), tuple(numbers))(x, *shapes, 0.0, 1.0)
+        gradients = grad(lambda *args, f=f: _finite_sum(f(*args)), tuple(numbers))(x, *shapes, 0.0, 1.0)
         for g in gradients:
             assert not np.isnan(g.numpy()).any(), (function, g)
 
 
 def _finite_sum(out):
     """The sum of what is finite: -inf - -inf is NaN by itself."""
-    return np.sum(np.where(np.isinf(out), 0, out) + 0 * np.where(np.isinf(out), 0, out))
+    return np.sum(np.where(np.isinf(out), 0, out))
 
 
-@pytest.mark.parametrize(("name", "shapes"), [("gamma", (2.3,)), ("beta", (2.0, 3.0)), ("lognorm", (0.7,)), ("pareto", (2.0,))])
+@pytest.mark.parametrize(
+    ("name", "shapes"), [("gamma", (2.3,)), ("beta", (2.0, 3.0)), ("lognorm", (0.7,)), ("pareto", (2.0,))]
+)
 def test_outside_of_the_support(name, shapes):
     family = getattr(stats, name)
     x = Tensor([-2.0, -1e-9, -np.inf], requires_grad=True)
@@ -280,9 +286,14 @@ def test_far_tails_where_probabilities_underflow():
 
 
 def test_t_with_many_degrees_of_freedom_is_normal():
-    with mp.workdps(60):
+    with mp.workdps(40):
         x, df = mpf(1.5), mpf(10) ** 9
-        true = mp.loggamma((df + 1) / 2) - mp.loggamma(df / 2) - mp.log(df * mp.pi) / 2 - (df + 1) / 2 * mp.log(1 + x * x / df)
+        true = (
+            mp.loggamma((df + 1) / 2)
+            - mp.loggamma(df / 2)
+            - mp.log(df * mp.pi) / 2
+            - (df + 1) / 2 * mp.log(1 + x * x / df)
+        )
     np.testing.assert_allclose(stats.t.logpdf(1.5, 1e9).item(), float(true), 1e-13)
 
 
@@ -295,4 +306,6 @@ def test_calls_that_do_not_fit():
     assert repr(stats.gamma) == "<the distribution gamma(a, loc, scale)>"
     for name in stats.__all__:
         family = getattr(stats, name)
-        assert family.__doc__ and all(getattr(family, f).__doc__ for f in dir(family) if f in (*FUNCTIONS, "ppf", "rvs"))
+        assert family.__doc__ and all(
+            getattr(family, f).__doc__ for f in dir(family) if f in (*FUNCTIONS, "ppf", "rvs")
+        )
