@@ -120,7 +120,7 @@ def _unraveled(out: Any, y0: Any) -> Any:
 
 @primitive(name="odeint")
 def _solve(x: Any, *, func: Any, sizes: tuple[int, int], rtol: float, atol: float, mxstep: float) -> Any:
-    """The states at all times, one beneath the other: of `x`, which has the first state, the times and the arguments."""
+    """The states at all times, one beneath the other: of `x`, which has the first one, the times and the arguments."""
     y, times, a = _parts(x, sizes)
     arguments = wrap(a)
 

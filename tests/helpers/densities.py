@@ -1,7 +1,6 @@
-"""Densities and distribution functions as textbooks have them, in mpmath: of a place, the shapes, loc = 0, scale = 1."""
+"""Densities and distribution functions as textbooks have them, in mpmath: of a place and the shapes."""
 
 from mpmath import mp, mpf
-
 
 _gamma_parts = (
     lambda x, a: mp.gammainc(a, 0, x, regularized=True),
@@ -170,6 +169,12 @@ def _nbinom(k, n, p):
     return mp.gamma(k + n) / (mp.gamma(k + 1) * mp.gamma(n)) * p**n * (1 - p) ** k
 
 
+_nbinom_parts = (
+    lambda k, n, p: mp.betainc(n, k + 1, 0, p, regularized=True),
+    lambda k, n, p: mp.betainc(k + 1, n, 0, 1 - p, regularized=True),
+)
+
+
 # name: probability, (cdf, sf), shapes, which of them a derivative is taken in, places
 DISCRETE = {
     "poisson": (_poisson, _below(_poisson), (2.5,), (0,), (0, 1, 4, 30)),
@@ -182,5 +187,5 @@ DISCRETE = {
         (0,),
         (1, 3, 100),
     ),
-    "nbinom": (_nbinom, _below(_nbinom), (2.5, 0.4), (0, 1), (0, 1, 4, 20)),
+    "nbinom": (_nbinom, _nbinom_parts, (2.5, 0.4), (0, 1), (0, 1, 4, 20)),
 }

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a row is a line)
 """Makes docs/porting.md: what users of PyTorch, HIPS autograd and JAX typed, what they type here, and what differs.
 
     python tests/helpers/porting_table.py

@@ -55,16 +55,17 @@ norm = Continuous(
 )
 
 
-def _t_density(z: Any, df: Any) -> Any:
-    size = -betaln(df / 2, np.full_like(df, 0.5)) - np.log(df) / 2
-    return size - (df + 1) / 2 * log_one_and_square(z / np.sqrt(df))
+def _t_top(df: Any) -> Any:
+    """The logarithm of the density at 0."""
+    return -betaln(df / 2, np.full_like(df, 0.5)) - np.log(df) / 2
 
 
 def _t_cdf(z: Any, df: Any) -> Any:
     """By the incomplete beta function, and around 0, where that has a root in it, as an integral of the density."""
     near, most = np.abs(z) < 1, float(np.finfo(z.dtype).max) ** 0.4
     inner = np.where(near, z, 0)
-    middle = 0.5 + inner * integral(lambda u: np.exp(_t_density(inner * u, df)), 1.0)
+    flatness = inner * inner / df
+    middle = 0.5 + inner * np.exp(_t_top(df)) * integral(lambda u: (1 + flatness * (u * u)) ** (-(df + 1) / 2), 1.0)
     square = np.clip(np.where(near, 1, z), -most, most) ** 2
     tail = betainc(df / 2, np.full_like(df, 0.5), df / (df + square)) / 2
     return np.where(near, middle, np.where(z > 0, 1 - tail, tail))
@@ -85,7 +86,7 @@ def _t_ppf(q: Any, df: Any) -> Any:
 t = Continuous(
     "t",
     ("df",),
-    logpdf=_t_density,
+    logpdf=lambda z, df: _t_top(df) - (df + 1) / 2 * log_one_and_square(z / np.sqrt(df)),
     cdf=_t_cdf,
     sf=lambda z, df: _t_cdf(-z, df),
     ppf=_t_ppf,

@@ -107,8 +107,9 @@ class dirichlet:
 
     @staticmethod
     def logpdf(x: Any, alpha: Any) -> Tensor:
-        """The logarithm of the density at x, whose first axis, as in SciPy, is that of alpha (d,): -inf for vectors with
-        an entry below 0, or whose sum is not 1. ValueError for vectors of another length.
+        """The logarithm of the density at x, whose first axis, as in SciPy, is that of alpha (d,).
+
+        It is -inf for vectors with an entry below 0, or whose sum is not 1. ValueError for vectors of another length.
 
         >>> dirichlet.logpdf([0.25, 0.75], [1.0, 1.0])
         Tensor(0.)
