@@ -14,13 +14,17 @@ from ...core.tracing import bottom
 from ..elementwise import where
 from .gamma_functions import betaln, gammainc, gammaincc, gammaln, psi
 from .logarithms import xlog1py, xlogy
-from .parameter_derivatives import summed
 from .table import UNIT, table
 
-__all__ = ["betainc", "betaincinv", "gammainccinv", "gammaincinv"]
+__all__ = ["betainc", "betaincinv", "gammainccinv", "gammaincinv", "series"]
 
 _SHAPES = (0.5, 3.0)
 _NOTHING, _MOST = -42.0, 2**15  # the exponent of what is nothing beside 1; terms
+
+
+def series(term: Callable[[Any], Any], count: int, ndim: int, dtype: Any) -> Any:
+    """term(0) + term(1) + ..., `count` of them, of arrays of `ndim` dimensions."""
+    return np.sum(term(np.arange(count, dtype=dtype).reshape(-1, *(1,) * ndim)), axis=0)
 
 
 def _density(a: Any, b: Any, x: Any) -> Any:
@@ -47,7 +51,7 @@ def _by_series(a: Any, b: Any, x: Any) -> tuple[Any, Any]:
             size = gammaln(a + b + k) - gammaln(a + k + 1) - gammaln(b)
             return np.exp(size + xlogy(a + k, x) + xlog1py(b, -x)) * factor(k)
 
-        return summed(term, count, np.ndim(a + b + x), np.result_type(a, b, x))
+        return series(term, count, np.ndim(a + b + x), np.result_type(a, b, x))
 
     by_a = terms(lambda k: psi(a + b + k) - psi(a + k + 1) + log_x)
     return by_a, terms(lambda k: psi(a + b + k) - psi(b) + np.log1p(-x))

@@ -59,7 +59,7 @@ def _positive(*shapes: Any) -> Any:
 
 
 class _Family:
-    """The functions of a family: each takes a place, the shape parameters, then `loc`, and `scale` where there is one."""
+    """The functions of a family: each takes a place, the shapes, then `loc`, and `scale` where there is one."""
 
     place = "x"
     moved: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class _Family:
         return f"<the distribution {self.__name__}({', '.join((*self.shapes, *self.moved))})>"
 
     def _public(self, name: str, run: Callable[..., Any], first: str | None, **options: Any) -> None:
-        """Make `run`, of a place and the parameters, a function of the family with a signature that says what it takes."""
+        """Make `run`, of a place and the parameters, a function of the family whose signature says what it takes."""
         kind = Parameter.POSITIONAL_OR_KEYWORD
         named = [Parameter(s, kind) for s in ((first,) if first else ()) + self.shapes]
         moved = [Parameter(s, kind, default=float(s == "scale")) for s in self.moved]

@@ -37,7 +37,7 @@ def _square(name: str, matrix: Any, d: int) -> Any:
 
 
 def _whitened(name: str, x: Any, center: Any, matrix: Any) -> tuple[Any, Any, int]:
-    """The squared distance of x from the center by a covariance, the logarithm of its determinant, and the dimension."""
+    """The squared distance of x from the center by a covariance, the logarithm of its determinant, the dimension."""
     x, center, matrix = numbers(x, center, matrix)
     if np.ndim(x) == 0:
         x = x[None]

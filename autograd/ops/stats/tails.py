@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.tracing import bottom
 from ..special.functions import erf, gammainc, gammaincc, gammaln, log_ndtr
-from ..special.parameter_derivatives import summed
+from ..special.incomplete_beta import series
 
 __all__ = [
     "log_gammainc", "log_gammaincc", "log_less_exp", "log_normal_mass", "log_of_part", "log_one_and_square",
@@ -82,6 +82,6 @@ def log_gammainc(a: Any, x: Any) -> Any:
     a, x = np.where(far, a, 1), np.where(far, x, 0.5)
     ratio = float(np.max(bottom(x / (a + 1))))
     count = int(min(40 / -math.log(min(max(ratio, 1e-9), 0.999)), 10_000)) + 2
-    shape = np.ndim(a + x)
-    series = summed(lambda k: np.exp(k * np.log(x) + gammaln(a + 1) - gammaln(a + 1 + k)), count, shape, value.dtype)
-    return np.where(far, a * np.log(x) - x - gammaln(a + 1) + np.log(series), near)
+    start = gammaln(a + 1)
+    total = series(lambda k: np.exp(k * np.log(x) + start - gammaln(a + 1 + k)), count, np.ndim(value), value.dtype)
+    return np.where(far, a * np.log(x) - x - start + np.log(total), near)
