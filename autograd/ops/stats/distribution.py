@@ -107,7 +107,7 @@ class _Family:
         setattr(self, name, function)
 
     def _ends(self, shapes: tuple[Any, ...]) -> tuple[Any, Any]:
-        return tuple(end(*shapes) if callable(end) else end for end in (self.low, self.high))  # type: ignore[return-value]
+        return tuple(end(*shapes) if callable(end) else end for end in (self.low, self.high))
 
     def _sound(self, shapes: tuple[Any, ...], scale: Any) -> tuple[Any, tuple[Any, ...], Any]:
         """Where the parameters are such that there is a distribution, and such ones everywhere."""
@@ -160,8 +160,8 @@ class Continuous(_Family):
 
     def _standard(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """z, which is finite, with what it is in truth; the sound shapes and scale and where they are not."""
-        x, *shapes, loc, scale = numbers(*args)
-        valid, shapes, scale = self._sound(tuple(shapes), scale)
+        x, *given, loc, scale = numbers(*args)
+        valid, shapes, scale = self._sound(tuple(given), scale)
         if not np.any(bottom(np.isinf(x))):
             z = (x - loc) / scale
             return z, z, shapes, scale, valid
@@ -208,8 +208,8 @@ class Continuous(_Family):
         return _finished(out, inside, outside, valid)
 
     def _quantile(self, *args: Any) -> Any:
-        q, *shapes, loc, scale = numbers(*args)
-        valid, shapes, scale = self._sound(tuple(shapes), scale)
+        q, *given, loc, scale = numbers(*args)
+        valid, shapes, scale = self._sound(tuple(given), scale)
         low, high = self._ends(shapes)
         inside = np.logical_and(q > 0, q < 1)
         out = self.formulas["ppf"](np.where(inside, q, 0.5), *shapes) * scale + loc
@@ -260,8 +260,8 @@ class Discrete(_Family):
             self._public("rvs", self._draws, None, size=None)
 
     def _given(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        k, *shapes, loc = numbers(*args)
-        valid, shapes, _ = self._sound(tuple(shapes), 1)
+        k, *given, loc = numbers(*args)
+        valid, shapes, _ = self._sound(tuple(given), 1)
         low, high = self._ends(shapes)
         return k - loc, shapes, valid, low, high
 
