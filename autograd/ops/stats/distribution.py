@@ -190,7 +190,8 @@ class Continuous(_Family):
                 np.logical_or(place < high, np.logical_and(place == high, powers[1] == 0)),
             ),
         )
-        out = self._inside(self.formulas["logpdf"], z, inside, shapes, ends)
+        with np.errstate(over="warn" if logarithm else "ignore"):
+            out = self._inside(self.formulas["logpdf"], z, inside, shapes, ends)
         if not logarithm and np.any(bottom(out < _UNDERFLOWS)):
             inside = np.logical_and(inside, out >= _UNDERFLOWS)
             out = self._inside(self.formulas["logpdf"], z, inside, shapes, ends)

@@ -284,6 +284,12 @@ def test_far_tails_where_probabilities_underflow():
     np.testing.assert_allclose([x.item() for x in slope], true, 1e-11)
 
 
+def test_densities_that_underflow_have_no_gradient():
+    """Where the logarithm overflows, too."""
+    assert stats.gumbel_r.pdf(-720.0).item() == 0 and grad(stats.gumbel_r.pdf)(-720.0).item() == 0
+    assert [g.item() for g in grad(stats.gumbel_r.pdf, (1, 2))(-720.0, 0.0, 1.0)] == [0, 0]
+
+
 def test_t_with_many_degrees_of_freedom_is_normal():
     with mp.workdps(60):
         x, df = mpf(1.5), mpf(10) ** 9
