@@ -50,7 +50,14 @@ def _whitened(name: str, x: Any, center: Any, matrix: Any) -> tuple[Any, Any, in
     return np.sum(solved * solved, -1), 2 * np.sum(np.log(np.diagonal(low, axis1=-2, axis2=-1)), -1), d
 
 
-class multivariate_normal:
+class _OfVectors:
+    """A family of distributions of vectors."""
+
+    def __repr__(self) -> str:
+        return f"<the distribution {next(name for name in __all__ if globals()[name] is self)}>"
+
+
+class MultivariateNormal(_OfVectors):
     """The normal distribution of vectors with the mean `mean` and the covariance `cov`, both of whole batches, too."""
 
     @staticmethod
@@ -81,7 +88,7 @@ class multivariate_normal:
         return asarray(mean + (low @ random.normal(size=(*shape, low.shape[-1], 1), dtype=low.dtype))[..., 0])
 
 
-class multivariate_t:
+class MultivariateT(_OfVectors):
     """Student's t distribution of vectors: `loc`, the matrix `shape` and `df` degrees of freedom."""
 
     @staticmethod
@@ -102,7 +109,7 @@ class multivariate_t:
         return asarray(np.exp(multivariate_t.logpdf(x, loc, shape, df)))
 
 
-class dirichlet:
+class Dirichlet(_OfVectors):
     """The Dirichlet distribution of vectors of positive numbers that add up to 1."""
 
     @staticmethod
@@ -133,7 +140,7 @@ class dirichlet:
         return asarray(np.exp(dirichlet.logpdf(x, alpha)))
 
 
-class multinomial:
+class Multinomial(_OfVectors):
     """How often each of several outcomes comes in `n` trials, with the probabilities `p`."""
 
     @staticmethod
@@ -160,3 +167,9 @@ class multinomial:
     def rvs(n: Any, p: Any, size: Any = None) -> Tensor:
         """Draws of shape (*size, k), from the generator of `pullback.random`."""
         return random.multinomial(n, p, size)
+
+
+multivariate_normal = MultivariateNormal()
+multivariate_t = MultivariateT()
+dirichlet = Dirichlet()
+multinomial = Multinomial()

@@ -19,6 +19,10 @@ def test_the_normal_distribution_is_scipys():
         np.testing.assert_allclose(stats.multivariate_normal.pdf(X[0], mean, cov).item(), frozen.pdf(X[0]), 1e-13)
 
 
+def test_reprs_have_the_names():
+    assert repr(stats.multivariate_t) == "<the distribution multivariate_t>" and stats.dirichlet.__doc__
+
+
 def test_gradients_of_the_normal_distribution():
     """-S d in x, S d in the mean, and in the covariance (S d d' S - S) / 2 for its inverse S and d = x - mean."""
     x = X[0]
