@@ -44,10 +44,10 @@ from .autograd import (
     median, meshgrid, min, min_scalar_type, minimum, mm, mod, modf, moveaxis, movedim, mul, multinomial, multiply, mv,
     nan, nan_to_num, nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean, nanmedian, nanmin, nanpercentile,
     nanprod, nanquantile, nanstd, nansum, nanvar, narrow, ndim, ne, neg, negative, newaxis, nextafter, no_grad,
-    nonzero, norm, normal, not_equal, numel, on_arrays, ones, ones_like, outer, override, packbits, pad, partition,
-    percentile, permute, permute_dims, pi, piecewise, pinverse, place, poly, polyadd, polyder, polydiv, polyfit,
-    polyint, polymul, polysub, polyval, positive, pow, power, primitive, prod, profile, promote_types, ptp, put,
-    put_along_axis, putmask, quantile, r_, rad2deg, radians, rand, rand_like, randint, randint_like, randn,
+    nonzero, norm, normal, not_equal, numel, odeint, on_arrays, ones, ones_like, outer, override, packbits, pad,
+    partition, percentile, permute, permute_dims, pi, piecewise, pinverse, place, poly, polyadd, polyder, polydiv,
+    polyfit, polyint, polymul, polysub, polyval, positive, pow, power, primitive, prod, profile, promote_types, ptp,
+    put, put_along_axis, putmask, quantile, r_, rad2deg, radians, rand, rand_like, randint, randint_like, randn,
     randn_like, randperm, ravel, ravel_multi_index, ravel_pytree, real, real_if_close, reciprocal, registry, relu,
     remainder, repeat, repeat_interleave, reshape, resize, result_type, right_shift, rint, roll, rollaxis, roots,
     rot90, round, rsqrt, rsub, save, savetxt, savez, savez_compressed, scatter, scatter_add, scatter_reduce,
@@ -65,7 +65,7 @@ from .autograd import (
 from .autograd.ops import random
 
 if TYPE_CHECKING:
-    from . import extend, fft, linalg, nn, optim, special, testing, viz
+    from . import extend, fft, linalg, nn, optim, special, stats, testing, viz
 
 __all__ = [
     "Primitive", "Profile", "Tensor", "__array_api_version__", "__array_namespace_info__", "__version__", "abs",
@@ -107,14 +107,14 @@ __all__ = [
     "mul", "multinomial", "multiply", "mv", "nan", "nan_to_num", "nanargmax", "nanargmin", "nancumprod", "nancumsum",
     "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum",
     "nanvar", "narrow", "ndim", "ne", "neg", "negative", "newaxis", "nextafter", "no_grad", "nonzero", "norm",
-    "normal", "not_equal", "numel", "on_arrays", "ones", "ones_like", "outer", "override", "packbits", "pad",
-    "partition", "percentile", "permute", "permute_dims", "pi", "piecewise", "pinverse", "place", "poly", "polyadd",
-    "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "positive", "pow", "power",
-    "primitive", "prod", "profile", "promote_types", "ptp", "put", "put_along_axis", "putmask", "quantile", "r_",
-    "rad2deg", "radians", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel",
-    "ravel_multi_index", "ravel_pytree", "real", "real_if_close", "reciprocal", "registry", "relu", "remainder",
-    "repeat", "repeat_interleave", "reshape", "resize", "result_type", "right_shift", "rint", "roll", "rollaxis",
-    "roots", "rot90", "round", "rsqrt", "rsub", "save", "savetxt", "savez", "savez_compressed", "scatter",
+    "normal", "not_equal", "numel", "odeint", "on_arrays", "ones", "ones_like", "outer", "override", "packbits",
+    "pad", "partition", "percentile", "permute", "permute_dims", "pi", "piecewise", "pinverse", "place", "poly",
+    "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "positive", "pow",
+    "power", "primitive", "prod", "profile", "promote_types", "ptp", "put", "put_along_axis", "putmask", "quantile",
+    "r_", "rad2deg", "radians", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
+    "ravel", "ravel_multi_index", "ravel_pytree", "real", "real_if_close", "reciprocal", "registry", "relu",
+    "remainder", "repeat", "repeat_interleave", "reshape", "resize", "result_type", "right_shift", "rint", "roll",
+    "rollaxis", "roots", "rot90", "round", "rsqrt", "rsub", "save", "savetxt", "savez", "savez_compressed", "scatter",
     "scatter_add", "scatter_reduce", "searchsorted", "select", "set_default_dtype", "set_num_threads", "setdiff1d",
     "setitem", "setxor1d", "sgn", "shape", "shares_memory", "short", "sigmoid", "sign", "signbit", "sin", "sinc",
     "sinh", "size", "sliding_window_view", "slogdet", "softmax", "softplus", "sort", "sort_complex", "spacing",
@@ -133,7 +133,7 @@ __version__ = "0.1.0"
 
 sys.modules[f"{__name__}.random"] = random  # a file random.py here would be in the way of Python's own
 
-_rooms = ("extend", "fft", "linalg", "nn", "optim", "special", "testing", "viz")
+_rooms = ("extend", "fft", "linalg", "nn", "optim", "special", "stats", "testing", "viz")
 
 
 if not TYPE_CHECKING:  # or else every name would be there

@@ -43,7 +43,7 @@ def test_numpys_linalg_takes_tensors_at_once():
     assert run.stdout == "5.0\n"
 
 
-@pytest.mark.parametrize("room", ["fft", "linalg", "special", "testing"])
+@pytest.mark.parametrize("room", ["fft", "linalg", "special", "stats", "testing"])
 def test_faces_are_modules_with_listed_names(room):
     code = f"import pullback.{room} as face; from pullback import {room}; print(face is {room}, *face.__all__)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -63,6 +63,7 @@ ROOMS = (
     pb.linalg,
     pb.fft,
     pb.special,
+    pb.stats,
     pb.testing,
     nn,
     optim,

@@ -37,6 +37,7 @@ OF_ONE = {
     "special.ndtr": special.ndtr,
     "special.log_ndtr": special.log_ndtr,
     "special.gammainc": lambda x: special.gammainc(2.0, x),
+    "special.betainc": lambda x: special.betainc(2.0, 3.0, x * 0.9),
     "stats.zscore": lambda x: stats.zscore(x, axis=1),
     "stats.gmean": lambda x: stats.gmean(x, axis=1),
     "stats.hmean": lambda x: stats.hmean(x, axis=1),
@@ -109,7 +110,6 @@ def check(f, *arrays):
 
 
 REFUSED = {  # SciPy computes them in C on NumPy's arrays
-    "special.betainc": lambda x: special.betainc(2.0, 3.0, x),
     "special.huber": lambda x: special.huber(0.5, x),
     "special.ellipk": special.ellipk,
     "special.hyp2f1": lambda x: special.hyp2f1(1.0, 2.0, 3.0, x),

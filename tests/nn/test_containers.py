@@ -68,7 +68,7 @@ def test_sequential_names_the_module_at_fault_without_a_graph() -> None:
     with no_grad():
         with pytest.raises(ValueError, match="max_pool"):
             nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU(), nn.MaxPool2d(3))(x)
-        with pytest.raises(ValueError, match="conv2d"):
+        with pytest.raises(ValueError, match="Conv2d"):
             nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU())(x[0, 0])
 
 
