@@ -40,12 +40,22 @@ class Called(nn.Module):
         rng = np.random.default_rng(case.seed)
         self.values = [rng.normal(size=x) if isinstance(x, tuple) else x for x in case.inputs]
         self.places = [i for i, x in enumerate(self.values) if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
+        if case.prepare is not None:
+            self.places = [i for i in self.places if i in self._passed_on(case.prepare)]
         self.floats = [self.values[i].astype(dtype) for i in self.places]
         self.asked = [name for name, p in self.named_parameters() if p.requires_grad]
 
     def tensor(self, x: Any) -> Any:
         """An array of the case as a Tensor, where it is one."""
         return Tensor(x.astype(self.kind) if x.dtype.kind == "f" else x) if isinstance(x, np.ndarray) else x
+
+    def _passed_on(self, prepare: Callable[..., Any]) -> set[int]:
+        """Which inputs the arguments depend on by derivatives: some are detached."""
+        leaves = {i: Tensor(self.values[i], requires_grad=True) for i in self.places}
+        for x in _leaves(prepare(nn, *(leaves.get(i, self.tensor(v)) for i, v in enumerate(self.values)))):
+            if isinstance(x, Tensor) and x.requires_grad:
+                x.backward(np.ones(x.shape), retain_graph=True)
+        return {i for i, x in leaves.items() if x.grad is not None}
 
     def forward(self, *floats: Any) -> tuple[Tensor, ...]:
         case = self.case
@@ -103,7 +113,7 @@ def inner(a: Any, b: Any) -> Any:
 
 
 def slope(f: Callable[..., Any], at: Arrays, along: Arrays, step: float = 1e-4) -> Any:
-    """The derivative of a function of arrays along a direction, by Richardson's extrapolation of central differences."""
+    """The derivative of a function along a direction, by Richardson's extrapolation of central differences."""
 
     def difference(h: float) -> Any:
         ahead, behind = (f(*(x + s * v for x, v in zip(at, along, strict=True))) for s in (h, -h))
