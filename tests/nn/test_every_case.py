@@ -34,6 +34,11 @@ def rescaled(case, training):
     return past or "backward" in str(case.args) or options.get("scale_grad_by_freq")
 
 
+def padded(case, training):
+    """The gradient of a row for padding is zero."""
+    return case.name in ("Embedding", "functional.embedding") and "padding_idx" in {**case.options, **case.call}
+
+
 def renormed(case, training):
     """A call writes into its parameter."""
     return "max_norm" in case.options
@@ -134,7 +139,7 @@ def off_kinks(called):
     return [x + 0.01 * v for x, v in zip(leaves, drawn(leaves, 8), strict=True)]
 
 
-@walk(no_gradient, renormed, rescaled, iterated)
+@walk(no_gradient, padded, renormed, rescaled, iterated)
 def test_derivatives_beside_differences(called):
     """The first and the second derivative in a direction, in double precision."""
     leaves = off_kinks(called)
@@ -156,15 +161,18 @@ def test_derivatives_beside_differences(called):
     def second(*leaves):
         return inner(vjp(lambda *x: called.pulled(x, weights)[1], *leaves)[1](others), directions)
 
-    near([inner(called.pulled(leaves, weights)[1], directions)], [slope(value, leaves, directions)], 1e-7)
-    near([second(*leaves)], [slope(gradient, leaves, directions)], 1e-7)
+    for actual, f in ((inner(called.pulled(leaves, weights)[1], directions), value), (second(*leaves), gradient)):
+        expected = slope(f, leaves, directions)
+        if abs(actual - expected) > 1e-7 * max(1, abs(expected)):  # a kink within the step
+            expected = min(expected, slope(f, leaves, directions, step=1e-6), key=lambda x: abs(x - actual))
+        near([actual], [expected], 1e-7)
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("cases", NAMES.values(), ids=NAMES)
 def test_check_module(cases):
     for case in cases:
-        if case.no_gradient or renormed(case, True) or rescaled(case, True) or iterated(case, True):
+        if any(reason(case, True) for reason in (no_gradient, padded, renormed, rescaled, iterated)):
             continue
         called = Called(case)
         if called.leaves and called.at(*called.leaves):
