@@ -72,7 +72,7 @@ rows_added.vjp("rows")(lambda g, places: rows_at.apply(g, places))
 def _of_example(n: int, places: Any, batched: bool, count: int) -> Any:
     """Places in the tables of all examples, one beneath the other."""
     places = places if batched else np.broadcast_to(places, (n, *places.shape))
-    return places + np.arange(0, n * count, count).reshape(n, *(1,) * (places.ndim - 1))
+    return places + (np.arange(n) * count).reshape(n, *(1,) * (places.ndim - 1))
 
 
 @rows_at.batch

@@ -135,9 +135,9 @@ def _check(name: str, inputs: tuple[Any, Any, Any], width: int, heads: int, weig
         if shape[-1] != expected:
             raise ValueError(f"{name} expected {expected} features of the {what}, got one of shape {shape}")
     if shapes[1][:-1] != shapes[2][:-1]:
-        raise ValueError(f"{name}: key of shape {shapes[1]} and value of shape {shapes[2]} are not of one length")
+        raise ValueError(f"{name}: key of shape {shapes[1]} and value of shape {shapes[2]}; expected one length")
     if len(shapes[0]) == 3 and shapes[0][batch_axis] != shapes[1][batch_axis]:
-        raise ValueError(f"{name}: query of shape {shapes[0]} and key of shape {shapes[1]} are not of one batch")
+        raise ValueError(f"{name}: query of shape {shapes[0]} and key of shape {shapes[1]}; expected one batch")
 
 
 def _once_each(inputs: Any, change: Any) -> Any:

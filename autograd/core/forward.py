@@ -82,7 +82,7 @@ def _terms(
             terms.append(transposed(rule, rule.save(*results, *values, **options), results[0], values[i], tangent))
     if together:
         args = [
-            x if primitive.kind(i) != "jointly linear" else together[i] if i in together else np.zeros_like(x)
+            x if x is None or primitive.kind(i) != "jointly linear" else together.get(i, np.zeros_like(x))
             for i, x in enumerate(values)
         ]
         terms.append((primitive.outputs(*args, **options)[0],))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pullback import Tensor, grads, jvp, nn, vmap
+from pullback import Tensor, grad, grads, jvp, nn, vmap
 from pullback.nn import functional as F
 from pullback.testing import check_module
 
@@ -128,6 +128,9 @@ def test_transforms() -> None:
     np.testing.assert_array_equal(dy.numpy(), t[NUMBERS])
     bags = vmap(lambda i: F.embedding_bag(i[None], weight, padding_idx=4)[0])(NUMBERS)
     np.testing.assert_allclose(bags.numpy(), [weight[1], weight[[0, 2]].mean(0)])
+    none = np.zeros((0, 3), np.int64)
+    gradients = vmap(grad(lambda w: F.embedding_bag(none, w, mode="sum").sum()))(several)
+    np.testing.assert_array_equal(gradients.numpy(), np.zeros_like(several))
 
 
 REDUCE = {"sum": np.sum, "mean": np.mean, "max": np.max}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pullback import Tensor, grad, grads, nn, vmap
+from pullback import Tensor, grad, grads, jvp, nn, vmap
 from pullback.nn import functional as F
 from pullback.nn.heads import cut_thirds
 from pullback.testing import check_module
@@ -209,6 +209,15 @@ def test_heads_of_which_some_are_not_used() -> None:
             slope = grads([used[0] + used[1]], [x])[0].numpy()
             expected = np.repeat([0 if i == unused else i + 1 for i in range(3)], 4)
             np.testing.assert_array_equal(slope, np.broadcast_to(expected, (4, 2, 12)))
+
+
+def test_forward_mode_where_some_heads_are_not_used() -> None:
+    def squares(x: Any) -> Any:
+        return (cut_thirds(x, heads=2, batch_first=True)[1] ** 2).sum()
+
+    x, t = normal(4, 2, 12), normal(4, 2, 12, seed=1)
+    second = jvp(grad(squares), (x,), (t,))[1].numpy()
+    np.testing.assert_array_equal(second, 2 * t * (np.arange(12) // 4 == 1))
 
 
 class Own(nn.Module):

@@ -25,5 +25,8 @@ ABSENT = {
     **{f"functional.{name}_": "writes into its input" for name in INPLACE},
     **{f"functional.{name}": INSIDE for name in ("grouped_mm", "scaled_grouped_mm", "scaled_mm", "conv_tbc")},
     "functional.native_channel_shuffle": INSIDE,
+    "utils.clip_grad_norm": OLD,
+    "utils.rnn.bind": INSIDE,
+    **{f"utils.convert_conv{d}d_weight_memory_format": "arrays have strides of their own" for d in (2, 3)},
     **{f"functional.{name}": OLD for name in ("upsample", "upsample_bilinear", "upsample_nearest")},
 }
