@@ -67,7 +67,7 @@ class Block(nn.Module):
 class GPT(nn.Module):
     """Tokens (N, L), at most block_size, become logits of the next, (N, L, vocab_size), and given `targets` the loss.
 
-    Targets are (N, L), and those of -1 do not count; without them only the last logits are computed, (N, 1, vocab_size),
+    Targets are (N, L); those of -1 do not count. Without them only the last logits are computed, (N, 1, vocab_size),
     and the loss is None. The table of tokens is the weight of the last layer, too. ValueError for more tokens. Sources:
     Radford et al., Language models are unsupervised multitask learners, 2019; Karpathy, nanoGPT, 2022.
 
@@ -88,9 +88,8 @@ class GPT(nn.Module):
         self.lm_head = nn.Linear(width, config.vocab_size, bias=False)
         self.transformer.wte.weight = self.lm_head.weight
         for name, parameter in self.named_parameters():
-            if parameter.ndim > 1:
-                added = 2 * config.n_layer if name.endswith("c_proj.weight") else 1  # to one sum
-                nn.init.normal_(parameter, std=0.02 / math.sqrt(added))
+            if parameter.ndim > 1:  # of c_proj as many results are added up as there are of them
+                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * config.n_layer if "c_proj" in name else 1))
             elif ".ln_" not in name:
                 nn.init.zeros_(parameter)
 
@@ -98,8 +97,7 @@ class GPT(nn.Module):
         parts, length = self.transformer, np.shape(idx)[1]
         if length > self.config.block_size:
             raise ValueError(f"GPT: {length} tokens; block_size is {self.config.block_size}")
-        x = parts.drop(parts.wte(idx) + parts.wpe(np.arange(length)))
-        x = parts.ln_f(parts.h(x))
+        x = parts.ln_f(parts.h(parts.drop(parts.wte(idx) + parts.wpe(np.arange(length)))))
         if targets is None:
             return self.lm_head(x[:, -1:]), None
         logits = self.lm_head(x)
