@@ -85,8 +85,10 @@ CASES = {
 
 
 @pytest.fixture
-def written(torch):
-    """PyTorch's models, seeded, and a pair of ours and theirs with the same weights and statistics."""
+def written(torch, tmp_path):
+    """A pair of ours and PyTorch's, whose weights and statistics ours read from a file that PyTorch's wrote."""
+    from safetensors.torch import save_file
+
     from pullback.tests.helpers import torch_models
 
     torch.manual_seed(0)
@@ -97,8 +99,8 @@ def written(torch):
             for key, value in theirs.state_dict().items():
                 if "running" in key:
                     value += 0.5 * torch.rand_like(value)
-        found = ours.load_state_dict({key: value.numpy() for key, value in theirs.state_dict().items()}, strict=True)
-        assert found == ([], [])
+        save_file({key: value.clone() for key, value in theirs.state_dict().items()}, tmp_path / "w")
+        assert ours.load_state_dict(nn.load(tmp_path / "w"), strict=True) == ([], [])
         return ours, theirs
 
     return pair
@@ -152,8 +154,17 @@ def test_same_outputs_and_gradients(torch, written, name, training):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_weights_go_back_strictly(torch, written, name):
-    ours, theirs = written(name)
-    state = ours.state_dict()
-    assert list(state) == list(theirs.state_dict())
-    assert theirs.load_state_dict({k: torch.tensor(v.numpy()) for k, v in state.items()}, strict=True) == ([], [])
+def test_weights_go_back_strictly(torch, written, name, tmp_path):
+    """Those of a new model of ours, by a file."""
+    from safetensors.torch import load_file
+
+    theirs = written(name)[1].eval()
+    nn.manual_seed(3)
+    ours = CASES[name][0]().eval()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    nn.save(ours, tmp_path / "back")
+    assert theirs.load_state_dict(load_file(tmp_path / "back"), strict=True) == ([], [])
+    inputs = CASES[name][2]
+    expected = flat(theirs(*map(torch.tensor, inputs)))
+    for y, t in zip(flat(ours(*map(Tensor, inputs))), expected, strict=True):
+        near(y.numpy(), t.detach().numpy(), 1e-6, "output")
