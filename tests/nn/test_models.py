@@ -84,7 +84,7 @@ CLASSIFIERS = {
     "LeNet5": (lambda: models.LeNet5(), 1, 250, 3e-3),
     "VGG": (lambda: models.VGG([(8,), (16,), (32, 32)], 10, 3, 64, dropout=0.1), 3, 250, 3e-3),
     "ResNet": (lambda: models.ResNet(BasicBlock, [1, 1, 1, 1], 10, 8), 3, 120, 3e-3),
-    "VisionTransformer": (lambda: models.VisionTransformer(28, 7, 2, 4, 32, 64, num_classes=10), 3, 300, 4e-3),
+    "VisionTransformer": (lambda: models.VisionTransformer(28, 7, 2, 4, 32, 64, num_classes=10), 3, 500, 3e-3),
 }
 
 
@@ -101,7 +101,7 @@ def test_classifiers_beat_the_nearest_mean(name, digits):
         guesses = np.argmax(model(others).numpy(), axis=1)
     baseline = np.mean(nearest_mean(digits[0], labels, digits[2]) == truth)
     assert np.mean(losses[-20:]) < 0.4 < math.log(10) - 0.5
-    assert 0.75 < baseline and np.mean(guesses == truth) > baseline + 0.05
+    assert baseline > 0.75 and np.mean(guesses == truth) > baseline + 0.05
 
 
 def test_an_autoencoder_beats_principal_components(digits):
@@ -112,7 +112,7 @@ def test_an_autoencoder_beats_principal_components(digits):
     def loss(m, x):
         return nn.functional.mse_loss(nn.functional.sigmoid(m(x)), x)
 
-    losses = trained(model, loss, (images,), 200, 5e-3)
+    losses = trained(model, loss, (images,), 300, 5e-3)
     with no_grad():
         error = loss(model, others).item()
     flat, mean = images.reshape(4000, -1), images.mean(0).ravel()
@@ -197,7 +197,6 @@ def test_a_dcgan_draws_what_it_is_shown():
     with no_grad():
         found = distances(generator(noise(256)).numpy())
     baseline = distances(images.mean(0, keepdims=True)).min()
-    print(found.min(1).mean(), baseline, len(set(found.argmin(1))))
     assert found.min(1).mean() < 0.8 * baseline
     assert len(set(found.argmin(1))) > 30
 
@@ -231,7 +230,7 @@ def two_before(numbers, others, count):
 
 LANGUAGE = {
     "CharLSTM": (lambda n: models.CharLSTM(n, 48), 250, 1e-2),
-    "GPT": (lambda n: models.GPT(models.GPTConfig(32, n, 2, 4, 32)), 300, 5e-3),
+    "GPT": (lambda n: models.GPT(models.GPTConfig(32, n, 2, 4, 48)), 350, 4e-3),
 }
 
 
