@@ -44,7 +44,7 @@ def fit(title, model, loss, data, epochs, lr, validation=None, batch_size=64):
     last = ", ".join(f"{name} {values[-1]:.3f}" for name, values in history.items() if name != "seconds")
     text = f"{sum(p.size for p in model.parameters()):,} parameters, {sum(history['seconds']):.0f} seconds: {last}"
     print(f"{title}: {text}")
-    picture = viz.curves({name: values for name, values in history.items()})
+    picture = viz.curves(history)
     sections.append((title, text, [picture]))
     return picture
 
@@ -74,7 +74,7 @@ fit("ResNet", resnet, cross_entropy, (coloured, labels), 5, 3e-3, (coloured_othe
 
 # %%
 vit = models.VisionTransformer(28, 7, num_layers=2, num_heads=4, hidden_dim=32, mlp_dim=64, num_classes=10)
-fit("Vision transformer", vit, cross_entropy, (coloured, labels), 8, 3e-3, (coloured_others, truth))
+fit("Vision transformer", vit, cross_entropy, (coloured, labels), 6, 3e-3, (coloured_others, truth))
 
 # %% [markdown]
 # ## Digits are squeezed and drawn again
@@ -210,8 +210,8 @@ fit("Character LSTM", lstm, of_characters, (before, after), 4, 1e-2)
 print(said(lstm.generate([letters.index("t")], 200, temperature=0.7)))
 
 # %%
-gpt = models.GPT(models.GPTConfig(block_size=32, vocab_size=len(letters), n_layer=2, n_head=4, n_embd=32))
-fit("GPT", gpt, lambda outputs, targets: outputs[1], (before, after, after), 4, 5e-3)
+gpt = models.GPT(models.GPTConfig(block_size=32, vocab_size=len(letters), n_layer=1, n_head=2, n_embd=32))
+fit("GPT", gpt, lambda outputs, targets: outputs[1], (before, after, after), 4, 1e-2)
 
 # %%
 print(said(gpt.generate(np.array([[letters.index("t")]]), 200, temperature=0.7)[0]))
