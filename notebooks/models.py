@@ -52,8 +52,8 @@ def fit(title, model, loss, data, epochs, lr, validation=None, batch_size=64):
 # %% [markdown]
 # ## Digits are read
 #
-# LeNet-5 was made for them. VGG, ResNet and ViT take images in three colours; here they are the same. (`models.vgg16()`,
-# `models.resnet50()` and `models.vit_b_16()` make the large ones, whose weights fit torchvision's.)
+# LeNet-5 was made for them. VGG, ResNet and ViT take images in three colours; here they are the same.
+# (`models.vgg16()`, `models.resnet50()` and `models.vit_b_16()` make the large ones, whose weights fit torchvision's.)
 
 # %%
 cross_entropy = nn.CrossEntropyLoss()

@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import nn
 from ...autograd import Tensor, no_grad, softmax
+from ...extend import TensorLike
 
 __all__ = ["CharLSTM"]
 
@@ -31,7 +32,7 @@ class CharLSTM(nn.Module):
         self.lstm = nn.LSTM(hidden_size, hidden_size, num_layers, batch_first=True, dropout=dropout)
         self.head = nn.Linear(hidden_size, vocab_size)
 
-    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(self, x: TensorLike, state: State | None = None) -> tuple[Tensor, State]:
         output, state = self.lstm(self.embedding(x), state)
         return self.head(output), state
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from ... import nn
 from ...autograd import Tensor, no_grad, reshape, softmax, split, swapaxes
+from ...extend import TensorLike
 
 __all__ = ["GPT", "GPTConfig"]
 
@@ -81,19 +81,20 @@ class GPT(nn.Module):
         super().__init__()
         self.config = config
         width, bias = config.n_embd, config.bias
-        parts = {"wte": nn.Embedding(config.vocab_size, width), "wpe": nn.Embedding(config.block_size, width)}
+        parts: dict[str, nn.Module] = {"wte": nn.Embedding(config.vocab_size, width)}
         blocks = nn.Sequential(*(Block(config) for _ in range(config.n_layer)))
+        parts |= {"wpe": nn.Embedding(config.block_size, width)}
         parts |= {"drop": nn.Dropout(config.dropout), "h": blocks, "ln_f": nn.LayerNorm(width, bias=bias)}
         self.transformer = nn.ModuleDict(parts)
         self.lm_head = nn.Linear(width, config.vocab_size, bias=False)
         self.transformer.wte.weight = self.lm_head.weight
         for name, parameter in self.named_parameters():
             if parameter.ndim > 1:  # of c_proj as many results are added up as there are of them
-                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * config.n_layer if "c_proj" in name else 1))
+                nn.init.normal_(parameter, std=0.02 / (2 * config.n_layer if "c_proj" in name else 1) ** 0.5)
             elif ".ln_" not in name:
                 nn.init.zeros_(parameter)
 
-    def forward(self, idx: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, idx: TensorLike, targets: TensorLike | None = None) -> tuple[Tensor, Tensor | None]:
         parts, length = self.transformer, np.shape(idx)[1]
         if length > self.config.block_size:
             raise ValueError(f"GPT: {length} tokens; block_size is {self.config.block_size}")
@@ -101,8 +102,7 @@ class GPT(nn.Module):
         if targets is None:
             return self.lm_head(x[:, -1:]), None
         logits = self.lm_head(x)
-        classes = nn.functional.flatten(logits, 0, 1)
-        return logits, nn.functional.cross_entropy(classes, reshape(targets, (-1,)), ignore_index=-1)
+        return logits, nn.functional.cross_entropy(swapaxes(logits, 1, 2), targets, ignore_index=-1)
 
     @no_grad()
     def generate(

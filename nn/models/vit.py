@@ -94,9 +94,9 @@ class VisionTransformer(nn.Module):
         self.encoder = Encoder(length, num_layers, num_heads, hidden_dim, mlp_dim, dropout, attention_dropout)
         self.heads = nn.Sequential({"head": nn.Linear(hidden_dim, num_classes)})
         nn.init.trunc_normal_(self.conv_proj.weight, std=math.sqrt(1 / (3 * patch_size**2)))
-        nn.init.zeros_(self.heads.head.weight)
-        for layer in (self.conv_proj, self.heads.head):
-            nn.init.zeros_(layer.bias)
+        for parameter in (self.conv_proj.bias, *self.heads.parameters()):
+            if parameter is not None:
+                nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         patches = swapaxes(nn.functional.flatten(self.conv_proj(x), 2), 1, 2)  # (N, L, hidden_dim)
