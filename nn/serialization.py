@@ -8,6 +8,7 @@ import secrets
 import stat
 import struct
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -66,25 +67,96 @@ def save(state: Module | Mapping[str, ArrayLike], path: str | os.PathLike[str]) 
 def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
     """Read the arrays of a safetensors file by name, to be given to `load_state_dict`.
 
-    FileNotFoundError if there is no such file, ValueError if it is not a whole safetensors file and nothing else.
-    Memory is taken for no more than is in the file.
+    bfloat16, which NumPy lacks, becomes float32, with the same values; all else is in the dtype that it was written in,
+    and `load_state_dict` casts to those of the model. Of an index of several files, as `model.safetensors.index.json`,
+    all of them are read.
+    FileNotFoundError if there is no such file, ValueError if it is not a whole safetensors file and nothing else (for a
+    pickle of PyTorch it says how to convert it), or if an index and its files do not agree. Memory is taken for no more
+    than is in the file.
     """
     try:
         from safetensors import safe_open
     except ImportError as error:
         raise ImportError("nn.load needs the safetensors library: pip install pullback[train]") from error
-    path = os.fspath(path)
+    path = os.fsdecode(path)
     _mode("load", path)
+    if path.endswith(".json"):
+        return _load_parts(path)
     try:
         with safe_open(path, framework="np", backend="pread") as file:
-            return dict(file.get_tensors())
+            halves = [name for name in file.offset_keys() if file.get_slice(name).get_dtype() == "BF16"]
+            if not halves:
+                return dict(file.get_tensors())
+            widened = _widened(path, halves)
+            return {name: widened[name] if name in widened else file.get_tensor(name) for name in file.offset_keys()}
     except (OSError, MemoryError):
         raise
     except (TypeError, AttributeError) as error:  # of the dtype's name
         raise ValueError(f"load: {path!r} holds an array of a dtype which NumPy lacks: {error}") from error
     except Exception as error:
         size = os.path.getsize(path)
-        raise ValueError(f"load: {path!r} ({size} bytes) is not a whole safetensors file: {error}") from error
+        what = _foreign(path) or str(error)
+        raise ValueError(f"load: {path!r} ({size} bytes) is not a whole safetensors file: {what}") from error
+
+
+def _widened(path: str, names: list[str]) -> dict[str, np.ndarray[Any, Any]]:
+    """The bfloat16 arrays of a whole file as float32, of whose bits they are the upper half."""
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        entries = json.loads(file.read(length))
+        arrays = {}
+        for name in names:
+            shape, (start, end) = entries[name]["shape"], entries[name]["data_offsets"]
+            file.seek(8 + length + start)
+            upper = np.fromfile(file, "<u2", (end - start) // 2).astype(np.uint32)
+            arrays[name] = np.left_shift(upper, 16, out=upper).view(np.float32).reshape(shape)
+    return arrays
+
+
+def _load_parts(path: str) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of all files of an index, which says in which file each is."""
+    try:
+        places = json.loads(Path(path).read_bytes())["weight_map"]
+        files = sorted(set(places.values()))
+        foreign = [file for file in files if not file or os.path.basename(file) != file or file.endswith(".json")]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"load: {path!r} is not an index of safetensors files, with a weight_map") from error
+    if foreign:
+        raise ValueError(f"load: {path!r} names {foreign[0]!r}, which is no file beside it")
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    for file in files:
+        part = load(os.path.join(os.path.dirname(path), file))
+        expected = {name for name, place in places.items() if place == file}
+        for what, names in (("lacks", expected - part.keys()), ("also holds", part.keys() - expected)):
+            if names:
+                raise ValueError(f"load: of what {path!r} says, {file!r} {what} {', '.join(sorted(names))}")
+        arrays |= part
+    return {name: arrays[name] for name in places}
+
+
+def _foreign(path: str) -> str:
+    """What a file is, where it is of another kind that is known, and how to read it."""
+    with open(path, "rb") as file:
+        start = file.read(6)
+    if start == b"\x93NUMPY":
+        return "it is an array of NumPy's, which np.load reads"
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if names and all(name.endswith(".npy") for name in names):
+            return "it holds arrays of NumPy's, which np.load reads"
+        pickled = any(name.endswith("data.pkl") for name in names)
+    else:
+        pickled = start[:1] == b"\x80" and start[1:2] in b"\2\3\4\5" and start[1:2] != b""
+    if not pickled:
+        return ""
+    target = os.path.splitext(path)[0] + ".safetensors"
+    return (
+        "it is a pickle, which may run any code when it is read. To convert one that torch.save wrote of a state_dict, "
+        "run, where PyTorch is: import torch; from safetensors.torch import save_file; "
+        f"state = torch.load({path!r}, map_location='cpu', weights_only=True); "
+        f"save_file({{k: v.clone().contiguous() for k, v in state.items()}}, {target!r})"
+    )
 
 
 def _arrays(state: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:

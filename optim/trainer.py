@@ -160,6 +160,8 @@ class _Score:
     def add(self, loss: Tensor, output: Any, target: Any) -> None:
         self.samples += len(target)
         self.loss += loss.item() * len(target)
+        if not isinstance(output, Tensor):  # there are several
+            return
         target = asarray(target)
         if target.dtype.kind in "iu" and output.ndim > 1 and target.shape == output.shape[:1] + output.shape[2:]:
             self.labels += target.size

@@ -267,3 +267,23 @@ def test_a_loss_that_is_no_number_stops_the_training_before_it_spoils_the_model(
     with pytest.raises(FloatingPointError, match=r"the loss is (nan|inf) in epoch 1, after 4 samples"):
         trainer.fit(batches, 3, progress=False)
     assert all(np.isfinite(p.numpy()).all() for p in model.parameters())
+
+
+def test_a_model_with_several_results_and_integer_targets():
+    """As a recurrent one with its state: the loss takes them all, and no accuracy is measured."""
+
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = classifier(dropout=0)
+
+        def forward(self, x):
+            scores = self.body(x)
+            return scores, scores.sum()
+
+    model = Two()
+    loss = nn.CrossEntropyLoss()
+    trainer = Trainer(model, lambda outputs, y: loss(outputs[0], y), SGD(model.parameters(), 0.1))
+    history = trainer.fit((POINTS, CLASSES), epochs=2, validation=(POINTS, CLASSES), progress=False)
+    assert set(history) == {"loss", "val_loss", "seconds"}
+    assert history["val_loss"][-1] == pytest.approx(numpy_scores(model.body, POINTS, CLASSES)[0], rel=1e-5)
