@@ -84,9 +84,9 @@ def elementwise(
     draw entries from `domain` (one pair, or one for each argument), not near `kinks`; with `dtype` no complex ones.
 
     >>> from pullback import Tensor
-    >>> cube = elementwise(lambda x: x * x * x, name="cube", x=lambda g, x: 3 * x * x * g)
-    >>> cube(Tensor(2.0))
-    Tensor(8.)
+    >>> reversed = elementwise(lambda x: 1 / x, name="reversed", x=lambda g, x: -g / (x * x))
+    >>> reversed(Tensor(2.0))
+    Tensor(0.5)
     """
     made: Primitive[Any] = Primitive(function, name or function.__name__, tuple(rules))
     for argument, rule in rules.items():
