@@ -21,7 +21,7 @@ from ..extend import bottom, by_single, captures, standardize
 from . import init
 from .factory import empty
 from .module import Module, Parameter
-from .normalization import real
+from .normalization import real, shape_of
 
 __all__ = [
     "BatchNorm1d",
@@ -114,9 +114,9 @@ def instance_norm(
 def _check_channels(name: str, input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any) -> None:
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     for what, value in given.items():
-        if value is not None and np.shape(value) != (input.shape[1],):
+        if value is not None and shape_of(value) != (input.shape[1],):
             raise ValueError(
-                f"{name}: {what} of shape {np.shape(value)} for an input of shape {input.shape}; "
+                f"{name}: {what} of shape {shape_of(value)} for an input of shape {input.shape}; "
                 f"expected ({input.shape[1]},), a number for each channel"
             )
 

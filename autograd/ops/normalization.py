@@ -55,7 +55,7 @@ def standardize(x: Any, weight: Any, bias: Any, *, axes: tuple[int, ...], eps: f
 
 def _on_arrays(*values: Any) -> bool:
     """Whether the rules compute numbers, and record nothing."""
-    return all(v is None or v.__class__ is np.ndarray for v in values)
+    return all([v is None or v.__class__ is np.ndarray for v in values])  # a list, which is quicker for so few
 
 
 def _distances(x: Any, axes: tuple[int, ...], eps: float, centered: bool) -> tuple[Any, Any]:
