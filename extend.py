@@ -57,7 +57,7 @@ from .autograd.kernels.matrix_product import product
 from .autograd.kernels.recurrent import gru, gru_back, lstm, lstm_back, rnn, rnn_back
 from .autograd.kernels.sums import added
 from .autograd.ops.fused_conv import convolved
-from .autograd.ops.normalization import standardize
+from .autograd.ops.normalization import rescale, standardize
 from .autograd.runtime.memory import empty as pooled
 
 __all__ = [
@@ -66,6 +66,6 @@ __all__ = [
     "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "elementwise",
     "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "gru", "gru_back", "implements",
     "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes", "override", "plain", "pooled",
-    "primitive", "product", "quantity", "raw", "registry", "rnn", "rnn_back", "seed", "standardize", "wrap",
+    "primitive", "product", "quantity", "raw", "registry", "rescale", "rnn", "rnn_back", "seed", "standardize", "wrap",
     "writable",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, expand_dims, mean, no_grad, reshape, sqrt, squeeze
-from ..extend import bottom, by_single, captures, standardize
+from ..extend import bottom, by_single, captures, rescale, standardize
 from . import init
 from .factory import empty
 from .module import Module, Parameter
@@ -176,9 +176,9 @@ def _by_running(name: str, x: Any, running_mean: Any, running_var: Any, weight: 
     if running_mean is None or running_var is None:
         raise ValueError(f"{name}: no running_mean or running_var, which are taken where the input's own are not")
     inverse = 1 / sqrt(running_var + eps)
-    out = x - _channels(running_mean, x.ndim)
-    out = out * _channels(inverse if weight is None else weight * inverse, x.ndim)
-    return out if bias is None else out + _channels(bias, x.ndim)
+    scale = inverse if weight is None else weight * inverse
+    bias = np.zeros(x.shape[1:2], x.dtype) if bias is None else bias
+    return rescale.apply(x, *(_channels(a, x.ndim) for a in (running_mean, scale, bias)))
 
 
 def _channels(a: Any, ndim: int) -> Any:
