@@ -180,8 +180,8 @@ def _pulled(code: KernelBuilder, centered: bool, weighted: bool, shifted: bool) 
         slopes = [-(p * share * inverse * inverse) for p, inverse in zip(products, inverses, strict=True)]
         middles = [-(left * slope) for left, slope in zip(lefts, slopes, strict=True)]
         if centered:
-            found = zip(middles, totals, inverses, strict=True)
-            middles = [middle - total * share * inverse for middle, total, inverse in found]
+            means_of_g = [total * share * inverse for total, inverse in zip(totals, inverses, strict=True)]
+            middles = [middle - m for middle, m in zip(middles, means_of_g, strict=True)]
 
         def write(i: IRValue) -> None:
             found = zip(pairs(i), scales, slopes, middles, strict=True)

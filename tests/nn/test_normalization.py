@@ -256,7 +256,7 @@ def test_running_statistics(momentum: Any) -> None:
 # shapes of x and of what there is for each channel: by rows, by columns, ends of vectors, what is left to NumPy
 @pytest.mark.parametrize("shapes", [
     ((5, 7, 9, 11), (7, 1, 1)), ((40, 70), (70,)), ((2, 3, 400), (3, 1)), ((4, 30, 5), (1, 30, 1)), ((4, 30, 8), (8,)),
-    ((4, 30, 8), (30, 8)), ((30, 40), (1,)), ((1, 5), (3, 200, 1)),
+    ((4, 30, 8), (30, 8)), ((30, 40), (1,)), ((1, 5), (3, 200, 1)), ((1, 600), (30, 1)),
 ])  # fmt: skip
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_given_statistics(shapes: Any, dtype: Any) -> None:
