@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from models import GPT_WORDS, basic_block, encoder, first, gpt, resnet18
 
 Workload = Callable[[Any], Callable[[], Any]]
 
@@ -225,6 +226,74 @@ def stack(batch: int = 16, size: int = 28, channels: int = 32, depth: int = 2) -
 SCALING = {"batch": (1, 4, 16, 64), "size": (8, 16, 28, 56, 112), "channels": (1, 4, 16, 64), "depth": (1, 2, 4, 8, 16)}
 
 
+# Modules: training steps of plain SGD on models of torch.nn's names
+
+
+def stepping(build: Callable[[Any], Any], make: Callable[[], Any], *, labels: int = 0) -> Workload:
+    """A step of training of what `build(nn)` makes, given the array of `make()` for input.
+
+    The loss is the cross entropy of labels or, without any, the mean product with numbers of a normal distribution.
+    Weights are drawn alike in all libraries and biases are 0; what multiplies after normalization stays as it begins.
+    """
+
+    def prepare(lib: Any) -> Callable[[], Any]:
+        model, x = build(lib.nn), lib.tensor(make())
+        for name, w in model.named_parameters():
+            if w.ndim > 1:
+                w.data = lib.tensor(normal(*w.shape) / np.float32(math.sqrt(math.prod(w.shape[1:]))))
+            elif "bias" in name:
+                w.data = lib.tensor(np.zeros(w.shape, np.float32))
+        optimizer = lib.optim.SGD(model.parameters(), lr=1e-3)
+        shape = tuple(model(x).shape)
+        target = np.random.default_rng(0).integers(0, labels, math.prod(shape[:-1])) if labels else normal(*shape)
+        target = lib.tensor(target)
+
+        def step() -> Any:
+            optimizer.zero_grad()
+            y = model(x)
+            loss = lib.F.cross_entropy(y.reshape(-1, labels), target) if labels else (y * target).mean()
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        return step
+
+    return prepare
+
+
+def words(count: int, *shape: int) -> Callable[[], Any]:
+    return lambda: np.random.default_rng(0).integers(0, count, shape)
+
+
+def modules() -> dict[str, Workload]:
+    def layer(build: Callable[[Any], Any], *shape: int, **options: Any) -> Workload:
+        return stepping(build, lambda: normal(*shape), **options)
+
+    return {
+        "LSTM, 2 layers, width 128, length 64, batch 32": layer(
+            lambda nn: first(nn, nn.LSTM(128, 128, 2)), 64, 32, 128
+        ),
+        "GRU, 2 layers, width 128, length 64, batch 32": layer(lambda nn: first(nn, nn.GRU(128, 128, 2)), 64, 32, 128),
+        **{
+            f"transformer encoder layer, width {width}, length {length}, batch 16": layer(
+                encoder(width), 16, length, width
+            )
+            for width in (64, 256)
+            for length in (32, 128)
+        },
+        "transformer encoder layer, width 256, length 128, batch 16, gelu and dropout": layer(
+            encoder(256, activation="gelu", dropout=0.1), 16, 128, 256
+        ),
+        "ResNet-18's basic block, 64 channels, 16x16, batch 8": layer(
+            lambda nn: basic_block(nn, 64, 64), 8, 64, 16, 16
+        ),
+        "ResNet-18, 64x64, batch 8": layer(resnet18, 8, 3, 64, 64, labels=1000),
+        "BatchNorm2d, 64 channels, 32x32, batch 16": layer(lambda nn: nn.BatchNorm2d(64), 16, 64, 32, 32),
+        "LayerNorm, width 256, length 128, batch 32": layer(lambda nn: nn.LayerNorm(256), 32, 128, 256),
+        "GPT, 4 layers, width 128, length 64, batch 16": stepping(gpt, words(GPT_WORDS, 16, 64), labels=GPT_WORDS),
+    }
+
+
 # Optimizers, and what the machine can do at most
 
 
@@ -280,6 +349,7 @@ SECTIONS: dict[str, dict[str, Workload]] = {
             transformer, (16, 32, 64), (3, 64, 64), (64, 64), (64, 256), (256, 64)
         ),
     },
+    "Modules, training steps": modules(),
     "Optimizers, ten million parameters": {
         "SGD": optimizing("SGD"),
         "SGD with momentum": optimizing("SGD", momentum=0.9),

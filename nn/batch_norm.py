@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, expand_dims, mean, no_grad, reshape, sqrt, squeeze
-from ..extend import ArrayLike, DTypeLike, TensorLike, bottom, by_single, captures, standardize
+from ..extend import ArrayLike, DTypeLike, TensorLike, bottom, by_single, captures, rescale, standardize
 from . import init
 from .factory import empty
 from .module import Module, Parameter
-from .normalization import real
+from .normalization import real, shape_of
 
 __all__ = [
     "BatchNorm1d",
@@ -114,9 +114,9 @@ def instance_norm(
 def _check_channels(name: str, input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any) -> None:
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     for what, value in given.items():
-        if value is not None and np.shape(value) != (input.shape[1],):
+        if value is not None and shape_of(value) != (input.shape[1],):
             raise ValueError(
-                f"{name}: {what} of shape {np.shape(value)} for an input of shape {input.shape}; "
+                f"{name}: {what} of shape {shape_of(value)} for an input of shape {input.shape}; "
                 f"expected ({input.shape[1]},), a number for each channel"
             )
 
@@ -176,9 +176,9 @@ def _by_running(name: str, x: Any, running_mean: Any, running_var: Any, weight: 
     if running_mean is None or running_var is None:
         raise ValueError(f"{name}: no running_mean or running_var, which are taken where the input's own are not")
     inverse = 1 / sqrt(running_var + eps)
-    out = x - _channels(running_mean, x.ndim)
-    out = out * _channels(inverse if weight is None else weight * inverse, x.ndim)
-    return out if bias is None else out + _channels(bias, x.ndim)
+    scale = inverse if weight is None else weight * inverse
+    bias = np.zeros(x.shape[1:2], x.dtype) if bias is None else bias
+    return rescale.apply(x, *(_channels(a, x.ndim) for a in (running_mean, scale, bias)))
 
 
 def _channels(a: Any, ndim: int) -> Any:

@@ -39,6 +39,12 @@ def real(input: ArrayLike, name: str) -> Tensor:
     return x
 
 
+def shape_of(a: Any) -> tuple[int, ...]:
+    """The shape of a Tensor, or of what NumPy makes an array of; of a Tensor `numpy.shape` takes its time."""
+    shape: tuple[int, ...] = a.shape if isinstance(a, Tensor) else np.shape(a)
+    return shape
+
+
 @by_single
 def layer_norm(
     input: TensorLike,
@@ -87,8 +93,8 @@ def _last_axes(name: str, x: Any, normalized_shape: Shape, weight: Any, bias: An
     if not shape or x.shape[max(first, 0) :] != shape:
         raise ValueError(f"{name}: normalized_shape={shape} for an input of shape {x.shape}; expected its last axes")
     for what, a in (("weight", weight), ("bias", bias)):
-        if a is not None and np.shape(a) != shape:
-            raise ValueError(f"{name}: {what} of shape {np.shape(a)} for normalized_shape={shape}; expected the same")
+        if a is not None and shape_of(a) != shape:
+            raise ValueError(f"{name}: {what} of shape {shape_of(a)} for normalized_shape={shape}; expected the same")
     return tuple(range(first, x.ndim))
 
 
@@ -118,9 +124,9 @@ def group_norm(
     if len(shape) < 2 or num_groups < 1 or shape[1] % num_groups:
         raise ValueError(f"group_norm: num_groups={num_groups} for an input of shape {shape}; expected (N, C, ...)")
     for what, a in (("weight", weight), ("bias", bias)):
-        if a is not None and np.shape(a) != shape[1:2]:
+        if a is not None and shape_of(a) != shape[1:2]:
             raise ValueError(
-                f"group_norm: {what} of shape {np.shape(a)} for an input of shape {shape}; expected {shape[1:2]}"
+                f"group_norm: {what} of shape {shape_of(a)} for an input of shape {shape}; expected {shape[1:2]}"
             )
     if math.prod(shape) == num_groups:
         raise ValueError(f"group_norm: Expected more than 1 value per channel when training, got input size {shape}")

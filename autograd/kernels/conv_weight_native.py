@@ -14,6 +14,7 @@ from ..runtime.llvm import IRValue, Kernel, KernelBuilder, kernel, registers
 from .geometry import BLOCK, Geometry
 from .implicit_im2col import FEW, Block, of_rows, over, rows_of, scratch
 from .sample_merging import merges_pairs
+from .weight_layouts import turned
 
 __all__ = ["conv_weight"]
 
@@ -200,8 +201,10 @@ def conv_weight(x: Any, y: Any, geo: Geometry, groups: int) -> Any:
     x, y, w = np.ascontiguousarray(x), np.ascontiguousarray(y), memory.empty(plan.shape, x.dtype)
     lines, room = scratch(plan.room, x.dtype)
     launch.run(plan.kernel, plan.parts, plan.work, x=x, lines=lines, room=room, y=y, w=w)
-    w, size = np.add.reduce(w, axis=0), plan.shape[2:]
+    size = plan.shape[2:]
     if plan.strip:
-        w = w.reshape(groups, -1, size[0], plan.strip).swapaxes(2, 3).reshape(groups, size[1], size[0])
+        w = turned(w.reshape(len(w), -1, size[0], plan.strip)).reshape(groups, size[1], size[0])
+    else:
+        w = np.add.reduce(w, axis=0)
     w = np.ascontiguousarray(w[:, : plan.outs, : plan.depth])
     return w.reshape(groups * plan.outs, x.shape[1] // groups, *geo.kernel)

@@ -18,6 +18,7 @@ _SIZE, _ROWS = 1 << 22, 4  # multiplications, and rows, from which on this pays
 _PANEL = 1 << 16  # bytes of B to work on at a time, to stay in a near cache
 _BLOCK = 256  # rows of A to work on at a time, about
 _FAR = 1 << 11  # bytes between columns of A, from which on they are copied
+_NEAR = 8  # such columns that the nearest cache holds, though they may all fall into the same of its sets
 _PARTS, _TERMS = 8, 1 << 10  # parts at most, and the terms that a part has at least
 
 
@@ -70,7 +71,7 @@ class _Products:
         count = (self.last - at).if_less(few, self.last - at, few)
         end = (top + self.block).if_less(self.bottom, top + self.block, self.bottom)
         if self.far:
-            code.loop(top, end, height, lambda t: self.strip(t, strips + (t - top) * few, at, count))
+            self.strips_from(top, end, at, count)
 
         def columns_from(p: IRValue) -> None:
             masks = [code.first(self.right - p - v * code.lanes) for v in range(self.width)]
@@ -79,8 +80,18 @@ class _Products:
 
         code.loop(self.left, self.right, self.wide, columns_from)
 
-    def strip(self, t: IRValue, into: IRValue, at: IRValue, count: IRValue) -> None:
-        """Copy a strip of A."""
+    def strips_from(self, top: IRValue, end: IRValue, at: IRValue, count: IRValue) -> None:
+        """Copy a block of A as strips: a few columns at a time, so that each is read from memory once."""
+        code, height = self.code, self.height
+
+        def columns(q: IRValue) -> None:
+            stop = (q + _NEAR).if_less(count, q + _NEAR, count)
+            code.loop(top, end, height, lambda t: self.strip(t, self.strips + (t - top) * self.few, at, q, stop))
+
+        code.loop(0, count, _NEAR, columns)
+
+    def strip(self, t: IRValue, into: IRValue, at: IRValue, start: IRValue, stop: IRValue) -> None:
+        """Copy some columns of a strip of A."""
         code, height, bottom = self.code, self.height, self.bottom
         rows = range(0, height, code.lanes)
         masks = [(i, code.first((bottom - t).if_less(height, bottom - t, height) - i)) for i in rows]
@@ -90,7 +101,7 @@ class _Products:
                 vector = code.load(self.a + ((at + q) * self.across + (t + i)), mask)
                 code.store(into + (q * height + i), vector, code.first(height - i))
 
-        code.loop(0, count, 1, copy)
+        code.loop(start, stop, 1, copy)
 
     def panel(self, p: IRValue, at: IRValue, count: IRValue, masks: list[IRValue]) -> None:
         """Copy a panel of B."""

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..runtime import memory
-from .normalization_native import Layout, available, normalized, pulled
+from . import normalization_columns, normalization_native
+from .normalization_native import Layout, available
 from .sums import totals
 
 __all__ = ["Statistics", "normalization", "normalization_back"]
 
-_LEAST = 1 << 9  # entries for which machine code pays
+_LEAST = 1 << 6  # entries for which machine code pays
 _SHORT = 4  # entries of a row for which it does
 
 
@@ -45,7 +46,8 @@ def layout_of(shape: tuple[int, ...], axes: tuple[int, ...], weights: tuple[int,
             return None
         sizes[kind] *= n
     outer, rows, inner, length = sizes
-    if length < _SHORT:
+    columns = length == 1 < rows and inner >= _SHORT
+    if length < _SHORT and not columns:
         return None
     if weights is None:
         return Layout(outer, rows, inner, length, 1, False)
@@ -54,6 +56,8 @@ def layout_of(shape: tuple[int, ...], axes: tuple[int, ...], weights: tuple[int,
     before = list(zip(own[:last], over[:last], strict=True))
     if any(m > 1 and reduced for m, reduced in before):
         return None
+    if columns:
+        return Layout(outer, rows, inner, length, 1, False)
     row, count = own[last:], 0
     while count < len(row) and row[len(row) - 1 - count] == 1:
         count += 1
@@ -80,8 +84,13 @@ def _shape(x: Any, own: tuple[int, ...], axes: tuple[int, ...], layout: Layout) 
     return tuple(m if i in axes else n for i, (n, m) in enumerate(zip(x.shape, own, strict=True)))
 
 
+def _by(layout: Layout) -> Any:
+    """The machine code for a layout."""
+    return normalization_columns if layout.length == 1 else normalization_native
+
+
 def _seen(a: Any, shape: tuple[int, ...]) -> Any:
-    return a if a is None else np.ascontiguousarray(np.broadcast_to(a, shape))
+    return a if a is None else np.ascontiguousarray(a if a.size == math.prod(shape) else np.broadcast_to(a, shape))
 
 
 def normalization(
@@ -98,7 +107,7 @@ def normalization(
     x = np.ascontiguousarray(x)
     own = next((a.shape for a in (weight, bias) if a is not None), ())
     shape = _shape(x, own, axes, layout)
-    y, found = normalized(x, _seen(weight, shape), _seen(bias, shape), eps, centered, layout)
+    y, found = _by(layout).normalized(x, _seen(weight, shape), _seen(bias, shape), eps, centered, layout)
     return y, (found[0] + found[1]).reshape(kept), found[3].reshape(kept), Statistics(found, layout, shape)
 
 
@@ -141,7 +150,7 @@ def normalization_back(
     if layout is None:
         return _back_by_numpy(g, x, weight, statistics, axes, centered)
     x, g = np.ascontiguousarray(x), np.require(g, None, ["C", "A"])
-    gx, gw, gb = pulled(g, x, _seen(weight, shape), biased, found, centered, layout)
+    gx, gw, gb = _by(layout).pulled(g, x, _seen(weight, shape), biased, found, centered, layout)
     return gx, *(a if a is None else a.reshape(shape) for a in (gw, gb))
 
 

@@ -30,6 +30,7 @@ from ..core.types import ArrayLike, Padding, PerAxis, Shape
 from ..kernels import conv_native, conv_numpy
 from ..kernels.geometry import Geometry, agree, belong, extent, geometry, pairs, per_axis
 from ..kernels.sums import summed
+from ..kernels.weight_layouts import swapped
 from ..runtime import memory
 from .im2col import draw_geometry
 from .indexing import scatter
@@ -84,6 +85,17 @@ def _phases(geo: Geometry) -> list[tuple[Any, Any, Any, Geometry]]:
     return [(target, taken, places, Geometry(*zip(*parts, strict=True))) for target, taken, places, parts in found]
 
 
+def _flipped(w: Any, groups: int, places: Any) -> Any:
+    """Of the flipped kernels these places, with inputs and outputs of each group swapped."""
+    kernel = w.shape[2:]
+    numbers = np.flip(np.arange(math.prod(kernel)).reshape(kernel))[places]
+    found = swapped(w, groups, tuple(numbers.ravel().tolist()))
+    if found is not None:
+        return found.reshape(*found.shape[:2], *numbers.shape)
+    flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, len(w) // groups, *w.shape[1:]).swapaxes(1, 2)
+    return flipped.reshape(groups * w.shape[1], len(w) // groups, *kernel)[:, :, *places]
+
+
 @primitive
 def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
     """The transposed convolution (deconvolution): the transpose of `conv` as a linear map of its input.
@@ -100,16 +112,14 @@ def conv_transpose(y: Any, w: Any, *, geo: Geometry, groups: int) -> Any:
     if w.ndim != y.ndim:
         raise ValueError(f"conv_transpose: y of shape {y.shape}, w of {w.shape}; expected as many dimensions")
     belong("conv_transpose", geo, groups, (len(y), w.shape[1] * groups, *geo.spatial), w.shape, y.shape)
-    flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, len(w) // groups, *w.shape[1:]).swapaxes(1, 2)
-    flipped = flipped.reshape(groups * w.shape[1], len(w) // groups, *geo.kernel)
 
     def correlated(taken: Any, places: Any, part: Geometry) -> Any:
-        return conv.function(y[:, :, *taken], flipped[:, :, *places], None, geo=part, groups=groups)
+        return conv.function(y[:, :, *taken], _flipped(w, groups, places), None, geo=part, groups=groups)
 
     phases = _phases(geo)
     if len(phases) == 1 and set(geo.stride) == {1}:
         return correlated(*phases[0][1:])
-    x = memory.empty((len(y), len(flipped), *geo.spatial), np.result_type(y, w))
+    x = memory.empty((len(y), groups * w.shape[1], *geo.spatial), np.result_type(y, w))
     if len(phases) < math.prod(map(min, geo.stride, geo.spatial)):
         x[...] = 0
     for target, *phase in phases:

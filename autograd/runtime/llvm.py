@@ -278,6 +278,11 @@ class KernelBuilder:
             raws = [self._shuffled(*pair, half) for pair in pairs for half in (order[:n], order[n:])]
         return [IRValue(self, raw) for raw in raws]
 
+    def picked(self, a: IRValue, b: IRValue, places: Sequence[int]) -> IRValue:
+        """A vector that begins with the lanes of two at these places; those of b are numbered after those of a."""
+        filled = [*places, *[0] * (self.lanes - len(places))]
+        return IRValue(self, self._shuffled(a.raw, b.raw, filled))
+
     def _shuffled(self, a: Any, b: Any, places: Sequence[int]) -> Any:
         """The lanes of two vectors at these places; those of the second are numbered after those of the first."""
         kind = self.ir.VectorType(self.ir.IntType(32), len(places))

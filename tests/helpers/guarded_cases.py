@@ -8,17 +8,18 @@ import numpy as np
 
 import pullback as pb
 from pullback import Tensor, nn, optim
-from pullback.autograd.kernels import fused_elementwise, gemm, normalization, sums
+from pullback.autograd.kernels import fused_elementwise, gemm, normalization, rescaling, sums, weight_layouts
 from pullback.autograd.kernels.geometry import Geometry, geometry
 from pullback.autograd.ops import elementwise, fused_conv
 from pullback.autograd.ops.convolution import conv_weight
 from pullback.autograd.ops.pooling import window_place
 from pullback.autograd.runtime import launch, llvm
-from pullback.extend import standardize
+from pullback.extend import rescale, standardize
 from pullback.nn.utils.rnn import PackedSequence
 
 launch.WORTH = 1e-9  # small work goes to all threads, and all of it to machine code
 elementwise._MANY = fused_elementwise._LEAST = gemm._SIZE = gemm._ROWS = sums._LEAST = normalization._LEAST = 1
+rescaling._LEAST = weight_layouts._LEAST = 1
 sums._ROW = 2
 
 
@@ -195,7 +196,13 @@ class Cases:
 
     def normalization(self) -> Any:
         shape = tuple(self.integer(2, 5) for _ in range(3)) + (self.integer(4, 40),)
-        axes, weights = self.one(((0, 2, 3), (shape[1], 1, 1)), ((3,), shape[3:]), ((2, 3), (*shape[1:3], 1)))
+        axes, weights = self.one(
+            ((0, 2, 3), (shape[1], 1, 1)),
+            ((3,), shape[3:]),
+            ((2, 3), (*shape[1:3], 1)),
+            ((0,), shape[1:]),
+            ((1,), (1,)),
+        )
         x, w, b = (Tensor(self.array(*s), requires_grad=True) for s in (shape, weights, weights))
         given, options = self.one(w, None), {"axes": axes, "eps": 0.1, "centered": self.one(True, False)}
 
@@ -205,6 +212,23 @@ class Cases:
             return y.numpy(), x.grad.numpy(), b.grad.numpy()
 
         return run, (x, w, b)
+
+    def rescaling(self) -> Any:
+        shape = tuple(self.integer(1, 7) for _ in range(3)) + (self.integer(2, 70),)
+        x, given = self.tensor(*shape), self.one((shape[1], 1, 1), (shape[2], 1), shape[3:])
+        others = [self.array(*given) for _ in range(3)]
+        return lambda: (rescale.apply(x, *others).data,), ()
+
+    def many_columns(self) -> Any:
+        """Normalization along columns, of more than a strip of them, and the statistics of many rows."""
+        x, w = self.tensor(self.integer(2, 140), self.integer(60, 140)), self.tensor(1)
+
+        def run() -> Any:
+            y = standardize.apply(x, w, None, axes=(0,), eps=0.1, centered=True)
+            y.backward(np.cos(y.numpy()))
+            return y.numpy(), x.grad.numpy(), w.grad.numpy()
+
+        return run, (x, w)
 
     def step(self) -> Any:
         size, momentum = self.one(self.integer(1, 99), self.integer(16000, 17000)), self.one(0, 0.5)

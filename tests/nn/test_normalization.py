@@ -8,7 +8,7 @@ import pytest
 import pullback as pb
 from pullback import Tensor, nn
 from pullback.autograd.kernels.normalization import layout_of
-from pullback.extend import standardize
+from pullback.extend import rescale, standardize
 from pullback.nn import functional as F
 from pullback.testing import check_module
 
@@ -65,6 +65,9 @@ LAYOUTS: list[Any] = [
     ((40, 4, 5, 64), (1, 3), (64,)),
     ((3, 2, 4, 2, 8, 2), (0, 2, 4), (2,)),
     ((128, 8), (1,), (8,)),
+    ((200, 70), (0,), (70,)),  # columns, more than a strip of them and a chain of rows
+    ((3, 70, 37), (1,), (3, 1, 37)),
+    ((9, 3, 5, 30), (0,), (5, 1)),
 ]
 
 
@@ -99,6 +102,9 @@ def test_what_machine_code_takes() -> None:
     assert layout_of((4, 3, 4, 7, 7), (2, 3, 4), (3, 4, 1, 1)) == (1, 1, 12, 196, 4, False)
     assert layout_of((3, 8, 5, 64), (1, 3), (3, 1, 5, 1)) == (3, 8, 5, 64, 1, False)
     assert layout_of((40, 4, 5, 64), (1, 3), (64,)) is None
+    assert layout_of((200, 70), (0,), (70,)) == (1, 200, 70, 1, 1, False)
+    assert layout_of((3, 70, 37), (1,), None) == (3, 70, 37, 1, 1, False)
+    assert layout_of((200, 3), (0,), (3,)) is None
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -119,6 +125,17 @@ def test_nothing_cancels(dtype: Any, shape: Any) -> None:
     layer.eval()
     z = (x - np.ravel(mean)[:, None]) / np.sqrt(np.ravel(variance) * n / (n - 1) + 1e-5)[:, None]
     np.testing.assert_allclose(layer(x).numpy(), z, atol=1e-3 if dtype == np.float32 else tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nothing_cancels_along_columns(dtype: Any) -> None:
+    x = (1e4 + np.random.default_rng(1).normal(size=(300, 70))).astype(dtype)
+    expected, mean, variance = oracle(x, (0,))
+    layer = nn.BatchNorm1d(70, momentum=1.0).to(dtype)
+    tolerance = 2e-6 if dtype == np.float32 else 1e-11
+    np.testing.assert_allclose(layer(x).numpy(), expected, atol=tolerance, rtol=tolerance)
+    np.testing.assert_allclose(layer.running_var.numpy(), variance[0] * 300 / 299, rtol=tolerance)
+    np.testing.assert_allclose(layer.running_mean.numpy(), mean[0], rtol=1e-7)
 
 
 def test_half_precision_is_summed_in_single() -> None:
@@ -234,6 +251,46 @@ def test_running_statistics(momentum: Any) -> None:
     layer.reset_running_stats()
     assert layer.num_batches_tracked.item() == 0 and layer.running_var.numpy().tolist() == [1] * 6
     assert list(layer.state_dict()) == ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
+
+
+# shapes of x and of what there is for each channel: by rows, by columns, ends of vectors, what is left to NumPy
+@pytest.mark.parametrize("shapes", [
+    ((5, 7, 9, 11), (7, 1, 1)), ((40, 70), (70,)), ((2, 3, 400), (3, 1)), ((4, 30, 5), (1, 30, 1)), ((4, 30, 8), (8,)),
+    ((4, 30, 8), (30, 8)), ((30, 40), (1,)), ((1, 5), (3, 200, 1)), ((1, 600), (30, 1)),
+])  # fmt: skip
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_given_statistics(shapes: Any, dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, mean, scale, bias = (rng.normal(size=shapes[i > 0]).astype(dtype) for i in range(4))
+    given = [Tensor(a, requires_grad=True) for a in (x, mean, scale, bias)]
+    y = rescale.apply(*given)
+    wide = [np.asarray(a, np.longdouble) for a in (x, mean, scale, bias)]
+    expected = (wide[0] - wide[1]) * wide[2] + wide[3]
+    tolerance = 1e-5 if dtype == np.float32 else 1e-13
+    assert y.dtype == dtype and y.shape == expected.shape
+    np.testing.assert_allclose(y.numpy(), expected, rtol=tolerance, atol=tolerance)
+    g = rng.normal(size=y.shape).astype(dtype)
+    y.backward(g)
+    gradients = g * wide[2], -g * wide[2], g * (wide[0] - wide[1]), g
+    for a, c in zip(given, gradients, strict=True):
+        axes = tuple(range(c.ndim - a.ndim))
+        c = c.sum(axes)
+        c = c.sum(tuple(i for i, n in enumerate(a.shape) if n < c.shape[i]), keepdims=True)
+        np.testing.assert_allclose(a.grad.numpy(), c, rtol=tolerance, atol=300 * tolerance)
+
+
+@pytest.mark.parametrize("shape", [(30, 70), (9, 6, 20), (3, 6, 9, 8)])
+@pytest.mark.parametrize("affine", [True, False])
+def test_evaluation_does_not_cancel(shape: Any, affine: bool) -> None:
+    rng = np.random.default_rng(2)
+    layer = (nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d)(shape[1], affine=affine).eval()
+    mean, variance = 1e4 + rng.normal(size=shape[1]), rng.uniform(0.5, 2, shape[1])
+    layer.load_state_dict({**layer.state_dict(), "running_mean": Tensor(mean), "running_var": Tensor(variance)})
+    x = (1e4 + rng.normal(size=shape)).astype(np.float32)
+    per = (-1, *(1,) * (len(shape) - 2))
+    mean = layer.running_mean.numpy().astype(float)
+    expected = (x - mean.reshape(per)) / np.sqrt(layer.running_var.numpy().astype(float) + 1e-5).reshape(per)
+    np.testing.assert_allclose(layer(x).numpy(), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_running_statistics_of_instances() -> None:

@@ -23,6 +23,7 @@ from pullback.autograd.kernels import (
     implicit_im2col,
     max_pool_native,
     sums,
+    weight_layouts,
 )
 from pullback.autograd.kernels.geometry import Geometry, geometry
 from pullback.autograd.ops.adaptive_pooling import adaptive_max_pool, box_sum
@@ -43,6 +44,7 @@ from pullback.autograd.runtime.arguments import (
     writes,
 )
 from pullback.autograd.runtime.threads import get_num_threads
+from pullback.extend import rescale, standardize
 
 needs_code = pytest.mark.skipif(not llvm.available(np.ones(1)), reason="llvmlite is not installed")
 HELPERS = Path(__file__).parents[2] / "helpers"
@@ -232,6 +234,12 @@ def launches() -> dict[str, tuple[Any, int, dict[str, Any]]]:
         sums.summed(np.ones((256, 512), "f4"), (1,))
         sums.summed(np.ones((256, 512), "f4"), (0,))
         relu(np.ones(1 << 16, "f4"))
+        weight_layouts.swapped(np.ones((64, 64, 3), "f4"), 1, (2, 1, 0))
+        rows, columns = (Tensor(np.ones((32, 40), "f4"), requires_grad=True) for _ in range(2))
+        for axis in (0, 1):
+            y = standardize.apply(columns, rows[axis], rows[axis], axes=(axis,), eps=1.0, centered=True)
+            y.sum().backward()
+        rescale.apply(columns, *rows[:3])
         p = Tensor(np.ones(1 << 12, "f4"), requires_grad=True)
         p.grad = p
         optim.Adam([p]).step()
@@ -243,7 +251,7 @@ def test_every_kernel_refuses_each_array_that_is_too_small_or_of_another_kind():
     seen = launches()
     assert {kernel.name for kernel, *_ in seen.values()} == {
         *("products", "outer_products", "inner_products", "largest", "placed", "taken", "sums", "totals", "added"),
-        "compiled",
+        *("compiled", "swapped", "turned", "normalized", "pulled", "rescaled"),
     }
     for kernel, parts, given in seen.values():
         for name, a in given.items():
