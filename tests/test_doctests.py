@@ -1,6 +1,7 @@
 """The examples in the docstrings of all modules, and of the primitives, run and are right."""
 
 import doctest
+import inspect
 import pkgutil
 from importlib import import_module
 
@@ -40,5 +41,5 @@ def test_module(name):
 @pytest.mark.parametrize("name", PRIMITIVES)
 def test_primitive(name):
     made = registry[name]
-    names = {**made.function.__globals__, "Tensor": pullback.Tensor}
+    names = {**inspect.unwrap(made.function).__globals__, "Tensor": pullback.Tensor}
     run([doctest.DocTestParser().get_doctest(made.__doc__ or "", names, name, None, None)])
