@@ -135,3 +135,5 @@ pb.randn(2, 3, dtype="float32").scatter_add(0, np.zeros((1, 3), int), np.ones((1
 absolute: Tensor = nn.functional.l1_loss(x, np.zeros(x.shape)) + nn.MSELoss()(np.zeros(3), np.ones(3))
 maxima, at = nn.functional.max_pool1d(np.ones((1, 1, 4)), 2, return_indices=True)
 put_back: Tensor = nn.MaxUnpool1d(2)(maxima, at)
+nn.functional.cross_entropy(np.zeros((3, 2)), np.array([0, 1, 0]), np.ones(2)).sum()
+nn.BCELoss()(np.full(3, 0.5), np.ones(3)) + nn.functional.nll_loss(np.zeros((3, 2)), np.array([0, 1, 0]))
