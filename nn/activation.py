@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import autograd
-from ..extend import Tensor, by_single, elementwise, floating, in_blocks
+from ..extend import Tensor, TensorLike, by_single, elementwise, floating, in_blocks
 from .normal import density, normal_cdf
 from .pointwise import Activation, Inplace
 
@@ -152,13 +152,13 @@ _sigmoid, _tanh = sigmoid.form, tanh.form
 
 
 @by_single
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+def elu(input: TensorLike, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return input where it is positive and alpha * (exp(input) - 1) elsewhere (Clevert et al., 2016)."""
     return exponential.apply(floating(input), alpha, 1.0)
 
 
 @by_single
-def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+def celu(input: TensorLike, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return input where it is positive and alpha * (exp(input / alpha) - 1) elsewhere (Barron, 2017).
 
     ValueError for alpha 0.
@@ -169,7 +169,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 @by_single
-def selu(input: Tensor, inplace: bool = False) -> Tensor:
+def selu(input: TensorLike, inplace: bool = False) -> Tensor:
     """Return 1.0507... times the `elu` with alpha 1.6732..., which keeps mean 0 and variance 1.
 
     Source: Klambauer et al., Self-normalizing neural networks, 2017.
@@ -179,7 +179,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @by_single
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+def gelu(input: TensorLike, approximate: str = "none") -> Tensor:
     """Return input * Phi(input), where Phi is the normal distribution function (Hendrycks and Gimpel, 2016).
 
     With `approximate="tanh"` it is approximated by tanh. ValueError for another `approximate`.
@@ -193,45 +193,45 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 
 @by_single
-def silu(input: Tensor, inplace: bool = False) -> Tensor:
+def silu(input: TensorLike, inplace: bool = False) -> Tensor:
     """Return input * sigmoid(input), also known as swish (Ramachandran et al., 2017)."""
     return swish.apply(floating(input))
 
 
 @by_single
-def mish(input: Tensor, inplace: bool = False) -> Tensor:
+def mish(input: TensorLike, inplace: bool = False) -> Tensor:
     """Return input * tanh(softplus(input)) (Misra, 2019)."""
     return self_gated.apply(floating(input))
 
 
 @by_single
-def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+def softplus(input: TensorLike, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """Return log(1 + exp(beta * input)) / beta, a smooth ReLU; where beta * input exceeds `threshold`, input itself."""
     return smooth.apply(floating(input), beta, threshold)
 
 
 @by_single
-def logsigmoid(input: Tensor) -> Tensor:
+def logsigmoid(input: TensorLike) -> Tensor:
     """Return log(sigmoid(input)), without overflow."""
     return -autograd.softplus(-floating(input))
 
 
 @by_single
-def softsign(input: Tensor) -> Tensor:
+def softsign(input: TensorLike) -> Tensor:
     """Return input / (1 + abs(input))."""
-    input = floating(input)
-    return input / (1 + autograd.abs(input))
+    x: Any = floating(input)
+    return x / (1 + autograd.abs(x))
 
 
 @by_single
-def tanhshrink(input: Tensor) -> Tensor:
+def tanhshrink(input: TensorLike) -> Tensor:
     """Return input - tanh(input)."""
     input = floating(input)
     return input - _tanh(input)
 
 
 @by_single
-def glu(input: Tensor, dim: int = -1) -> Tensor:
+def glu(input: TensorLike, dim: int = -1) -> Tensor:
     """Return a * sigmoid(b) for the halves a and b of the input along `dim` (Dauphin et al., 2017).
 
     ValueError for an odd length along it, or none.
@@ -246,14 +246,14 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 class Tanh(Activation):
     """The hyperbolic tangent."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return _tanh(input)
 
 
 class Sigmoid(Activation):
     """The logistic function, 1 / (1 + exp(-x))."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return _sigmoid(input)
 
 
@@ -266,21 +266,21 @@ class ELU(Activation):
         super().__init__()
         self.alpha, self.inplace = alpha, inplace
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return elu(input, self.alpha)
 
 
 class CELU(ELU):
     """The exponential linear unit with a slope of 1 at 0: alpha * (exp(x / alpha) - 1) left of it (Barron, 2017)."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return celu(input, self.alpha)
 
 
 class SELU(Inplace):
     """The scaled exponential linear unit (Klambauer et al., 2017); see `functional.selu`."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return selu(input)
 
 
@@ -293,7 +293,7 @@ class GELU(Activation):
         super().__init__()
         self.approximate = approximate
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return gelu(input, self.approximate)
 
 
@@ -311,21 +311,21 @@ class GLU(Activation):
         super().__init__()
         self.dim = dim
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return glu(input, self.dim)
 
 
 class SiLU(Inplace):
     """The sigmoid linear unit, x * sigmoid(x); `inplace` is accepted, but the result is a new tensor all the same."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return silu(input)
 
 
 class Mish(Inplace):
     """x * tanh(softplus(x)) (Misra, 2019)."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return mish(input)
 
 
@@ -338,26 +338,26 @@ class Softplus(Activation):
         super().__init__()
         self.beta, self.threshold = beta, threshold
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return softplus(input, self.beta, self.threshold)
 
 
 class LogSigmoid(Activation):
     """The logarithm of the logistic function."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return logsigmoid(input)
 
 
 class Softsign(Activation):
     """x / (1 + abs(x))."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return softsign(input)
 
 
 class Tanhshrink(Activation):
     """x - tanh(x)."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return tanhshrink(input)

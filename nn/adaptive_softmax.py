@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autograd import Tensor, argmax, concatenate, log_softmax, mean, take, take_along_axis, where
-from ..extend import lift, plain
+from ..extend import DTypeLike, TensorLike, lift, plain
 from .containers import ModuleList, Sequential
 from .linear import Linear
 from .module import Module
@@ -46,8 +46,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         cutoffs: Sequence[int],
         div_value: float = 4.0,
         head_bias: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__()
         edges = [0, *cutoffs, n_classes]
@@ -78,7 +78,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             for part in cluster.children():
                 part.reset_parameters()
 
-    def forward(self, input: Tensor, target: Tensor) -> ASMOutput:
+    def forward(self, input: TensorLike, target: TensorLike) -> ASMOutput:
         input, target = lift(input), lift(target)
         target = plain(target) if isinstance(target, Tensor) else target
         if target.ndim > 1 or input.ndim != target.ndim + 1 or input.shape[:-1] != target.shape:
@@ -112,7 +112,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 f"AdaptiveLogSoftmaxWithLoss: target {wrong[0]} is out of range for {self.n_classes} classes"
             )
 
-    def log_prob(self, input: Tensor) -> Tensor:
+    def log_prob(self, input: TensorLike) -> Tensor:
         """Return the log-probabilities of all classes, (N, n_classes), for an input (N, in_features)."""
         head = log_softmax(self.head(input), axis=1)
         first = self.shortlist_size
@@ -121,7 +121,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         ]
         return concatenate([head[:, :first], *clusters], axis=1)
 
-    def predict(self, input: Tensor) -> Tensor:
+    def predict(self, input: TensorLike) -> Tensor:
         """Return the most probable classes, (N,): of the shortlist where that has the largest entry of the head.
 
         For the others it is the largest log-probability of all.

@@ -20,7 +20,7 @@ from ..autograd import (
     take_along_axis,
     where,
 )
-from ..extend import added, bottom, by_single, everywhere, floating, folded, lift, plain, wrap
+from ..extend import TensorLike, added, bottom, by_single, everywhere, floating, folded, lift, plain, wrap
 from .loss import WeightedLoss, reduction_of
 
 __all__ = [
@@ -76,9 +76,9 @@ _apply = class_cross_entropy.apply
 
 @by_single
 def cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
+    input: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
     size_average: bool | None = None,
     ignore_index: int = -100,
     reduce: bool | None = None,
@@ -126,9 +126,9 @@ def cross_entropy(
 
 @by_single
 def nll_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
+    input: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
     size_average: bool | None = None,
     ignore_index: int = -100,
     reduce: bool | None = None,
@@ -236,7 +236,7 @@ class CrossEntropyLoss(WeightedLoss):
 
     def __init__(
         self,
-        weight: Tensor | None = None,
+        weight: TensorLike | None = None,
         size_average: bool | None = None,
         ignore_index: int = -100,
         reduce: bool | None = None,
@@ -246,7 +246,7 @@ class CrossEntropyLoss(WeightedLoss):
         super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return cross_entropy(
             input, target, self.weight, None, self.ignore_index, None, self.reduction, self.label_smoothing
         )
@@ -257,7 +257,7 @@ class NLLLoss(WeightedLoss):
 
     def __init__(
         self,
-        weight: Tensor | None = None,
+        weight: TensorLike | None = None,
         size_average: bool | None = None,
         ignore_index: int = -100,
         reduce: bool | None = None,
@@ -266,5 +266,5 @@ class NLLLoss(WeightedLoss):
         super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index = ignore_index
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return nll_loss(input, target, self.weight, None, self.ignore_index, None, self.reduction)

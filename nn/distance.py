@@ -8,14 +8,14 @@ import numpy as np
 
 from .. import linalg
 from ..autograd import sum, where
-from ..extend import Tensor, by_single, floating
+from ..extend import Tensor, TensorLike, by_single, floating
 from .module import Module
 
 __all__ = ["CosineSimilarity", "PairwiseDistance", "cosine_similarity", "pairwise_distance", "pdist"]
 
 
 @by_single
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+def cosine_similarity(x1: TensorLike, x2: TensorLike, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """Return the cosine of the angle between x1 and x2 along `dim`, without it in the shape; they broadcast.
 
     Norms below `eps` count as `eps`. ValueError for shapes that do not broadcast or have no axis `dim`.
@@ -30,14 +30,16 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 
 @by_single
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+def pairwise_distance(
+    x1: TensorLike, x2: TensorLike, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
     """Return the p-norm of x1 - x2 + eps along the last axis; x1 and x2, (N, D) or (D,), broadcast."""
     x1, x2 = _pair(x1, x2, "pairwise_distance")
     return linalg.vector_norm(x1 - x2 + eps, axis=-1, keepdims=keepdim, ord=p)
 
 
 @by_single
-def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+def pdist(input: TensorLike, p: float = 2.0) -> Tensor:
     """Return the p-norm distances of all pairs of rows of `input`, (N, M), row by row: (N * (N - 1) / 2,).
 
     ValueError for another number of axes or a negative `p`.
@@ -73,7 +75,7 @@ class CosineSimilarity(Module):
         super().__init__()
         self.dim, self.eps = dim, eps
 
-    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+    def forward(self, x1: TensorLike, x2: TensorLike) -> Tensor:
         return cosine_similarity(x1, x2, self.dim, self.eps)
 
 
@@ -84,5 +86,5 @@ class PairwiseDistance(Module):
         super().__init__()
         self.norm, self.eps, self.keepdim = p, eps, keepdim
 
-    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+    def forward(self, x1: TensorLike, x2: TensorLike) -> Tensor:
         return pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)

@@ -34,7 +34,7 @@ def dropout(input: TensorLike, p: float = 0.5, training: bool = True, inplace: b
     return _dropped(input, p, training)
 
 
-def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout1d(input: TensorLike, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each channel of (N, C, L) or (C, L) with probability `p` and scale the others, but only in training.
 
     ValueError for another number of axes or unless p is between 0 and 1. Source: Tompson et al., 2015.
@@ -45,7 +45,7 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return _batch(input, 3, p, training)
 
 
-def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout2d(input: TensorLike, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each channel of (N, C, H, W) with probability `p` and scale the others, but only in training.
 
     As in PyTorch, three axes are (N, C, L), and these and all numbers of axes but four give a warning. ValueError below
@@ -57,7 +57,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return _dropped(input, p, training, _channels(input, "dropout2d"))
 
 
-def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout3d(input: TensorLike, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each channel of (N, C, D, H, W) or (C, D, H, W) with probability `p` and scale the others, in training.
 
     Other numbers of axes are taken as (C, ...), with a warning. ValueError unless p is between 0 and 1.
@@ -69,7 +69,7 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return _batch(input, 5, p, training)
 
 
-def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def alpha_dropout(input: TensorLike, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Put SELU's lowest value in the place of each entry with probability `p`, and keep mean and variance, in training.
 
     ValueError unless p is between 0 and 1. Source: Klambauer et al., Self-normalizing neural networks, 2017.
@@ -78,7 +78,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     return _alpha_dropped(input, p, training, None)
 
 
-def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def feature_alpha_dropout(input: TensorLike, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Do as `alpha_dropout`, to whole channels of (N, C, ...). ValueError for less than two axes."""
     check_probability(p, "feature_alpha_dropout")
     return _alpha_dropped(input, p, training, _channels(input, "feature_alpha_dropout"))
@@ -148,40 +148,40 @@ class Dropout(_Dropout):
     Source: Srivastava et al., Dropout, 2014. `inplace` is accepted, but the result is a new tensor all the same.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return dropout(input, self.p, self.training)
 
 
 class Dropout1d(_Dropout):
     """A layer that in training zeros channels of (N, C, L) or (C, L); see `functional.dropout1d`."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return dropout1d(input, self.p, self.training)
 
 
 class Dropout2d(_Dropout):
     """A layer that in training zeros channels of (N, C, H, W); see `functional.dropout2d`."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return dropout2d(input, self.p, self.training)
 
 
 class Dropout3d(_Dropout):
     """A layer that in training zeros channels of (N, C, D, H, W) or (C, D, H, W); see `functional.dropout3d`."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return dropout3d(input, self.p, self.training)
 
 
 class AlphaDropout(_Dropout):
     """Dropout for SELU, which keeps mean and variance (Klambauer et al., 2017); see `functional.alpha_dropout`."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return alpha_dropout(input, self.p, self.training)
 
 
 class FeatureAlphaDropout(_Dropout):
     """Alpha dropout of whole channels of (N, C, ...); see `functional.feature_alpha_dropout`."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return feature_alpha_dropout(input, self.p, self.training)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import Tensor, col2im, im2col, moveaxis, reshape, swapaxes
-from ..extend import lift
+from ..extend import TensorLike, lift
 from .module import Module
 from .windowed import batched, per_dimension
 
@@ -31,7 +31,7 @@ def _settings(name: str, kernel_size: Pair, dilation: Pair, padding: Pair, strid
     return tuple(per_dimension(value, 2, f"{name}: {argument}") for argument, value in given.items())
 
 
-def unfold(input: Tensor, kernel_size: Pair, dilation: Pair = 1, padding: Pair = 0, stride: Pair = 1) -> Tensor:
+def unfold(input: TensorLike, kernel_size: Pair, dilation: Pair = 1, padding: Pair = 0, stride: Pair = 1) -> Tensor:
     """Return the windows of (N, C, H, W) or (C, H, W) as columns: (N, C * prod(kernel_size), L), or without N.
 
     Settings are numbers or pairs. ValueError for an input of another shape and windows that do not fit.
@@ -42,7 +42,7 @@ def unfold(input: Tensor, kernel_size: Pair, dilation: Pair = 1, padding: Pair =
 
 
 def fold(
-    input: Tensor, output_size: Pair, kernel_size: Pair, dilation: Pair = 1, padding: Pair = 0, stride: Pair = 1
+    input: TensorLike, output_size: Pair, kernel_size: Pair, dilation: Pair = 1, padding: Pair = 0, stride: Pair = 1
 ) -> Tensor:
     """Return columns (N, C * prod(kernel_size), L) added to zeros (N, C, *output_size): the transpose of `unfold`.
 
@@ -56,7 +56,7 @@ def fold(
     return image
 
 
-def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+def pixel_shuffle(input: TensorLike, upscale_factor: int) -> Tensor:
     """Return (..., C r^2, H, W) as (..., C, H r, W r), r = `upscale_factor`: channels become places.
 
     ValueError where the channels are no multiple of r^2.
@@ -74,7 +74,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     return reshape(moveaxis(x, (-4, -3), (-3, -1)), (*lead, channels // (r * r), height * r, width * r))
 
 
-def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+def pixel_unshuffle(input: TensorLike, downscale_factor: int) -> Tensor:
     """Return (..., C, H r, W r) as (..., C r^2, H, W), r = `downscale_factor`: the inverse of `pixel_shuffle`.
 
     ValueError where the lengths are no multiples of r.
@@ -86,7 +86,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return reshape(moveaxis(x, (-3, -1), (-4, -3)), (*lead, channels * r * r, height // r, width // r))
 
 
-def _shape(name: str, x: Tensor, factor: int) -> tuple[int, ...]:
+def _shape(name: str, x: TensorLike, factor: int) -> tuple[int, ...]:
     if x.ndim < 3:
         raise ValueError(f"{name}: input of shape {x.shape}; expected (..., C, H, W)")
     if factor < 1:
@@ -94,7 +94,7 @@ def _shape(name: str, x: Tensor, factor: int) -> tuple[int, ...]:
     return x.shape
 
 
-def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+def channel_shuffle(input: TensorLike, groups: int) -> Tensor:
     """Return (N, C, ...) with the channels of `groups` groups taken from each in turn.
 
     ValueError where the channels are no multiple of `groups`.
@@ -126,7 +126,7 @@ class Unfold(Module):
         super().__init__()
         self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
     def extra_repr(self) -> str:
@@ -142,7 +142,7 @@ class Fold(Unfold):
         super().__init__(kernel_size, dilation, padding, stride)
         self.output_size = output_size
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return fold(input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
 
     def extra_repr(self) -> str:
@@ -156,7 +156,7 @@ class PixelShuffle(Module):
         super().__init__()
         self.upscale_factor = upscale_factor
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return pixel_shuffle(input, self.upscale_factor)
 
     def extra_repr(self) -> str:
@@ -170,7 +170,7 @@ class PixelUnshuffle(Module):
         super().__init__()
         self.downscale_factor = downscale_factor
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return pixel_unshuffle(input, self.downscale_factor)
 
     def extra_repr(self) -> str:
@@ -184,7 +184,7 @@ class ChannelShuffle(Module):
         super().__init__()
         self.groups = groups
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return channel_shuffle(input, self.groups)
 
     def extra_repr(self) -> str:

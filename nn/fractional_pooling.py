@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, argmax, astype, expand_dims, flat_take, floor, reshape, stop_gradient, take_along_axis
-from ..extend import drawn, everywhere, lift, wrap
+from ..extend import TensorLike, drawn, everywhere, lift, wrap
 from . import init
 from .windowed import Windowed, batched, per_dimension, thin
 
@@ -24,7 +24,7 @@ __all__ = [
 
 def fractional_max_pool_nd_with_indices(
     dims: int,
-    input: Tensor,
+    input: TensorLike,
     kernel_size: int | tuple[int, ...],
     output_size: int | tuple[int, ...] | None = None,
     output_ratio: float | tuple[float, ...] | None = None,
@@ -60,7 +60,7 @@ def fractional_max_pool_nd_with_indices(
 
 def fractional_max_pool_nd(
     dims: int,
-    input: Tensor,
+    input: TensorLike,
     kernel_size: int | tuple[int, ...],
     output_size: int | tuple[int, ...] | None = None,
     output_ratio: float | tuple[float, ...] | None = None,
@@ -144,7 +144,7 @@ class _FractionalMaxPool(Windowed):
         if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
             raise ValueError(f"{name}: output_ratio={output_ratio}; expected numbers between 0 and 1")
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: TensorLike) -> Any:
         settings = self.kernel_size, self.output_size, self.output_ratio, self.return_indices
         return fractional_max_pool_nd(self._dims, input, *settings, _random_samples=self._random_samples)
 

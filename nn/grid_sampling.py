@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, isfinite, matmul, nan_to_num, reshape, stop_gradient, where
-from ..extend import by_single, everywhere, floating, folded, lift, pooled, primitive, wrap
+from ..extend import TensorLike, by_single, everywhere, floating, folded, lift, pooled, primitive, wrap
 
 __all__ = ["affine_grid", "grid_sample"]
 
@@ -253,7 +253,7 @@ _FAR = 1e6  # a place in place of an infinite one
 
 @by_single
 def grid_sample(
-    input: Tensor,
+    input: TensorLike,
     grid: Tensor,
     mode: str = "bilinear",
     padding_mode: str = "zeros",
@@ -289,7 +289,7 @@ def grid_sample(
     return reshape(flat, (*x.shape[:2], *out))
 
 
-def _check(x: Tensor, grid: Tensor, mode: str, padding_mode: str) -> None:
+def _check(x: TensorLike, grid: TensorLike, mode: str, padding_mode: str) -> None:
     if mode not in ("bilinear", "nearest", "bicubic"):
         raise ValueError(f"grid_sample: mode {mode!r}; expected 'bilinear', 'nearest' or 'bicubic'")
     if padding_mode not in ("zeros", "border", "reflection"):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..autograd import Tensor, abs, astype, mean, relu, square, sum
-from ..extend import by_single, elementwise, floating, in_blocks, lift
+from ..extend import TensorLike, by_single, elementwise, floating, in_blocks, lift
 from .module import Module
 from .rectifiers import between, clamp
 
@@ -50,13 +50,13 @@ def reduced(losses: Any, reduction: str) -> Tensor:
     return losses if reduction == "none" else mean(losses) if reduction == "mean" else sum(losses)
 
 
-def alike(x: Tensor, dtype: Any) -> Tensor:
+def alike(x: TensorLike, dtype: Any) -> Any:
     """A target or a weight; in `dtype` if it is no float, so that it does not widen the losses."""
     x = lift(x)
     return x if x.dtype.kind == "f" else astype(x, dtype)
 
 
-def pair(input: Tensor, target: Tensor, name: str) -> tuple[Any, Any]:
+def pair(input: TensorLike, target: TensorLike, name: str) -> tuple[Any, Any]:
     """Input and target as floats; ValueError if their shapes differ."""
     input = floating(input)
     target = alike(target, input.dtype)
@@ -98,12 +98,12 @@ rounded.strategy(between(0.75))
 
 @by_single
 def mse_loss(
-    input: Tensor,
-    target: Tensor,
+    input: TensorLike,
+    target: TensorLike,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-    weight: Tensor | None = None,
+    weight: TensorLike | None = None,
 ) -> Tensor:
     """Return the squared differences, averaged, summed or ("none") as they are.
 
@@ -117,12 +117,12 @@ def mse_loss(
 
 @by_single
 def l1_loss(
-    input: Tensor,
-    target: Tensor,
+    input: TensorLike,
+    target: TensorLike,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-    weight: Tensor | None = None,
+    weight: TensorLike | None = None,
 ) -> Tensor:
     """Return the absolute differences, averaged, summed or ("none") as they are; `weight` is as for `mse_loss`.
 
@@ -135,8 +135,8 @@ def l1_loss(
 
 @by_single
 def smooth_l1_loss(
-    input: Tensor,
-    target: Tensor,
+    input: TensorLike,
+    target: TensorLike,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
@@ -157,7 +157,7 @@ def smooth_l1_loss(
 
 @by_single
 def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+    input: TensorLike, target: TensorLike, reduction: str = "mean", delta: float = 1.0, weight: TensorLike | None = None
 ) -> Tensor:
     """Return d**2 / 2 where the absolute difference d is below delta, and delta * (d - delta / 2) elsewhere.
 
@@ -193,7 +193,7 @@ class WeightedLoss(Loss):
 
     def __init__(
         self,
-        weight: Tensor | None = None,
+        weight: TensorLike | None = None,
         size_average: bool | None = None,
         reduce: bool | None = None,
         reduction: str = "mean",
@@ -205,14 +205,14 @@ class WeightedLoss(Loss):
 class MSELoss(Loss):
     """The mean squared difference; see `functional.mse_loss` for shapes and `reduction`."""
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return mse_loss(input, target, reduction=self.reduction)
 
 
 class L1Loss(Loss):
     """The mean absolute difference; see `functional.l1_loss` for shapes and `reduction`."""
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return l1_loss(input, target, reduction=self.reduction)
 
 
@@ -229,7 +229,7 @@ class SmoothL1Loss(Loss):
         super().__init__(size_average, reduce, reduction)
         self.beta = beta
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
@@ -240,5 +240,5 @@ class HuberLoss(Loss):
         super().__init__(reduction=reduction)
         self.delta = delta
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return huber_loss(input, target, self.reduction, self.delta)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, mean, moveaxis, primitive, sum, take_along_axis, where
-from ..extend import by_single, floating, folded
+from ..extend import ArrayLike, TensorLike, by_single, floating, folded
 from .loss import Loss, check_reduction
 
 __all__ = ["CTCLoss", "ctc_loss"]
@@ -121,10 +121,10 @@ def _(draw: Any) -> Any:
 
 @by_single
 def ctc_loss(
-    log_probs: Tensor,
-    targets: Any,
-    input_lengths: Any,
-    target_lengths: Any,
+    log_probs: TensorLike,
+    targets: ArrayLike,
+    input_lengths: ArrayLike,
+    target_lengths: ArrayLike,
     blank: int = 0,
     reduction: str = "mean",
     zero_infinity: bool = False,
@@ -207,7 +207,9 @@ class CTCLoss(Loss):
         super().__init__(reduction=reduction)
         self.blank, self.zero_infinity = blank, zero_infinity
 
-    def forward(self, log_probs: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
+    def forward(
+        self, log_probs: TensorLike, targets: ArrayLike, input_lengths: ArrayLike, target_lengths: ArrayLike
+    ) -> Tensor:
         return ctc_loss(
             log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
         )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import minimum, relu, sqrt, sum, where
-from ..extend import Tensor, by_single, floating
+from ..extend import Tensor, TensorLike, by_single, floating
 from .distance import PairwiseDistance, pairwise_distance
 from .loss import Loss, alike, check_reduction, pair, reduced, reduction_of
 from .loss_margin import MarginLoss, broadcast
@@ -23,8 +23,8 @@ Distance = Callable[[Any, Any], Any]
 
 @by_single
 def hinge_embedding_loss(
-    input: Tensor,
-    target: Tensor,
+    input: TensorLike,
+    target: TensorLike,
     margin: float = 1.0,
     size_average: bool | None = None,
     reduce: bool | None = None,
@@ -38,9 +38,9 @@ def hinge_embedding_loss(
 
 @by_single
 def cosine_embedding_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
+    input1: TensorLike,
+    input2: TensorLike,
+    target: TensorLike,
     margin: float = 0.0,
     size_average: bool | None = None,
     reduce: bool | None = None,
@@ -71,9 +71,9 @@ def cosine_embedding_loss(
 
 @by_single
 def triplet_margin_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
+    anchor: TensorLike,
+    positive: TensorLike,
+    negative: TensorLike,
     margin: float = 1.0,
     p: float = 2.0,
     eps: float = 1e-6,
@@ -96,9 +96,9 @@ def triplet_margin_loss(
 
 @by_single
 def triplet_margin_with_distance_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
+    anchor: TensorLike,
+    positive: TensorLike,
+    negative: TensorLike,
     *,
     distance_function: Distance | None = None,
     margin: float = 1.0,
@@ -146,14 +146,14 @@ class HingeEmbeddingLoss(MarginLoss):
     ) -> None:
         super().__init__(margin, size_average, reduce, reduction)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
 
 
 class CosineEmbeddingLoss(MarginLoss):
     """How far the cosine of two vectors is from 1 or above a margin; see `functional.cosine_embedding_loss`."""
 
-    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input1: TensorLike, input2: TensorLike, target: TensorLike) -> Tensor:
         return cosine_embedding_loss(input1, input2, target, self.margin, reduction=self.reduction)
 
 
@@ -174,7 +174,7 @@ class TripletMarginLoss(Loss):
         _check_margin(margin, "TripletMarginLoss")
         self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
 
-    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    def forward(self, anchor: TensorLike, positive: TensorLike, negative: TensorLike) -> Tensor:
         return triplet_margin_loss(
             anchor, positive, negative, self.margin, self.p, self.eps, self.swap, reduction=self.reduction
         )
@@ -196,7 +196,7 @@ class TripletMarginWithDistanceLoss(Loss):
         self.distance_function = distance_function or PairwiseDistance()
         self.margin, self.swap = margin, swap
 
-    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    def forward(self, anchor: TensorLike, positive: TensorLike, negative: TensorLike) -> Tensor:
         return triplet_margin_with_distance_loss(
             anchor, positive, negative, distance_function=self.distance_function, margin=self.margin, swap=self.swap,
             reduction=self.reduction,

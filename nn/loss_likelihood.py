@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import Tensor, exp, log, stop_gradient, where
-from ..extend import by_single, elementwise, everywhere
+from ..extend import TensorLike, by_single, elementwise, everywhere
 from .loss import REDUCTIONS, Loss, WeightedLoss, alike, check_reduction, pair, reduced, reduction_of
 
 __all__ = [
@@ -38,9 +38,9 @@ binary = elementwise(
 
 @by_single
 def binary_cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
+    input: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
@@ -71,13 +71,13 @@ def _times(losses: Any, weight: Any, name: str) -> Any:
 
 @by_single
 def binary_cross_entropy_with_logits(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
+    input: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-    pos_weight: Tensor | None = None,
+    pos_weight: TensorLike | None = None,
 ) -> Tensor:
     """Return -(target * log sigmoid(input) + (1 - target) * log sigmoid(-input)), without overflow.
 
@@ -95,8 +95,8 @@ def binary_cross_entropy_with_logits(
 
 @by_single
 def kl_div(
-    input: Tensor,
-    target: Tensor,
+    input: TensorLike,
+    target: TensorLike,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
@@ -113,20 +113,17 @@ def kl_div(
             stacklevel=3,
         )
     reduction = reduction_of("kl_div", reduction, size_average, reduce, _BATCHMEAN)
-    input, target = pair(input, target, "kl_div")
-    if log_target:
-        losses = exp(target) * (target - input)
-    else:
-        losses = target * log(where(target == 0, 1, target)) - target * input
+    x, t = pair(input, target, "kl_div")
+    losses = exp(t) * (t - x) if log_target else t * log(where(t == 0, 1, t)) - t * x
     if reduction == "batchmean":
-        return reduced(losses, "sum") / (len(input) if input.ndim else 1)
+        return reduced(losses, "sum") / (len(x) if x.ndim else 1)
     return reduced(losses, reduction)
 
 
 @by_single
 def poisson_nll_loss(
-    input: Tensor,
-    target: Tensor,
+    input: TensorLike,
+    target: TensorLike,
     log_input: bool = True,
     full: bool = False,
     size_average: bool | None = None,
@@ -152,7 +149,12 @@ def poisson_nll_loss(
 
 @by_single
 def gaussian_nll_loss(
-    input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+    input: TensorLike,
+    target: TensorLike,
+    var: TensorLike,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
 ) -> Tensor:
     """Return (log(var) + (input - target)**2 / var) / 2, and with `full` log(2 pi) / 2 more.
 
@@ -185,7 +187,7 @@ def _variances(input: Any, var: Any) -> Any:
 class BCELoss(WeightedLoss):
     """The binary cross-entropy of probabilities; see `functional.binary_cross_entropy`."""
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
 
@@ -196,16 +198,16 @@ class BCEWithLogitsLoss(WeightedLoss):
 
     def __init__(
         self,
-        weight: Tensor | None = None,
+        weight: TensorLike | None = None,
         size_average: bool | None = None,
         reduce: bool | None = None,
         reduction: str = "mean",
-        pos_weight: Tensor | None = None,
+        pos_weight: TensorLike | None = None,
     ) -> None:
         super().__init__(weight, size_average, reduce, reduction)
         self._hold("pos_weight", pos_weight)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return binary_cross_entropy_with_logits(
             input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
         )
@@ -226,7 +228,7 @@ class KLDivLoss(Loss):
         super().__init__(size_average, reduce, reduction)
         self.log_target = log_target
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
 
 
@@ -245,7 +247,7 @@ class PoissonNLLLoss(Loss):
         super().__init__(size_average, reduce, reduction)
         self.log_input, self.full, self.eps = log_input, full, eps
 
-    def forward(self, log_input: Any, target: Tensor) -> Tensor:
+    def forward(self, log_input: TensorLike, target: TensorLike) -> Tensor:
         return poisson_nll_loss(log_input, target, self.log_input, self.full, eps=self.eps, reduction=self.reduction)
 
 
@@ -256,5 +258,5 @@ class GaussianNLLLoss(Loss):
         super().__init__(reduction=reduction)
         self.full, self.eps = full, eps
 
-    def forward(self, input: Tensor, target: Tensor, var: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike, var: TensorLike) -> Tensor:
         return gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import astype, relu, sum, take, take_along_axis, where
-from ..extend import Tensor, by_single, everywhere, floating, lift
+from ..extend import Tensor, TensorLike, by_single, everywhere, floating, lift
 from .loss import Loss, WeightedLoss, alike, pair, reduced, reduction_of
 
 __all__ = [
@@ -20,8 +20,8 @@ __all__ = [
 
 @by_single
 def soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
+    input: TensorLike,
+    target: TensorLike,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
@@ -34,9 +34,9 @@ def soft_margin_loss(
 
 @by_single
 def margin_ranking_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
+    input1: TensorLike,
+    input2: TensorLike,
+    target: TensorLike,
     margin: float = 0.0,
     size_average: bool | None = None,
     reduce: bool | None = None,
@@ -82,11 +82,11 @@ def _integers(target: Any, shape: tuple[int, ...], name: str) -> Any:
 
 @by_single
 def multi_margin_loss(
-    input: Tensor,
-    target: Tensor,
+    input: TensorLike,
+    target: TensorLike,
     p: int = 1,
     margin: float = 1.0,
-    weight: Tensor | None = None,
+    weight: TensorLike | None = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
@@ -118,8 +118,8 @@ def multi_margin_loss(
 
 @by_single
 def multilabel_margin_loss(
-    input: Tensor,
-    target: Tensor,
+    input: TensorLike,
+    target: TensorLike,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
@@ -147,9 +147,9 @@ def multilabel_margin_loss(
 
 @by_single
 def multilabel_soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
+    input: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
@@ -186,28 +186,28 @@ class MarginLoss(Loss):
 class MarginRankingLoss(MarginLoss):
     """How far two scores are from the right order; see `functional.margin_ranking_loss`."""
 
-    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input1: TensorLike, input2: TensorLike, target: TensorLike) -> Tensor:
         return margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
 
 
 class SoftMarginLoss(Loss):
     """The logistic loss of targets 1 and -1; see `functional.soft_margin_loss`."""
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return soft_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiLabelMarginLoss(Loss):
     """The hinge loss of several classes that hold; see `functional.multilabel_margin_loss`."""
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiLabelSoftMarginLoss(WeightedLoss):
     """The logistic loss of several classes that hold; see `functional.multilabel_soft_margin_loss`."""
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return multilabel_soft_margin_loss(input, target, self.weight, reduction=self.reduction)
 
 
@@ -218,7 +218,7 @@ class MultiMarginLoss(WeightedLoss):
         self,
         p: int = 1,
         margin: float = 1.0,
-        weight: Tensor | None = None,
+        weight: TensorLike | None = None,
         size_average: bool | None = None,
         reduce: bool | None = None,
         reduction: str = "mean",
@@ -228,5 +228,5 @@ class MultiMarginLoss(WeightedLoss):
             raise ValueError(f"MultiMarginLoss: p={p}; expected 1 or 2")
         self.p, self.margin = p, margin
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return multi_margin_loss(input, target, self.p, self.margin, self.weight, reduction=self.reduction)

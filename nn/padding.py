@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import Tensor, getitem
-from ..extend import lift, linear, pooled
+from ..extend import TensorLike, lift, linear, pooled
 from .windowed import Windowed
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
 Widths = tuple[tuple[int, int], ...]
 
 
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | Tensor | None = None) -> Tensor:
+def pad(input: TensorLike, pad: Sequence[int], mode: str = "constant", value: float | Tensor | None = None) -> Tensor:
     """Pad the last axes; `pad` has a pair (before, after) for each, the last axis first, as in PyTorch.
 
     Where a number is negative, as many entries are cut off, before the others are padded.
@@ -56,7 +56,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     if mode in ("constant", "circular"):
         input, widths = _cut(input, widths), tuple((max(b, 0), max(a, 0)) for b, a in widths)
     if not any(map(any, widths)):
-        return input
+        same: Any = input
+        return same
     if mode == "constant":
         return _filled(input, ((0, 0),) * (input.ndim - len(widths)) + widths, 0 if value is None else value)
     around = tuple((max(b, 0), max(a, 0)) for b, a in widths)
@@ -75,7 +76,7 @@ def _check(lengths: tuple[int, ...], widths: Widths, mode: str) -> None:
             raise ValueError(f"pad: {pair} for an axis of length {n}; mode {mode!r} takes at most {max(most, 0)}")
 
 
-def _cut(x: Tensor, widths: Widths) -> Tensor:
+def _cut(x: Any, widths: Widths) -> Any:
     """The last axes without what negative widths cut off."""
     if all(min(pair) >= 0 for pair in widths):
         return x
@@ -85,7 +86,7 @@ def _cut(x: Tensor, widths: Widths) -> Tensor:
     return getitem(x, index)
 
 
-def _filled(x: Tensor, widths: Widths, value: float | Tensor) -> Tensor:
+def _filled(x: TensorLike, widths: Widths, value: float | Tensor) -> Tensor:
     if isinstance(value, (int, float)) and value == 0:
         return autograd.pad(x, widths)
     return autograd.pad(x, widths, constant_values=value)
@@ -188,7 +189,7 @@ class _Pad(Windowed):
         if len(self.padding) != sides:
             raise ValueError(f"{type(self).__name__}: padding={padding}; expected a number or {sides} of them")
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         if np.ndim(input) not in (self._dims + 1, self._dims + 2):
             raise ValueError(
                 f"{type(self).__name__} expected {self._dims + 1} or {self._dims + 2} dimensions, "
@@ -207,7 +208,7 @@ class _ConstantPad(_Pad):
         super().__init__(padding)
         self.value = value
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return pad(input, self.padding, "constant", self.value)
 
     def extra_repr(self) -> str:

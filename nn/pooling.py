@@ -115,14 +115,21 @@ def max_pool_nd_with_indices(
     return max_pool_nd(dims, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
-def adaptive_max_pool_nd_with_indices(dims: int, input: Any, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool_nd_with_indices(
+    dims: int, input: TensorLike, output_size: OutputSize, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
     """Return what `adaptive_max_pool2d` (or 1d, 3d) does with `return_indices`, whatever that is here."""
     return adaptive_max_pool_nd(dims, input, output_size, True)
 
 
 def lp_pool_nd(
-    dims: int, input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-) -> Any:
+    dims: int,
+    input: TensorLike,
+    norm_type: float,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
     """Return (sum x^p)^(1/p), p = `norm_type`, of every window of (N, C, *spatial) or (C, *spatial).
 
     Powers are those of the entries, not of their magnitudes, as in PyTorch; p may be infinite. Where the sum is 0 the
@@ -304,9 +311,9 @@ class AvgPool1d(_AvgPool, dims=1):
 
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
+        kernel_size: PerAxis,
+        stride: PerAxis | None = None,
+        padding: Padding = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import autograd
-from ..extend import Tensor, by_single, drawn, elementwise, floating, fused, in_blocks
+from ..extend import DTypeLike, Tensor, TensorLike, by_single, drawn, elementwise, floating, fused, in_blocks
 from . import init
 from .factory import empty
 from .pointwise import Activation, Inplace
@@ -116,19 +116,19 @@ hard_swish.strategy(lambda draw: ((draw.array(None, (-5.0, 5.0), False, (-3.0, 3
 above.strategy(between(0.5, -0.25))
 
 
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
+def relu(input: TensorLike, inplace: bool = False) -> Tensor:
     """Return max(input, 0)."""
     return autograd.relu.form(input)
 
 
 @by_single
-def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+def leaky_relu(input: TensorLike, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """Return input where it is positive and negative_slope * input elsewhere (Maas et al., 2013)."""
     return leaky.apply(floating(input), negative_slope)
 
 
 @by_single
-def prelu(input: Tensor, weight: Any) -> Tensor:
+def prelu(input: TensorLike, weight: TensorLike) -> Tensor:
     """Return input where it is positive and weight * input elsewhere (He et al., 2015).
 
     `weight` is a number, (1,) or (C,), one for each channel of axis 1 (of an input of no or one axis: only one).
@@ -148,7 +148,7 @@ def prelu(input: Tensor, weight: Any) -> Tensor:
 
 @by_single
 def rrelu(
-    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
+    input: TensorLike, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """Return input where it is positive and elsewhere a * input, with a drawn from lower to upper in training, and
     else in the middle of them (Xu et al., 2015). ValueError if lower exceeds upper."""
@@ -162,13 +162,13 @@ def rrelu(
 
 
 @by_single
-def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+def threshold(input: TensorLike, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """Return input where it exceeds `threshold` and `value` elsewhere."""
     return above.apply(floating(input), threshold, value)
 
 
 @by_single
-def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+def hardtanh(input: TensorLike, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """Return input limited to [min_val, max_val]; ValueError if min_val exceeds max_val."""
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val={min_val} exceeds max_val={max_val}")
@@ -176,32 +176,32 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 
 
 @by_single
-def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+def relu6(input: TensorLike, inplace: bool = False) -> Tensor:
     """Return input limited to [0, 6] (Howard et al., MobileNets, 2017)."""
     return clamp.apply(floating(input), 0.0, 6.0)
 
 
 @by_single
-def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+def hardsigmoid(input: TensorLike, inplace: bool = False) -> Tensor:
     """Return (input + 3) / 6 limited to [0, 1]."""
     return clamp.apply(floating(input) + 3, 0.0, 6.0) / 6
 
 
 @by_single
-def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+def hardswish(input: TensorLike, inplace: bool = False) -> Tensor:
     """Return input * hardsigmoid(input) (Howard et al., MobileNetV3, 2019)."""
     return hard_swish.apply(floating(input))
 
 
 @by_single
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+def hardshrink(input: TensorLike, lambd: float = 0.5) -> Tensor:
     """Return input where its absolute value exceeds `lambd` and 0 elsewhere."""
-    input = floating(input)
-    return input * ((input > lambd) | (input < -lambd))
+    x: Any = floating(input)
+    return x * ((x > lambd) | (x < -lambd))
 
 
 @by_single
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+def softshrink(input: TensorLike, lambd: float = 0.5) -> Tensor:
     """Return input moved by `lambd` towards 0, and 0 within `lambd` of it; ValueError for a negative `lambd`."""
     if lambd < 0:
         raise ValueError(f"softshrink: lambd={lambd} is negative")
@@ -214,7 +214,7 @@ _relu = autograd.relu.form
 class ReLU(Inplace):
     """The rectifier, max(x, 0); `inplace` is accepted, but the result is a new tensor all the same."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return _relu(input)
 
 
@@ -227,7 +227,7 @@ class LeakyReLU(Activation):
         super().__init__()
         self.negative_slope, self.inplace = negative_slope, inplace
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return leaky_relu(input, self.negative_slope)
 
 
@@ -241,7 +241,9 @@ class PReLU(Activation):
 
     shown = ("num_parameters",)
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, device: str | None = None, dtype: DTypeLike | None = None
+    ) -> None:
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
         self.weight = empty(num_parameters, device, dtype, name="PReLU")
@@ -251,7 +253,7 @@ class PReLU(Activation):
         """Set all slopes to `init`."""
         init.constant_(self.weight, self.init)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return prelu(input, self.weight)
 
 
@@ -264,7 +266,7 @@ class RReLU(Activation):
         super().__init__()
         self.lower, self.upper, self.inplace = lower, upper, inplace
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return rrelu(input, self.lower, self.upper, self.training)
 
 
@@ -277,7 +279,7 @@ class Threshold(Activation):
         super().__init__()
         self.threshold, self.value, self.inplace = threshold, value, inplace
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return threshold(input, self.threshold, self.value)
 
 
@@ -292,7 +294,7 @@ class Hardtanh(Activation):
             raise ValueError(f"{type(self).__name__}: min_val={min_val} is not below max_val={max_val}")
         self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return hardtanh(input, self.min_val, self.max_val)
 
 
@@ -308,7 +310,7 @@ class ReLU6(Hardtanh):
 class Hardsigmoid(Inplace):
     """(x + 3) / 6 limited to [0, 1]."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return hardsigmoid(input)
 
     def extra_repr(self) -> str:
@@ -318,7 +320,7 @@ class Hardsigmoid(Inplace):
 class Hardswish(Inplace):
     """x * hardsigmoid(x) (Howard et al., MobileNetV3, 2019)."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return hardswish(input)
 
     def extra_repr(self) -> str:
@@ -337,12 +339,12 @@ class _Shrink(Activation):
 class Hardshrink(_Shrink):
     """x where its absolute value exceeds `lambd`, 0 elsewhere."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return hardshrink(input, self.lambd)
 
 
 class Softshrink(_Shrink):
     """x moved by `lambd` towards 0, and 0 within `lambd` of it."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return softshrink(input, self.lambd)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autograd import Tensor, adaptive_avg_pool
-from ..extend import by_single, floating, lift, linear, pooled
+from ..extend import TensorLike, by_single, floating, lift, linear, pooled
 from .module import Module
 
 __all__ = ["Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "interpolate"]
@@ -201,7 +201,7 @@ _KINDS: dict[str, tuple[str, tuple[int, ...]]] = {  # of axes, and for how many 
 
 @by_single
 def interpolate(
-    input: Tensor,
+    input: TensorLike,
     size: int | Sequence[int] | None = None,
     scale_factor: float | Sequence[float] | None = None,
     mode: str = "nearest",
@@ -299,7 +299,7 @@ class Upsample(Module):
             self.scale_factor = float(scale_factor)
         self.recompute_scale_factor = recompute_scale_factor
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return interpolate(
             input, self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import argmax, astype, stop_gradient
-from ..extend import Tensor, by_single, drawn, floating
+from ..extend import DTypeLike, Tensor, TensorLike, by_single, drawn, floating
 from . import init
 from .pointwise import Activation
 
@@ -33,7 +33,12 @@ def _along(
 
 
 def softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None, *, axis: int | None = None
+    input: TensorLike,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: DTypeLike | None = None,
+    *,
+    axis: int | None = None,
 ) -> Tensor:
     """Return the softmax, exp(input) / sum(exp(input)) along `dim`, in the input's shape, computed in `dtype`.
 
@@ -43,21 +48,31 @@ def softmax(
 
 
 def log_softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None, *, axis: int | None = None
+    input: TensorLike,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: DTypeLike | None = None,
+    *,
+    axis: int | None = None,
 ) -> Tensor:
     """Return log(softmax(input)) along `dim`, without overflow; `dim` and `dtype` are as for `softmax`."""
     return _along(autograd.log_softmax, "log_softmax", input, dim, axis, _stacklevel, dtype)
 
 
 def softmin(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None, *, axis: int | None = None
+    input: TensorLike,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: DTypeLike | None = None,
+    *,
+    axis: int | None = None,
 ) -> Tensor:
     """Return softmax(-input) along `dim`; `dim` and `dtype` are as for `softmax`."""
     return _along(autograd.softmax, "softmin", -floating(input), dim, axis, _stacklevel, dtype)
 
 
 @by_single
-def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+def gumbel_softmax(logits: TensorLike, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
     """Draw from the Gumbel-softmax distribution: softmax((logits + draws) / tau) along `dim`.
 
     With `hard` the result has a 1 at the largest entry and 0 elsewhere, and the gradient is that without it. `eps` is
@@ -84,28 +99,28 @@ class Softmax(Activation):
         super().__init__()
         self.dim = dim
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return softmax(input, self.dim, 5)
 
 
 class LogSoftmax(Softmax):
     """The logarithm of the softmax along `dim`."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return log_softmax(input, self.dim, 5)
 
 
 class Softmin(Softmax):
     """The softmax of -x along `dim`."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         return softmin(input, self.dim, 5)
 
 
 class Softmax2d(Activation):
     """The softmax over the channels of images (N, C, H, W) or (C, H, W); ValueError for another number of axes."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: TensorLike) -> Tensor:
         if input.ndim not in (3, 4):
             raise ValueError(f"Softmax2d expected (N, C, H, W) or (C, H, W), got an input of shape {input.shape}")
         return softmax(input, -3)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import autograd
 from ..autograd import Tensor, reshape, setitem, where
-from ..extend import bottom
+from ..extend import Padding, PerAxis, TensorLike, bottom
 from .pooling import Pool
 from .windowed import batched, per_dimension, thin
 
@@ -25,13 +26,13 @@ __all__ = [
 
 def max_unpool_nd(
     dims: int,
-    input: Any,
-    indices: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    output_size: Any = None,
-) -> Any:
+    input: TensorLike,
+    indices: TensorLike,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
     """Return zeros with the entries of `input` put back at `indices`, as `max_pool` returned them.
 
     The spatial shape is the smallest that pools to the input's, or `output_size` (with or without the leading
@@ -85,12 +86,12 @@ max_unpool1d, max_unpool2d, max_unpool3d = thin(max_unpool_nd)
 
 
 class _MaxUnpool(Pool):
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+    def __init__(self, kernel_size: PerAxis, stride: PerAxis | None = None, padding: Padding = 0) -> None:
         kernel = per_dimension(kernel_size, self._dims, "kernel_size")
         steps = kernel if stride is None else per_dimension(stride, self._dims, "stride")
         super().__init__(kernel, steps, per_dimension(padding, self._dims, "padding"))
 
-    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+    def forward(self, input: TensorLike, indices: TensorLike, output_size: Sequence[int] | None = None) -> Tensor:
         return max_unpool_nd(self._dims, input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 

@@ -11,7 +11,7 @@ from .aliasing import own, shared
 from .graph import Node
 from .tensor import Tensor, as_data, functions, holds_tensors, wrap
 from .tracing import Tracer, detached, raw
-from .types import ArrayLike, DTypeLike, Values
+from .types import Array, ArrayLike, DTypeLike, Values
 
 
 def borrowed(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -36,6 +36,8 @@ def known(option: Any) -> Any:
 @overload
 def lift(x: Tensor) -> Tensor: ...
 @overload
+def lift(x: Array) -> Array: ...
+@overload
 def lift(x: ArrayLike) -> Tensor | Values: ...
 def lift(x: ArrayLike) -> Tensor | Values:
     """A Tensor or an array, of anything that can be one: a Tensor of a nested list or tuple with Tensors in it."""
@@ -46,6 +48,8 @@ def lift(x: ArrayLike) -> Tensor | Values:
 
 @overload
 def floating(x: Tensor, least: DTypeLike = ...) -> Tensor: ...
+@overload
+def floating(x: Array, least: DTypeLike = ...) -> Array: ...
 @overload
 def floating(x: ArrayLike, least: DTypeLike = ...) -> Tensor | Values: ...
 def floating(x: ArrayLike, least: DTypeLike = np.float64) -> Tensor | Values:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import EllipsisType
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike as DTypeLike
 
 Part = TypeVar("Part", covariant=True)
+Result = TypeVar("Result")
 
 
 class HasArray(Protocol):
@@ -61,3 +62,17 @@ Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 Order = Literal["C", "F", "A", "K"]
 Side = Literal["left", "right"]
 Mode = Literal["raise", "wrap", "clip"]
+
+
+class Chosen(NamedTuple, Generic[Result]):
+    """Values, and where along the axis they are."""
+
+    values: Result
+    indices: Result
+
+
+class Extrema(NamedTuple, Generic[Result]):
+    """The smallest and the largest entries."""
+
+    min: Result
+    max: Result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import numpy as np
 from ..core.conversion import known, lift
 from ..core.spellings import dtype_of_target
 from ..core.tensor import Tensor, on_cpu
+from ..core.types import Array, ArrayLike, DTypeLike, HasArray, Shape
 from ..ops import creation, random
 from ..ops.casting import astype
-from .torch_shapes import sizes_of
+from .torch_shapes import shape_of, sizes_of
 
 # fmt: off
 half = float16 = np.float16
@@ -28,7 +30,7 @@ DTYPES = {
 
 
 def _converter(name: str, dtype: Any) -> Any:
-    def convert(x: Any) -> Any:
+    def convert(x: ArrayLike) -> Tensor:
         return astype(lift(x), dtype, copy=False)
 
     convert.__name__ = convert.__qualname__ = name
@@ -40,8 +42,13 @@ CONVERTERS = {name: _converter(name, dtype) for name, dtype in DTYPES.items()}
 
 
 def to(
-    x: Any, *target: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False, copy: bool = False
-) -> Any:
+    x: ArrayLike,
+    *target: HasArray | DTypeLike,
+    device: str | None = None,
+    dtype: DTypeLike | None = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+) -> Tensor:
     """Return x in the dtype, and on the device, of `target`: a dtype, "cpu", both, or a Tensor that has them.
 
     It is x itself if nothing changes, unless `copy`. ValueError for a device other than "cpu"; TypeError for a dtype
@@ -55,38 +62,38 @@ def to(
     return astype(x, x.dtype if asked is None else asked, copy=copy)
 
 
-def cpu(x: Any) -> Any:
+def cpu(x: Tensor) -> Tensor:
     """Return x itself: there is only the device "cpu"."""
     return x
 
 
-def cuda(x: Any, device: Any = None) -> Any:
+def cuda(x: Tensor, device: str | None = None) -> Tensor:
     """Raise a ValueError: there is only the device "cpu"."""
     on_cpu("cuda" if device is None else device)
     return x
 
 
-def cast(x: Any, dtype: Any) -> Any:
+def cast(x: ArrayLike, dtype: DTypeLike) -> Tensor:
     """Return x in that dtype; `astype`."""
     return astype(lift(x), dtype, copy=False)
 
 
-def type_as(x: Any, other: Any) -> Any:
+def type_as(x: ArrayLike, other: ArrayLike) -> Tensor:
     """Return x in the dtype of `other`."""
     return cast(x, lift(other).dtype)
 
 
-def is_tensor(obj: Any) -> bool:
+def is_tensor(obj: object) -> bool:
     """Say whether `obj` is a Tensor."""
     return isinstance(obj, Tensor)
 
 
-def is_floating_point(x: Any) -> bool:
+def is_floating_point(x: ArrayLike) -> bool:
     """Say whether the entries are floats."""
     return bool(lift(x).dtype.kind == "f")
 
 
-def is_complex(x: Any) -> bool:
+def is_complex(x: ArrayLike) -> bool:
     """Say whether the entries are complex."""
     return bool(lift(x).dtype.kind == "c")
 
@@ -94,7 +101,9 @@ def is_complex(x: Any) -> bool:
 # From data
 
 
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: ArrayLike, *, dtype: DTypeLike | None = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Return a leaf of a copy of `data`; `Tensor`, whose floats are float64 unless a default was set.
 
     >>> tensor([1.0, 2.0], requires_grad=True)
@@ -104,12 +113,12 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     return Tensor(data, requires_grad=requires_grad, dtype=dtype)
 
 
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+def as_tensor(data: ArrayLike, dtype: DTypeLike | None = None, device: str | None = None) -> Tensor:
     """Return a Tensor that shares the memory of `data` where it can, with its graph; `asarray`."""
     return creation.asarray(data, dtype, device=device)
 
 
-def from_numpy(ndarray: Any) -> Tensor:
+def from_numpy(ndarray: Array) -> Tensor:
     """Return a Tensor that shares the memory of an array; TypeError for anything else. `asarray`."""
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: expected an array of NumPy's, not {ndarray.__class__.__name__}")
@@ -123,30 +132,49 @@ def _made(tensor: Tensor, device: Any, requires_grad: bool) -> Tensor:
     return tensor
 
 
-def new_tensor(x: Any, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    x: ArrayLike,
+    data: ArrayLike,
+    *,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return a leaf of a copy of `data`, in the dtype of x."""
     return tensor(data, dtype=dtype or lift(x).dtype, device=device, requires_grad=requires_grad)
 
 
 def new_full(
-    x: Any, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    x: ArrayLike,
+    size: Shape,
+    fill_value: ArrayLike,
+    *,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return a Tensor of this size that is full of a number, in the dtype of x."""
-    shape = (size,) if np.ndim(size) == 0 else tuple(size)
-    return _made(creation.full(shape, fill_value, dtype or lift(x).dtype), device, requires_grad)
+    lengths: Any = size if shape_of(size) else (size,)
+    return _made(creation.full(tuple(lengths), fill_value, dtype or lift(x).dtype), device, requires_grad)
 
 
-def new_zeros(x: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_zeros(
+    x: ArrayLike, *size: Shape, dtype: DTypeLike | None = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Return zeros of this size, in the dtype of x."""
     return new_full(x, sizes_of(size), 0, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def new_ones(x: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_ones(
+    x: ArrayLike, *size: Shape, dtype: DTypeLike | None = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Return ones of this size, in the dtype of x."""
     return new_full(x, sizes_of(size), 1, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def new_empty(x: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_empty(
+    x: ArrayLike, *size: Shape, dtype: DTypeLike | None = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Return a Tensor of this size with any values, in the dtype of x."""
     return _made(creation.empty(sizes_of(size), dtype or lift(x).dtype), device, requires_grad)
 
@@ -154,12 +182,16 @@ def new_empty(x: Any, *size: Any, dtype: Any = None, device: Any = None, require
 # At random
 
 
-def rand(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def rand(
+    *size: Shape, dtype: DTypeLike | None = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Draw numbers uniformly from [0, 1), so many along each axis; `random.random`."""
     return _made(random.random(sizes_of(size), dtype=dtype), device, requires_grad)
 
 
-def randn(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def randn(
+    *size: Shape, dtype: DTypeLike | None = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Draw numbers from the normal distribution with mean 0 and standard deviation 1; `random.standard_normal`.
 
     >>> randn(2, 3).shape
@@ -168,53 +200,63 @@ def randn(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return _made(random.standard_normal(sizes_of(size), dtype=dtype), device, requires_grad)
 
 
-def randint(*bounds: Any, size: Any = None, dtype: Any = np.int64, device: Any = None) -> Tensor:
+def randint(
+    *bounds: ArrayLike, size: Shape | None = None, dtype: DTypeLike = np.int64, device: str | None = None
+) -> Tensor:
     """Draw whole numbers from `low` (0 if not given) to `high` - 1: `randint(low, high, size)`; `random.integers`.
 
     TypeError unless one or two bounds and a size are given.
     """
-    if size is None and bounds and np.ndim(bounds[-1]):
-        *bounds, size = bounds  # type: ignore[assignment]
-    if size is None or len(bounds) not in (1, 2):
+    given: list[Any] = [*bounds]
+    lengths: Any = size
+    if lengths is None and given and shape_of(given[-1]):
+        *given, lengths = given
+    if lengths is None or len(given) not in (1, 2):
         raise TypeError("randint: expected randint(high, size) or randint(low, high, size), with size a tuple")
     on_cpu(device)
-    low, high = (0, *bounds)[-2:]
-    return random.integers(known(low), known(high), tuple(size), dtype)
+    low, high = (0, *given)[-2:]
+    return random.integers(known(low), known(high), tuple(lengths), dtype)
 
 
-def randperm(n: Any, *, dtype: Any = np.int64, device: Any = None) -> Tensor:
+def randperm(n: builtins.int, *, dtype: DTypeLike = np.int64, device: str | None = None) -> Tensor:
     """Draw an order of the whole numbers below n; `random.permutation`."""
     on_cpu(device)
     return astype(random.permutation(known(n)), dtype, copy=False)
 
 
-def rand_like(x: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    x: ArrayLike, *, dtype: DTypeLike | None = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Draw numbers uniformly from [0, 1), as many as x has, in its dtype."""
-    return rand(np.shape(x), dtype=dtype or lift(x).dtype, device=device, requires_grad=requires_grad)
+    return rand(shape_of(x), dtype=dtype or lift(x).dtype, device=device, requires_grad=requires_grad)
 
 
-def randn_like(x: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def randn_like(
+    x: ArrayLike, *, dtype: DTypeLike | None = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Draw numbers from the normal distribution with mean 0 and deviation 1, as many as x has, in its dtype."""
-    return randn(np.shape(x), dtype=dtype or lift(x).dtype, device=device, requires_grad=requires_grad)
+    return randn(shape_of(x), dtype=dtype or lift(x).dtype, device=device, requires_grad=requires_grad)
 
 
-def randint_like(x: Any, *bounds: Any, dtype: Any = None, device: Any = None) -> Tensor:
+def randint_like(x: ArrayLike, *bounds: ArrayLike, dtype: DTypeLike | None = None, device: str | None = None) -> Tensor:
     """Draw whole numbers from `low` (0 if not given) to `high` - 1, as many as x has, in its dtype."""
-    drawn = randint(*bounds, size=np.shape(x), device=device)
+    drawn = randint(*bounds, size=shape_of(x), device=device)
     return astype(drawn, dtype or lift(x).dtype, copy=False)
 
 
-def bernoulli(p: Any) -> Tensor:
+def bernoulli(p: ArrayLike) -> Tensor:
     """Draw 1 with probability `p`, else 0, in the dtype of p; `random.bernoulli`."""
     return random.bernoulli(p)
 
 
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, dtype: Any = None) -> Tensor:
+def normal(
+    mean: ArrayLike = 0.0, std: ArrayLike = 1.0, size: Shape | None = None, *, dtype: DTypeLike | None = None
+) -> Tensor:
     """Draw from normal distributions, with gradients in both parameters; `random.normal`."""
     return random.normal(mean, std, size, dtype=dtype)
 
 
-def multinomial(p: Any, num_samples: Any, replacement: bool = False) -> Tensor:
+def multinomial(p: ArrayLike, num_samples: builtins.int, replacement: bool = False) -> Tensor:
     """Draw places along the last axis of `p`, with probabilities in proportion to its entries; ValueError for negative
     ones, for all 0, or where there are too few without `replacement`. `random.multinomial` counts them.
 

@@ -6,27 +6,22 @@ negative places, as in PyTorch.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..core.conversion import known, lift
+from ..core.tensor import Tensor
+from ..core.types import ArrayLike, Chosen
 from ..ops.casting import astype
 from ..ops.elementwise import where
 from ..ops.indexing import getitem, scatter, setitem
 from ..ops.joining import repeat
 from ..ops.shape import broadcast_to, reshape, squeeze
 from ..ops.sorting import argsort, take, take_along_axis
-from .torch_shapes import along, length_of
-
-
-class Chosen(NamedTuple):
-    """Values, and where along the axis they are."""
-
-    values: Any
-    indices: Any
-
+from .torch_shapes import along, length_of, shape_of
 
 # By masks
 
@@ -38,7 +33,7 @@ def _mask(mask: Any, name: str) -> Any:
     return mask
 
 
-def masked_select(x: Any, mask: Any) -> Any:
+def masked_select(x: ArrayLike, mask: ArrayLike) -> Tensor:
     """Return the entries of x at which the mask of bools is True, in a row; both broadcast. TypeError for another.
 
     >>> from pullback import Tensor
@@ -49,7 +44,7 @@ def masked_select(x: Any, mask: Any) -> Any:
     return getitem(x, mask)
 
 
-def masked_fill(x: Any, mask: Any, value: Any) -> Any:
+def masked_fill(x: ArrayLike, mask: ArrayLike, value: ArrayLike) -> Tensor:
     """Return x with `value`, a number, where the mask is True, in the dtype of x; ValueError for more numbers.
 
     >>> from pullback import Tensor
@@ -62,7 +57,7 @@ def masked_fill(x: Any, mask: Any, value: Any) -> Any:
     return where(_mask(mask, "masked_fill"), astype(value, x.dtype), x)
 
 
-def masked_scatter(x: Any, mask: Any, source: Any) -> Any:
+def masked_scatter(x: ArrayLike, mask: ArrayLike, source: ArrayLike) -> Tensor:
     """Return x with the entries of `source`, in their order, where the mask is True; ValueError for too few of them."""
     x, source = lift(x), lift(source)
     places = np.broadcast_to(known(_mask(mask, "masked_scatter")), x.shape)
@@ -102,7 +97,7 @@ def _check_range(index: Any, n: int, name: str, dim: int, shape: tuple[int, ...]
         raise IndexError(f"{name}: places {index.min()} to {index.max()} along axis {dim} of shape {shape}")
 
 
-def gather(x: Any, dim: int, index: Any) -> Any:
+def gather(x: ArrayLike, dim: int, index: ArrayLike) -> Tensor:
     """Return for each entry of `index` the entry of x at that place along `dim`; `take_along_axis`, which broadcasts.
 
     The index may be shorter than x along the other axes. IndexError for places that are not there.
@@ -126,7 +121,7 @@ def _given(src: Any, index: Any, dtype: Any, name: str) -> Any:
     return astype(getitem(src, tuple(map(slice, index.shape))), dtype)
 
 
-def put_at(x: Any, dim: int, index: Any, src: Any, *, reduce: str | None = None) -> Any:
+def put_at(x: ArrayLike, dim: int, index: ArrayLike, src: ArrayLike, *, reduce: str | None = None) -> Tensor:
     """Return x with the entries of `src`, or one number, at the places that `index` names along `dim`.
 
     With `reduce` "add" or "multiply" they are added to what is there, or multiplied by it; ValueError for another.
@@ -140,19 +135,21 @@ def put_at(x: Any, dim: int, index: Any, src: Any, *, reduce: str | None = None)
     return scatter_reduce(x, dim, index, _given(src, index, x.dtype, "scatter"), "sum" if reduce == "add" else "prod")
 
 
-def scatter_add(x: Any, dim: int, index: Any, src: Any) -> Any:
+def scatter_add(x: ArrayLike, dim: int, index: ArrayLike, src: ArrayLike) -> Tensor:
     """Return x with the entries of `src` added at the places that `index` names along `dim`, however often.
 
     >>> from pullback import Tensor
     >>> scatter_add(np.zeros(3), 0, [0, 2, 0], Tensor([1.0, 2.0, 3.0]))
     Tensor([4., 0., 2.])
     """
-    x = lift(x)
-    index, places = _places(x, dim, index, "scatter_add")
-    return x + scatter(_given(src, index, x.dtype, "scatter_add"), places, x.shape)
+    start: Any = lift(x)
+    at, places = _places(start, dim, index, "scatter_add")
+    return start + scatter(_given(src, at, start.dtype, "scatter_add"), places, start.shape)
 
 
-def scatter_reduce(x: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
+def scatter_reduce(
+    x: ArrayLike, dim: int, index: ArrayLike, src: ArrayLike, reduce: str, *, include_self: bool = True
+) -> Tensor:
     """Return x with, at each place that `index` names along `dim`, the reduction of what `src` brings there.
 
     `reduce` is "sum", "prod", "mean", "amax" or "amin" (ValueError for another); what x has there counts, too, if
@@ -162,22 +159,22 @@ def scatter_reduce(x: Any, dim: int, index: Any, src: Any, reduce: str, *, inclu
     >>> scatter_reduce(Tensor([0.0, 5.0]), 0, [0, 0, 1], Tensor([1.0, 2.0, 3.0]), "amax")
     Tensor([2., 5.])
     """
-    x = lift(x)
-    index, places = _places(x, dim, index, "scatter_reduce")
+    own: Any = lift(x)
+    at, places = _places(own, dim, index, "scatter_reduce")
     if reduce not in _NEUTRAL:
         raise ValueError(f"scatter_reduce: reduce={reduce!r}; expected {', '.join(map(repr, _NEUTRAL))}")
-    src = _given(src, index, x.dtype, "scatter_reduce")
-    count = scatter(np.ones(index.shape, np.int64), places, x.shape)
-    start = x if include_self else where(count > 0, np.asarray(_NEUTRAL[reduce](x.dtype), x.dtype), x)
+    given = _given(src, at, own.dtype, "scatter_reduce")
+    count = scatter(np.ones(at.shape, np.int64), places, own.shape)
+    start = own if include_self else where(count > 0, np.asarray(_NEUTRAL[reduce](own.dtype), own.dtype), own)
     if reduce == "prod":
-        return _product(start, src, places)
+        return _product(start, given, places)
     if reduce in ("amax", "amin"):
-        return _extreme(np.maximum if reduce == "amax" else np.minimum, start, src, places, count, include_self)
-    total = start + scatter(src, places, x.shape)
+        return _extreme(np.maximum if reduce == "amax" else np.minimum, start, given, places, count, include_self)
+    total = start + scatter(given, places, own.shape)
     if reduce == "sum":
         return total
-    divisor = np.maximum(count + include_self, 1).astype(x.dtype)
-    return total // divisor if x.dtype.kind in "iu" else total / divisor
+    divisor = np.maximum(count + include_self, 1).astype(own.dtype)
+    return total // divisor if own.dtype.kind in "iu" else total / divisor
 
 
 _NEUTRAL = {  # what is there before the reduction, where x does not count
@@ -235,11 +232,11 @@ def _rows(x: Any, dim: int, index: Any, name: str) -> tuple[Any, ...]:
     return (*(slice(None),) * axis, places)
 
 
-def index_select(x: Any, dim: int, index: Any) -> Any:
+def index_select(x: ArrayLike, dim: int, index: ArrayLike) -> Tensor:
     """Return the parts of x at these places along `dim`; `take`. IndexError for places that are not there."""
-    x = lift(x)
-    at = _rows(x, dim, index, "index_select")
-    return take(x, at[-1], dim) if x.ndim else x
+    held: Any = lift(x)
+    at = _rows(held, dim, index, "index_select")
+    return take(held, at[-1], dim) if held.ndim else held
 
 
 def _source(source: Any, x: Any, at: Any, name: str) -> Any:
@@ -250,26 +247,27 @@ def _source(source: Any, x: Any, at: Any, name: str) -> Any:
     return source
 
 
-def index_add(x: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
+def index_add(x: ArrayLike, dim: int, index: ArrayLike, source: ArrayLike, *, alpha: ArrayLike = 1) -> Tensor:
     """Return x with `alpha * source` added at these places along `dim`, however often one is named.
 
     >>> from pullback import Tensor
     >>> index_add(np.zeros(3), 0, [0, 0, 2], Tensor([1.0, 2.0, 3.0]))
     Tensor([3., 0., 3.])
     """
-    x = lift(x)
-    at = _rows(x, dim, index, "index_add")
-    return x + scatter(_source(lift(source) * alpha, x, at, "index_add"), at, x.shape)
+    start: Any = lift(x)
+    given: Any = lift(source)
+    at = _rows(start, dim, index, "index_add")
+    return start + scatter(_source(given * alpha, start, at, "index_add"), at, start.shape)
 
 
-def index_copy(x: Any, dim: int, index: Any, source: Any) -> Any:
+def index_copy(x: ArrayLike, dim: int, index: ArrayLike, source: ArrayLike) -> Tensor:
     """Return x with the parts of `source` at these places along `dim`."""
     x = lift(x)
     at = _rows(x, dim, index, "index_copy")
     return setitem(x, at, _source(source, x, at, "index_copy"))
 
 
-def index_fill(x: Any, dim: int, index: Any, value: Any) -> Any:
+def index_fill(x: ArrayLike, dim: int, index: ArrayLike, value: ArrayLike) -> Tensor:
     """Return x with one number at these places along `dim`; ValueError for more numbers."""
     x, value = lift(x), lift(value)
     if value.ndim:
@@ -277,21 +275,22 @@ def index_fill(x: Any, dim: int, index: Any, value: Any) -> Any:
     return setitem(x, _rows(x, dim, index, "index_fill"), astype(value, x.dtype))
 
 
-def index_put(x: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+def index_put(x: ArrayLike, indices: Sequence[ArrayLike], values: ArrayLike, accumulate: bool = False) -> Tensor:
     """Return x with `values` at `x[indices]`, or added there, however often one is named, if `accumulate`."""
-    x, index = lift(x), tuple(indices)
+    start: Any = lift(x)
+    index = tuple(indices)
     if not accumulate:
-        return setitem(x, index, values)
-    values = broadcast_to(astype(lift(values), x.dtype), np.broadcast_to(0, x.shape)[known(index)].shape)
-    return x + scatter(values, index, x.shape)
+        return setitem(start, index, values)
+    given = broadcast_to(astype(lift(values), start.dtype), np.broadcast_to(0, start.shape)[known(index)].shape)
+    return start + scatter(given, index, start.shape)
 
 
-def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Any:
+def take_along_dim(x: ArrayLike, indices: ArrayLike, dim: int | None = None) -> Tensor:
     """Return the entries of x at these indices along `dim` (None: in the flattened x); `take_along_axis`."""
     return take_along_axis(x, np.ravel(lift(indices)) if dim is None else indices, dim)
 
 
-def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Any:
+def repeat_interleave(x: ArrayLike, repeats: ArrayLike, dim: int | None = None) -> Tensor:
     """Return x with each entry repeated along `dim` (None: of the flattened x); NumPy's `repeat`."""
     return repeat(x, repeats, dim)
 
@@ -299,7 +298,7 @@ def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Any:
 # The largest and smallest
 
 
-def topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Chosen:
+def topk(x: ArrayLike, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Chosen[Tensor]:
     """Return the k largest (or smallest) entries along `dim`, in order, and where they are; NaN is the largest.
 
     ValueError for more than there are. Of entries that are equal the first comes first.
@@ -311,13 +310,13 @@ def topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = Tru
     return _chosen(x, dim, largest, slice(k), k, k, "topk")
 
 
-def kthvalue(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> Chosen:
+def kthvalue(x: ArrayLike, k: int, dim: int = -1, keepdim: bool = False) -> Chosen[Tensor]:
     """Return the k-th smallest entry along `dim`, from 1 on, and where it is; ValueError where there is none."""
     found = _chosen(x, dim, False, slice(k - 1, k), k, k - 1, "kthvalue")
-    return found if keepdim or not np.ndim(x) else Chosen(*(squeeze(part, dim) for part in found))
+    return found if keepdim or not shape_of(x) else Chosen(*(squeeze(part, dim) for part in found))
 
 
-def _chosen(x: Any, dim: int, largest: bool, part: slice, k: int, least: int, name: str) -> Chosen:
+def _chosen(x: Any, dim: int, largest: bool, part: slice, k: int, least: int, name: str) -> Chosen[Tensor]:
     x = lift(x)
     if not 0 <= least <= k <= length_of(x, dim, name):
         raise ValueError(f"{name}: k={k} along axis {dim} of shape {x.shape}")
@@ -327,7 +326,7 @@ def _chosen(x: Any, dim: int, largest: bool, part: slice, k: int, least: int, na
     return Chosen(take_along_axis(x, order, dim), order)
 
 
-def cummax(x: Any, dim: int) -> Chosen:
+def cummax(x: ArrayLike, dim: int) -> Chosen[Tensor]:
     """Return the largest entry so far along `dim`, and where it is, the last of several; NaN stays.
 
     >>> from pullback import Tensor
@@ -337,12 +336,12 @@ def cummax(x: Any, dim: int) -> Chosen:
     return _running(np.maximum, x, dim, "cummax")
 
 
-def cummin(x: Any, dim: int) -> Chosen:
+def cummin(x: ArrayLike, dim: int) -> Chosen[Tensor]:
     """Return the smallest entry so far along `dim`, and where it is, the last of several; NaN stays."""
     return _running(np.minimum, x, dim, "cummin")
 
 
-def _running(ufunc: np.ufunc, x: Any, dim: int, name: str) -> Chosen:
+def _running(ufunc: np.ufunc, x: Any, dim: int, name: str) -> Chosen[Tensor]:
     x = lift(x)
     axis = normalize_axis_index(dim, max(x.ndim, 1), name)
     if not x.ndim:
@@ -350,5 +349,5 @@ def _running(ufunc: np.ufunc, x: Any, dim: int, name: str) -> Chosen:
     best = ufunc.accumulate(x, axis)
     attained = np.logical_or(x == best, x != x)
     places = np.arange(x.shape[axis]).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
-    indices = np.maximum.accumulate(np.where(attained, places, 0), axis)
+    indices: Any = np.maximum.accumulate(np.where(attained, places, 0), axis)
     return Chosen(take_along_axis(x, indices, axis), indices)

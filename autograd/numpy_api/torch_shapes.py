@@ -11,7 +11,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..core.conversion import apart, lift
+from ..core.tensor import Tensor
 from ..core.tracing import bottom
+from ..core.types import ArrayLike, Arrays, PerAxis, Shape
 from ..ops.elementwise import conj
 from ..ops.indexing import getitem, scatter
 from ..ops.joining import sliding_window_view
@@ -35,7 +37,12 @@ def sizes_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(map(int, given))
 
 
-def view(x: Any, *shape: Any) -> Any:
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of anything that can be a Tensor."""
+    return np.shape(x)
+
+
+def view(x: ArrayLike, *shape: Shape) -> Tensor:
     """Return the same entries in another shape, one of whose lengths may be -1; TypeError for a dtype.
 
     >>> from pullback import Tensor
@@ -48,29 +55,29 @@ def view(x: Any, *shape: Any) -> Any:
     return reshape(x, sizes_of(shape))
 
 
-def view_as(x: Any, other: Any) -> Any:
+def view_as(x: ArrayLike, other: ArrayLike) -> Tensor:
     """Return the same entries in the shape of `other`."""
-    return reshape(x, np.shape(other))
+    return reshape(x, shape_of(other))
 
 
-def unsqueeze(x: Any, dim: int) -> Any:
+def unsqueeze(x: ArrayLike, dim: int) -> Tensor:
     """Return x with an axis of length 1 in the place `dim` of the result; `expand_dims`."""
     return expand_dims(x, dim)
 
 
-def permute(x: Any, *dims: Any) -> Any:
+def permute(x: ArrayLike, *dims: PerAxis) -> Tensor:
     """Return x with its axes in another order, given as one sequence or as several numbers; `transpose`."""
     return transpose(x, sizes_of(dims))
 
 
-def t(x: Any) -> Any:
+def t(x: ArrayLike) -> Tensor:
     """Return the transpose of a matrix, or a vector or number as it is; ValueError for more axes."""
-    if np.ndim(x) > 2:
-        raise ValueError(f"t: a Tensor of shape {np.shape(x)} is no matrix; write x.mT, or permute")
+    if len(shape_of(x)) > 2:
+        raise ValueError(f"t: a Tensor of shape {shape_of(x)} is no matrix; write x.mT, or permute")
     return transpose(x)
 
 
-def expand(x: Any, *sizes: Any) -> Any:
+def expand(x: ArrayLike, *sizes: Shape) -> Tensor:
     """Return x repeated along axes of length 1 and along new ones in front; -1 stands for the length that there is.
 
     ValueError where lengths do not fit. `broadcast_to`, which takes no -1.
@@ -80,19 +87,19 @@ def expand(x: Any, *sizes: Any) -> Any:
     Tensor([[1., 1.],
             [2., 2.]])
     """
-    shape, given = np.shape(x), sizes_of(sizes)
+    shape, given = shape_of(x), sizes_of(sizes)
     lead = len(given) - len(shape)
     if lead < 0 or any(n == -1 for n in given[:lead]):
         raise ValueError(f"expand: sizes {given} for a Tensor of shape {shape}")
     return broadcast_to(x, tuple(shape[i - lead] if n == -1 else n for i, n in enumerate(given)))
 
 
-def expand_as(x: Any, other: Any) -> Any:
+def expand_as(x: ArrayLike, other: ArrayLike) -> Tensor:
     """Return x broadcast to the shape of `other`."""
-    return broadcast_to(x, np.shape(other))
+    return broadcast_to(x, shape_of(other))
 
 
-def flatten(x: Any, start_dim: int | str = 0, end_dim: int = -1, *, order: str = "C") -> Any:
+def flatten(x: ArrayLike, start_dim: int | str = 0, end_dim: int = -1, *, order: str = "C") -> Tensor:
     """Make one axis of those from `start_dim` to `end_dim`; a letter is NumPy's `order`. ValueError if there are none.
 
     >>> from pullback import Tensor
@@ -109,13 +116,13 @@ def flatten(x: Any, start_dim: int | str = 0, end_dim: int = -1, *, order: str =
     return apart(reshape(x, shape, order))
 
 
-def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
+def unflatten(x: ArrayLike, dim: int, sizes: Sequence[int]) -> Tensor:
     """Make several axes of the axis `dim`, of these lengths, one of which may be -1; ValueError if they do not fit.
 
     >>> unflatten(np.zeros((2, 12)), 1, (3, -1)).shape
     (2, 3, 4)
     """
-    shape = np.shape(x)
+    shape = shape_of(x)
     axis, lengths = normalize_axis_index(dim, len(shape), "unflatten"), list(sizes)
     others = math.prod(n for n in lengths if n != -1)
     if lengths.count(-1) == 1 and others:
@@ -125,12 +132,13 @@ def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
     return reshape(x, (*shape[:axis], *lengths, *shape[axis + 1 :]))
 
 
-def contiguous(x: Any) -> Any:
+def contiguous(x: ArrayLike) -> Tensor:
     """Return x itself if its entries lie in memory in their order, or else a copy of which that is true."""
-    return x if is_contiguous(x) else reshape(ravel(x), np.shape(x))
+    held: Any = x
+    return held if is_contiguous(x) else reshape(ravel(x), shape_of(x))
 
 
-def clone(x: Any) -> Any:
+def clone(x: ArrayLike) -> Tensor:
     """Return a copy, through which gradients go; `copy`."""
     return copy(x)
 
@@ -138,32 +146,32 @@ def clone(x: Any) -> Any:
 # Parts
 
 
-def along(x: Any, dim: int, part: Any, name: str) -> Any:
+def along(x: ArrayLike, dim: int, part: Any, name: str) -> Tensor:
     """The entries of x at an index along one axis."""
-    return getitem(x, (*(slice(None),) * normalize_axis_index(dim, np.ndim(x), name), part))
+    return getitem(x, (*(slice(None),) * normalize_axis_index(dim, len(shape_of(x)), name), part))
 
 
-def length_of(x: Any, dim: int, name: str) -> int:
+def length_of(x: ArrayLike, dim: int, name: str) -> int:
     """The length of an axis, that of a number being 1; an error with the name of what asks where there is none."""
-    shape = np.shape(x) or (1,)
+    shape = shape_of(x) or (1,)
     return int(shape[normalize_axis_index(dim, len(shape), name)])
 
 
-def narrow(x: Any, dim: int, start: int, length: int) -> Any:
+def narrow(x: ArrayLike, dim: int, start: int, length: int) -> Tensor:
     """Return the part of x from `start` on along `dim`, of this length; IndexError where it is not inside."""
     n = length_of(x, dim, "narrow")
     first = start + n if start < 0 else start
     if not 0 <= first <= first + length <= n:
-        raise IndexError(f"narrow: start={start}, length={length} along axis {dim} of shape {np.shape(x)}")
+        raise IndexError(f"narrow: start={start}, length={length} along axis {dim} of shape {shape_of(x)}")
     return along(x, dim, slice(first, first + length), "narrow")
 
 
-def select(x: Any, dim: int, index: int) -> Any:
+def select(x: ArrayLike, dim: int, index: int) -> Tensor:
     """Return the part of x at one place along `dim`, without that axis."""
     return along(x, dim, int(index), "select")
 
 
-def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
+def chunk(x: ArrayLike, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut x along `dim` into at most so many parts of one length, but for the last; ValueError for less than one.
 
     >>> from pullback import Tensor
@@ -178,12 +186,12 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     return tuple(along(x, dim, slice(i, i + step), "chunk") for i in starts)
 
 
-def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:
+def unbind(x: ArrayLike, dim: int = 0) -> tuple[Tensor, ...]:
     """Return the parts of x at all places along `dim`, without that axis; `unstack`."""
     return tuple(along(x, dim, i, "unbind") for i in range(length_of(x, dim, "unbind")))
 
 
-def split_with_sizes(x: Any, split_sizes: Sequence[int], dim: int = 0) -> tuple[Any, ...]:
+def split_with_sizes(x: ArrayLike, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Cut x along `dim` into parts of these lengths; ValueError where they are not all of it.
 
     >>> from pullback import Tensor
@@ -192,69 +200,69 @@ def split_with_sizes(x: Any, split_sizes: Sequence[int], dim: int = 0) -> tuple[
     """
     n, ends = length_of(x, dim, "split_with_sizes"), np.cumsum([0, *split_sizes])
     if ends[-1] != n or min(split_sizes, default=0) < 0:
-        raise ValueError(f"split_with_sizes: split_sizes={tuple(split_sizes)} along axis {dim} of shape {np.shape(x)}")
+        raise ValueError(f"split_with_sizes: split_sizes={tuple(split_sizes)} along axis {dim} of shape {shape_of(x)}")
     return tuple(along(x, dim, slice(*pair), "split_with_sizes") for pair in itertools.pairwise(ends.tolist()))
 
 
-def unfold(x: Any, dimension: int, size: int, step: int) -> Any:
+def unfold(x: ArrayLike, dimension: int, size: int, step: int) -> Tensor:
     """Return the windows of `size` entries along an axis, one every `step`, as that axis and a new last one.
 
     >>> from pullback import Tensor
     >>> unfold(Tensor([1, 2, 3, 4]), 0, 2, 2).tolist()
     [[1, 2], [3, 4]]
     """
-    axis = normalize_axis_index(dimension, np.ndim(x), "unfold")
-    if not 0 < size <= np.shape(x)[axis] or step < 1:
-        raise ValueError(f"unfold: size={size}, step={step} along axis {dimension} of shape {np.shape(x)}")
+    axis = normalize_axis_index(dimension, len(shape_of(x)), "unfold")
+    if not 0 < size <= shape_of(x)[axis] or step < 1:
+        raise ValueError(f"unfold: size={size}, step={step} along axis {dimension} of shape {shape_of(x)}")
     return along(sliding_window_view(x, size, axis), axis, slice(None, None, step), "unfold")
 
 
-def adjoint(x: Any) -> Any:
+def adjoint(x: ArrayLike) -> Tensor:
     """Return the complex conjugates of the matrices that the last two axes span, transposed."""
     return conj(matrix_transpose(x))
 
 
-def cat(tensors: Any, dim: int = 0) -> Any:
+def cat(tensors: Arrays, dim: int = 0) -> Tensor:
     """Return Tensors one after another along `dim`; `concatenate`."""
     return concatenate(tensors, dim)
 
 
-def movedim(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+def movedim(x: ArrayLike, source: PerAxis, destination: PerAxis) -> Tensor:
     """Return x with the axes `source` in the places `destination`; `moveaxis`."""
     return moveaxis(x, source, destination)
 
 
-def swapdims(x: Any, dim0: int, dim1: int) -> Any:
+def swapdims(x: ArrayLike, dim0: int, dim1: int) -> Tensor:
     """Return x with two axes exchanged; `swapaxes`, and `transpose` in PyTorch."""
     return swapaxes(x, dim0, dim1)
 
 
-def reshape_as(x: Any, other: Any) -> Any:
+def reshape_as(x: ArrayLike, other: ArrayLike) -> Tensor:
     """Return the same entries in the shape of `other`."""
-    return reshape(x, np.shape(other))
+    return reshape(x, shape_of(other))
 
 
-def numel(x: Any) -> int:
+def numel(x: ArrayLike) -> int:
     """Return the number of entries; `size`."""
-    return int(np.size(x))
+    return math.prod(shape_of(x))
 
 
-def dim(x: Any) -> int:
+def dim(x: ArrayLike) -> int:
     """Return the number of axes; `ndim`."""
-    return np.ndim(x)
+    return len(shape_of(x))
 
 
-def element_size(x: Any) -> int:
+def element_size(x: ArrayLike) -> int:
     """Return the bytes of one entry; `itemsize`."""
     return int(lift(x).dtype.itemsize)
 
 
-def is_contiguous(x: Any) -> bool:
+def is_contiguous(x: ArrayLike) -> bool:
     """Say whether the entries lie in memory in their order."""
     return bool(np.asarray(bottom(lift(x))).flags.c_contiguous)
 
 
-def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+def diag_embed(x: ArrayLike, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Return matrices, along two axes of the result, with the last axis of x on a diagonal and 0 elsewhere.
 
     >>> from pullback import Tensor

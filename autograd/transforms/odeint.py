@@ -15,6 +15,7 @@ from ..core.primitive import primitive
 from ..core.pytrees import flatten, matching
 from ..core.tensor import Tensor, carried, wrap
 from ..core.tracing import Tracer, bottom, raw
+from ..core.types import ArrayLike
 from ..ops.casting import astype
 from ..ops.creation import asarray
 from ..ops.shape import concatenate, reshape
@@ -39,7 +40,7 @@ _ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1
 def odeint(
     func: Callable[..., Any],
     y0: Any,
-    t: Any,
+    t: ArrayLike,
     *args: Any,
     rtol: float = 1.4e-8,
     atol: float = 1.4e-8,

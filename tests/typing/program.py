@@ -128,3 +128,12 @@ with pb.default_dtype("float32"):
 optim.Adam([{"params": net.parameters(), "lr": 0.1}], betas=(0.9, 0.99))
 nn.CrossEntropyLoss()(net(x.astype("float32")), np.array([0, 1, 0])).backward()
 assert pb.testing.gradcheck(weighted, x) and pb.testing.gradcheck(pb.multiply, (x, x), rtol=1e-4)
+top: Tensor = pb.topk(x, 1).values + x.topk(1).indices
+smallest, largest = x.aminmax()
+pb.cat([smallest.view(1), largest.reshape(-1)], 0).clamp(0.0, 1.0).mul_(2.0).sum()
+pb.randn(2, 3, dtype="float32").scatter_add(0, np.zeros((1, 3), int), np.ones((1, 3))).sum()
+absolute: Tensor = nn.functional.l1_loss(x, np.zeros(x.shape)) + nn.MSELoss()(np.zeros(3), np.ones(3))
+maxima, at = nn.functional.max_pool1d(np.ones((1, 1, 4)), 2, return_indices=True)
+put_back: Tensor = nn.MaxUnpool1d(2)(maxima, at)
+nn.functional.cross_entropy(np.zeros((3, 2)), np.array([0, 1, 0]), np.ones(2)).sum()
+nn.BCELoss()(np.full(3, 0.5), np.ones(3)) + nn.functional.nll_loss(np.zeros((3, 2)), np.array([0, 1, 0]))

@@ -82,7 +82,7 @@ pb.argmax(x, axis=(0, 1))
 pb.zeros(3, requires_gradient=True)
 pb.zeros("3")
 pb.where(x > 0, x)
-pb.erf(x)
+pb.erfcx(x)
 pb.special.erf(x, x)
 pb.special.errf(x)
 pb.linalg.norm(x, axes=0)
@@ -144,6 +144,13 @@ pb.grad_named(weighted, 3)
 pb.default_dtype()
 pb.testing.gradcheck(weighted, x, tolerance=1e-3)
 pb.viz.graph(x, models=net)
+pb.topk(x, 1).value
+x.aminmax().minimum
+pb.clamp(x, "0")
+pb.randn("2")
+pb.masked_fill(x, x > 0, value="0")
+nn.functional.mse_loss(x, "x")
+nn.MaxUnpool1d(2)(maxima)
 """
 
 
