@@ -8,15 +8,8 @@ import pytest
 
 from pullback import Tensor, nn
 
-from .cases import CASES
+from .cases import parameters
 from .compare import Case, _differences, _made, _Ours, _Torch
-
-EACH = [
-    pytest.param(case, id=f"{family}-{case}")
-    for family, cases in CASES.items()
-    for case in cases
-    if not case.is_function
-]
 
 
 def differences(torch, path, case: Case) -> str:
@@ -52,7 +45,7 @@ def differences(torch, path, case: Case) -> str:
     return found + outputs_differ("there: output")
 
 
-@pytest.mark.parametrize("case", EACH)
+@pytest.mark.parametrize("case", parameters(1, functions=False))
 def test_weights_by_files(torch, tmp_path, case):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="torch")

@@ -2,13 +2,11 @@ import warnings
 
 import pytest
 
-from .cases import CASES
+from .cases import parameters
 from .compare import verdict
 
-EACH = [pytest.param(case, id=f"{family}-{case}") for family, cases in CASES.items() for case in cases]
 
-
-@pytest.mark.parametrize("case", EACH)
+@pytest.mark.parametrize("case", parameters())
 def test_equal_to_pytorch(torch, case):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="torch")
