@@ -180,10 +180,10 @@ def _(call: Any, n: int, values: Any, batched: set[int], *, scale: float) -> Any
 
 @attention.strategy
 def _(draw: Any) -> Any:
-    lead, length, keys = draw.shape(max_dims=2), draw.integer(1, 3), draw.integer(0, 3)
+    lead, length, keys = draw.shape(max_dims=2), draw.integer(1, 3), draw.one_of([0, 2, 3])
     q, k = (draw.array(shape=(*lead, n, 2), domain=(-1, 1), dtype=np.float64) for n in (length, keys))
     v = draw.array(shape=(*lead, keys, draw.integer(1, 3)), dtype=np.float64)
-    mask = draw.array(shape=draw.one_of([(*lead, length, keys), (keys,), (length, 1)]), dtype=np.float64)
+    mask = draw.array(shape=draw.one_of([(*lead, length, keys), (keys,), (1, keys)]), dtype=np.float64)
     return (q, k, v, mask, draw.array(shape=(*lead, length, keys), domain=(0, 2), dtype=np.float32)), {"scale": 0.5}
 
 

@@ -135,6 +135,7 @@ def test_every_function_of_numpys(thorough):
     assert not wrong, wrong
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", sorted(set(registry) - WITHOUT))
 def test_every_primitive(name):
     @settings(max_examples=5, derandomize=True, database=None, deadline=None,

@@ -188,7 +188,11 @@ def test_dropout_is_for_training() -> None:
     ("layer", "inputs"),
     [
         (nn.MultiheadAttention(4, 2), (normal(3, 2, 4),) * 3),
-        (nn.MultiheadAttention(4, 2, dropout=0.5, batch_first=True), (normal(2, 3, 4),) * 3),
+        pytest.param(
+            nn.MultiheadAttention(4, 2, dropout=0.5, batch_first=True),
+            (normal(2, 3, 4),) * 3,
+            marks=pytest.mark.thorough,
+        ),
         pytest.param(
             nn.MultiheadAttention(4, 2, kdim=2, vdim=3, add_bias_kv=True),
             (normal(3, 4), normal(2, 2), normal(2, 3)),

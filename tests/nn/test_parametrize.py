@@ -236,7 +236,7 @@ class Evaluated(nn.Sequential):
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-@pytest.mark.parametrize("shape", [(2, 3), (3, 2)])
+@pytest.mark.parametrize("shape", [(2, 3), pytest.param((3, 2), marks=pytest.mark.thorough)])
 def test_derivatives_and_states(kind: str, shape: tuple[int, int]) -> None:
     layer = MAKERS[kind](nn.Linear(*shape))
     model = Evaluated(layer) if "spectral" in kind else layer

@@ -146,7 +146,11 @@ def small(kind: str, options: Any, **further: Any) -> Any:
     return getattr(nn, kind)(1, 1, **options, **further)
 
 
-@pytest.mark.parametrize(("kind", "options"), FORMS, ids=str)
+# The forms whose derivatives take long to check by differences in thorough runs alone; see test_every_case, too
+LONG = [pytest.param(*form, marks=pytest.mark.thorough) if form[0] in ("LSTM", "GRU") else form for form in FORMS]
+
+
+@pytest.mark.parametrize(("kind", "options"), LONG, ids=str)
 def test_derivatives(kind: str, options: Any) -> None:
     check_module(small(kind, options), np.random.default_rng(0).normal(size=(2, 2, 1)))
 
@@ -164,9 +168,6 @@ class _Packed(nn.Module):
     def forward(self, x: Any) -> Any:
         y, last = self.layer(pack_padded_sequence(x, [1, 2], enforce_sorted=False))
         return y.data.sum(), last
-
-
-LONG = [pytest.param(*form, marks=pytest.mark.thorough) if form[0] == "LSTM" else form for form in FORMS]
 
 
 @pytest.mark.parametrize(("kind", "options"), LONG, ids=str)

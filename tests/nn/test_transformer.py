@@ -175,6 +175,7 @@ def test_dropout_is_seeded_and_for_training() -> None:
 SMOOTH: Any = {"activation": np.tanh, "layer_norm_eps": 1.0}
 
 
+@pytest.mark.thorough
 def test_an_encoder_layer() -> None:
     assert check_module(nn.TransformerEncoderLayer(3, 1, 1, **SMOOTH), normal(2, 3))
 
