@@ -370,7 +370,7 @@ NN = [
     Fault('"none" if reduce is False', '"sum" if reduce is False', "test_losses -k flags"),
     Fault("return limited * (x - 0.5 * limited)", "return limited * (x - limited)", "test_losses -k by_loops"),
     Fault("x * (1 - x), 1e-12)", "x * (1 - x), 1e-10)", "test_losses -k probabilities"),
-    Fault("where(target == 0, 1, target)", "target", "test_losses -k batchmean"),
+    Fault("where(t == 0, 1, t)", "t", "test_losses -k batchmean"),
     Fault("stop_gradient(where(var < eps, eps - var, 0))", "stop_gradient(0 * var)", "test_losses -k by_loops"),
     Fault(
         "far = minimum(far, distance(positive, negative))",
