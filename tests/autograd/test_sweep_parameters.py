@@ -165,6 +165,10 @@ NOT_SWEPT = {
     **dict.fromkeys(("iv_over", "iv_slope", "jv_over", "jv_slope", "kv_slope", "yv_slope"), PART % "iv, jv, kv, yv"),
     **dict.fromkeys(("ive_slope", "kve_slope", "scaled_iv_slope", "scaled_kv_slope"), PART % "i0e, k0e, ive and kve"),
     **dict.fromkeys(("lack", "log_ratio"), PART % "kl_div"),
+    **dict.fromkeys(
+        ("betainc", "betaincinv", "gammainccinv", "gammaincinv"), "beside mpmath in ops/stats, not over the whole range"
+    ),
+    "rescale": "products and sums of what it is given",
     "power_slope": PART % "power",
     "share": PART % "log_expit and logaddexp",
     "gate": "relu's, as that has two constants",

@@ -65,7 +65,10 @@ def _t_cdf(z: Any, df: Any) -> Any:
     near, most = np.abs(z) < 1, float(np.finfo(z.dtype).max) ** 0.4
     inner = np.where(near, z, 0)
     flatness = inner * inner / df
-    middle = 0.5 + inner * np.exp(_t_top(df)) * integral(lambda u: (1 + flatness * (u * u)) ** (-(df + 1) / 2), 1.0)
+    area = integral(
+        lambda u: (1 + flatness * (u * u)) ** (-(df + 1) / 2), np.ones(np.broadcast_shapes(flatness.shape, df.shape))
+    )
+    middle = 0.5 + inner * np.exp(_t_top(df)) * area.astype(z.dtype)
     square = np.clip(np.where(near, 1, z), -most, most) ** 2
     tail = betainc(df / 2, np.full_like(df, 0.5), df / (df + square)) / 2
     return np.where(near, middle, np.where(z > 0, 1 - tail, tail))
