@@ -29,8 +29,10 @@ class Optimizer:
     single = False  # whether parameters of float16 are moved, and their state is kept, as float32
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
-        if isinstance(params, (Tensor, dict)):
-            raise TypeError(f"{self._name}: params must be an iterable of Tensors or dicts, not a {_kind(params)}")
+        if isinstance(params, (Tensor, dict)) or not isinstance(params, Iterable):
+            raise TypeError(
+                f"{self._name}: params must be an iterable of Tensors or dicts, not a {_kind(params)}{_instead(params)}"
+            )
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
@@ -62,7 +64,7 @@ class Optimizer:
         seen = {id(p) for old in self.param_groups for p in old["params"]}
         for p in params:
             if not isinstance(p, Tensor):
-                raise TypeError(f"{self._name}: can optimize Tensors only, not a {_kind(p)}")
+                raise TypeError(f"{self._name}: can optimize Tensors only, not a {_kind(p)}{_instead(p)}")
             if not p.is_leaf:
                 raise ValueError(f"{self._name}: a Tensor of shape {p.shape} is not a leaf: an operation made it")
             if id(p) in seen:
@@ -187,6 +189,10 @@ class Optimizer:
 
 def _kind(value: Any) -> str:
     return type(value).__name__
+
+
+def _instead(value: object) -> str:
+    return "; write model.parameters()" if hasattr(value, "parameters") else ""
 
 
 def _copied(state: dict[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,9 @@ def fused(
         )
 
 
+_NUMBERS = (bool, int, float, complex, np.generic)
+
+
 def in_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: a formula that works entry by entry, of any NumPy functions, goes through blocks that fit the cache
     where its first argument is a large array; so are then the others, of the same shape, or numbers.
@@ -80,7 +83,8 @@ def in_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
         if x.__class__ is not np.ndarray or x.size < _MANY or not x.flags.c_contiguous:
             return formula(x, *others)
         for a in others:
-            if isinstance(a, np.ndarray) and (a.shape != x.shape or not a.flags.c_contiguous):
+            alike = isinstance(a, np.ndarray) and a.shape == x.shape and a.flags.c_contiguous
+            if not (alike or isinstance(a, _NUMBERS)):  # what knows of a graph or a batch is neither
                 return formula(x, *others)
         flat = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in (x, *others)]
 

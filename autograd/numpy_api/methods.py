@@ -22,6 +22,7 @@ from ..ops import elementwise as el
 from ..ops.diagonals import diagonal, trace
 from ..ops.indexing import getitem, setitem
 from ..ops.joining import repeat
+from ..ops.logistic import sigmoid
 from ..ops.matmul import dot, matmul
 from ..ops.nondifferentiable import (
     all,
@@ -258,7 +259,7 @@ _attributes: dict[str, Any] = {
     "log": el.log,
     "sqrt": el.sqrt,
     "tanh": el.tanh,
-    "sigmoid": el.sigmoid,
+    "sigmoid": sigmoid,
     "relu": el.relu,
     "softmax": softmax,
     "log_softmax": log_softmax,

@@ -19,6 +19,7 @@ from ..ops import casting, correlation, diagonals, differences, joining, matmul,
 from ..ops import elementwise as el
 from ..ops import nondifferentiable as constants
 from ..ops.linalg import compositions as linalg
+from ..ops.logistic import sigmoid
 from ..ops.reductions import logsumexp
 from ..ops.sorting import bincount
 from ..ops.special import functions as special
@@ -227,7 +228,7 @@ for _rows in TABLE.values():
     METHODS |= {name: row.function for name, row in _rows.items() if "x" in row.where.split()}
 IN_PLACE: dict[str, Any] = {
     **{f"{name}_": METHODS[name] for name in _IN_PLACE.split()},
-    **{"exp_": el.exp, "log_": el.log, "sqrt_": el.sqrt, "tanh_": el.tanh, "sigmoid_": el.sigmoid, "relu_": el.relu},
+    **{"exp_": el.exp, "log_": el.log, "sqrt_": el.sqrt, "tanh_": el.tanh, "sigmoid_": sigmoid, "relu_": el.relu},
     **{"clip_": el.clip, "round_": casting.round, "fill_": inplace.fill, "zero_": inplace.zero, "copy_": inplace.copy},
     **{"cumsum_": inplace.cumsum_along, "cumprod_": inplace.cumprod_along},
     **{"normal_": inplace.normal, "uniform_": inplace.uniform},

@@ -51,6 +51,9 @@ def asarray(
     return astype(out, out.dtype) if copy and out is obj else out
 
 
+_OF_SHAPES = (np.zeros, np.ones, np.empty)
+
+
 def creator(function: Any) -> Callable[..., Tensor]:
     """A function of NumPy that makes an array, as one that makes a Tensor."""
 
@@ -73,6 +76,9 @@ def creator(function: Any) -> Callable[..., Tensor]:
                 over(known, (args, kwargs))
             except Differs as error:
                 return one_by_one(create, args, kwargs, error)
+            if function in _OF_SHAPES and len(args) > 1 and {*map(type, args)} == {int}:
+                name = function.__name__
+                raise TypeError(f"{name}: the lengths of a shape are one tuple; write {name}({args})") from None
             raise
         if requires_grad:
             tensor.requires_grad = True

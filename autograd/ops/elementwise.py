@@ -19,8 +19,9 @@ from ..core.forms import Binary, OfOne, Where
 from ..core.primitive import Primitive, implements, primitive
 from ..core.tensor import Tensor
 from ..core.types import ArrayLike
-from ..kernels.fused_elementwise import fused, in_blocks
+from ..kernels.fused_elementwise import fused
 from ..runtime import memory
+from .logistic import share
 from .special.slopes import cosine_by, divisor, per_square, slope_in_base, slope_in_exponent
 
 __all__ = [
@@ -29,8 +30,8 @@ __all__ = [
     "cos", "cosh", "deg2rad", "degrees", "divide", "exp", "exp2", "expm1", "fabs", "fix", "floor", "floor_divide",
     "fmax", "fmin", "fmod", "heaviside", "hypot", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2",
     "maximum", "minimum", "mod", "multiply", "nan_to_num", "negative", "nextafter", "positive", "pow", "power",
-    "rad2deg", "radians", "reciprocal", "relu", "remainder", "rint", "sigmoid", "sign", "sin", "sinh", "softplus",
-    "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "trunc", "where",
+    "rad2deg", "radians", "reciprocal", "relu", "remainder", "rint", "sign", "sin", "sinh", "sqrt",
+     "square", "subtract", "tan", "tanh", "true_divide", "trunc", "where",
 ]  # fmt: skip
 
 _POSITIVE = (0.2, 3.0)
@@ -297,45 +298,6 @@ heaviside: Primitive[Binary] = elementwise(
 nextafter: Primitive[Binary] = elementwise(np.nextafter, domain=_POSITIVE, x=lambda g: g, towards=_zero)
 fix = trunc
 implements(np.fix)(fix)
-
-
-def _stable_sigmoid(x: Any) -> Any:
-    """The logistic function 1 / (1 + exp(-x)).
-
-    >>> from pullback import Tensor
-    >>> sigmoid(Tensor(0.0))
-    Tensor(0.5)
-    """
-    if np.iscomplexobj(x):
-        right = np.real(x) >= 0
-        z = np.exp(np.where(right, -x, x))
-        return np.where(right, 1, z) / (1 + z)
-    return _logistic(x)
-
-
-@in_blocks
-def _logistic(x: Any) -> Any:
-    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
-
-
-@in_blocks
-def _softplus(x: Any) -> Any:
-    """log(1 + exp(x)), a smooth `relu`.
-
-    >>> from pullback import Tensor
-    >>> softplus(Tensor(1000.0))
-    Tensor(1000.)
-    """
-    if np.asarray(x).dtype.kind != "f":
-        return np.logaddexp(x, 0)
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))  # the same, but faster, and silent for NaN
-
-
-# Functions of neural networks that NumPy lacks
-sigmoid = elementwise(_stable_sigmoid, name="sigmoid", x=lambda g, out: g * (out * (1 - out)))
-# As sigmoid, with a derivative that has its digits at both ends and takes longer
-share = elementwise(_stable_sigmoid, name="share", x=lambda g, x, out: g * (out * share(-x)))
-softplus = elementwise(_softplus, name="softplus", dtype=np.float64, x=lambda g, x: g * share(x))
 
 
 @primitive

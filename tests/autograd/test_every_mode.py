@@ -4,9 +4,6 @@ What is expected comes from level-0 backward passes at ordinary thresholds witho
 the result, and those of `create_graph` for second derivatives; these `check_primitive` holds to numerical ones.
 """
 
-import contextlib
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
@@ -14,38 +11,14 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 import pullback as pb
 from pullback import Tensor, grad, hessian, jacobian, jvp, nn, registry, vjp, vmap
 from pullback.autograd.kernels.fused_elementwise import fused
-from pullback.autograd.runtime import llvm
 from pullback.autograd.testing.check import Case, refuses
 from pullback.autograd.testing.tensors import gradients_of
 from pullback.testing import check_primitive, strategies
+from pullback.tests.helpers.sizes import CODE, sizes
 
 QUICK = settings(max_examples=3, derandomize=True, database=None)
 SLOW = ("expm", "iv", "jv", "kv", "logm", "yv")  # seconds for an example
 THOROUGH = settings(max_examples=30, database=None)
-
-THRESHOLDS = {  # module -> what it compares sizes with when it is called, and a value that all sizes are above
-    "autograd.ops.elementwise": {"_MANY": 1},
-    "autograd.kernels.fused_elementwise": {"_LEAST": 1},
-    "autograd.kernels.sums": {"_LEAST": 1, "_ROW": 1, "SMALL": 1},
-    "autograd.kernels.matrix_product": {"SMALL": 1, "_FEW": 0, "_PART": 1},
-    "autograd.kernels.gemm": {"worth": lambda a, b: a.shape[1] == b.shape[0] and llvm.available(a, b)},
-    "autograd.kernels.sample_merging": {"at_once": lambda *_: 1},
-    "autograd.kernels.geometry": {"BLOCK": 1},
-    "autograd.runtime.memory": {"LARGE": 1},
-    "nn.cross_entropy": {"_FEW": 0},
-}
-CODE = [False, *([True] if llvm.available(np.ones(1)) else [])]
-
-
-@contextlib.contextmanager
-def sizes(code, large):
-    """With or without machine code, and (if `large`) as if all arrays were."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(llvm, "_enabled", code)
-        for module, names in THRESHOLDS.items() if large else ():
-            for name, value in names.items():
-                patch.setattr(sys.modules[f"pullback.{module}"], name, value)
-        yield
 
 
 def units(x):

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from pullback import Tensor, no_grad
+from pullback import Tensor, nn, no_grad
 from pullback.optim import SGD, Adam, AdamW, Optimizer
 
 
@@ -350,3 +350,9 @@ def test_a_gradient_of_another_dtype_is_cast(kind, size):
     optimizer = KINDS[kind]([p])
     with pytest.raises(TypeError, match=f"{type(optimizer).__name__}: cannot cast grad from complex128 to float32"):
         optimizer.step()
+
+
+@pytest.mark.parametrize("model", [nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2))])
+def test_a_model_in_the_place_of_its_parameters(model):
+    with pytest.raises(TypeError, match=r"SGD: .*not a Linear; write model.parameters\(\)"):
+        SGD(model)

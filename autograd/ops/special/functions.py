@@ -16,7 +16,7 @@ import numpy as np
 from ...core.elementwise import elementwise
 from ...core.forms import OfOne
 from ...core.primitive import Primitive
-from ..elementwise import share, sigmoid
+from ..logistic import share, sigmoid
 from ..reductions import log_softmax_form as log_softmax
 from ..reductions import logsumexp_form as logsumexp
 from ..reductions import softmax_form as softmax

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..elementwise import sigmoid, softplus
+from ..logistic import sigmoid, softplus
 from ..special.functions import (
     betaln,
     erf,

@@ -251,3 +251,10 @@ def test_several_arrays():
     assert points.tolist() == [0, 0.25, 0.5, 0.75, 1] and step.item() == 0.25
     rows, columns = pb.indices((2, 3), sparse=True)
     assert rows.tolist() == [[0], [1]] and columns.tolist() == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("make", [pb.zeros, pb.ones, pb.empty])
+def test_lengths_of_a_shape_that_are_no_tuple(make):
+    name = make.__name__
+    with pytest.raises(TypeError, match=rf"{name}: the lengths of a shape are one tuple; write {name}\(\(2, 3\)\)"):
+        make(2, 3)
