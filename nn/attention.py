@@ -34,7 +34,7 @@ class _Once:
         return c
 
 
-@primitive(name="attention", residuals=["e", "total", "once"])
+@primitive(name="attention", aux=["e", "total", "once"])
 def attention(q: Any, k: Any, v: Any, mask: Any, factors: Any, *, scale: float) -> Any:
     """Return softmax(scale q k^T + mask) v, and 0 where nothing is attended to.
 

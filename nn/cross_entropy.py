@@ -33,7 +33,7 @@ __all__ = [
 _FEW = 32  # classes for which it is faster to have the logits of one class beside one another
 
 
-@primitive(name="cross_entropy", residuals=["z", "total"])
+@primitive(name="cross_entropy", aux=["z", "total"])
 def class_cross_entropy(x: Any, hit: Any, *, mean: bool) -> Any:
     """Return log(sum_c exp(x_nc)) - x_nt for every row n of x (N, C), or the mean of them.
 
@@ -60,8 +60,8 @@ def _(g: Any, x: Any, hit: Any, mean: bool, z: Any, total: Any) -> Any:
 
 @class_cross_entropy.batch
 def _(call: Any, n: int, values: Any, batched: set[int], /, *, mean: bool) -> Any:
-    losses, *residuals = folded(call, n, values, batched, mean=False)
-    return np.mean(losses, axis=1) if mean else losses, *residuals
+    losses, *aux = folded(call, n, values, batched, mean=False)
+    return np.mean(losses, axis=1) if mean else losses, *aux
 
 
 @class_cross_entropy.strategy

@@ -196,7 +196,7 @@ def _blocks(array: Any) -> list[slice]:
     return [slice(start, start + _SAMPLES) for start in range(0, len(array), _SAMPLES)]
 
 
-@primitive(residuals=["places"])
+@primitive(aux=["places"])
 def tap_weights(grid: Any, *, lengths: tuple[int, ...], mode: str, padding: str, align: bool) -> Any:
     """The weights (N, P, T) of the entries that make the values at points (N, P, dims), and where these are."""
     n, p, dims = grid.shape

@@ -79,7 +79,7 @@ def _shares(x: Any, skip: Any, states: Any, length: Any) -> tuple[Any, Any]:
     return np.where(length > 0, total, np.where(states == 1, x.dtype.type(0), x.dtype.type(_NEVER))), through
 
 
-@primitive(name="ctc", residuals=["shares"])
+@primitive(name="ctc", aux=["shares"])
 def alignments(x: Any, skip: Any, states: Any, length: Any) -> Any:
     """Return minus the logarithm of the probability of all paths through the states of each sample, (N,).
 

@@ -44,7 +44,7 @@ def _alike(name: str, *arrays: Any) -> list[Any]:
     return [a if a.dtype == dtype else a.astype(dtype) for a in arrays]
 
 
-@primitive(outputs=["y", "h_n"], residuals=["kept"])
+@primitive(outputs=["y", "h_n"], aux=["kept"])
 def rnn_layer(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes, reverse: bool, rectified: bool) -> Any:
     """Elman's layer: all states and the last ones; see `kernels.recurrent`."""
     x, w_ih, w_hh, b, h = _alike("rnn_layer", x, w_ih, w_hh, b, h)
@@ -65,7 +65,7 @@ def _rnn_composed(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, *, sizes: Sizes,
     return _scan(step, x @ w_ih.mT + b, (h,), sizes, reverse)
 
 
-@primitive(outputs=["y", "h_n", "c_n"], residuals=["kept"])
+@primitive(outputs=["y", "h_n", "c_n"], aux=["kept"])
 def lstm_layer(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, *, sizes: Sizes, reverse: bool) -> Any:
     """A layer of long short-term memory: all states, and the last states and cells; see `kernels.recurrent`."""
     x, w_ih, w_hh, b, h, c = _alike("lstm_layer", x, w_ih, w_hh, b, h, c)
@@ -73,7 +73,7 @@ def lstm_layer(x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, *, sizes: S
     return y, last, cells, kept
 
 
-@primitive(outputs=["y", "h_n", "c_n"], residuals=["kept"])
+@primitive(outputs=["y", "h_n", "c_n"], aux=["kept"])
 def lstm_projected_layer(
     x: Any, w_ih: Any, w_hh: Any, b: Any, h: Any, c: Any, p: Any, *, sizes: Sizes, reverse: bool
 ) -> Any:
@@ -103,7 +103,7 @@ def _lstm_composed(
     return _scan(step, x @ w_ih.mT + b, (h, c), sizes, reverse)
 
 
-@primitive(outputs=["y", "h_n"], residuals=["kept"])
+@primitive(outputs=["y", "h_n"], aux=["kept"])
 def gru_layer(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h: Any, *, sizes: Sizes, reverse: bool) -> Any:
     """A layer of gated recurrent units: all states and the last ones; see `kernels.recurrent`."""
     x, w_ih, w_hh, b_ih, b_hh, h = _alike("gru_layer", x, w_ih, w_hh, b_ih, b_hh, h)

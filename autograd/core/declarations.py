@@ -130,8 +130,8 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
     def tanh(self) -> Result: ...
     def sigmoid(self) -> Result: ...
     def relu(self) -> Result: ...
-    def softmax(self, axis: int = -1) -> Result: ...
-    def log_softmax(self, axis: int = -1) -> Result: ...
+    def softmax(self, axis: int = -1, *, dim: int = -1) -> Result: ...
+    def log_softmax(self, axis: int = -1, *, dim: int = -1) -> Result: ...
     def conj(self) -> Result: ...
     def conjugate(self) -> Result: ...
     def round(self, decimals: int = 0, *, out: Out[Result] = None) -> Result: ...
@@ -150,6 +150,8 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
         axis: Axis = None,
         dtype: DTypeLike | None = None,
         *,
+        dim: Axis = None,
+        keepdim: bool = False,
         keepdims: bool = False,
         initial: ArrayLike | None = None,
         where: ArrayLike = True,
@@ -160,6 +162,8 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
         axis: Axis = None,
         dtype: DTypeLike | None = None,
         *,
+        dim: Axis = None,
+        keepdim: bool = False,
         keepdims: bool = False,
         initial: ArrayLike | None = None,
         where: ArrayLike = True,
@@ -190,6 +194,8 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
         axis: Axis = None,
         dtype: DTypeLike | None = None,
         *,
+        dim: Axis = None,
+        keepdim: bool = False,
         keepdims: bool = False,
         where: ArrayLike = True,
         out: Out[Result] = None,
@@ -223,6 +229,7 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
         axis: int | None = None,
         dtype: DTypeLike | None = None,
         *,
+        dim: int | None = None,
         reverse: bool = False,
         out: Out[Result] = None,
     ) -> Result: ...
@@ -231,6 +238,7 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
         axis: int | None = None,
         dtype: DTypeLike | None = None,
         *,
+        dim: int | None = None,
         out: Out[Result] = None,
     ) -> Result: ...
     def all(
@@ -238,6 +246,8 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
         axis: Axis = None,
         keepdims: bool = ...,
         *,
+        dim: Axis = None,
+        keepdim: bool = ...,
         where: ArrayLike = ...,
         out: Out[Result] = None,
     ) -> Result: ...
@@ -246,6 +256,8 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
         axis: Axis = None,
         keepdims: bool = ...,
         *,
+        dim: Axis = None,
+        keepdim: bool = ...,
         where: ArrayLike = ...,
         out: Out[Result] = None,
     ) -> Result: ...
@@ -253,6 +265,8 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
         self,
         axis: int | None = None,
         *,
+        dim: int | None = None,
+        keepdim: bool = ...,
         keepdims: bool = ...,
         out: Out[Result] = None,
     ) -> Result: ...
@@ -260,6 +274,8 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
         self,
         axis: int | None = None,
         *,
+        dim: int | None = None,
+        keepdim: bool = ...,
         keepdims: bool = ...,
         out: Out[Result] = None,
     ) -> Result: ...
@@ -268,6 +284,7 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
         axis: int | None = -1,
         kind: str | None = None,
         *,
+        dim: int | None = -1,
         stable: bool | None = None,
         descending: bool = False,
     ) -> Result: ...
@@ -309,7 +326,7 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
     def fill(self, src: ArrayLike, casting: str = "same_kind", where: ArrayLike = True) -> None: ...
     def repeat(self, repeats: ArrayLike, axis: int | None = None) -> Result: ...
     def dot(self, b: ArrayLike, *, out: Out[Result] = None) -> Result: ...
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Result: ...
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1, *, dim1: int = 0, dim2: int = 1) -> Result: ...
     def trace(
         self,
         offset: int = 0,
@@ -317,6 +334,8 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
         axis2: int = 1,
         dtype: DTypeLike | None = None,
         *,
+        dim1: int = 0,
+        dim2: int = 1,
         out: Out[Result] = None,
     ) -> Result: ...
     def astype(self, dtype: DTypeLike, *, copy: bool = True, device: str | None = None) -> Result: ...
@@ -324,7 +343,7 @@ class Operations(Spellings[Result], InPlace[Result], Generic[Result]):
     def ravel(self, order: Order = "C") -> Result: ...
     def flatten(self, start_dim: int | Order = 0, end_dim: int = -1, *, order: Order = "C") -> Result: ...
     def reshape(self, *shape: int | Sequence[int], order: Order = "C", copy: bool | None = None) -> Result: ...
-    def squeeze(self, axis: Axis = None) -> Result: ...
+    def squeeze(self, axis: Axis = None, *, dim: Axis = None) -> Result: ...
     def swapaxes(self, axis1: int, axis2: int) -> Result: ...
     def transpose(self, *axes: int | Sequence[int]) -> Result: ...
     def tolist(self) -> Any: ...

@@ -108,7 +108,7 @@ def compiled(primitive: Any, computed: bool = False) -> FunctionType:
     lines += [
         f"    if _dispatch is _COMPUTE: {' = '.join(nodes)} = None",
         *[f"    if {x}.__class__ is not _ndarray: {x} = _asarray({x})" for x in arrays if views],
-        f"    {', '.join(['out', *primitive.residuals])} = {'_computed' if computed else f'_function({call})'}",
+        f"    {', '.join(['out', *primitive.aux])} = {'_computed' if computed else f'_function({call})'}",
         "    if out.__class__ is _ndarray:",
         *[_SHARES.format(x=arrays[0])] * views,
         "        if not out.ndim: out = out[()]",

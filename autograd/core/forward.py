@@ -45,12 +45,12 @@ class Dual(Tracer):
         for i, x in enumerate(args):
             if level_of(x) == level:
                 values[i], tangents[i] = x._held.value, x._held.tangent
-        out, *residuals = primitive.outputs(*values, **options)
-        terms = _terms(primitive, tangents, (out, *residuals), values, options)
+        out, *aux = primitive.outputs(*values, **options)
+        terms = _terms(primitive, tangents, (out, *aux), values, options)
         if not primitive.several:
-            return dual(level, out, _total([term for (term,) in terms], out)), *residuals
+            return dual(level, out, _total([term for (term,) in terms], out)), *aux
         pushed = (_total([term[i] for term in terms], o) for i, o in enumerate(out))
-        return tuple(dual(level, o, t) for o, t in zip(out, pushed, strict=True)), *residuals
+        return tuple(dual(level, o, t) for o, t in zip(out, pushed, strict=True)), *aux
 
 
 def dual(level: int, value: Any, tangent: Any) -> Tensor:

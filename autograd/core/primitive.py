@@ -41,7 +41,7 @@ class Primitive(Signature, Generic[Form]):
         form        what users call, as a plain function: the one that `public` was given, or `apply`
         apply       takes the one canonical form of the arguments that the function and the rules see; gives the result.
                     Code of its own for each primitive, the quick path of all calls (see fast_apply.py)
-        bind        as `apply`, by the general path and in the sight of observers; gives the residuals, too
+        bind        as `apply`, by the general path and in the sight of observers; gives the auxiliary outputs, too
         outputs     as `bind`, unobserved: what tracers ask for at the levels below their own
         function    what computes, on arrays alone
 
@@ -54,11 +54,11 @@ class Primitive(Signature, Generic[Form]):
         function: Callable[..., object],
         name: str,
         arrays: tuple[str, ...] = (),
-        residuals: Iterable[str] = (),
+        aux: Iterable[str] = (),
         outputs: Iterable[str] = (),
     ):
         may_register(name, function)
-        super().__init__(name, function, arrays, residuals, outputs)
+        super().__init__(name, function, arrays, aux, outputs)
         self.function: Callable[..., Any] = function
         self.rules: dict[int, Rule] = {}
         self.forward: dict[int, Rule] = {}
@@ -193,7 +193,7 @@ class Primitive(Signature, Generic[Form]):
         return self.kinds.get(self.argument(position), "general")
 
     def outputs(self, *args: Any, **options: object) -> tuple[Any, ...]:
-        """The result, as `apply` gives it, and the residuals; see the class."""
+        """The result, as `apply` gives it, and the auxiliary outputs; see the class."""
         if not _KNOWN.issuperset(map(type, args)):
             args = tuple(x if x.__class__ in PLAIN else lift(x) for x in args)
         level = 0
@@ -231,7 +231,7 @@ class Primitive(Signature, Generic[Form]):
                 count = len(self.several)
                 results = (tuple(map(scalar, results[:count])), *results[count:])
             else:
-                results = (scalar(results[0]), *results[1:]) if self.residuals else (scalar(results),)
+                results = (scalar(results[0]), *results[1:]) if self.aux else (scalar(results),)
         if not lifted:
             return results
         if not parents or not modes.recording:
@@ -265,7 +265,7 @@ class Primitive(Signature, Generic[Form]):
         return wrap(out, Node.at(node.level, output, ((node, output, ()),), out))
 
     def bind(self, *args: Any, **options: object) -> tuple[Any, ...]:
-        """The result, as `apply` gives it, and the residuals, in the sight of observers; see the class."""
+        """The result, as `apply` gives it, and the auxiliary outputs, in the sight of observers; see the class."""
         run: Callable[..., Any] = self.outputs
         for observer in modes.observers:
             run = observer.operation(self, run)
@@ -306,21 +306,21 @@ registry: Mapping[str, Primitive[Callable[..., Any]]] = Registry()
 def primitive(function: Callable[..., object], /) -> Primitive[OneResult]: ...
 @overload
 def primitive(
-    *, name: str | None = None, residuals: Iterable[str] = (), outputs: Iterable[str] = ()
+    *, name: str | None = None, aux: Iterable[str] = (), outputs: Iterable[str] = ()
 ) -> Callable[[Callable[..., object]], Primitive[Callable[..., Any]]]: ...
 def primitive(
     function: Callable[..., Any] | None = None,
     /,
     *,
     name: str | None = None,
-    residuals: Iterable[str] = (),
+    aux: Iterable[str] = (),
     outputs: Iterable[str] = (),
 ) -> Any:
     """Decorator: make a function on arrays a primitive, to be given its rules by `.vjp(argument)`.
 
-    Positional parameters are arrays, keyword-only ones options. With `residuals` the function returns
-    `(out, *residuals)`; rules may ask for them by name, as constants of the graph. With `outputs` it returns
-    several results (and then the residuals).
+    Positional parameters are arrays, keyword-only ones options. With `aux` the function returns
+    `(out, *aux)`; rules may ask for them by name, as constants of the graph. With `outputs` it returns
+    several results (and then the auxiliary ones).
 
     >>> @primitive
     ... def twice(x):
@@ -334,8 +334,8 @@ def primitive(
     Tensor([2., 2.])
     """
     if function is None:
-        return lambda f: Primitive(f, name or f.__name__, (), residuals, outputs)
-    return Primitive(function, name or function.__name__, (), residuals, outputs)
+        return lambda f: Primitive(f, name or f.__name__, (), aux, outputs)
+    return Primitive(function, name or function.__name__, (), aux, outputs)
 
 
 def linear(*arguments: str, jointly: bool = False) -> Callable[[Callable[..., object]], Primitive[OneResult]]:

@@ -20,7 +20,7 @@ def shape_of(value: Any) -> Any:
 class Rule:
     """How a cotangent is pulled back to one argument, and what of the forward pass that takes.
 
-    `needs` are the names of what the rule's function takes beside the cotangent. `save(out, *residuals, *arrays,
+    `needs` are the names of what the rule's function takes beside the cotangent. `save(out, *aux, *arrays,
     **options)` returns that, in its order, and `saved` is the source of it: a tuple in terms of those names.
     """
 

@@ -4,7 +4,7 @@ A rule's first parameter is the cotangent `g`; its others are named after what i
 
     a parameter of the primitive    the array or option itself
     out                             the primitive's result
-    a declared residual             what the primitive returned beside its result
+    a declared auxiliary output     what the primitive returned beside its result
     a declared output               one of several results; `out` is the tuple of all, and so is then `g`, with
                                     None for an output that is not used
     NAME_shape                      only the shape of the parameter NAME, whose array is then not saved
@@ -28,7 +28,7 @@ _KINDS = {
 
 class Signature:
     """The names of a primitive's arrays (its positional parameters; `variadic` is a list of more), of its options (the
-    keyword-only ones), and of what its function returns: `several` outputs, or one, and the residuals.
+    keyword-only ones), and of what its function returns: `several` outputs, or one, and the auxiliary ones.
 
     `header` are the parameters of a function that is given all of it.
     """
@@ -38,11 +38,11 @@ class Signature:
         name: str,
         function: Callable[..., object],
         arrays: tuple[str, ...],
-        residuals: Iterable[str],
+        aux: Iterable[str],
         outputs: Iterable[str],
     ) -> None:
         self.name, self.arrays = name, arrays
-        self.residuals, self.several = tuple(residuals), tuple(outputs)
+        self.aux, self.several = tuple(aux), tuple(outputs)
         self.variadic: str | None = None
         self.options: tuple[str, ...] = ()
         if not arrays:
@@ -50,14 +50,14 @@ class Signature:
             self.arrays = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
             self.variadic = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
             self.options = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
-        for word in filter(None, (*self.arrays, self.variadic, *self.options, *self.residuals, *self.several)):
+        for word in filter(None, (*self.arrays, self.variadic, *self.options, *self.aux, *self.several)):
             if word == "out" or word.startswith("_"):
                 raise ValueError(
                     f"{name}: {word!r} names a parameter; rules ask for the result as 'out', and names "
                     "that begin with an underscore are not for them"
                 )
         star = ["*" + self.variadic] if self.variadic else ["*"] if self.options else []
-        self.header = ", ".join(["out", *self.residuals, *self.arrays, *star, *self.options])
+        self.header = ", ".join(["out", *self.aux, *self.arrays, *star, *self.options])
 
     def position(self, argument: str) -> int:
         """The position of the array parameter of that name."""
@@ -72,7 +72,7 @@ class Signature:
 
     def source(self, need: str) -> str:
         """The expression, in terms of `header`, for what a rule asks for by the name `need`."""
-        if need in ("out", self.variadic, *self.residuals, *self.arrays, *self.options):
+        if need in ("out", self.variadic, *self.aux, *self.arrays, *self.options):
             return need
         if need in self.several:
             return f"out[{self.several.index(need)}]"

@@ -50,7 +50,7 @@ box_sum.vjp("x")(lambda g, x_shape: box_sum.apply(g, sizes=x_shape[2:]))
 box_sum.batch(folded)
 
 
-@primitive(residuals=["places"])
+@primitive(aux=["places"])
 def adaptive_max_pool(x: Any, *, sizes: tuple[int, ...]) -> Any:
     """The largest entries of `output_size` windows along each spatial axis of x (N, C, *spatial).
 

@@ -39,7 +39,7 @@ class _Shared:
         return c if owner is not None and owner() is g else None
 
 
-@primitive(residuals=["mean", "variance", "shared"])
+@primitive(aux=["mean", "variance", "shared"])
 def standardize(x: Any, weight: Any, bias: Any, *, axes: tuple[int, ...], eps: float, centered: bool) -> Any:
     """(x - mean) / sqrt(variance + eps) * weight + bias, with the mean and variance of x over `axes`.
 

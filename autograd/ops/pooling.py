@@ -41,7 +41,7 @@ def _adding(x: Any) -> Any:
     return box_windows if box_windows.available(x) else avg_pool_numpy
 
 
-@primitive(residuals=["choice"])
+@primitive(aux=["choice"])
 def max_pool(x: Any, *, geo: Geometry) -> Any:
     """The largest entry of each window of x (N, C, *spatial); where several tie, the first one gets the cotangent.
 

@@ -73,7 +73,7 @@ def _flip(x: Any, axis: int = 0) -> Any:
     return None if x is None else np.flip(x, axis)
 
 
-@primitive(residuals=["powers", "less"])
+@primitive(aux=["powers", "less"])
 def balanced(x: Any, *, axis: int) -> Any:
     """x * 2 ** less, of which neighbours along an axis have products from 1/2 to 2 or 0; and the powers of 2 that the
     running products lack. x as it is, and None, if its running products are well inside the range of numbers.
@@ -98,7 +98,7 @@ def _(g: Any, less: Any) -> Any:
 balanced.strategy(sample_along)
 
 
-@primitive(residuals=["top"])
+@primitive(aux=["top"])
 def recurrence(s: Any, a: Any, power: Any, *, axis: int) -> Any:
     """The solution of s_k = s_k * 2 ** power_k + a_k s_(k+1) along an axis, as a number times 2 ** top; None is 0."""
     s = s.astype(np.result_type(s, a), copy=False)

@@ -297,7 +297,7 @@ def roll_form(a: ArrayLike, shift: PerAxis, axis: Axis = None) -> Tensor:
     return roll.apply(a, shift=tuple(n for n, _ in pairs), axis=tuple(i for _, i in pairs))
 
 
-@primitive(residuals=("starts",))
+@primitive(aux=("starts",))
 def concatenate(*arrays: Any, axis: int) -> Any:
     """Arrays joined along an existing axis (None: flattened first); their other lengths agree.
 

@@ -164,7 +164,7 @@ def _check(case: Case) -> None:
 
 def _value(case: Case) -> None:
     results = case.primitive.function(*case.arrays, **case.options)
-    if case.primitive.residuals:
+    if case.primitive.aux:
         results = results[: len(case.primitive.several)] or results[0]
     expected, out = np.asarray(in_a_row(results)), case.run([wrap(x[()]) for x in case.arrays])
     if not isinstance(out, Tensor):
@@ -237,7 +237,7 @@ def _single(x: Any) -> Any:
 
 def _dtypes(case: Case) -> None:
     single = [_single(x) if i in case.asked else x[()] for i, x in enumerate(case.arrays)]
-    out, *residuals = case.primitive.outputs(*single, **case.options)
+    out, *aux = case.primitive.outputs(*single, **case.options)
     dtype = case.out.dtype if "dtype" in case.options else _single(case.out).dtype
     row = np.asarray(in_a_row(out))
     if row.dtype != dtype:
@@ -250,7 +250,7 @@ def _dtypes(case: Case) -> None:
     g = _single(case.g).astype(dtype)
     for i in case.asked:
         rule = case.primitive.rule(i)
-        pulled = rule.function(as_outputs(out, g), *rule.save(out, *residuals, *single, **case.options))
+        pulled = rule.function(as_outputs(out, g), *rule.save(out, *aux, *single, **case.options))
         if np.finfo(pulled.dtype).dtype != np.finfo(dtype).dtype:
             case.failure(f"the rule gives {pulled.dtype} for a cotangent in {dtype}", i)
     double = [x.astype(case.arrays[i].dtype)[()] for i, x in enumerate(single)]

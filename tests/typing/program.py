@@ -14,6 +14,7 @@ slope: Tensor | None = x.grad
 values: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = x.numpy()
 above: Tensor = x > 0
 largest: Tensor = x.argmax(axis=1)
+by_pytorchs_words: Tensor = x.sum(dim=1, keepdim=True).squeeze(dim=1) + x.softmax(dim=-1).mean(dim=(0, 1))
 scalar = float(x.max().item())
 length: int = len(x)
 rows: list[Tensor] = list(x)

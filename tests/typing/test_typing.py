@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import pullback
@@ -12,6 +13,7 @@ from pullback import Tensor
 from pullback.autograd.core.declarations import Operations
 from pullback.autograd.core.declared_in_place import InPlace
 from pullback.autograd.core.declared_spellings import Spellings
+from pullback.autograd.core.spellings import CLASHES, WORDS
 from pullback.autograd.numpy_api.spellings import ABSENT
 
 MEMBERS = {**vars(Spellings), **vars(InPlace), **vars(Operations)}
@@ -31,7 +33,35 @@ def test_what_is_declared_is_there(name):
     if isinstance(declared, property):
         assert (declared.fset is None) == (real.fset is None)
     elif not name.startswith("__"):
-        assert parameters(declared) == parameters(real)
+        assert [p for p in parameters(declared) if p in parameters(real) or p not in WORDS] == parameters(real)
+
+
+WORDED = {
+    (name, word): own
+    for name in OPERATIONS
+    if callable(DECLARED[name])
+    for word in parameters(DECLARED[name])
+    for own in WORDS.get(word, ())
+    if own in parameters(DECLARED[name])
+}
+
+
+@pytest.mark.parametrize("name, word", sorted(WORDED))
+def test_pytorchs_words_that_are_declared_mean_numpys(name, word):
+    own = WORDED[name, word]
+    value = True if own == "keepdims" else {"axis1": 2, "axis2": 3}.get(own, -1)
+    x = Tensor(np.arange(12.0).reshape(2, 3, 2, 1))
+    (given, *_), (wanted, *_) = ([getattr(x, name)(**{key: value})] for key in (word, own))
+    assert given.shape == wanted.shape and np.array_equal(given.numpy(), wanted.numpy())
+    kind = inspect.signature(DECLARED[name]).parameters[word].kind
+    assert name not in CLASHES and kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_methods_that_pytorch_has_with_dim_declare_it():
+    reductions = {"sum", "prod", "mean", "all", "any", "argmax", "argmin"}
+    others = {"cumsum", "cumprod", "argsort", "softmax", "log_softmax", "squeeze"}
+    assert {name for name, word in WORDED if word == "dim"} >= reductions | others
+    assert {name for name, word in WORDED if word == "keepdim"} >= reductions
 
 
 def test_what_is_there_is_declared():
@@ -65,6 +95,8 @@ def checked(path):
 TYPOS = """
 x.summ()
 x.mean(axs=0)
+x.max(dim=0)
+x.sum(dims=0)
 x.shape = (3,)
 'a' + len(x)
 pb.expp(x)

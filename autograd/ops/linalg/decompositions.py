@@ -141,7 +141,7 @@ def eigh_form(a: ArrayLike, UPLO: str = "L") -> EighResult:
     return EighResult(*eigh.apply(a if UPLO.upper() == "L" else np.conj(matrix_transpose(a))))
 
 
-@primitive(outputs=["eigenvalues", "eigenvectors"], residuals=["largest", "dependent"])
+@primitive(outputs=["eigenvalues", "eigenvectors"], aux=["largest", "dependent"])
 def eig(a: Any) -> Any:
     """The eigenvalues and eigenvectors, as columns, of square matrices; always complex.
 

@@ -31,7 +31,7 @@ def leaf(value):
 def test_rules_ask_by_name(name):
     asked = {}
 
-    @pb.primitive(name=name, residuals=["mask"])
+    @pb.primitive(name=name, aux=["mask"])
     def f(a, b, *, scale):
         return scale * a * b, a > 0
 
