@@ -128,16 +128,19 @@ class _Conv(Windowed):
         """Draw new initial values."""
         init.default_(self.weight, self.bias)
 
-    def _check(self, input: Any) -> None:
-        """ValueError unless the input has the dimensions and the channels that the weight is for."""
+    def _weight_for(self, input: Any) -> Tensor:
+        """The weight, of which each reading may be a computation; ValueError unless it fits the input's dimensions and
+        channels.
+        """
         shape = input.shape if hasattr(input, "shape") else np.shape(input)
-        channels = self.weight.shape[0] if self.transposed else self.weight.shape[1] * self.groups
+        weight = self.weight
+        channels = weight.shape[0] if self.transposed else weight.shape[1] * self.groups
         if len(shape) not in (self._dims + 1, self._dims + 2):
             wanted = f"{self._dims + 1} or {self._dims + 2} dimensions"
         elif shape[-1 - self._dims] != channels:
             wanted = f"{channels} channels"
         else:
-            return
+            return weight
         raise ValueError(f"{type(self).__name__} expected {wanted}, got an input of shape {shape}")
 
     def _pairs(self) -> list[tuple[int, int]]:
@@ -170,12 +173,12 @@ class _ConvNd(_Conv):
         return conv_nd(self._dims, *self._given(input))
 
     def _given(self, input: Any) -> tuple[Any, ...]:
-        self._check(input)
+        weight = self._weight_for(input)
         padding: Any = self.padding
         if self.padding_mode != "zeros" and padding != "valid":
             input = pad(input, self._widths(), mode=self.padding_mode)
             padding = 0
-        return input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+        return input, weight, self.bias, self.stride, padding, self.dilation, self.groups
 
     def _widths(self) -> tuple[int, ...]:
         """The padding as `functional.pad` wants it: pairs, the last axis first."""
@@ -211,10 +214,10 @@ class _ConvTransposeNd(_Conv):
         self.output_padding = per_dimension(output_padding, self._dims, f"{type(self).__name__}: output_padding")
 
     def forward(self, input: TensorLike, output_size: Sequence[int] | None = None) -> Tensor:
-        self._check(input)
+        weight = self._weight_for(input)
         more = self.output_padding if output_size is None else self._output_padding(input, tuple(output_size))
         return conv_transpose_nd(
-            self._dims, input, self.weight, self.bias, self.stride, self.padding, more, self.groups, self.dilation
+            self._dims, input, weight, self.bias, self.stride, self.padding, more, self.groups, self.dilation
         )
 
     def _output_padding(self, input: Any, output_size: tuple[int, ...]) -> tuple[int, ...]:

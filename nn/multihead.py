@@ -294,13 +294,15 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        apart = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
+        weights: Any = self.in_proj_weight
+        if weights is None:
+            weights = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
         return attend(
             "MultiheadAttention",
             (query, key, value),
             self.embed_dim,
             self.num_heads,
-            (apart if self.in_proj_weight is None else self.in_proj_weight, self.in_proj_bias),
+            (weights, self.in_proj_bias),
             (self.bias_k, self.bias_v),
             self.add_zero_attn,
             self.dropout if self.training else 0.0,

@@ -265,3 +265,37 @@ def test_copies(called):
     for other in others:
         nn.manual_seed(1)
         same(other(*map(Tensor, leaves[: len(called.floats)])), out)
+
+
+class Counted(nn.Module):
+    """A parametrization that counts how often it is computed."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return x * 1
+
+
+def on_the_way(case, training):
+    """A hook before the forward pass reads it, too, or there are several passes."""
+    return "(old)" in str(case.args) or "repeated" in str(case.args)
+
+
+@walk(renormed, on_the_way)
+def test_each_parameter_is_read_once_in_a_call(called):
+    """Where it is parametrized, each reading computes it anew: spectral normalization goes a step further."""
+    modules = list(called.run.modules()) if called.is_module else []
+    if any(nn.utils.parametrize.is_parametrized(module) for module in modules):
+        return
+    counters = []
+    for module in modules:
+        for name, _ in list(module.named_parameters(recurse=False)):
+            counters.append(Counted())
+            nn.utils.parametrize.register_parametrization(module, name, counters[-1], unsafe=True)
+    for counter in counters:
+        counter.calls = 0
+    called(*called.floats)
+    assert all(counter.calls <= 1 for counter in counters), [counter.calls for counter in counters]
