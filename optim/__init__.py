@@ -1,10 +1,10 @@
 """Optimizers and the training loop."""
 
 from . import callbacks
-
 from .adam import Adam, AdamW
+from .lr_finder import LRFinder, lr_finder
 from .optimizer import Optimizer
 from .sgd import SGD
 from .trainer import Trainer
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "Trainer", "callbacks"]
+__all__ = ["SGD", "Adam", "AdamW", "LRFinder", "Optimizer", "Trainer", "callbacks", "lr_finder"]
