@@ -73,8 +73,10 @@ def lr_finder(
     rates = np.geomspace(min_lr, max_lr, steps).tolist()
     raising = _Raise(rates, smoothing, divergence)
     restore = _snapshot(model, optimizer, loader)
+    trainer = Trainer(model, loss, optimizer, [raising])
     try:
-        Trainer(model, loss, optimizer, [raising]).fit(loader, steps, batch_size=batch_size, progress=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            trainer.fit(loader, steps, batch_size=batch_size, progress=False)
     except FloatingPointError:  # the rate was too large
         pass
     finally:

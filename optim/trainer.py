@@ -103,7 +103,7 @@ class Trainer(TrainingState):
         """
         if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 0:
             raise ValueError(f"fit: epochs must be a number of passes, 0 or more, not {epochs!r}")
-        self._own = [ProgressBar()] * progress + [LogEpochs()] * verbose
+        self._own = [kind() for kind, wanted in ((ProgressBar, progress), (LogEpochs, verbose)) if wanted]
         loader = self._batches(loader, batch_size, shuffle=True)
         self._interrupt = DeferredInterrupt()
         with in_mode(self.model, training=True), self._interrupt, self._under_way(loader, epochs):
