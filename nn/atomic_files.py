@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import time
@@ -54,18 +55,21 @@ def sync_folder(folder: Path) -> None:
         os.close(number)
 
 
-def remove_left(folder: Path, prefix: str) -> None:
-    """Remove the temporary files that dead writers left: old enough, and without a lock."""
+def remove_left(folder: Path, prefix: str, age: float = _SOON) -> None:
+    """Remove the temporary files that dead writers left: of that age in seconds, and without a lock."""
     for left in folder.glob(f"{prefix}*.tmp"):
         with suppress(OSError), open(left, "rb") as file:
-            if time.time() - os.fstat(file.fileno()).st_mtime > _SOON and lock(file):
+            if time.time() - os.fstat(file.fileno()).st_mtime >= age and lock(file):
                 left.unlink()
 
 
-def lock(file: IO[bytes]) -> bool:
-    """Whether this open file has the lock from now until it is closed: False where another has it, or there are none."""
+def lock(file: IO[bytes] | int) -> bool:
+    """Whether this open file, or folder, has the lock from now until it is closed: False where another has it.
+
+    OSError where there are no locks.
+    """
     if fcntl is None:
-        return False
+        raise OSError(errno.ENOTSUP, "this system has no locks of this kind")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

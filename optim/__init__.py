@@ -1,8 +1,9 @@
 """Optimizers and the training loop."""
 
 from .adam import Adam, AdamW
+from .checkpoint import Checkpoint
 from .optimizer import Optimizer
 from .sgd import SGD
 from .trainer import Trainer
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "Trainer"]
+__all__ = ["SGD", "Adam", "AdamW", "Checkpoint", "Optimizer", "Trainer"]
