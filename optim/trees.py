@@ -42,8 +42,8 @@ def decode(value: Any, arrays: Arrays) -> Any:
         return [decode(entry, arrays) for entry in value]
     if not isinstance(value, dict):
         return value
-    tag = next(iter(value), "")
-    content = value.get(tag)
+    tag: str = next(iter(value), "")
+    content: Any = value.get(tag)
     match tag:
         case "$int":
             return int(content, 16)
