@@ -64,7 +64,7 @@ class Checkpointing(Callback):
         resumed = self.checkpoint.load(**self._parts(trainer)) is not None
         if resumed:
             self._mine = True
-            _log.info("goes on after epoch %d, batch %d", trainer.epoch, trainer.batch)
+            _log.info("fit: resumed in epoch %d", trainer.epoch)
         return resumed
 
     def on_train_start(self, trainer: Training) -> None:
