@@ -5,6 +5,7 @@ from .best_model import KeepBest
 from .callback import Callback, Training, load_states, states_of
 from .class_weights import ClassWeights
 from .classification import F1, Accuracy, ConfusionMatrix, TopK
+from .checkpoint import Checkpointing
 from .clipping import ClipGradients
 from .early_stopping import EarlyStopping
 from .history_file import HistoryFile
@@ -19,6 +20,7 @@ __all__ = [
     "AccumulateGradients",
     "Accuracy",
     "Callback",
+    "Checkpointing",
     "ClassWeights",
     "ClipGradients",
     "ConfusionMatrix",

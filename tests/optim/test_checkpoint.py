@@ -1,0 +1,652 @@
+import collections
+import datetime
+import errno
+import json
+import math
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from pullback import Tensor, nn, optim
+from pullback.optim import Checkpoint
+from pullback.tests.helpers.disk import FAULTS, Disk, failing, forked, killing
+
+pytest.importorskip("safetensors")
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+def same(a, b):
+    """Of one type, and equal to the last bit."""
+    assert type(a) is type(b)
+    if isinstance(a, dict):
+        assert len(a) == len(b)
+        for (i, x), (j, y) in zip(a.items(), b.items(), strict=True):
+            same(i, j), same(x, y)
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            same(x, y)
+    elif isinstance(a, Tensor):
+        same(a.numpy(), b.numpy())
+    elif isinstance(a, (np.ndarray, np.generic)):
+        assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    elif isinstance(a, (float, complex)):
+        assert repr(a) == repr(b)
+    else:
+        assert a == b
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "run"
+
+
+def net(seed=0, width=4):
+    nn.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(3, width), nn.ReLU(), nn.Dropout(0.3), nn.Linear(width, 2))
+    return model, optim.Adam(model.parameters(), lr=0.01)
+
+
+def steps(model, optimizer, count):
+    """Some steps on random batches; the weights' bytes after each."""
+    taken = []
+    for _ in range(count):
+        x = nn.init.generator().normal(size=(8, 3)).astype(np.float32)
+        optimizer.zero_grad()
+        (model(Tensor(x)) ** 2).mean().backward()
+        optimizer.step()
+        taken.append(b"".join(p.numpy().tobytes() for p in model.parameters()))
+    return taken
+
+
+# Data come back as they were
+
+ODD = [
+    [None, True, False, 0, -1, 2**53, 2**53 + 1, -(2**63), 10**5000, "", "ü\n\0\"$", "\ud800", b"", b"\0\xff"],
+    [0.1, -0.0, math.inf, -math.inf, math.nan, 5e-324, 1.7976931348623157e308, 1j, complex(-0.0, math.nan)],
+    [[], (), {}, ((),), [[]], {"a": {}}, {"$array": 1}, {"$": {"$dict": []}}, {"": ("$int", "1")}],
+    {0: {"step": 3}, "0": 1, -1: 2, 1.5: 3, math.inf: 4, None: 5, (1, ("a",)): 6, b"k": 7, np.int64(3): 8},
+    {"a/b": np.ones(1), "a": {"b": np.ones(1)}, "a/b#1": np.ones(3), "\ud800": np.ones(2)},
+    {"__metadata__": np.zeros(2)},
+    [np.float32(0.1), np.float16(np.nan), np.int8(-3), np.bool_(True), np.complex128(1 - 2j), np.longdouble(1) / 3],
+    [np.datetime64("2020-01-02T03:04"), np.timedelta64(5, "ms"), np.str_("ü"), np.str_(""), np.bytes_(b"x")],
+    [Tensor([1.0, 2.0], dtype=np.float32), Tensor(3)],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tree", ODD, ids=range(len(ODD)))
+def test_odd_data(folder, tree):
+    with Checkpoint(folder) as checkpoint:
+        checkpoint.save(tree=tree)
+        same(checkpoint.load(), {"tree": tree})
+
+
+DTYPES = [*"?bBhHiIlLqQefdgFDG", ">f4", ">i8", ">c8", ">u2", "M8[ns]", ">m8[s]", "U3", ">U2", "S5", "U0", "V3"]
+DTYPES += [[("a", "<f4"), ("b", ">i8", (2,)), ("c", [("d", "?")])]]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_arrays_of_every_dtype_shape_and_layout(folder, dtype):
+    itemsize = np.dtype(dtype).itemsize
+    content = (np.arange(24 * itemsize) % 2).astype(np.uint8)  # which no dtype but text takes for something else
+    whole = np.ndarray((2, 3, 4), dtype, content)
+    arrays = [whole, whole.T, whole[:, ::2, ::-1], np.asfortranarray(whole), whole[0, 0, 0:1].reshape(()), whole[:0]]
+    arrays.append(np.broadcast_to(whole[0, 0], (2, 4)))
+    with Checkpoint(folder) as checkpoint:
+        checkpoint.save(arrays=arrays)
+        loaded = checkpoint.load()
+    same(loaded, {"arrays": arrays})
+    for array in loaded["arrays"]:
+        assert array.flags.writeable and array.flags.aligned and array.flags.c_contiguous
+
+
+leaves = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.complex_numbers(), st.text(), st.binary(),
+    hnp.arrays(hnp.scalar_dtypes(), hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)),
+    hnp.from_dtype(np.dtype(np.float32)),
+)  # fmt: skip
+keys = st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.tuples(st.integers(), st.text()))
+
+
+@settings(max_examples=50)
+@given(
+    st.recursive(
+        leaves,
+        lambda below: st.one_of(
+            st.lists(below), st.dictionaries(keys, below), st.lists(below).map(tuple), st.dictionaries(st.text(), below)
+        ),
+        max_leaves=10,
+    )
+)
+def test_any_nest(tmp_path_factory, tree):
+    folder = tmp_path_factory.getbasetemp() / "nests"
+    with Checkpoint(folder, keep=1) as checkpoint:
+        checkpoint.save(tree=tree)
+        same(checkpoint.load(), {"tree": tree})
+
+
+def test_dicts_of_other_kinds_come_back_as_dicts(folder):
+    with Checkpoint(folder) as checkpoint:
+        checkpoint.save(a=collections.OrderedDict(x=1), b=collections.defaultdict(list, {0: [1]}))
+        same(checkpoint.load(), {"a": {"x": 1}, "b": {0: [1]}})
+
+
+Pair = collections.namedtuple("Pair", "a b")
+NO_DATA = [
+    (lambda: 0, "no data"), (object(), "no data"), (datetime.date(2020, 1, 1), "no data"), (int, "no data"),
+    ({1, 2}, "write a sorted list"), (Pair(1, 2), "_asdict"), (np.array([None]), "dtype object"),
+    (np.ma.masked_array([1.0], [True]), "numpy.asarray"), (np.zeros(1, [("a", object)]), "of whose values no bytes"),
+    (np.array(["a"], "T"), "of whose values no bytes"), ([nn.ReLU()], "write it.state_dict"),
+    (collections.deque(), "no data"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value, message", NO_DATA)
+def test_what_is_no_data_is_refused_and_named(folder, value, message):
+    with Checkpoint(folder) as checkpoint:
+        checkpoint.save(step=1)
+        with pytest.raises(TypeError, match=rf"parts/part/x/1.*{message}"):
+            checkpoint.save(part={"x": [0, value]})
+        assert checkpoint.load() == {"step": 1} and len(os.listdir(folder)) == 1
+
+
+def test_nests_without_end_are_refused(folder):
+    circle = []
+    circle.append(circle)
+    with Checkpoint(folder) as checkpoint, pytest.raises(ValueError, match="too deep, or holds itself"):
+        checkpoint.save(circle=circle)
+    assert not folder.exists() or not os.listdir(folder)
+
+
+def test_arrays_can_be_read_by_names_and_the_rest_as_json(folder):
+    """By the library itself: no reader of ours is needed."""
+    safetensors = pytest.importorskip("safetensors")
+    model, optimizer = net()
+    steps(model, optimizer, 1)
+    with Checkpoint(folder) as checkpoint:
+        path = checkpoint.save(model=model, optimizer=optimizer, step=7)
+    with safetensors.safe_open(path, "np") as file:
+        np.testing.assert_array_equal(file.get_tensor("parts/model/0.weight"), model[0].weight.numpy())
+        assert json.loads(file.metadata()["tree"])["parts"]["step"] == 7
+
+
+# Objects
+
+
+def test_training_goes_on_to_the_bit(folder):
+    model, optimizer = net()
+    steps(model, optimizer, 3)
+    checkpoint = Checkpoint(folder)
+    checkpoint.save(model=model, optimizer=optimizer, step=3)
+    expected = steps(model, optimizer, 4)
+    other, its = net(seed=5)
+    assert Checkpoint(folder).load(model=other, optimizer=its) == {"step": 3}
+    assert steps(other, its, 4) == expected
+
+
+@pytest.mark.parametrize("kind", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_random_generators(folder, kind):
+    rng = np.random.Generator(kind(3))
+    rng.integers(0, 10, 3, np.uint32)  # half of a draw is left
+    nn.manual_seed(1)
+    nn.init.generator().normal(size=5)
+    with Checkpoint(folder) as checkpoint:
+        checkpoint.save(rng=rng)
+        expected = rng.integers(0, 100, 9, np.uint32), nn.init.generator().normal(size=5)
+        other = np.random.Generator(kind(4))
+        nn.manual_seed(2)
+        assert checkpoint.load(rng=other) == {}
+    np.testing.assert_array_equal(other.integers(0, 100, 9, np.uint32), expected[0])
+    np.testing.assert_array_equal(nn.init.generator().normal(size=5), expected[1])
+
+
+def test_to_look_changes_nothing(folder):
+    model, optimizer = net()
+    steps(model, optimizer, 1)
+    with Checkpoint(folder) as checkpoint:
+        checkpoint.save(model=model, optimizer=optimizer, step=1)
+        before = nn.init.generator().bit_generator.state
+        nn.init.generator().normal()
+        after = nn.init.generator().bit_generator.state
+        found = checkpoint.load()
+        assert nn.init.generator().bit_generator.state == after != before
+    assert list(found) == ["model", "optimizer", "step"]
+    np.testing.assert_array_equal(found["model"]["0.weight"].numpy(), model[0].weight.numpy())
+    same(found["optimizer"]["state"][0]["exp_avg"], optimizer.state_dict()["state"][0]["exp_avg"])
+
+
+class Part:
+    """An object with a state, which may fail when it is set, at some places."""
+
+    def __init__(self, value, fails=None):
+        self.value, self.fails, self.other = value, fails, value
+
+    def state_dict(self):
+        return {"value": self.value}  # not copied
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        if self.fails is not None:
+            error, self.fails = self.fails, None
+            raise error
+        self.other = self.value
+
+
+def test_where_one_does_not_fit_none_is_changed_and_all_is_told(folder):
+    model, optimizer = net()
+    steps(model, optimizer, 2)
+    with Checkpoint(folder) as checkpoint:
+        checkpoint.save(model=model, optimizer=optimizer, part=Part([1]), rng=np.random.default_rng(0))
+        other, its = net(seed=1)
+        before = steps(other, its, 1)
+        random = nn.init.generator().bit_generator.state
+        wrong, part = nn.Linear(3, 4), Part([2], OverflowError("too much"))
+        nn.init.generator().bit_generator.state = random
+        state = other.state_dict(), its.state_dict()
+        with pytest.raises(ValueError, match="does not fit, and nothing is changed") as error:
+            checkpoint.load(
+                model=other, optimizer=its, part=part, wrong=wrong, rng=np.random.Generator(np.random.SFC64())
+            )
+        for text in (
+            "wrong: it is not in it, but model, optimizer, part, rng",
+            "part: OverflowError: too much",
+            "rng: ValueError: state must be for a",
+        ):
+            assert text in str(error.value)
+        same((other.state_dict(), its.state_dict()), state)
+        assert part.value == part.other == [2]
+        assert nn.init.generator().bit_generator.state == random
+        with pytest.raises(ValueError, match="model: RuntimeError: .*; optimizer: ValueError: "):
+            checkpoint.load(model=wrong, optimizer=optim.Adam(wrong.parameters()))
+        with pytest.raises(TypeError, match="step=3 has no load_state_dict"):
+            checkpoint.load(model=other, step=3)
+        assert nn.init.generator().bit_generator.state == random
+    assert before == [b"".join(p.numpy().tobytes() for p in other.parameters())]
+
+
+def test_an_interrupt_changes_nothing(folder):
+    with Checkpoint(folder) as checkpoint:
+        checkpoint.save(a=Part([1]), b=Part([1]))
+        a, b = Part([2]), Part([2], KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint.load(a=a, b=b)
+    assert a.value == a.other == b.value == b.other == [2]
+
+
+# Which are kept
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3, None])
+def test_the_newest_stay(folder, keep):
+    with Checkpoint(folder, keep) as checkpoint:
+        assert checkpoint.load() is None and checkpoint.paths == []
+        for i in range(5):
+            path = checkpoint.save(step=i)
+            assert checkpoint.paths[-1] == path
+            assert len(checkpoint.paths) == min(i + 1, keep or 99) == len(os.listdir(folder))
+            assert checkpoint.load() == {"step": i}
+    assert Checkpoint(folder).load() == {"step": 4}
+
+
+@pytest.mark.parametrize("keep", [0, -1, 1.5, True, "3"])
+def test_keep(folder, keep):
+    with pytest.raises(ValueError, match="keep must be a number of checkpoints"):
+        Checkpoint(folder, keep)
+
+
+def test_numbers_go_on_and_other_files_stay(folder):
+    with Checkpoint(folder, keep=1) as checkpoint:
+        first = checkpoint.save()
+        (folder / "notes.txt").write_text("mine")
+        (folder / "checkpoint-7.safetensors").write_text("mine, too")
+        first.rename(folder / first.name.replace("00000001", "99999999"))
+        path = checkpoint.save(step=2)
+        assert path.name.startswith("checkpoint-100000000-") and checkpoint.paths == [path]
+        path = checkpoint.save(step=3)
+        assert checkpoint.load() == {"step": 3}
+    assert sorted(os.listdir(folder)) == sorted([path.name, "checkpoint-7.safetensors", "notes.txt"])
+
+
+def test_one_that_cannot_be_removed_stays(folder, monkeypatch):
+    with Checkpoint(folder, keep=1) as checkpoint:
+        first = checkpoint.save(step=1)
+        Disk(monkeypatch, lambda name: failing(errno.EACCES, "unlink")(name))
+        with pytest.warns(UserWarning, match=f"{first.name} stays, as it cannot be removed"):
+            checkpoint.save(step=2)
+        monkeypatch.undo()
+        checkpoint.save(step=3)
+        assert len(checkpoint.paths) == 1
+
+
+# Damage
+
+
+@pytest.fixture
+def two(folder):
+    with Checkpoint(folder) as checkpoint:
+        checkpoint.save(x=np.arange(3.0), step=1)
+        path = checkpoint.save(x=np.arange(4.0), step=2)
+    return checkpoint, path
+
+
+def falls_back(checkpoint, path, reason):
+    with pytest.warns(RuntimeWarning, match=f"{path.name}: .*{reason}.*checkpoint-00000001-.* is loaded") as caught:
+        assert checkpoint.load()["step"] == 1
+    assert caught[0].filename == __file__
+
+
+def test_a_flipped_bit_in_every_byte(two):
+    checkpoint, path = two
+    whole = path.read_bytes()
+    assert checkpoint.load()["step"] == 2
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for i in range(len(whole)):
+            content = bytearray(whole)
+            content[i] ^= 1 << i % 8
+            path.write_bytes(content)
+            assert checkpoint.load()["step"] == 1
+    assert len(caught) == len(whole) > 400
+    path.write_bytes(whole)
+    assert checkpoint.load()["step"] == 2
+
+
+def test_every_truncation_and_more(two):
+    checkpoint, path = two
+    whole = path.read_bytes()
+    for content in [*(whole[:n] for n in range(0, len(whole), 7)), whole + b"\0", b"garbage" * 100, whole[::-1]]:
+        path.write_bytes(content)
+        falls_back(checkpoint, path, "damaged: its .* bytes are not those that were written")
+
+
+def test_other_files_of_such_a_name(two, monkeypatch):
+    checkpoint, path = two
+    path.unlink()
+    assert checkpoint.load()["step"] == 1  # there is no trace of it
+    path.mkdir()
+    falls_back(checkpoint, path, "Is a directory")
+    path.rmdir()
+    path.symlink_to(path.with_name("nowhere"))
+    falls_back(checkpoint, path, "No such file")
+    path.unlink()
+    from pullback.optim.checkpoint import _digest
+
+    digest = _digest()
+    nn.save({"a": np.zeros(2)}, path)
+    digest.update(path.read_bytes())
+    path = path.rename(path.with_name(f"checkpoint-00000009-{digest.hexdigest()}.safetensors"))
+    falls_back(checkpoint, path, "no checkpoint of this version")
+
+
+def test_where_all_are_damaged(two):
+    checkpoint, path = two
+    for each in checkpoint.paths:
+        each.write_bytes(each.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"no file can be loaded: .*00000002-.*damaged.*; .*00000001-.*damaged"):
+        checkpoint.load()
+
+
+def test_a_damaged_one_leaves_in_its_turn(two):
+    checkpoint, path = two
+    path.write_bytes(b"")
+    for step in (3, 4):
+        checkpoint.save(step=step)
+        assert checkpoint.load() == {"step": step}
+    assert path in checkpoint.paths
+    checkpoint.save(step=5)
+    assert path not in checkpoint.paths and len(checkpoint.paths) == 3
+
+
+# Faults of the disk
+
+
+def saved(folder):
+    """A checkpoint of two, and the calls that it takes to write the next one."""
+    checkpoint = Checkpoint(folder, keep=2)
+    for step in (1, 2):
+        checkpoint.save(step=step, x=np.arange(3000.0))
+    with pytest.MonkeyPatch.context() as patch:
+        disk = Disk(patch, most=5000)
+        checkpoint.save(step=3, x=np.arange(3000.0))
+    return checkpoint, disk.names
+
+
+def test_the_order_in_which_a_checkpoint_comes_and_the_oldest_goes(folder):
+    _, names = saved(folder)
+    assert [n for n in names if n not in ("scandir", "listdir")] == [
+        "create", *["write"] * names.count("write"), "fsync", "replace", "open", "fsync", "unlink", "unlink",
+    ]  # fmt: skip
+    assert names.count("write") >= 5  # each shorter than what was asked
+
+
+def test_short_writes_make_a_whole_file(folder):
+    checkpoint, _ = saved(folder)
+    same(checkpoint.load(), {"step": 3, "x": np.arange(3000.0)})
+
+
+@pytest.mark.parametrize("number", FAULTS)
+def test_any_call_that_fails(folder, number):
+    """The error is told, no checkpoint is lost, no rubbish stays, and the next one is written."""
+    checkpoint, names = saved(folder)
+    whole = names.index("replace")
+    for at, name in enumerate(names):
+        before = checkpoint.load()
+        step = before["step"] + 1
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            Disk(patch, failing(number, at), most=5000)
+            try:
+                checkpoint.save(step=step, x=np.arange(3000.0))
+                failed = False
+            except OSError as error:
+                failed = True
+                assert error.errno == number and os.strerror(number) in str(error)
+                if name != "listdir":
+                    assert str(folder) in str(error) and "those before stay" in str(error)
+        after = checkpoint.load()
+        if at <= whole and name != "scandir":
+            assert failed and after["step"] == before["step"]
+        elif name == "fsync":  # of the folder: the file is there
+            assert failed and after["step"] == step
+        elif at == len(names) - 1:
+            assert not failed and "cannot be removed" in str(caught[0].message)
+        same(after["x"], np.arange(3000.0))
+        assert {path.name for path in checkpoint.paths} == set(os.listdir(folder)) and len(checkpoint.paths) >= 2
+    checkpoint.save(step=100)
+    assert checkpoint.load() == {"step": 100} and len(os.listdir(folder)) == 2
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("first", [False, True])
+def test_death_at_any_call(folder, where, first):
+    """The next writer finds the checkpoint before or the new one, whole, and removes what was left."""
+    x = np.ones(3000)
+
+    def run(name):
+        folder.with_name(name)
+        if not first:
+            with Checkpoint(folder.with_name(name)) as checkpoint:
+                checkpoint.save(step=0)
+        return Checkpoint(folder.with_name(name), keep=1)
+
+    def write(checkpoint, at):
+        with pytest.MonkeyPatch.context() as patch:
+            disk = Disk(patch, **{where: killing(at)}, most=5000)
+            checkpoint.save(step=1, x=x)
+        return disk.names
+
+    names = write(run("whole"), None)
+    seen = set()
+    for at in range(len(names)):
+        checkpoint = run(f"dead{at}")
+        assert forked(write, checkpoint, at) == -signal.SIGKILL
+        found = checkpoint.load()
+        before = None if first else {"step": 0}
+        assert (
+            found == before
+            if found is None or "x" not in found
+            else (found["step"], found["x"].tolist()) == (1, x.tolist())
+        )
+        seen.add(found and found["step"])
+        checkpoint.save(step=2)
+        assert checkpoint.load() == {"step": 2} and len(os.listdir(checkpoint.directory)) == 1
+    assert seen == {None if first else 0, 1} and len(names) >= 12
+
+
+def test_a_real_limit_of_the_disk(folder):
+    """The system itself writes less than it is asked for, and then refuses."""
+
+    def writer():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+        with pytest.raises(OSError, match="those before stay: File too large"):
+            Checkpoint(folder).save(x=np.zeros(3000))
+
+    with Checkpoint(folder) as checkpoint:
+        path = checkpoint.save(step=1)
+    assert forked(writer) == 0
+    assert checkpoint.load() == {"step": 1} and os.listdir(folder) == [path.name]
+
+
+def test_a_real_refusal(folder):
+    """Of a folder into which this user may not write."""
+
+    def writer():
+        if os.geteuid() == 0:
+            os.chdir(folder)
+            os.setresuid(65534, 65534, 65534)
+        with pytest.raises(PermissionError, match="those before stay: Permission denied"):
+            Checkpoint(".").save(step=2)
+        assert Checkpoint(".").load() == {"step": 1}
+
+    with Checkpoint(folder) as checkpoint:
+        path = checkpoint.save(step=1)
+    folder.chmod(0o555)
+    try:
+        assert forked(writer) == 0
+    finally:
+        folder.chmod(0o755)
+    assert os.listdir(folder) == [path.name]
+
+
+# Writers
+
+
+def test_a_second_writer_is_refused_and_may_read(folder):
+    first, second = Checkpoint(folder), Checkpoint(folder)
+    first.save(step=1)
+    for action in (second.save, second.lock):
+        with pytest.raises(RuntimeError, match="another writes into .*run"):
+            action()
+    assert second.load() == {"step": 1}
+    first.close()
+    second.save(step=2)
+    with pytest.raises(RuntimeError, match="another writes"):
+        first.save(step=3)
+    del second, action
+    first.save(step=4)
+    assert first.load() == {"step": 4} and len(first.paths) == 3
+
+
+def sleeping(action):
+    """A forked process that does something and lives on; its number."""
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        kept = action()  # noqa: F841
+        os.write(write, b"x")
+        time.sleep(60)
+        os._exit(0)
+    os.read(read, 1)
+    os.close(read), os.close(write)
+    return child
+
+
+def kill(child):
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def test_a_lock_ends_with_its_process(folder):
+    def writer():
+        checkpoint = Checkpoint(folder)
+        checkpoint.save()
+        return checkpoint
+
+    child = sleeping(writer)
+    with pytest.raises(RuntimeError, match="another writes"):
+        Checkpoint(folder).save()
+    kill(child)
+    Checkpoint(folder).save(step=1)
+    assert Checkpoint(folder).load() == {"step": 1}
+
+
+def test_a_forked_child_is_another_writer_and_keeps_no_lock(folder):
+    checkpoint = Checkpoint(folder)
+    checkpoint.save(step=1)
+
+    def child():
+        with pytest.raises(RuntimeError, match="another writes"):
+            checkpoint.save(step=2)
+
+    assert forked(child) == 0
+    child = sleeping(lambda: None)
+    checkpoint.close()
+    try:
+        Checkpoint(folder).save(step=3)
+    finally:
+        kill(child)
+
+
+def test_without_locks_a_warning_says_so(folder, monkeypatch):
+    import fcntl
+
+    def refuse(*args):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with Checkpoint(folder) as checkpoint:
+        with pytest.warns(RuntimeWarning, match="no lock of .*No locks available") as caught:
+            checkpoint.save(step=1)
+        checkpoint.save(step=2)
+    assert len(caught) == 1 and checkpoint.load() == {"step": 2}
+
+
+def test_threads_save_one_after_another(folder):
+    checkpoint = Checkpoint(folder, keep=None)
+    threads = [threading.Thread(target=lambda i=i: [checkpoint.save(step=[i, j]) for j in range(5)]) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(checkpoint.paths) == 20 == len(os.listdir(folder))
+    found = [json.loads(nn.serialization.texts(path)["tree"])["parts"]["step"] for path in checkpoint.paths]
+    assert sorted(found) == [[i, j] for i in range(4) for j in range(5)]
+
+
+def test_what_dead_writers_left_goes(folder):
+    with Checkpoint(folder) as checkpoint:
+        checkpoint.save()
+        (folder / ".checkpoint-0123.tmp").write_bytes(b"half")
+        (folder / ".other.tmp").write_bytes(b"mine")
+        checkpoint.save()
+    assert sorted(name for name in os.listdir(folder) if name.endswith(".tmp")) == [".other.tmp"]
+
+
+def test_without_safetensors_it_says_what_to_install(folder, monkeypatch):
+    with Checkpoint(folder) as checkpoint:
+        checkpoint.save()
+        monkeypatch.setitem(sys.modules, "safetensors", None)
+        with pytest.raises(ImportError, match="pip install"):
+            checkpoint.load()
