@@ -2,8 +2,9 @@
 
 from . import lr_scheduler, swa_utils
 from .adam import Adam, AdamW
+from .minimize import minimize
 from .optimizer import Optimizer
 from .sgd import SGD
 from .trainer import Trainer
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "Trainer", "lr_scheduler", "swa_utils"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "Trainer", "lr_scheduler", "minimize", "swa_utils"]

@@ -59,6 +59,7 @@ class LRScheduler:
                     f"{self._name}: last_epoch={last_epoch}, but param_groups[{i}] has no 'initial_lr'; load the "
                     "optimizer's state first, or leave last_epoch=-1"
                 )
+        _watch(optimizer)
         self.base_lrs = [number(group["initial_lr"]) for group in optimizer.param_groups]
         self.last_epoch = last_epoch
         self._initial_step()
@@ -88,7 +89,7 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Go to the next epoch, or to the given one."""
-        if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):
+        if epoch is None and self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):
             warnings.warn(
                 f"{self._name}.step() was called before the optimizer's step(), so the first rate of the schedule is "
                 "never used; call optimizer.step() first",
@@ -167,6 +168,17 @@ def checked(optimizer: HasGroups, name: str) -> HasGroups:
             f"{name}: optimizer must have param_groups, as optim.SGD has, and a {_kind(optimizer)} has none"
         )
     return optimizer
+
+
+def _watch(optimizer: Any) -> None:
+    """Let an optimizer that has hooks tell, in `_opt_called`, whether it has stepped since schedulers have it."""
+    if hasattr(optimizer, "register_step_post_hook") and not hasattr(optimizer, "_opt_called"):
+        optimizer._opt_called = False
+        optimizer.register_step_post_hook(_called)
+
+
+def _called(optimizer: Any, args: object, kwargs: object) -> None:
+    optimizer._opt_called = True
 
 
 def number(value: Any) -> float:
