@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..extend import DTypeLike
-from ..nn.data import DataLoader, Subset, TensorDataset
+from ..nn.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 __all__ = ["Data", "batches_of", "inputs_of"]
 
-Data = TensorDataset | Subset | Iterable[object]  # see `Trainer`
+Data = Dataset[Any] | Iterable[object]  # see `Trainer`
 
 
 def batches_of(data: Any, batch_size: int, dtype: DTypeLike | None, shuffle: bool = False) -> Any:
     """Return a loader: of a dataset, or of a tuple of arrays; all else is one."""
     if isinstance(data, tuple):
         data = TensorDataset(*data)
-    if not isinstance(data, (TensorDataset, Subset)):
+    if not isinstance(data, Dataset):
         return data
-    return DataLoader(data, batch_size, shuffle, dtype=dtype)
+    return DataLoader(data, batch_size, shuffle and not isinstance(data, IterableDataset), dtype=dtype)
 
 
 def inputs_of(batch: Any) -> tuple[Any, ...]:

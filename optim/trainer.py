@@ -28,9 +28,9 @@ _log = logging.getLogger("pullback")
 class Trainer(TrainingState):
     """A training loop, in which `optimizer` makes `loss(model(x), y)` small.
 
-    Data are a loader, or any iterable of batches `(x, ..., y)` that can be iterated many times; or a TensorDataset, a
-    Subset of one, or a tuple of whole arrays `(x, ..., y)`, of which batches of `batch_size` are made, floats in the
-    dtype of the model's parameters.
+    Data are a loader, or any iterable of batches `(x, ..., y)` that can be iterated many times; or an `nn.data.Dataset`
+    or a tuple of whole arrays `(x, ..., y)`, of which batches of `batch_size` are made, floats in the dtype of the
+    model's parameters.
     The loss of a batch is taken to be the mean over its samples. Where y holds class indices and the model's
     output scores along axis 1, accuracies (shares of right answers) are measured, too.
 

@@ -68,8 +68,8 @@ def cast(data: Any, dtype: np.dtype[Any] | None) -> Any:
 
 
 def _like(first: Any, parts: list[Any]) -> Any:
-    if isinstance(first, list):
-        return parts
+    if type(first) is tuple or isinstance(first, list):
+        return parts if isinstance(first, list) else tuple(parts)
     return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
 
 

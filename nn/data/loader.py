@@ -207,7 +207,7 @@ class DataLoader:
         make = self._recipe.opened(opening)
         for number, indices in enumerate(batches, opening.passed):
             made = make(number, indices)
-            if isinstance(made, str):
+            if made is None:
                 return
             yield made
 
@@ -223,7 +223,7 @@ class DataLoader:
                 asked.append(number)
             while asked:
                 made = pool.take(asked.popleft())
-                if isinstance(made, str):
+                if made is None:
                     return
                 for number, indices in islice(tasks, 1):
                     ask(number, indices)

@@ -55,16 +55,8 @@ class Opening(NamedTuple):
     state: Any
 
 
-class Made(NamedTuple):
-    """A batch, and the state of the dataset after it, if it has any."""
-
-    batch: Any
-    state: Any
-
-
-END = "end"  # in the place of a batch: the stream has no more
-
-Make = Callable[[int, Any], Made | str]  # from a batch's number and indices
+Made = tuple[Any, Any] | None  # a batch, and the state of the dataset after it, if it has any; None: a stream's end
+Make = Callable[[int, Any], Made]  # from a batch's number and indices
 
 
 @dataclass
@@ -93,13 +85,13 @@ class Recipe:
         return self._of_stream(opening) if self.streaming else self._of_indices(opening.seed)
 
     def _of_indices(self, seed: int) -> Make:
-        plain, gather, dtype = self.plain, self._gatherer(), self.dtype
+        gather, dtype = self._gatherer(), self.dtype
+        if self.plain:
+            return lambda number, indices: (cast(gather(indices), dtype), None)
 
         def make(number: int, indices: Any) -> Made:
-            if plain:
-                return Made(cast(gather(indices), dtype), None)
             with draws(seed, number):
-                return Made(cast(gather(indices), dtype), None)
+                return cast(gather(indices), dtype), None
 
         return make
 
@@ -127,13 +119,13 @@ class Recipe:
             with draws(seed, number):
                 list(islice(samples, size))
 
-        def make(number: int, _: Any) -> Made | str:
+        def make(number: int, _: Any) -> Made:
             with draws(seed, number):
                 batch = list(islice(samples, size))
                 if not batch or (self.drop_last and len(batch) < size):
-                    return END
+                    return None
                 state = copy.deepcopy(state_of(dataset))
-                return Made(cast(collate(batch if self.batched else batch[0]), self.dtype), state)
+                return cast(collate(batch if self.batched else batch[0]), self.dtype), state
 
         return make
 

@@ -54,7 +54,7 @@ class Failed(NamedTuple):
     text: str
 
 
-Reply = tuple[int, Made | str | Failed]  # the task's epoch, and what came out
+Reply = tuple[int, Made | Failed]  # the task's epoch, and what came out
 
 
 class WorkerTraceback(Exception):
@@ -307,7 +307,7 @@ class Pool:
         epoch = self.epoch
         return lambda number, indices: self._worker(number).give(Task(epoch, opening, number, indices))
 
-    def take(self, number: int) -> Made | str:
+    def take(self, number: int) -> Made:
         """Wait for the batch of a number, which was asked for in this epoch; raises what the worker raised."""
         epoch, result = -1, None
         self.sound = False
@@ -321,7 +321,7 @@ class Pool:
                 ) from None
         self.sound = True
         if not isinstance(result, Failed):
-            return result  # type: ignore[return-value]
+            return result
         error = result.error
         error.add_note(f"in worker {number % len(self.workers)} of the DataLoader, which made batch {number}")
         if error.__traceback__ is None:  # of another process
