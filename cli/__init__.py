@@ -22,8 +22,8 @@ _ENDS = "It ends with 0, 1 where gradients are wrong, 2 for a mistake in what wa
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, with `sys.argv` unless given; returns the exit code.
 
-    0 is for success, 1 for gradients that `check` found wrong, 2 for a mistake of the user's (SystemExit(2), as argparse
-    has it, where the arguments make no sense), and 130 after Ctrl-C.
+    0 is for success, 1 for gradients that `check` found wrong, 2 for a mistake of the user's (where the arguments make
+    no sense SystemExit(2), as argparse has it), and 130 after Ctrl-C.
 
     >>> main(["evaluate", "mnist5k", "--model", "lenet", "--weights", "nowhere.safetensors"])
     2

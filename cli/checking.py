@@ -26,7 +26,7 @@ def check(options: argparse.Namespace) -> int:
     place, _, name = options.function.partition("::")
     module = _module(place)
     functions = {n: f for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__}
-    functions.pop("inputs", None)
+    functions = {n: f for n, f in functions.items() if n != "inputs" and n[0] != "_"}
     if not name:
         raise Mistake(f"which function? Write {place}::{next(iter(functions), 'NAME')}")
     if not callable(function := getattr(module, name, None)):
@@ -50,7 +50,7 @@ def _module(place: str) -> ModuleType:
     path = Path(place)
     if not path.is_file():
         raise Mistake(f"there is no file {place!r}")
-    spec = importlib.util.spec_from_file_location(f"{path.stem}_to_check", path)
+    spec = importlib.util.spec_from_file_location(f"{path.stem}_to_check", path.resolve())
     if spec is None or spec.loader is None:
         raise Mistake(f"{place!r} is no file of Python (.py)")
     module = importlib.util.module_from_spec(spec)
@@ -94,6 +94,6 @@ def _called(place: str, function: Callable[..., Any], *args: Any, **options: Any
     except SyntaxError as error:
         raise Mistake(f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}") from error
     except Exception as error:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == Path(place)]
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == Path(place).resolve()]
         where = f"{place}:{frames[-1].lineno}" if frames else place
         raise Mistake(f"{where}: {type(error).__name__}: {error}") from error

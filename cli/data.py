@@ -80,7 +80,7 @@ class _Form:
             return images
         whole = images.reshape(-1, *images.shape[-3:])
         with no_grad():
-            scaled = interpolate(whole, self.size, mode="bilinear").numpy()
+            scaled = np.asarray(interpolate(whole, self.size, mode="bilinear"))
         return scaled.reshape(*images.shape[:-2], *self.size)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import shorten
 
 from ..nn import Module, load, models
 from .mistakes import Mistake, nearest
@@ -52,7 +53,7 @@ def loaded(name: str, classes: int, weights: str | os.PathLike[str]) -> Module:
     try:
         model.load_state_dict(state)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        first = str(error.args[0] if error.args else error).split("\n")[0]
-        text = f"{os.fspath(weights)!r} has not the weights of {name} for {classes} classes: {first}"
+        what = shorten(str(error.args[0]), 200, placeholder=" ...")
+        text = f"{os.fspath(weights)!r} does not hold the weights of {name} for {classes} classes: {what}"
         raise Mistake(text) from error
     return model

@@ -35,7 +35,7 @@ def show(options: argparse.Namespace) -> int:
         names := [name for name, _ in model.named_modules() if name]
     ):
         raise Mistake(f"{options.model} has no layer {options.layer!r}{nearest(options.layer, names)}")
-    scores = Trainer(model, CrossEntropyLoss(), None).evaluate(data.test, batch_size=options.batch_size)
+    scores = Trainer(model, CrossEntropyLoss()).evaluate(data.test, batch_size=options.batch_size)
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
     for path in write_report(folder, f"{options.model} on {options.data}", model, data, scores, layer=options.layer):
@@ -66,7 +66,7 @@ def write_report(
     if history:
         text = "While training, and on the images to test with after each epoch."
         sections.append(("Loss and accuracy", text, [viz.curves(history)]))
-    answers = Trainer(model, CrossEntropyLoss(), None).predict(images)
+    answers = Trainer(model, CrossEntropyLoss()).predict(images)
     if len(data.classes) <= 100:
         text = f"Of {len(images)} images. A row is a class, a column what its images were taken for."
         sections.append(("Confusion", text, [viz.confusion(labels, answers, list(data.classes))]))

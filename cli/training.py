@@ -75,7 +75,7 @@ def evaluate(options: argparse.Namespace) -> int:
     model = loaded(options.model, len(data.classes), options.weights)
     metrics = callbacks.Metrics(f1=callbacks.F1(), **({"top5": callbacks.TopK(5)} if len(data.classes) > 5 else {}))
     _try(model, data, options.model)
-    _say(Trainer(model, CrossEntropyLoss(), None, [metrics]).evaluate(_loader(data.test, options)))
+    _say(Trainer(model, CrossEntropyLoss(), callbacks=[metrics]).evaluate(_loader(data.test, options)))
     return 0
 
 
@@ -93,7 +93,7 @@ def _try(model: Module, data: Images, name: str) -> None:
     """Mistake where the model cannot take the images."""
     images = arrays(data.test, 1)[0]
     try:
-        Trainer(model, CrossEntropyLoss(), None).predict(images)
+        Trainer(model, CrossEntropyLoss()).predict(images)
     except ValueError as error:
         raise Mistake(f"{name} cannot take images of shape {images.shape[1:]}: {error}; give --size") from error
 

@@ -3,7 +3,7 @@
 from . import callbacks, lr_scheduler, swa_utils
 from .adam import Adam, AdamW
 from .checkpoint import Checkpoint
-from .lr_finder import LRFinder, lr_finder
+from .rate_finder import LRFinder, lr_finder
 from .minimize import minimize
 from .optimizer import Optimizer
 from .sgd import SGD

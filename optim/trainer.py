@@ -26,7 +26,7 @@ _log = logging.getLogger("pullback")
 
 
 class Trainer(TrainingState):
-    """A training loop, in which `optimizer` makes `loss(model(x), y)` small.
+    """A training loop, in which `optimizer` makes `loss(model(x), y)` small (to evaluate and predict it takes none).
 
     Data are a loader, or any iterable of batches `(x, ..., y)` that can be iterated many times; or an `nn.data.Dataset`
     or a tuple of whole arrays `(x, ..., y)`, of which batches of `batch_size` are made, floats in the dtype of the
@@ -64,7 +64,7 @@ class Trainer(TrainingState):
         self,
         model: Module,
         loss: Callable[..., Tensor],
-        optimizer: Optimizer,
+        optimizer: Optimizer | None = None,
         callbacks: Iterable[object] = (),
         *,
         nonfinite: Literal["raise", "skip"] = "raise",
@@ -72,7 +72,8 @@ class Trainer(TrainingState):
         if nonfinite not in ("raise", "skip"):
             raise ValueError(f"Trainer: nonfinite must be 'raise' or 'skip', not {nonfinite!r}")
         super().__init__(callbacks)
-        self.model, self.loss, self.optimizer, self.nonfinite = model, loss, optimizer, nonfinite
+        self.model, self.loss, self.nonfinite = model, loss, nonfinite
+        self.optimizer: Any = optimizer
         self.step_due = True
         self._own: list[object] = []  # callbacks of one `fit`
         self._interrupt = DeferredInterrupt()
@@ -103,6 +104,8 @@ class Trainer(TrainingState):
         """
         if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 0:
             raise ValueError(f"fit: epochs must be a number of passes, 0 or more, not {epochs!r}")
+        if self.optimizer is None:
+            raise ValueError("fit: the trainer has no optimizer; write Trainer(model, loss, optimizer)")
         self._own = [kind() for kind, wanted in ((ProgressBar, progress), (LogEpochs, verbose)) if wanted]
         loader = self._batches(loader, batch_size, shuffle=True)
         self._interrupt = DeferredInterrupt()

@@ -259,6 +259,13 @@ def test_epochs_that_are_no_number_of_passes(epochs):
     assert trainer.fit((np.ones((2, 1)), np.ones((2, 1))), 0, progress=False) == {}
 
 
+def test_without_an_optimizer():
+    trainer = Trainer(classifier(), nn.CrossEntropyLoss())
+    assert set(trainer.evaluate((POINTS, CLASSES))) == {"loss", "accuracy"}
+    with pytest.raises(ValueError, match="fit: the trainer has no optimizer"):
+        trainer.fit((POINTS, CLASSES), 1, progress=False)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_loss_that_is_no_number_stops_the_training_before_it_spoils_the_model(bad):
     model = nn.Linear(1, 1)
