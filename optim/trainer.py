@@ -235,7 +235,9 @@ class Trainer:
             running.results = self._ended(running, "fit")
         results = dict(running.results)
         if validation is not None:
-            results |= {f"val_{name}": value for name, value in self.evaluate(validation, batch_size=batch_size).items()}
+            results |= {
+                f"val_{name}": value for name, value in self.evaluate(validation, batch_size=batch_size).items()
+            }
         self._record(results)
         self._call("on_epoch_end")
         self._call("on_settled")
@@ -350,7 +352,9 @@ def _inputs(batch: Any) -> tuple[Any, ...]:
 
 def _states(callbacks: Iterable[Any]) -> list[dict[str, Any]]:
     """The name and, where they have one, the state of each callback."""
-    return [{"name": type(c).__name__, "state": c.state_dict() if hasattr(c, "state_dict") else None} for c in callbacks]
+    return [
+        {"name": type(c).__name__, "state": c.state_dict() if hasattr(c, "state_dict") else None} for c in callbacks
+    ]
 
 
 def _load(callbacks: Iterable[Any], states: Iterable[dict[str, Any]]) -> None:

@@ -100,8 +100,8 @@ def _encoded(value: Any, place: str, arrays: Arrays) -> Any:
 def _array(array: np.ndarray[Any, Any], place: str, arrays: Arrays) -> dict[str, Any]:
     """An array as it is, if the format has its dtype, else as its bytes."""
     places = (place if i == 0 else f"{place}#{i}" for i in itertools.count())
-    name = next(n for n in places if n not in arrays and n != "__metadata__")
-    if array.dtype in _NATIVE and array.dtype.isnative and array.dtype.metadata is None:
+    name = next(n for n in places if n not in arrays)
+    if array.dtype in _NATIVE:  # and in the byte order of this machine
         arrays[name] = array
         return {"$array": name}
     description = _description(array.dtype, place, arrays)

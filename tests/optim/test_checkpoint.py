@@ -77,7 +77,7 @@ ODD = [
     [0.1, -0.0, math.inf, -math.inf, math.nan, 5e-324, 1.7976931348623157e308, 1j, complex(-0.0, math.nan)],
     [[], (), {}, ((),), [[]], {"a": {}}, {"$array": 1}, {"$": {"$dict": []}}, {"": ("$int", "1")}],
     {0: {"step": 3}, "0": 1, -1: 2, 1.5: 3, math.inf: 4, None: 5, (1, ("a",)): 6, b"k": 7, np.int64(3): 8},
-    {"a/b": np.ones(1), "a": {"b": np.ones(1)}, "a/b#1": np.ones(3), "\ud800": np.ones(2)},
+    {"a/b": np.ones(1), "a": {"b": np.ones(2)}, "a/b#1": np.ones(3), "\ud800": np.ones(2)},
     {"__metadata__": np.zeros(2)},
     [np.float32(0.1), np.float16(np.nan), np.int8(-3), np.bool_(True), np.complex128(1 - 2j), np.longdouble(1) / 3],
     [np.datetime64("2020-01-02T03:04"), np.timedelta64(5, "ms"), np.str_("ü"), np.str_(""), np.bytes_(b"x")],
@@ -230,17 +230,17 @@ class Part:
     """An object with a state, which may fail when it is set, at some places."""
 
     def __init__(self, value, fails=None):
-        self.value, self.fails, self.other = value, fails, value
+        self.value, self.fails, self.other = value, fails, list(value)
 
     def state_dict(self):
         return {"value": self.value}  # not copied
 
     def load_state_dict(self, state):
-        self.value = state["value"]
+        self.value[:] = state["value"]
         if self.fails is not None:
             error, self.fails = self.fails, None
             raise error
-        self.other = self.value
+        self.other = list(self.value)
 
 
 def test_where_one_does_not_fit_none_is_changed_and_all_is_told(folder):
@@ -306,16 +306,17 @@ def test_keep(folder, keep):
 
 
 def test_numbers_go_on_and_other_files_stay(folder):
-    with Checkpoint(folder, keep=1) as checkpoint:
-        first = checkpoint.save()
+    with Checkpoint(folder, keep=2) as checkpoint:
+        first = checkpoint.save(step=1)
         (folder / "notes.txt").write_text("mine")
         (folder / "checkpoint-7.safetensors").write_text("mine, too")
-        first.rename(folder / first.name.replace("00000001", "99999999"))
-        path = checkpoint.save(step=2)
-        assert path.name.startswith("checkpoint-100000000-") and checkpoint.paths == [path]
-        path = checkpoint.save(step=3)
-        assert checkpoint.load() == {"step": 3}
-    assert sorted(os.listdir(folder)) == sorted([path.name, "checkpoint-7.safetensors", "notes.txt"])
+        first = first.rename(folder / first.name.replace("00000001", "99999999"))
+        second = checkpoint.save(step=2)
+        assert second.name.startswith("checkpoint-100000000-") and checkpoint.paths == [first, second]
+        assert checkpoint.load() == {"step": 2}
+        third = checkpoint.save(step=3)
+        assert checkpoint.load() == {"step": 3} and checkpoint.paths == [second, third]
+    assert sorted(os.listdir(folder)) == sorted([second.name, third.name, "checkpoint-7.safetensors", "notes.txt"])
 
 
 def test_one_that_cannot_be_removed_stays(folder, monkeypatch):

@@ -188,11 +188,12 @@ def test_one_writer(folder):
         with pytest.raises(RuntimeError, match="another writes"):
             other.save(step=1)
 
-    fit(training(Checkpointing(folder), At(2, check)), 1)
+    whole, broken = Checkpointing(folder), Checkpointing(folder.with_name("b"))
+    fit(training(whole, At(2, check)), 1)
     other.save(step=1)
     other.close()
     with pytest.raises(Broken):
-        fit(training(Checkpointing(folder.with_name("b")), At(2, fail)), 1)
+        fit(training(broken, At(2, fail)), 1)
     Checkpoint(folder.with_name("b")).save()
     with pytest.raises(RuntimeError, match="another writes"), Checkpoint(folder.with_name("c")) as other:
         other.lock()
