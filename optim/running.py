@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from ..autograd import Tensor, asarray
-from ..extend import Array
+from ..extend import Array, generator
 
 __all__ = ["Running", "class_scores"]
 
@@ -47,12 +48,29 @@ class Running:
         accuracy = {"accuracy": self.right / self.labels} if self.labels else {}
         return {"loss": self.loss / self.samples if self.samples else math.nan, **accuracy}
 
+    def to_come(self, loader: Iterable[Any]) -> Iterator[Any]:
+        """Return the batches of the pass that are not done: those that are, a loader without a state gives once more.
+
+        `random` is set where the pass begins.
+        """
+        source = generator().bit_generator
+        if self.random is None:
+            self.random = dict(source.state)
+            return iter(loader)
+        now, source.state = source.state, self.random
+        batches = iter(loader)
+        for _ in range(self.batch):
+            next(batches, None)
+        if self.batch:  # the order has been drawn
+            source.state = now
+        return batches
+
     def state_dict(self) -> dict[str, Any]:
         """Return all sums by name."""
         return asdict(self)
 
 
-def class_scores(output: object, target: object) -> tuple[Array, Array] | None:
+def class_scores(output: object, target: Any) -> tuple[Array, Array] | None:
     """Return scores, (N, C, ...), and class indices, (N, ...), as arrays; None where this is not what they are."""
     if not isinstance(output, Tensor):  # there are several
         return None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from ...autograd import Tensor
 from ...nn import Module
 from ..optimizer import Optimizer
 
-__all__ = ["Callback", "Training"]
+__all__ = ["Callback", "Training", "load_states", "states_of"]
 
 
 class Training(Protocol):
@@ -24,6 +24,7 @@ class Training(Protocol):
     loss: Callable[..., Tensor]
     optimizer: Optimizer
     history: dict[str, list[float]]
+    latest: dict[str, float]
     interrupted: list[int]
     loader: Any
     epoch: int
@@ -125,3 +126,16 @@ class Callback:
 
     def on_close(self, trainer: Training) -> None:
         """Fit is left."""
+
+
+def states_of(callbacks: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return the class's name and the state of each callback, None where it has none."""
+    own = (callback.state_dict() if hasattr(callback, "state_dict") else None for callback in callbacks)
+    return [{"name": type(callback).__name__, "state": state} for callback, state in zip(callbacks, own, strict=True)]
+
+
+def load_states(callbacks: Iterable[Any], states: Iterable[dict[str, Any]]) -> None:
+    """Give each callback its state of those that `states_of` returned."""
+    for callback, entry in zip(callbacks, states, strict=True):
+        if entry["state"] is not None:
+            callback.load_state_dict(entry["state"])

@@ -45,8 +45,8 @@ class ProgressBar(Callback):
     def on_epoch_end(self, trainer: Training) -> None:
         """Show all scores."""
         bar = self._show(trainer)
-        latest = ((name, values[-1]) for name, values in trainer.history.items() if name != "seconds")
-        bar.set_postfix_str(", ".join(f"{name} {value:.4f}" for name, value in latest))
+        scores = ((name, value) for name, value in trainer.latest.items() if name != "seconds")
+        bar.set_postfix_str(", ".join(f"{name} {value:.4f}" for name, value in scores))
         self.on_close(trainer)
 
     def on_close(self, trainer: Training) -> None:

@@ -123,7 +123,7 @@ def test_samples_that_do_not_fit_together():
         list(DataLoader([np.zeros(2), np.zeros(3)], 2))
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 2.5, True, None])
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, True, "4"])
 def test_batch_size_is_checked(batch_size):
     with pytest.raises(ValueError, match="batch_size must be a positive integer"):
         DataLoader(TensorDataset(np.zeros(2)), batch_size)
