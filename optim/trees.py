@@ -110,8 +110,9 @@ def _array(array: np.ndarray[Any, Any], place: str, arrays: Arrays) -> dict[str,
 
 
 def _description(dtype: np.dtype[Any], place: str, arrays: Arrays) -> Any:
-    if dtype.hasobject or dtype.kind == "T":
-        raise TypeError(f"cannot be saved: {place or 'this'} has dtype {dtype}, of whose values no bytes can be kept")
+    if dtype.hasobject or dtype.isbuiltin == 2:
+        what = f"{place or 'this'} has dtype {dtype}"
+        raise TypeError(f"cannot be saved: {what}, which holds objects, or is not NumPy's own")
     return _encoded(np.lib.format.dtype_to_descr(dtype), place, arrays)
 
 
