@@ -16,6 +16,7 @@ import shutil
 import signal
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,7 @@ def at_calls(folder, expected, step):
 
 
 def main(folder, count, step, seed):
+    warnings.simplefilter("error", RuntimeWarning)  # of a damaged checkpoint, which no death may leave
     alone = [train(None, variant) for variant in (0, 1)]  # which compiles, too
     assert [train(None, variant) for variant in (0, 1)] == alone
     report = {}
