@@ -100,8 +100,8 @@ def _encoded(value: Any, place: str, arrays: Arrays) -> Any:
 def _array(array: np.ndarray[Any, Any], place: str, arrays: Arrays) -> dict[str, Any]:
     """An array as it is, if the format has its dtype, else as its bytes."""
     places = (place if i == 0 else f"{place}#{i}" for i in itertools.count())
-    name = next(n for n in places if n not in arrays and n != "__metadata__")
-    if array.dtype in _NATIVE and array.dtype.isnative and array.dtype.metadata is None:
+    name = next(n for n in places if n not in arrays)
+    if array.dtype in _NATIVE:  # and in the byte order of this machine
         arrays[name] = array
         return {"$array": name}
     description = _description(array.dtype, place, arrays)
@@ -110,8 +110,9 @@ def _array(array: np.ndarray[Any, Any], place: str, arrays: Arrays) -> dict[str,
 
 
 def _description(dtype: np.dtype[Any], place: str, arrays: Arrays) -> Any:
-    if dtype.hasobject or dtype.kind == "T":
-        raise TypeError(f"cannot be saved: {place or 'this'} has dtype {dtype}, of whose values no bytes can be kept")
+    if dtype.hasobject or dtype.isbuiltin == 2:
+        what = f"{place or 'this'} has dtype {dtype}"
+        raise TypeError(f"cannot be saved: {what}, which holds objects, or is not NumPy's own")
     return _encoded(np.lib.format.dtype_to_descr(dtype), place, arrays)
 
 

@@ -16,6 +16,7 @@ import shutil
 import signal
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,7 @@ import pytest
 
 from pullback import nn
 from pullback.nn.data import DataLoader, TensorDataset
-from pullback.optim import Adam, Trainer
-from pullback.optim.callbacks import Callback, Checkpointing
+from pullback.optim import SGD, Adam, Trainer, callbacks, lr_scheduler
 from pullback.tests.helpers.disk import Disk, killing
 
 _rng = np.random.default_rng(0)
@@ -33,30 +33,15 @@ LABELS = (IMAGES.mean((1, 2, 3)) > 0).astype(np.int64)
 EPOCHS = 3
 
 
-class Cosine(Callback):
-    """A schedule with a state of its own."""
-
-    def __init__(self, optimizer):
-        self.optimizer, self.count, self.first = optimizer, 0, optimizer.param_groups[0]["lr"]
-
-    def state_dict(self):
-        return {"count": self.count, "first": self.first}
-
-    def load_state_dict(self, state):
-        self.count, self.first = state["count"], state["first"]
-
-    def on_step_end(self, trainer):
-        self.count += 1
-        self.optimizer.param_groups[0]["lr"] = self.first * (1.1 + math.cos(self.count / 9))
-
-
-def train(folder):
+def train(folder, variant):
     """Train a network, from the newest checkpoint in the folder (None: without any); the digest of all that comes out.
 
-    Only a training that begins has the seed; one that goes on has its random numbers from the checkpoint.
+    Only a training that begins has the seed; one that goes on has its random numbers from the checkpoint. The second
+    variant makes a step for two batches, by momentum, of a loader with a generator of its own.
     """
-    begins = folder is None or not folder.exists() or not any(folder.glob("checkpoint-*"))
-    nn.manual_seed(0 if begins else random.SystemRandom().randrange(2**32))
+    begins = folder is None or not any(folder.glob("checkpoint-*"))
+    seed = 0 if begins else random.SystemRandom().randrange(2**32)
+    nn.manual_seed(seed)
     model = nn.Sequential(
         nn.Conv2d(1, 3, 3),
         nn.BatchNorm2d(3),
@@ -68,29 +53,32 @@ def train(folder):
     )
     parameters = list(model.parameters())
     groups = [{"params": parameters[:2]}, {"params": parameters[2:], "weight_decay": 0.01}]
-    adam = Adam(groups, lr=0.01)
-    noise = np.random.default_rng(1)  # as of augmentations
-    callbacks = [Cosine(adam), Jitter(noise)]
-    trainer = Trainer(model, nn.CrossEntropyLoss(), adam, callbacks)
+    optimizer = SGD(groups, lr=0.05, momentum=0.9) if variant else Adam(groups, lr=0.01)
+    scheduler = lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=4)
+    noise = np.random.default_rng(seed + 1)
+    calls = [callbacks.Schedule(scheduler, "step"), Jitter(noise), *[callbacks.AccumulateGradients(2)] * variant]
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, calls)
     if folder is not None:
-        checkpointing = Checkpointing(folder, batches=2, keep=2, noise=noise)
+        checkpointing = callbacks.Checkpointing(folder, batches=2, keep=2, noise=noise)
         trainer.callbacks.append(checkpointing)
         checkpointing.resume(trainer)
-    loader = DataLoader(TensorDataset(IMAGES, LABELS), 8, shuffle=True)
+    loader = DataLoader(TensorDataset(IMAGES, LABELS), 8, shuffle=True, generator=seed if variant else None)
     trainer.fit(loader, EPOCHS, (IMAGES[:16], LABELS[:16]), progress=False)
+    return digest(trainer, noise)
+
+
+def digest(trainer, noise):
+    """Of weights, buffers, the optimizer's state, the history, the rate and the random numbers to come."""
     history = {name: values for name, values in trainer.history.items() if name != "seconds"}
-    outcome = hashlib.sha256(
-        repr((history, adam.param_groups[0]["lr"], noise.random(), nn.init.generator().random())).encode()
-    )
-    for value in model.state_dict().values():
-        outcome.update(value.numpy().tobytes())
-    for state in adam.state_dict()["state"].values():
-        outcome.update(b"".join(np.asarray(value).tobytes() for value in state.values()))
-    return outcome.hexdigest()
+    states = trainer.optimizer.state_dict()["state"].values()
+    arrays = [*trainer.model.state_dict().values(), *(value for state in states for value in state.values())]
+    rates = [group["lr"] for group in trainer.optimizer.param_groups]
+    told = repr((history, rates, noise.random(), nn.init.generator().random()))
+    return hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in arrays) + told.encode()).hexdigest()
 
 
-class Jitter(Callback):
-    """Moves a parameter at random, as a stand-in for random numbers that are not the package's."""
+class Jitter(callbacks.Callback):
+    """Moves a parameter by random numbers of another generator than the package's."""
 
     def __init__(self, rng):
         self.rng = rng
@@ -100,7 +88,7 @@ class Jitter(Callback):
         bias.data = bias.numpy() + np.float32(1e-3) * self.rng.normal(size=bias.shape).astype(np.float32)
 
 
-def live(folder, seconds=math.inf, disk=None):
+def live(folder, variant, seconds=math.inf, disk=None):
     """One life of a training, killed after some time, or by its disk; what came out, or None if it was killed."""
     result = folder.with_suffix(".outcome")
     child = os.fork()
@@ -109,7 +97,7 @@ def live(folder, seconds=math.inf, disk=None):
         try:
             if disk is not None:
                 disk()
-            result.write_text(train(folder))
+            result.write_text(train(folder, variant))
             code = 0
         finally:
             if code:
@@ -129,19 +117,19 @@ def at_points(folder, expected, count, seed):
     """Trainings one after another, killed at moments drawn evenly from the life of a whole one."""
     rng = random.Random(seed)
     start = time.perf_counter()
-    assert live(folder / "whole") == expected
+    assert live(folder / "whole", 0) == expected[0]
     whole = time.perf_counter() - start
     kills = trainings = halves = 0
     wrong = []
     while kills < count:
-        run = folder / f"run{trainings}"
+        run, variant = folder / f"run{trainings}", trainings % 2
         outcome = None
         while outcome is None:
-            outcome = live(run, rng.uniform(0, whole) if kills < count else math.inf)
+            outcome = live(run, variant, rng.uniform(0, whole) if kills < count else math.inf)
             kills += outcome is None
             halves += outcome is None and any(run.glob(".*.tmp"))
         trainings += 1
-        wrong += [str(run)] * (outcome != expected)
+        wrong += [str(run)] * (outcome != expected[variant])
         shutil.rmtree(run)
     return {"kills": kills, "while writing": halves, "trainings": trainings, "wrong": wrong}
 
@@ -154,21 +142,21 @@ def at_calls(folder, expected, step):
         with open(counted, "ab") as file:
             file.write(b".")
 
-    assert live(folder / "whole", disk=lambda: Disk(pytest.MonkeyPatch(), counting)) == expected
+    assert live(folder / "whole", 0, disk=lambda: Disk(pytest.MonkeyPatch(), counting)) == expected[0]
     calls = counted.stat().st_size
     wrong, kills = [], 0
     for at in range(0, calls, step):
-        run = folder / f"run{at}"
-        first = live(run, disk=lambda at=at: Disk(pytest.MonkeyPatch(), killing(at)))
-        kills += first is None
-        wrong += [str(run)] * (live(run) != expected)
+        run, variant = folder / f"run{at}", at // step % 2
+        kills += live(run, variant, disk=lambda at=at: Disk(pytest.MonkeyPatch(), killing(at))) is None
+        wrong += [str(run)] * (live(run, variant) != expected[variant])
         shutil.rmtree(run)
     return {"kills": kills, "calls": calls, "wrong": wrong}
 
 
 def main(folder, count, step, seed):
-    alone = train(None)  # which compiles, too
-    assert train(None) == alone
+    warnings.simplefilter("error", RuntimeWarning)  # of a damaged checkpoint, which no death may leave
+    alone = [train(None, variant) for variant in (0, 1)]  # which compiles, too
+    assert [train(None, variant) for variant in (0, 1)] == alone
     report = {}
     for name, kill, *args in (("points", at_points, count, seed), ("calls", at_calls, step)):
         start = time.perf_counter()

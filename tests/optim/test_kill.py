@@ -13,7 +13,7 @@ thorough = pytest.mark.thorough
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
-@pytest.mark.parametrize("count, step", [(8, 19), pytest.param(300, 1, marks=thorough)])
+@pytest.mark.parametrize("count, step", [(8, 21), pytest.param(300, 1, marks=thorough)])
 def test_a_killed_training_ends_as_one_left_alone(tmp_path, count, step):
     """At random moments of its life, and before calls of the file system (before each one if `step` is 1)."""
     command = [sys.executable, "-m", "pullback.tests.helpers.killed", tmp_path, str(count), str(step), "0"]
@@ -24,4 +24,4 @@ def test_a_killed_training_ends_as_one_left_alone(tmp_path, count, step):
     report = json.loads(child.stdout)
     assert report["points"]["wrong"] == report["calls"]["wrong"] == []
     assert report["points"]["kills"] == count
-    assert report["calls"]["kills"] == len(range(0, report["calls"]["calls"], step)) >= 7
+    assert report["calls"]["kills"] == len(range(0, report["calls"]["calls"], step)) >= 5

@@ -7,7 +7,18 @@ import pytest
 from pullback import nn
 from pullback.nn.data import DataLoader, TensorDataset
 from pullback.optim import Adam, Checkpoint, Trainer
-from pullback.optim.callbacks import Callback, Checkpointing
+from pullback.optim.callbacks import (
+    F1,
+    AccumulateGradients,
+    Callback,
+    Checkpointing,
+    ClassWeights,
+    ClipGradients,
+    ConfusionMatrix,
+    EarlyStopping,
+    KeepBest,
+    Metrics,
+)  # fmt: skip
 
 pytest.importorskip("safetensors")
 
@@ -27,9 +38,9 @@ def training(*callbacks, seed=0, width=5):
     return Trainer(model, nn.CrossEntropyLoss(), Adam(model.parameters(), lr=0.05), callbacks)
 
 
-def fit(trainer, epochs=3):
+def fit(trainer, epochs=3, **options):
     """Six batches an epoch."""
-    loader = DataLoader(TensorDataset(POINTS, CLASSES), 4, shuffle=True)
+    loader = DataLoader(TensorDataset(POINTS, CLASSES), 4, shuffle=True, **options)
     trainer.fit(loader, epochs, validation=(POINTS, CLASSES), progress=False)
     return outcome(trainer)
 
@@ -76,6 +87,15 @@ def test_a_training_that_broke_goes_on_to_the_bit(folder, alone, after):
     assert fit(trainer if after > 1 else training(saved, At(0, fail))) == alone
 
 
+def test_batches_that_workers_had_ready_are_not_lost(folder, alone):
+    options = {"num_workers": 2, "workers": "thread", "prefetch_factor": 3}
+    saved = Checkpointing(folder, batches=1)
+    with pytest.raises(Broken):
+        fit(training(saved, At(9, fail)), **options)
+    trainer = training(saved, At(0, fail), seed=7)
+    assert saved.resume(trainer) and fit(trainer, **options) == alone
+
+
 @pytest.mark.parametrize("after", [1, 6, 8, 12, 17])
 def test_an_interrupted_training_goes_on_to_the_bit(folder, alone, after):
     """Though its own history has the epoch that was broken off."""
@@ -87,6 +107,25 @@ def test_an_interrupted_training_goes_on_to_the_bit(folder, alone, after):
     trainer = training(saved, At(0, fail), seed=7)
     assert saved.resume(trainer)
     assert fit(trainer) == alone and not trainer.interrupted
+
+
+def crowd():
+    """All callbacks that have a state."""
+    return [
+        AccumulateGradients(4), ClipGradients(max_norm=1.0), ClassWeights([1.0, 2.0]), KeepBest(),
+        Metrics(f1=F1(), cm=ConfusionMatrix()), EarlyStopping("val_f1", patience=2, mode="max"),
+    ]  # fmt: skip
+
+
+def test_all_callbacks_go_on(folder):
+    expected = fit(training(*crowd()), 4)
+    for after in (3, 5, 6, 7, 11, 14):
+        run = folder.with_name(f"run{after}")
+        with pytest.raises(Broken):
+            fit(training(*crowd(), Checkpointing(run, batches=1), At(after, fail)), 4)
+        saved = Checkpointing(run)
+        trainer = training(*crowd(), saved, At(0, fail), seed=7)
+        assert saved.resume(trainer) and fit(trainer, 4) == expected
 
 
 def test_a_training_that_is_done_is_not_trained_again(folder, alone):
@@ -188,11 +227,12 @@ def test_one_writer(folder):
         with pytest.raises(RuntimeError, match="another writes"):
             other.save(step=1)
 
-    fit(training(Checkpointing(folder), At(2, check)), 1)
+    whole, broken = Checkpointing(folder), Checkpointing(folder.with_name("b"))
+    fit(training(whole, At(2, check)), 1)
     other.save(step=1)
     other.close()
     with pytest.raises(Broken):
-        fit(training(Checkpointing(folder.with_name("b")), At(2, fail)), 1)
+        fit(training(broken, At(2, fail)), 1)
     Checkpoint(folder.with_name("b")).save()
     with pytest.raises(RuntimeError, match="another writes"), Checkpoint(folder.with_name("c")) as other:
         other.lock()
