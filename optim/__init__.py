@@ -2,7 +2,7 @@
 
 from . import lr_scheduler, swa_utils
 from .adam import Adam, AdamW
-from .minimize import minimize
+from .minimization import minimize
 from .optimizer import Optimizer
 from .sgd import SGD
 from .trainer import Trainer

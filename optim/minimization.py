@@ -213,7 +213,7 @@ class _Moved(Module):
         return self.loss()
 
     def _parameters(self) -> dict[str, Tensor]:
-        found = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        found: dict[str, Tensor] = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         if not found:
             raise ValueError(f"minimize: no parameter of this {type(self.model).__name__} requires gradients")
         return found
