@@ -138,7 +138,7 @@ class AveragedModel(Module):
         self.register_buffer("n_averaged", Tensor(np.int64(0)))
         self.avg_fn, self.multi_avg_fn, self.use_buffers = avg_fn, multi_avg_fn, use_buffers
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
+    def forward(self, *args: object, **kwargs: object) -> Any:
         return self.module(*args, **kwargs)
 
     def update_parameters(self, model: Module) -> None:
@@ -174,7 +174,7 @@ def _pairs(what: str, own: Iterable[Tensor], current: Iterable[Tensor]) -> list[
     return list(zip(ours, theirs, strict=True))
 
 
-def update_bn(loader: Iterable[Any], model: Module, device: str | None = None) -> None:
+def update_bn(loader: Iterable[object], model: Module, device: str | None = None) -> None:
     """Compute the running statistics of all BatchNorm layers anew, as means over the batches of a loader.
 
     Of a batch that is a tuple or list the first part is the model's input. Modes and momenta are as before afterwards.
