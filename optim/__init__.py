@@ -1,8 +1,36 @@
 """Optimizers and the training loop."""
 
+from .adafactor import Adafactor
 from .adam import Adam, AdamW
+from .adam_variants import Adamax, NAdam, RAdam
+from .adaptive import Adadelta, Adagrad, RMSprop
+from .hooks import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from .lbfgs import LBFGS
+from .muon import Muon
 from .optimizer import Optimizer
-from .sgd import SGD
+from .rprop import Rprop
+from .sgd import ASGD, SGD
+from .sparse_adam import SparseAdam
 from .trainer import Trainer
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "Trainer"]
+__all__ = [
+    "ASGD",
+    "LBFGS",
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Muon",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "SparseAdam",
+    "Trainer",
+    "register_optimizer_step_post_hook",
+    "register_optimizer_step_pre_hook",
+]
