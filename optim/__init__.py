@@ -1,10 +1,41 @@
 """Optimizers, schedulers of their rates, averages of weights, and the training loop."""
 
 from . import lr_scheduler, swa_utils
+from .adafactor import Adafactor
 from .adam import Adam, AdamW
+from .adam_variants import Adamax, NAdam, RAdam
+from .adaptive import Adadelta, Adagrad, RMSprop
+from .hooks import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from .lbfgs import LBFGS
 from .minimization import minimize
+from .muon import Muon
 from .optimizer import Optimizer
-from .sgd import SGD
+from .rprop import Rprop
+from .sgd import ASGD, SGD
+from .sparse_adam import SparseAdam
 from .trainer import Trainer
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "Trainer", "lr_scheduler", "minimize", "swa_utils"]
+__all__ = [
+    "ASGD",
+    "LBFGS",
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Muon",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "SparseAdam",
+    "Trainer",
+    "lr_scheduler",
+    "minimize",
+    "register_optimizer_step_post_hook",
+    "register_optimizer_step_pre_hook",
+    "swa_utils",
+]
