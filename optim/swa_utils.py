@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, asarray, no_grad
-from ..extend import ArrayLike, fused, writable
+from ..extend import ArrayLike, fused_each, writable
 from ..nn import BatchNorm1d, BatchNorm2d, BatchNorm3d, Module
 from .lr_scheduler.base import HasGroups, LRScheduler, checked, per_group
-from .optimizer import reals
+from .optimizer import put, reals
 
 __all__ = [
     "AveragedModel", "SWALR", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn", "get_swa_multi_avg_fn",
@@ -58,8 +58,7 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Averages:
     _check_decay("get_ema_multi_avg_fn", decay)
 
     def update(averaged: Sequence[Tensor], current: Sequence[Tensor], num_averaged: Tensor) -> None:
-        for a, b in zip(averaged, current, strict=True):
-            _approach(a, b, 1 - decay)
+        _approach(averaged, current, 1 - decay)
 
     return update
 
@@ -74,9 +73,7 @@ def get_swa_multi_avg_fn() -> Averages:
     """
 
     def update(averaged: Sequence[Tensor], current: Sequence[Tensor], num_averaged: Tensor) -> None:
-        weight = 1 / (asarray(num_averaged).item() + 1)
-        for a, b in zip(averaged, current, strict=True):
-            _approach(a, b, weight)
+        _approach(averaged, current, 1 / (asarray(num_averaged).item() + 1))
 
     return update
 
@@ -86,15 +83,22 @@ def _check_decay(name: str, decay: float) -> None:
         raise ValueError(f"{name}: decay must be between 0 and 1, but is {decay}")
 
 
-def _approach(averaged: Tensor, current: Tensor, weight: float) -> None:
-    """Move the average towards the current values by a share of the way, in one pass over large arrays."""
-    dtype = averaged.dtype
-    if averaged.ndim and dtype == current.dtype and dtype.kind in "fc" and dtype != np.float16:
-        fused(_moved, *reals([writable(averaged)], [current._held]), weight=float(weight))
-    else:
-        wide = np.promote_types(dtype, np.float32)
-        (value,) = _moved(averaged.numpy().astype(wide), current.numpy().astype(wide), weight)
-        averaged.data = np.asarray(value).astype(dtype)
+def _approach(averaged: Sequence[Tensor], current: Sequence[Tensor], weight: float) -> None:
+    """Move averages towards the current values by a share of the way."""
+    alike, sets = [], []
+    for own, new in zip(averaged, current, strict=True):
+        dtype = own.dtype
+        if dtype == new.dtype and dtype.kind in "fc" and dtype != np.float16:
+            data = writable(own)
+            alike.append((own, data))
+            sets.append(reals([data, new._held]))
+        else:
+            wide = np.promote_types(dtype, np.float32)
+            (value,) = _moved(own.numpy().astype(wide), new.numpy().astype(wide), weight)
+            own.data = np.asarray(value).astype(dtype)
+    fused_each(_moved, 1, sets, weight=float(weight))
+    for own, data in alike:
+        put(own, data, data)
 
 
 def _moved(a: Any, b: Any, weight: Any) -> Any:
@@ -138,7 +142,7 @@ class AveragedModel(Module):
         self.register_buffer("n_averaged", Tensor(np.int64(0)))
         self.avg_fn, self.multi_avg_fn, self.use_buffers = avg_fn, multi_avg_fn, use_buffers
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
+    def forward(self, *args: object, **kwargs: object) -> Any:
         return self.module(*args, **kwargs)
 
     def update_parameters(self, model: Module) -> None:
@@ -174,7 +178,7 @@ def _pairs(what: str, own: Iterable[Tensor], current: Iterable[Tensor]) -> list[
     return list(zip(ours, theirs, strict=True))
 
 
-def update_bn(loader: Iterable[Any], model: Module, device: str | None = None) -> None:
+def update_bn(loader: Iterable[object], model: Module, device: str | None = None) -> None:
     """Compute the running statistics of all BatchNorm layers anew, as means over the batches of a loader.
 
     Of a batch that is a tuple or list the first part is the model's input. Modes and momenta are as before afterwards.
@@ -203,7 +207,7 @@ def update_bn(loader: Iterable[Any], model: Module, device: str | None = None) -
         with no_grad():
             for batch in chain([first], batches):
                 input = batch[0] if isinstance(batch, (tuple, list)) else batch
-                model(input if device is None else asarray(input, device=device))
+                model(input if device is None else asarray(input, device=device))  # type: ignore[arg-type]
     finally:
         for module, momentum in momenta.items():
             module.momentum = momentum

@@ -140,7 +140,7 @@ class LRScheduler:
         """
         return {name: _data(value) for name, value in vars(self).items() if name != "optimizer"}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, object]) -> None:
         """Take over what `state_dict` of such a scheduler gave, here or in PyTorch.
 
         The rates are the optimizer's, whose own state holds them. ValueError, and no change, for the state of another

@@ -14,7 +14,7 @@ Function = Callable[[int], float]
 class _ByFunctions(LRScheduler):
     def __init__(self, optimizer: HasGroups, lr_lambda: Function | Sequence[Function], last_epoch: int = -1) -> None:
         groups = len(checked(optimizer, self._name).param_groups)
-        self.lr_lambdas = [lr_lambda] * groups if callable(lr_lambda) else list(lr_lambda)
+        self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, Sequence) else [lr_lambda] * groups
         if len(self.lr_lambdas) != groups:
             raise ValueError(f"{self._name}: {len(self.lr_lambdas)} lr_lambdas for {groups} parameter groups")
         for function in self.lr_lambdas:

@@ -55,7 +55,7 @@ def minimize(
     require gradients are moved instead, in place, in each iteration. Evaluations must be repeatable: put a model with
     dropout or running statistics into eval mode, and let it be of float64 for more than about four digits.
 
-    `method` is SciPy's (None: BFGS, L-BFGS-B or SLSQP). Each is given what it uses: gradients, the Hessian ("dogleg" and
+    `method` is SciPy's (None: BFGS, L-BFGS-B or SLSQP). Each is given what it uses: gradients, the Hessian ("dogleg",
     "trust-exact"), or its products with vectors ("Newton-CG", "trust-ncg", "trust-krylov" and "trust-constr").
     `bounds` are a tuple (low, high), each None, a number or a nest of x's form with None, numbers or arrays; or, over
     all entries of x in order, SciPy's `Bounds` or list of pairs. Functions in `constraints` are of the nest, and have
@@ -213,7 +213,7 @@ class _Moved(Module):
         return self.loss()
 
     def _parameters(self) -> dict[str, Tensor]:
-        found = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        found: dict[str, Tensor] = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         if not found:
             raise ValueError(f"minimize: no parameter of this {type(self.model).__name__} requires gradients")
         return found
