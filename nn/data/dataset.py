@@ -144,7 +144,8 @@ class Subset(Dataset[T]):
 
     def __getitem__(self, index: Index) -> T:
         """Return a sample, or for an array of indices a batch."""
-        return self.dataset[self.indices[index]]  # type: ignore[index]
+        places: Any = self.indices[index]  # type: ignore[index]
+        return self.dataset[places if places.ndim else int(places)]
 
 
 class Transformed(Dataset[tuple[object, ...]]):
