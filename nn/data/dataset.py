@@ -133,14 +133,7 @@ class Subset(Dataset[T]):
     """
 
     def __init__(self, dataset: Samples[T], indices: Sequence[int] | np.ndarray[Any, Any]) -> None:
-        numbers = np.asarray(indices)
-        if numbers.size and numbers.dtype.kind not in "iu":
-            hint = "; for a mask give numpy.flatnonzero(mask)" if numbers.dtype.kind == "b" else ""
-            raise TypeError(f"Subset: indices must be integers, not {numbers.dtype}{hint}")
-        if numbers.ndim != 1:
-            raise ValueError(f"Subset: indices must be a list of numbers, not of shape {numbers.shape}")
-        self.dataset = dataset
-        self.indices = asarray(indices).numpy().astype(np.intp)  # masked arrays are refused here
+        self.dataset, self.indices = dataset, indices_of("Subset", indices)
 
     def __repr__(self) -> str:
         return f"Subset({len(self)} of {self.dataset!r})"
@@ -151,7 +144,8 @@ class Subset(Dataset[T]):
 
     def __getitem__(self, index: Index) -> T:
         """Return a sample, or for an array of indices a batch."""
-        return self.dataset[self.indices[index]]  # type: ignore[index]
+        places: Any = self.indices[index]  # type: ignore[index]
+        return self.dataset[places if places.ndim else int(places)]
 
 
 class Transformed(Dataset[tuple[object, ...]]):
@@ -296,6 +290,17 @@ def random_split(
         )
     order = rng_of(generator).permutation(total)
     return [Subset(dataset, part) for part in np.split(order, np.cumsum(counts)[:-1])]
+
+
+def indices_of(where: str, indices: Sequence[int] | np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return indices as an array. TypeError unless they are integers, ValueError unless they have one axis."""
+    numbers = np.asarray(indices)
+    if numbers.size and numbers.dtype.kind not in "iu":
+        hint = "; for a mask give numpy.flatnonzero(mask)" if numbers.dtype.kind == "b" else ""
+        raise TypeError(f"{where}: indices must be integers, not {numbers.dtype}{hint}")
+    if numbers.ndim != 1:
+        raise ValueError(f"{where}: indices must be a list of numbers, not of shape {numbers.shape}")
+    return asarray(indices).numpy().astype(np.intp)  # masked arrays are refused here
 
 
 def rng_of(generator: int | np.random.Generator | None) -> np.random.Generator:

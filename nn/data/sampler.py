@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ...extend import ArrayLike
-from .dataset import rng_of
+from .dataset import indices_of, rng_of
 
 __all__ = [
     "BatchSampler",
@@ -144,7 +144,7 @@ class RandomSampler(_Drawn):
 
 
 class SubsetRandomSampler(_Drawn):
-    """The given indices in random order.
+    """The given indices in random order. TypeError unless they are integers.
 
     >>> sorted(SubsetRandomSampler([7, 3, 5], generator=0))
     [3, 5, 7]
@@ -152,7 +152,7 @@ class SubsetRandomSampler(_Drawn):
 
     def __init__(self, indices: Sequence[int], generator: int | np.random.Generator | None = None) -> None:
         super().__init__(generator)
-        self.indices = indices
+        self.indices = indices_of("SubsetRandomSampler", indices)
 
     def __len__(self) -> int:
         """Return the number of indices."""
@@ -160,7 +160,7 @@ class SubsetRandomSampler(_Drawn):
 
     def order(self) -> np.ndarray[Any, Any]:
         """Return the indices of a new epoch, as an array."""
-        return np.asarray(self.indices, np.intp)[rng_of(self.generator).permutation(len(self))]
+        return self.indices[rng_of(self.generator).permutation(len(self))]
 
 
 class WeightedRandomSampler(_Drawn):

@@ -181,6 +181,8 @@ class ProcessWorker:
             ) from error
 
     def end(self) -> None:
+        with suppress(OSError):  # where it is dead
+            self.connection.send(None)
         self.connection.close()
 
     def join(self, until: float) -> None:
@@ -244,8 +246,8 @@ def _listen(connection: Connection, tasks: SimpleQueue[Task | None], ended: thre
     parent = multiprocessing.parent_process()
     gone = [] if parent is None else [parent.sentinel]
     with suppress(EOFError, OSError):
-        while connection in wait([connection, *gone]):
-            tasks.put(connection.recv())
+        while connection in wait([connection, *gone]) and (task := connection.recv()) is not None:
+            tasks.put(task)
     ended.set()
     tasks.put(None)
 

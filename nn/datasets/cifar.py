@@ -29,7 +29,7 @@ class CIFAR10(ImagesInMemory):
     source = "The CIFAR-10 dataset (binary version, cifar-10-binary.tar.gz, unpacked), www.cs.toronto.edu/~kriz/cifar"
     folder = "cifar-10-batches-bin"
     names = {True: [f"data_batch_{i}.bin" for i in range(1, 6)], False: ["test_batch.bin"]}
-    labels = (10,)  # how many classes each label of a record has
+    labels: tuple[int, ...] = (10,)  # how many classes each label of a record has
     checksums = {  # SHA-1
         "data_batch_1.bin": "aadd24acce27caa71bf4b10992e9e7b2d74c2540",
         "data_batch_2.bin": "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795",

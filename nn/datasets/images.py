@@ -39,9 +39,10 @@ class ImagesInMemory(Dataset[tuple[Tensor, Tensor]]):
     @takes_arrays
     def __getitem__(self, index: Index) -> tuple[Tensor, Tensor]:
         """Return an image and its class, or for an array of indices a batch of them."""
-        image, target = self.data[index] / np.float32(255), self.targets[index]  # type: ignore[index]
+        image: ArrayLike = self.data[index] / np.float32(255)  # type: ignore[index]
+        target: ArrayLike = self.targets[index]  # type: ignore[index]
         if self.transform is not None:
-            image = self.transform(image)
+            image = self.transform(image)  # type: ignore[arg-type]
         if self.target_transform is not None:
-            target = self.target_transform(target)
+            target = self.target_transform(target)  # type: ignore[arg-type]
         return asarray(image), asarray(target)
