@@ -14,7 +14,6 @@ from .optimizer import Optimizer
 from .rate_finder import LRFinder, lr_finder
 from .rprop import Rprop
 from .sgd import ASGD, SGD
-from .sgd import SGD
 from .sparse_adam import SparseAdam
 from .trainer import Trainer
 

@@ -19,7 +19,8 @@ def batches_of(data: Any, batch_size: int, dtype: DTypeLike | None, shuffle: boo
         data = TensorDataset(*data)
     if not isinstance(data, Dataset):
         return data
-    return DataLoader(data, batch_size, shuffle and not isinstance(data, IterableDataset), dtype=dtype)
+    samples: Any = data
+    return DataLoader(samples, batch_size, shuffle and not isinstance(data, IterableDataset), dtype=dtype)
 
 
 def inputs_of(batch: Any) -> tuple[Any, ...]:
