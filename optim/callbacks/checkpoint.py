@@ -72,8 +72,8 @@ class Checkpointing(Callback):
         self.checkpoint.lock()
         if self.checkpoint.paths and not self._mine:
             raise FileExistsError(
-                f"fit: there are checkpoints in {self.checkpoint.directory}: go on from them, by resume(trainer) before "
-                "fit, or choose another directory"
+                f"fit: there are checkpoints in {self.checkpoint.directory}: go on from them, by resume(trainer) "
+                "before fit, or choose another directory"
             )
         self._mine = True
         self._begin()

@@ -71,7 +71,7 @@ def digest(trainer, noise):
     """Of weights, buffers, the optimizer's state, the history, the rate and the random numbers to come."""
     history = {name: values for name, values in trainer.history.items() if name != "seconds"}
     states = trainer.optimizer.state_dict()["state"].values()
-    arrays = [*trainer.model.state_dict().values(), *(value for state in states for value in state.values())]
+    arrays = [*trainer.model.state_dict().values(), *(value for state in states for _, value in sorted(state.items()))]
     rates = [group["lr"] for group in trainer.optimizer.param_groups]
     told = repr((history, rates, noise.random(), nn.init.generator().random()))
     return hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in arrays) + told.encode()).hexdigest()

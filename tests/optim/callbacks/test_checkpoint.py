@@ -46,7 +46,9 @@ def fit(trainer, epochs=3, **options):
 
 
 def outcome(trainer):
-    values = [*trainer.model.state_dict().values(), *(v for s in trainer.optimizer.state.values() for v in s.values())]
+    states = trainer.optimizer.state_dict()["state"].values()
+    states = [value for state in states for _, value in sorted(state.items())]
+    values = [*trainer.model.state_dict().values(), *states]
     history = {name: entries for name, entries in trainer.history.items() if name != "seconds"}
     return b"".join(np.asarray(value).tobytes() for value in values), history, nn.init.generator().random()
 
