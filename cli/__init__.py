@@ -138,8 +138,8 @@ examples:
 
 {FORMATS}
 
-In --out there are then weights.safetensors, history.json, and report.html with its pictures. With --resume the same
-command goes on where it was broken off, and ends as if it had not been.
+In --out there are then weights.safetensors, history.json and report.html. With --resume the same command goes on
+where it was broken off, and ends as if it had not been.
 """
 _EVALUATE = f"""\
 examples:

@@ -13,7 +13,8 @@ import numpy as np
 from ..autograd import no_grad
 from ..extend import Array
 from ..nn import datasets
-from ..nn.data import Dataset, Subset, TensorDataset, Transformed, random_split
+from ..nn.data import Subset, TensorDataset, Transformed, random_split
+from ..nn.data.dataset import Samples
 from ..nn.functional import interpolate
 from .mistakes import Mistake, nearest
 from .models import Kind
@@ -35,8 +36,8 @@ _SIDE = 64  # of the images of a folder, unless the model or the user says other
 class Images:
     """Data to train on and to test with, and the names of the classes."""
 
-    train: Dataset[Any]
-    test: Dataset[Any]
+    train: Samples[Any]
+    test: Samples[Any]
     classes: Sequence[str]
 
 
@@ -45,8 +46,9 @@ def open_images(source: str, kind: Kind, size: int | None = None, seed: int = 0,
 
     Mistake for what is none of these.
     """
-    if size is not None and kind.fixed and size != kind.size:
-        raise Mistake(f"--size {size}: this model takes images of {kind.size} x {kind.size}")
+    if size is not None and (size < kind.size or kind.fixed and size != kind.size):
+        least = "" if kind.fixed else "at least "
+        raise Mistake(f"--size {size}: this model takes images of {least}{kind.size} x {kind.size}")
     side = size or (kind.size if kind.fixed else None)
     found = _found(source, side or max(_SIDE, kind.size), seed, verify)
     shape = np.shape(found.train[0][0])
@@ -59,9 +61,9 @@ def open_images(source: str, kind: Kind, size: int | None = None, seed: int = 0,
     return Images(Transformed(found.train, form), Transformed(found.test, form), found.classes)
 
 
-def arrays(dataset: Dataset[Any], count: int) -> tuple[Array, Array]:
+def arrays(dataset: Samples[Any], count: int) -> tuple[Array, Array]:
     """Return the first images of a dataset, and their classes."""
-    samples = [dataset[i] for i in range(min(count, len(dataset)))]  # type: ignore[arg-type]
+    samples = [dataset[i] for i in range(min(count, len(dataset)))]
     return np.stack([np.asarray(x) for x, _ in samples]), np.array([int(y) for _, y in samples])
 
 
@@ -147,9 +149,9 @@ def _labelled(source: str, x: Any, y: Any) -> TensorDataset:
     return TensorDataset(images[:, np.newaxis] if images.ndim == 3 else images, labels.astype(np.int64))
 
 
-def _split(whole: Dataset[Any], seed: int) -> tuple[Subset[Any], Subset[Any]]:
+def _split(whole: Samples[Any], seed: int) -> tuple[Subset[Any], Subset[Any]]:
     """A tenth is held out."""
-    count = len(whole)  # type: ignore[arg-type]
+    count = len(whole)
     held = max(1, count // 10)
     if count < 2:
         raise Mistake(f"{count} images are too few: one is held out to test with")

@@ -38,8 +38,11 @@ def show(options: argparse.Namespace) -> int:
     scores = Trainer(model, CrossEntropyLoss()).evaluate(data.test, batch_size=options.batch_size)
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
-    for path in write_report(folder, f"{options.model} on {options.data}", model, data, scores, layer=options.layer):
-        print(f"{path} written")
+    pictures = write_report(folder, f"{options.model} on {options.data}", model, data, scores, layer=options.layer)
+    print(f"{folder / 'report.html'} written")
+    for name, picture in pictures.items():
+        picture.save(folder / f"{name}.png")
+        print(f"{folder / name}.png written")
     return 0
 
 
@@ -51,8 +54,8 @@ def write_report(
     scores: Mapping[str, float],
     history: Mapping[str, Sequence[float]] | None = None,
     layer: str | None = None,
-) -> list[Path]:
-    """Write report.html, and each of its pictures as a PNG; returns the files."""
+) -> dict[str, viz.Picture]:
+    """Write report.html, and return its pictures by names."""
     images, labels = arrays(data.test, 200)
     names = [data.classes[label] for label in labels[:_SHOWN]]
     sections: list[Section] = [
@@ -73,13 +76,11 @@ def write_report(
     with in_mode(model, training=False):
         sections += _inside(model, images, layer)
     viz.report(folder / "report.html", title, sections)
-    written = [folder / "report.html"]
-    for heading, _, pictures in sections:
-        for i, picture in enumerate(pictures, start=1):
-            number = f"-{i}" if len(pictures) > 1 else ""
-            written.append(folder / f"{heading.lower().replace(' ', '-')}{number}.png")
-            picture.save(written[-1])
-    return written
+    return {
+        heading.lower().replace(" ", "-") + (f"-{i}" if len(pictures) > 1 else ""): picture
+        for heading, _, pictures in sections
+        for i, picture in enumerate(pictures, start=1)
+    }
 
 
 def _inside(model: Module, images: Array, layer: str | None) -> list[Section]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from .. import optim
 from ..nn import CrossEntropyLoss, Module, manual_seed, save
-from ..nn.data import DataLoader, Dataset
+from ..nn.data import DataLoader
+from ..nn.data.dataset import Samples
 from ..optim import Optimizer, Trainer, callbacks, lr_scheduler
 from .data import Images, arrays, open_images
 from .mistakes import Mistake, nearest
@@ -17,7 +18,7 @@ from .report import write_report
 
 __all__ = ["OPTIMIZERS", "SCHEDULERS", "evaluate", "train"]
 
-_LEFT_OUT = ("Optimizer", "LBFGS", "SparseAdam")  # the last two need more than batches of images give
+_LEFT_OUT = ("Optimizer", "LBFGS", "Muon", "SparseAdam")  # they need more than any model and its batches
 OPTIMIZERS = {
     name.lower(): kind
     for name in optim.__all__
@@ -98,7 +99,7 @@ def _try(model: Module, data: Images, name: str) -> None:
         raise Mistake(f"{name} cannot take images of shape {images.shape[1:]}: {error}; give --size") from error
 
 
-def _loader(dataset: Dataset[Any], options: argparse.Namespace, shuffle: bool = False) -> DataLoader:
+def _loader(dataset: Samples[Any], options: argparse.Namespace, shuffle: bool = False) -> DataLoader:
     seed = options.seed if shuffle else None
     return DataLoader(
         dataset, options.batch_size, shuffle, num_workers=options.workers, workers="thread", generator=seed

@@ -7,10 +7,11 @@ from typing import Any
 
 from ..extend import DTypeLike
 from ..nn.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from ..nn.data.dataset import Samples
 
 __all__ = ["Data", "batches_of", "inputs_of"]
 
-Data = Dataset[Any] | Iterable[object]  # see `Trainer`
+Data = Samples[object] | Iterable[object]  # see `Trainer`
 
 
 def batches_of(data: Any, batch_size: int, dtype: DTypeLike | None, shuffle: bool = False) -> Any:
@@ -19,7 +20,8 @@ def batches_of(data: Any, batch_size: int, dtype: DTypeLike | None, shuffle: boo
         data = TensorDataset(*data)
     if not isinstance(data, Dataset):
         return data
-    return DataLoader(data, batch_size, shuffle and not isinstance(data, IterableDataset), dtype=dtype)
+    samples: Any = data
+    return DataLoader(samples, batch_size, shuffle and not isinstance(data, IterableDataset), dtype=dtype)
 
 
 def inputs_of(batch: Any) -> tuple[Any, ...]:

@@ -239,8 +239,11 @@ class Trainer(TrainingState):
         self._call("on_interrupt")
         self._call("on_settled")
         running = self._running
+        where = (
+            f"in epoch {self.epoch}, after {running.batch} batches of it" if running else f"after epoch {self.epoch}"
+        )
+        _log.warning("fit: interrupted %s", where)
         if running is not None and running.samples:
-            _log.warning("fit: interrupted in epoch %d, after %d batches of it", self.epoch, running.batch)
             missing = [name for name in self.history if name.startswith("val_")] if validated else []
             results = running.results or self._ended(running, "fit")
             self._record(results | dict.fromkeys(missing, math.nan))
