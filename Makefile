@@ -8,7 +8,7 @@ help:
 	@echo "make test   run the tests"
 	@echo "make test-fast   core, ops, nn, optim and viz with few examples: less than a minute"
 	@echo "make test-torch  the comparisons with PyTorch, in an environment that has it"
-	@echo "make parity  each module and function of torch.nn beside PyTorch's, and what is missing"
+	@echo "make parity  all of torch.nn and torch.optim beside PyTorch's, and what is missing"
 	@echo "make test-with PYTHON=python3.13 NUMPY='numpy==2.1.*' WITHOUT='llvmlite' TESTS=tests/nn   elsewhere; all optional"
 	@echo "make names  write the lists of public names, and docs/numpy.md, from the files that define them"
 	@echo "make mutants  plant faults one at a time and see whether tests catch them; writes docs/mutants.md"
@@ -40,6 +40,7 @@ test-torch: .venv/torch/ready
 
 parity: .venv/torch/ready
 	.venv/torch/bin/python -m pullback.tests.parity
+	.venv/torch/bin/python -m pullback.tests.parity.optim
 
 test-with:
 	$(PYTHON) -m venv --clear .venv/with

@@ -30,7 +30,7 @@ from .autograd.core.views import writable
 
 # The graph, and who looks on
 from .autograd.core.backward import backward_pass
-from .autograd.core.generator import generator, manual_seed
+from .autograd.core.generator import drawing_from, generator, manual_seed
 from .autograd.core.graph import Node, RemovableHandle, Several, mode, modes
 from .autograd.core.observers import Observer
 from .autograd.core.replay import captures
@@ -53,7 +53,7 @@ from .autograd.core.types import (
 )
 
 # Quick forms on arrays
-from .autograd.kernels.fused_elementwise import fused
+from .autograd.kernels.fused_elementwise import fused, fused_each, if_positive
 from .autograd.kernels.matrix_product import product
 from .autograd.kernels.recurrent import gru, gru_back, lstm, lstm_back, rnn, rnn_back
 from .autograd.kernels.sums import added
@@ -66,9 +66,9 @@ from .autograd.ops.normalization import rescale
 __all__ = [
     "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
     "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
-    "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "dtype_of_target",
-    "elementwise", "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "gru", "gru_back",
-    "implements", "in_blocks", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes",
-    "override", "plain", "pooled", "primitive", "product", "quantity", "raw", "registry", "rescale", "rnn", "rnn_back",
-    "seed", "standardize", "wrap", "writable",
+    "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawing_from", "drawn",
+    "dtype_of_target", "elementwise", "everywhere", "face_by_example", "floating", "folded", "fused", "fused_each",
+    "generator", "gru", "gru_back", "if_positive", "implements", "in_blocks", "lift", "linear", "looped", "lstm",
+    "lstm_back", "manual_seed", "mode", "modes", "override", "plain", "pooled", "primitive", "product", "quantity",
+    "raw", "registry", "rescale", "rnn", "rnn_back", "seed", "standardize", "wrap", "writable",
 ]  # fmt: skip

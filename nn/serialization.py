@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-import secrets
 import stat
 import struct
-import time
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,19 +17,14 @@ import numpy as np
 
 from ..autograd import Tensor
 from ..extend import ArrayLike, raw
+from .atomic_files import put_in_place, remove_left, temporary
 from .module import Module
 
 __all__ = ["load", "save"]
 
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 _CODES = {"b": "BOOL", "i": "I", "u": "U", "f": "F", "c": "C"}  # by the kind of dtype; all but bools with their bits
 _HEADER = 100_000_000  # bytes that readers take
-_SOON = 60  # seconds in which a writer has locked what it has made
 
 
 def save(state: Module | Mapping[str, ArrayLike], path: str | os.PathLike[str]) -> None:
@@ -47,21 +40,15 @@ def save(state: Module | Mapping[str, ArrayLike], path: str | os.PathLike[str]) 
     ...     load(folder + "/w.safetensors")
     {'weight': array([1., 2.])}
     """
-    arrays = _arrays(state.state_dict() if isinstance(state, Module) else state)
-    header = _header(arrays)
+    content = pieces(state.state_dict() if isinstance(state, Module) else state)
     target = Path(os.path.realpath(path))  # a link stays a link
     mode = _mode("save", target) if target.exists() else None
-    with _temporary(target) as file:
-        file.write(struct.pack("<Q", len(header)) + header)
-        for array in arrays.values():  # one at a time, and nothing but what lies otherwise in memory is copied
-            little = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
-            file.write(little.reshape(-1).view(np.uint8).data)
-        file.flush()
-        if mode is not None:
-            os.chmod(file.name, mode)
-        os.fsync(file.fileno())
-        file.close()
-        os.replace(file.name, target)
+    prefix = f".{blake2b(os.fsencode(target.name), digest_size=8).hexdigest()}."  # however long the target's name is
+    remove_left(target.parent, prefix)
+    with temporary(target.parent, prefix) as file:
+        for piece in content:
+            file.write(piece)
+        put_in_place(file, target, mode)
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
@@ -99,15 +86,40 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
         raise ValueError(f"load: {path!r} ({size} bytes) is not a whole safetensors file: {what}") from error
 
 
+def pieces(state: Mapping[str, ArrayLike], **texts: str) -> Iterable[bytes | memoryview]:
+    """The bytes of a file of arrays, piece by piece, with texts about them; errors, as of `save`, come at once."""
+    arrays = _arrays(state)
+    header = _header(arrays, texts)
+    start = struct.pack("<Q", len(header)) + header
+    return itertools.chain([start], map(_bytes, arrays.values()))  # one at a time
+
+
+def texts(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The texts about a whole file."""
+    with open(path, "rb") as file:
+        return _entries(file).get("__metadata__", {})
+
+
+def _bytes(array: np.ndarray[Any, Any]) -> memoryview:
+    """An array as it stands in the file, copied only if it lies otherwise in memory."""
+    little = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+    return little.reshape(-1).view(np.uint8).data
+
+
+def _entries(file: BinaryIO) -> dict[str, Any]:
+    """The header of a whole file, whose data come next."""
+    (length,) = struct.unpack("<Q", file.read(8))
+    return json.loads(file.read(length))
+
+
 def _widened(path: str, names: list[str]) -> dict[str, np.ndarray[Any, Any]]:
     """The bfloat16 arrays of a whole file as float32, of whose bits they are the upper half."""
     with open(path, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        entries = json.loads(file.read(length))
+        entries, first = _entries(file), file.tell()
         arrays = {}
         for name in names:
             shape, (start, end) = entries[name]["shape"], entries[name]["data_offsets"]
-            file.seek(8 + length + start)
+            file.seek(first + start)
             upper = np.fromfile(file, "<u2", (end - start) // 2).astype(np.uint32)
             arrays[name] = np.left_shift(upper, 16, out=upper).view(np.float32).reshape(shape)
     return arrays
@@ -175,9 +187,10 @@ def _arrays(state: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     return dict(sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0])))
 
 
-def _header(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
+def _header(arrays: Mapping[str, np.ndarray[Any, Any]], texts: Mapping[str, str]) -> bytes:
     """What says where in the file each array is."""
-    entries, end = {}, 0
+    entries: dict[str, Any] = {"__metadata__": texts} if texts else {}
+    end = 0
     for name, array in arrays.items():
         code = _CODES[array.dtype.kind] + (str(8 * array.dtype.itemsize) if array.dtype.kind != "b" else "")
         entries[name] = {"dtype": code, "shape": array.shape, "data_offsets": (end, end + array.nbytes)}
@@ -200,32 +213,3 @@ def _mode(action: str, path: str | os.PathLike[str]) -> int:
     if not stat.S_ISREG(mode):
         raise ValueError(f"{action}: {os.fspath(path)!r} is a device, FIFO or socket, not an ordinary file")
     return stat.S_IMODE(mode)
-
-
-@contextmanager
-def _temporary(target: Path) -> Iterator[BinaryIO]:
-    """A new file beside the target, gone at the end unless renamed; and no more are there that dead writers left.
-
-    A writer, as long as it lives, holds a lock of what it writes.
-    """
-    prefix = f".{blake2b(os.fsencode(target.name), digest_size=8).hexdigest()}."  # however long the target's name is
-    for left in target.parent.glob(f"{prefix}*.tmp"):
-        with suppress(OSError), open(left, "rb") as file:
-            if time.time() - os.fstat(file.fileno()).st_mtime > _SOON and _locked(file):
-                left.unlink()
-    path = target.with_name(f"{prefix}{secrets.token_hex(8)}.tmp")
-    try:
-        with open(path, "xb") as file:
-            _locked(file)
-            yield file
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _locked(file: Any) -> bool:
-    """Whether this open file has the lock now, until it is closed: False where another has it, or there are none."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (OSError, AttributeError):
-        return False
-    return True

@@ -7,18 +7,49 @@ from typing import Any
 
 import numpy as np
 
-from ..extend import Array, fused
-from .optimizer import Optimizer, Params, reals
+from ..autograd import Tensor
+from .elementwise import Elementwise, Numbers, directed, directions
+from .optimizer import Group, Params
+from .options import fractions, not_negative
 
-__all__ = ["Adam", "AdamW"]
+__all__ = ["Adam", "AdamW", "moments"]
 
 
-class Adam(Optimizer):
+def moments(m: Any, v: Any, g: Any, rate1: Any, beta2: Any, rate2: Any) -> tuple[Any, Any]:
+    """The averages of the gradients and of their squares after one more gradient."""
+    m += rate1 * (g - m)
+    v *= beta2
+    v += rate2 * (g * g)
+    return m, v
+
+
+def rates(group: Group) -> Numbers:
+    """The numbers for `moments`."""
+    beta1, beta2 = group["betas"]
+    return {"rate1": 1.0 - beta1, "beta2": beta2, "rate2": 1.0 - beta2}
+
+
+def _adapted(
+    p: Any, m: Any, v: Any, *rest: Any,
+    size: Any, scale: Any, eps: Any, rate1: Any, beta2: Any, rate2: Any, **direction: Any,
+) -> tuple[Any, ...]:  # fmt: skip
+    *most, g = rest
+    p, g = directed(p, g, **direction)
+    m, v = moments(m, v, g, rate1, beta2, rate2)
+    most = [np.maximum(largest, v) for largest in most]
+    root = np.sqrt([*most, v][0])
+    root /= scale
+    root += eps
+    p -= size * m / root
+    return p, m, v, *most
+
+
+class Adam(Elementwise):
     """Adam, step for step as PyTorch's: the step size is independent of the gradient's scale.
 
     From the gradient g of a parameter p (negated to `maximize`), the t-th step computes, entry by entry,
 
-        g <- g + weight_decay * p
+        g <- g + weight_decay * p          (with `decoupled_weight_decay` instead p <- p - lr * weight_decay * p)
         m <- beta1 * m + (1 - beta1) * g
         v <- beta2 * v + (1 - beta2) * g^2
         p <- p - lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
@@ -35,66 +66,44 @@ class Adam(Optimizer):
     array([0.75, 1.75])
     """
 
-    decoupled = False
     single = True  # in float16 300 has no square, and 1e-8 is 0
+    averages = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    formula = staticmethod(_adapted)
 
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
     ) -> None:
-        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize})
+        betas = tuple(float(b.item()) if isinstance(b, Tensor) else b for b in betas)  # type: ignore[assignment]
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+        forms = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable, "fused": fused}
+        flags = {"maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay}
+        super().__init__(params, {**options, **flags, **forms})
 
-    def check(self, group: dict[str, Any]) -> None:
-        for name in ("lr", "eps", "weight_decay"):
-            if not group[name] >= 0:
-                raise ValueError(f"{self._name}: {name} must not be negative, but is {group[name]}")
-        if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
-            raise ValueError(f"{self._name}: betas must be two numbers of at least 0 and below 1, not {group['betas']}")
+    def check(self, group: Group) -> None:
+        not_negative(self._name, group, "lr", "eps", "weight_decay")
+        fractions(self._name, group)
 
-    def update(self, data: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        if not state:
-            names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]
-            state.update({"step": 0, **{name: np.zeros_like(data) for name in names}})
-        state["step"] += 1
-        (beta1, beta2), decay = group["betas"], group["weight_decay"]
-        size = group["lr"] / (1 - beta1 ** state["step"])
-        scale = math.sqrt(1 - beta2 ** state["step"])
-        averages = [state[name] for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if name in state]
-        numbers = {"size": size, "scale": scale, "eps": float(group["eps"]), "decay": float(decay)}
-        rates = {"rate1": 1.0 - beta1, "beta2": float(beta2), "rate2": 1.0 - beta2, "kept": 1.0 - group["lr"] * decay}
-        flags = {"decays": decay != 0, "decoupled": self.decoupled, "maximize": bool(group["maximize"])}
-        fused(_adapted, *reals([data, *averages], [gradient]), **numbers, **rates, **flags)
+    def kept(self, group: Group) -> tuple[str, ...]:
+        return self.averages if group["amsgrad"] else self.averages[:2]
 
-
-def _adapted(
-    p: Any, m: Any, v: Any, *rest: Any,
-    size: Any, scale: Any, eps: Any, decay: Any, rate1: Any, beta2: Any, rate2: Any, kept: Any,
-    decays: bool, decoupled: bool, maximize: bool,
-) -> Any:  # fmt: skip
-    *most, g = rest
-    if maximize:
-        g = -g
-    if decays and decoupled:
-        p *= kept
-    elif decays:
-        g = g + decay * p
-    m += rate1 * (g - m)
-    v *= beta2
-    v += rate2 * (g * g)
-    most = [np.maximum(largest, v) for largest in most]
-    root = np.sqrt([*most, v][0])
-    root /= scale
-    root += eps
-    p -= size * m / root
-    return p, m, v, *most
+    def numbers(self, step: Any, group: Group) -> Numbers:
+        beta1, beta2 = group["betas"]
+        size, scale = group["lr"] / (1 - beta1**step), math.sqrt(1 - beta2**step)
+        decoupled = bool(group["decoupled_weight_decay"])
+        return {"size": size, "scale": scale, "eps": group["eps"], **rates(group), **directions(group, decoupled)}
 
 
 class AdamW(Adam):
@@ -111,17 +120,26 @@ class AdamW(Adam):
     array([0.75])
     """
 
-    decoupled = True
-
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        forms = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable, "fused": fused}
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True, **forms
+        )
+
+    def _regrouped(self, group: Group, saved: Group, problems: list[str]) -> Group:
+        """As for all; also where Adam has saved them is the decay decoupled."""
+        return super()._regrouped(group, {**saved, "decoupled_weight_decay": True}, problems)

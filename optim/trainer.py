@@ -1,39 +1,54 @@
-"""The training loop: epochs over batches, with a progress bar, a history and callbacks."""
+"""The training loop: epochs over batches, with a history, events for callbacks, and a state that can be saved."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
-from ..autograd import Tensor, asarray, no_grad
+from ..autograd import Tensor, no_grad
 from ..extend import Array, ArrayLike
 from ..nn import Module
-from ..nn.data import DataLoader, Subset, TensorDataset
 from ..nn.traversal import in_mode
+from .batches import Data, batches_of, inputs_of
+from .callbacks import LogEpochs, ProgressBar, Training
+from .interrupts import DeferredInterrupt
 from .optimizer import Optimizer
+from .running import Running
+from .training_state import TrainingState
 
 __all__ = ["Trainer"]
 
-Data = TensorDataset | Subset | Iterable[object]  # see `Trainer`
+_log = logging.getLogger("pullback")
 
 
-class Trainer:
-    """A training loop, in which `optimizer` makes `loss(model(x), y)` small.
+class Trainer(TrainingState):
+    """A training loop, in which `optimizer` makes `loss(model(x), y)` small (to evaluate and predict it takes none).
 
-    Data are a loader, or any iterable of batches `(x, ..., y)` that can be iterated many times; or a TensorDataset, a
-    Subset of one, or a tuple of whole arrays `(x, ..., y)`, of which batches of `batch_size` are made, floats in the
-    dtype of the model's parameters.
+    Data are a loader, or any iterable of batches `(x, ..., y)` that can be iterated many times; or an `nn.data.Dataset`
+    or a tuple of whole arrays `(x, ..., y)`, of which batches of `batch_size` are made, floats in the dtype of the
+    model's parameters.
     The loss of a batch is taken to be the mean over its samples. Where y holds class indices and the model's
     output scores along axis 1, accuracies (shares of right answers) are measured, too.
 
     `history` holds a list with an entry per epoch for "loss" and "accuracy" (while training, dropout and all),
-    "val_loss" and "val_accuracy" (after the epoch), and "seconds". The `callbacks` are objects with any of
-    `on_epoch_start(trainer)`, `on_batch_end(trainer, loss)` and `on_epoch_end(trainer)`; they find the number of the
-    epoch, from 1, in `trainer.epoch`, and may set `trainer.stop = True` at the end of a batch or an epoch.
+    "val_loss" and "val_accuracy" (after the epoch), and "seconds". The `callbacks` are objects with any of the events
+    of `optim.callbacks.Callback`; they find the number of the epoch, from 1, in `trainer.epoch`, and may set
+    `trainer.stop = True` at the end of a batch or an epoch. A batch whose loss is NaN or infinite raises
+    FloatingPointError, or is left out with a warning where `nonfinite="skip"`, before parameters and buffers change.
+
+    Ctrl-C ends `fit` after the batch: the epoch's scores so far are in the history, its number is in `interrupted`,
+    and what the evaluation would have given is NaN. A second Ctrl-C raises KeyboardInterrupt at once.
+
+    `state_dict()` is all of the training that is neither in the model nor in the optimizer: data (dicts with strings
+    as keys, lists, numbers, strings, None, arrays) with the entries "epoch", "start" (epochs before the `fit` under
+    way; None between two), "stop", "history", "interrupted", "running" (sums of the epoch under way; None between
+    two), "random" (of this thread's generator), "loader" (its `state_dict()`, None if it has none) and "callbacks".
+    Taken in `on_settled`, and with the states of model and optimizer of that moment loaded, too, the next `fit` with
+    the same arguments completes that one, from the middle of an epoch if need be, as if nothing had happened.
 
     >>> from pullback import nn, optim
     >>> _ = nn.manual_seed(0)
@@ -49,13 +64,19 @@ class Trainer:
         self,
         model: Module,
         loss: Callable[..., Tensor],
-        optimizer: Optimizer,
+        optimizer: Optimizer | None = None,
         callbacks: Iterable[object] = (),
+        *,
+        nonfinite: Literal["raise", "skip"] = "raise",
     ) -> None:
-        self.model, self.loss, self.optimizer, self.callbacks = model, loss, optimizer, list(callbacks)
-        self.history: dict[str, list[float]] = {}
-        self.epoch = 0
-        self.stop = False
+        if nonfinite not in ("raise", "skip"):
+            raise ValueError(f"Trainer: nonfinite must be 'raise' or 'skip', not {nonfinite!r}")
+        super().__init__(callbacks)
+        self.model, self.loss, self.nonfinite = model, loss, nonfinite
+        self.optimizer: Any = optimizer
+        self.step_due = True
+        self._own: list[object] = []  # callbacks of one `fit`
+        self._interrupt = DeferredInterrupt()
 
     def __repr__(self) -> str:
         parameters = sum(parameter.size for parameter in self.model.parameters())
@@ -65,47 +86,63 @@ class Trainer:
         return f"Trainer({parts}{callbacks}; {self.epoch} epochs trained)"
 
     def fit(
-        self, loader: Data, epochs: int, validation: Data | None = None, *, batch_size: int = 64, progress: bool = True
+        self,
+        loader: Data,
+        epochs: int,
+        validation: Data | None = None,
+        *,
+        batch_size: int = 64,
+        progress: bool = True,
+        verbose: bool = False,
     ) -> dict[str, list[float]]:
         """Train for `epochs` more passes over the data, evaluating on `validation` after each; returns `history`.
 
-        What is no loader is shuffled anew for each epoch. `progress` shows a bar with the loss so far (by tqdm).
+        What is no loader is shuffled anew for each epoch. `progress` shows a bar with the loss so far (by tqdm), and
+        `verbose` a line for each epoch (by logging, see `optim.callbacks.LogEpochs`).
         ValueError if the loader gives no batch, or for a negative number of epochs; FloatingPointError where a batch's
-        loss is NaN or infinite, before the model is changed by it.
+        loss is NaN or infinite, or with `nonfinite="skip"` that of every batch.
         """
         if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 0:
             raise ValueError(f"fit: epochs must be a number of passes, 0 or more, not {epochs!r}")
+        if self.optimizer is None:
+            raise ValueError("fit: the trainer has no optimizer; write Trainer(model, loss, optimizer)")
+        self._own = [kind() for kind, wanted in ((ProgressBar, progress), (LogEpochs, verbose)) if wanted]
         loader = self._batches(loader, batch_size, shuffle=True)
-        self.stop = False
-        with in_mode(self.model, training=True):
-            for i in range(epochs):
-                self.epoch += 1
-                self._call("on_epoch_start")
-                start = time.perf_counter()
-                with _progress(f"epoch {i + 1}/{epochs}", loader, progress) as show:
-                    results = self._train(loader, show)
-                    if validation is not None:
-                        scores = self.evaluate(validation, batch_size=batch_size)
-                        results.update({f"val_{name}": value for name, value in scores.items()})
-                    show(", ".join(f"{name} {value:.4f}" for name, value in results.items()), 0)
-                for name, value in {**results, "seconds": time.perf_counter() - start}.items():
-                    self.history.setdefault(name, []).append(value)
-                self._call("on_epoch_end")
-                if self.stop:
-                    break
+        self._interrupt = DeferredInterrupt()
+        with in_mode(self.model, training=True), self._interrupt, self._under_way(loader, epochs):
+            try:
+                self._call("on_train_start")
+                while self._running is not None or (self.epoch < self.epochs and not self.stop):
+                    self._one_epoch(validation, batch_size)
+                self._call("on_train_end")
+                self._call("on_settled")
+            except KeyboardInterrupt:
+                if self._interrupt.noted > 1:
+                    raise
+                self._break_off(validation is not None)
+            finally:
+                self._call("on_close")
+                self._own = []
         return self.history
 
     def evaluate(self, loader: Data, *, batch_size: int = 256) -> dict[str, float]:
         """Return the mean loss and, for class indices, the accuracy over all samples, in eval mode.
 
-        ValueError if the loader gives no samples.
+        What callbacks add, such as metrics, is in the result, too. ValueError if the loader gives no samples.
         """
-        seen = _Score()
-        with in_mode(self.model, training=False), no_grad():
-            for *inputs, target in self._batches(loader, batch_size):
-                output = self.model(*inputs)
-                seen.add(self.loss(output, target), output, target)
-        return seen.results("evaluate")
+        seen, before = Running(), self.training
+        self.training = False
+        try:
+            with in_mode(self.model, training=False), no_grad():
+                self._call("on_pass_start")
+                for *inputs, target in self._batches(loader, batch_size):
+                    output = self.model(*inputs)
+                    seen.add(self.loss(output, target).item(), output, target)
+                    self._call("on_output", output, target)
+                    self._interrupt.check()
+                return self._ended(seen, "evaluate")
+        finally:
+            self.training = before
 
     def predict(self, x: ArrayLike | Data, *, batch_size: int = 256) -> Array:
         """Return the model's outputs, in eval mode, for an array or Tensor x, or for data without their labels.
@@ -114,92 +151,115 @@ class Trainer:
         """
         data = (x,) if isinstance(x, (np.ndarray, Tensor)) else x
         with in_mode(self.model, training=False), no_grad():
-            outputs = [self.model(*_inputs(batch)).numpy() for batch in self._batches(data, batch_size)]
+            outputs = [self.model(*inputs_of(batch)).numpy() for batch in self._batches(data, batch_size)]
         return np.concatenate(outputs)
 
-    def _train(self, loader: Any, show: Callable[[str, int], None]) -> dict[str, float]:
-        seen = _Score()
-        for *inputs, target in loader:
-            self.optimizer.zero_grad()
-            output = self.model(*inputs)
-            loss = self.loss(output, target)
-            if not np.isfinite(loss.item()):
-                raise FloatingPointError(
-                    f"fit: the loss is {loss.item()} in epoch {self.epoch}, after {seen.samples} samples of it; try a "
-                    "smaller learning rate, look for NaN in the data, or run with detect_anomaly()"
-                )
-            loss.backward()
-            self.optimizer.step()
-            seen.add(loss, output, target)
-            show(f"loss {seen.loss / seen.samples:.4f}", 1)
-            self._call("on_batch_end", loss.item())
+    def step(self) -> None:
+        """Move the parameters by the gradients that they have; for callbacks that hold back steps."""
+        self._call("on_step_start")
+        self.optimizer.step()
+        self._call("on_step_end")
+
+    def _one_epoch(self, validation: Data | None, batch_size: int) -> None:
+        running = self._running
+        if running is None:
+            running = self._begin()
+            self._call("on_epoch_start")
+            self._call("on_pass_start")
+        if running.results is None:
+            self._train(running)
+            running.results = self._ended(running, "fit")
+        results = dict(running.results)
+        if validation is not None:
+            scores = self.evaluate(validation, batch_size=batch_size)
+            results |= {f"val_{name}": value for name, value in scores.items()}
+        self._record(results)
+        self._call("on_epoch_end")
+        self._call("on_settled")
+        self._interrupt.check()
+
+    def _train(self, running: Running) -> None:
+        if self.stop:
+            return
+        buffers = list(self.model.buffers())
+        for *inputs, target in running.to_come(self.loader):
+            self._call("on_batch_start")
+            loss = self._train_on(inputs, target, running, buffers)
+            running.batch += 1
+            if loss is not None:
+                self._call("on_batch_end", loss)
+            self._call("on_settled")
+            self._interrupt.check()
             if self.stop:
                 break
-        return seen.results("fit")
+
+    def _train_on(
+        self, inputs: Sequence[Any], target: Any, running: Running, buffers: Sequence[Tensor]
+    ) -> float | None:
+        """Make a step for a batch and return its loss, or None if it was left out."""
+        before = [buffer.numpy().copy() for buffer in buffers]
+        self.optimizer.zero_grad()
+        output = self.model(*inputs)
+        loss = self.loss(output, target)
+        value = loss.item()
+        if not math.isfinite(value):
+            for buffer, data in zip(buffers, before, strict=True):
+                buffer.data = data
+            self._not_finite(value, running)
+            return None
+        self._call("on_output", output, target)
+        loss.backward()
+        self.step_due = True
+        self._call("on_backward")
+        if self.step_due:
+            self.step()
+        running.add(value, output, target)
+        return value
+
+    def _not_finite(self, loss: float, running: Running) -> None:
+        where = f"the loss is {loss} in epoch {self.epoch}, after {running.samples} samples of it"
+        if self.nonfinite == "raise":
+            raise FloatingPointError(
+                f"fit: {where}; try a smaller learning rate, look for NaN in the data, or run with detect_anomaly()"
+            )
+        running.skipped += 1
+        _log.warning("fit: %s; the batch is skipped", where)
+
+    def _ended(self, running: Running, action: str) -> dict[str, float]:
+        if not running.samples:
+            if running.skipped:
+                raise FloatingPointError(f"{action}: no batch of epoch {self.epoch} has a finite loss")
+            raise ValueError(f"{action}: the loader gave no samples")
+        scores = running.scores()
+        self._call("on_pass_end", scores)
+        return scores
+
+    def _break_off(self, validated: bool) -> None:
+        """End after Ctrl-C, with what there is of the epoch in the history."""
+        self._call("on_interrupt")
+        self._call("on_settled")
+        running = self._running
+        where = (
+            f"in epoch {self.epoch}, after {running.batch} batches of it" if running else f"after epoch {self.epoch}"
+        )
+        _log.warning("fit: interrupted %s", where)
+        if running is not None and running.samples:
+            missing = [name for name in self.history if name.startswith("val_")] if validated else []
+            results = running.results or self._ended(running, "fit")
+            self._record(results | dict.fromkeys(missing, math.nan))
+            self.interrupted.append(self.epoch)
+        elif running is not None:
+            self.epoch -= 1
+        self._call("on_train_end")
 
     def _call(self, event: str, *details: Any) -> None:
-        for callback in self.callbacks:
-            getattr(callback, event, _ignore)(self, *details)
+        trainer: Training = self
+        for callback in (*self.callbacks, *self._own):
+            getattr(callback, event, _ignore)(trainer, *details)
 
     def _batches(self, data: Any, batch_size: int, shuffle: bool = False) -> Any:
-        if isinstance(data, tuple):
-            data = TensorDataset(*data)
-        if not isinstance(data, (TensorDataset, Subset)):
-            return data
         dtype = next((p.dtype for p in self.model.parameters()), None)
-        return DataLoader(data, batch_size, shuffle, dtype=dtype)
-
-
-class _Score:
-    """Loss and accuracy over the batches so far."""
-
-    def __init__(self) -> None:
-        self.samples = self.labels = self.right = 0
-        self.loss = 0.0
-
-    def add(self, loss: Tensor, output: Any, target: Any) -> None:
-        self.samples += len(target)
-        self.loss += loss.item() * len(target)
-        if not isinstance(output, Tensor):  # there are several
-            return
-        target = asarray(target)
-        if target.dtype.kind in "iu" and output.ndim > 1 and target.shape == output.shape[:1] + output.shape[2:]:
-            self.labels += target.size
-            self.right += int(np.count_nonzero(output.numpy().argmax(1) == target.numpy()))
-
-    def results(self, action: str) -> dict[str, float]:
-        if not self.samples:
-            raise ValueError(f"{action}: the loader gave no samples")
-        accuracy = {"accuracy": self.right / self.labels} if self.labels else {}
-        return {"loss": self.loss / self.samples, **accuracy}
-
-
-def _inputs(batch: Any) -> tuple[Any, ...]:
-    if not isinstance(batch, (tuple, list)):
-        return (batch,)
-    return tuple(batch[:-1] if len(batch) > 1 else batch)
-
-
-@contextmanager
-def _progress(description: str, loader: Any, shown: bool) -> Iterator[Callable[[str, int], None]]:
-    """A bar over the loader's batches, as the function that shows a text and moves on by some batches."""
-    if not shown:
-        yield lambda text, batches: None
-        return
-    try:
-        from tqdm.auto import tqdm
-    except ImportError as error:
-        raise ImportError(
-            "fit: the progress bar needs tqdm: pip install pullback[train], or pass progress=False"
-        ) from error
-    total = len(loader) if hasattr(loader, "__len__") else None
-    with tqdm(desc=description, total=total, mininterval=0.5) as bar:
-
-        def show(text: str, batches: int) -> None:
-            bar.set_postfix_str(text, refresh=False)
-            bar.update(batches)
-
-        yield show
+        return batches_of(data, batch_size, dtype, shuffle)
 
 
 def _ignore(*args: Any) -> None:

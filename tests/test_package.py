@@ -67,6 +67,8 @@ ROOMS = (
     pb.testing,
     nn,
     optim,
+    optim.lr_scheduler,
+    optim.swa_utils,
     viz,
     nn.functional,
     nn.data,

@@ -11,7 +11,7 @@ import numpy as np
 
 from .replay import captures
 
-__all__ = ["generator", "manual_seed"]
+__all__ = ["drawing_from", "generator", "manual_seed"]
 
 
 class _Default(threading.local):
@@ -38,6 +38,23 @@ def manual_seed(seed: int) -> np.random.Generator:
     """
     _default.generator = np.random.default_rng(seed)
     return _default.generator
+
+
+@contextmanager
+def drawing_from(source: np.random.Generator) -> Iterator[None]:
+    """Let this thread draw from `source` inside of the `with`, and afterwards again from its own.
+
+    >>> with drawing_from(np.random.default_rng(0)):
+    ...     inside = generator().random()
+    >>> inside == np.random.default_rng(0).random()
+    True
+    """
+    before = _default.generator
+    try:
+        _default.generator = source
+        yield
+    finally:
+        _default.generator = before
 
 
 def _redrawing() -> Callable[[], AbstractContextManager[None]]:

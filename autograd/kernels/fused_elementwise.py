@@ -13,7 +13,7 @@ from ..runtime.arguments import Arguments, OverlapError, address, in_place, posi
 from ..runtime.llvm import IRValue, KernelBuilder, available, kernel
 from ..runtime.threads import parallel_for
 
-__all__ = ["fused", "in_blocks"]
+__all__ = ["fused", "fused_each", "if_positive", "in_blocks"]
 
 _BLOCK, _PART = 1 << 15, 1 << 14  # entries of which a few such blocks fit in the cache; those of a part in machine code
 _MANY = 1 << 16  # entries from which blocks pay
@@ -27,8 +27,8 @@ def fused(
     """Write formula(*targets, *others, **numbers), a tuple with an array for each target, into the targets.
 
     All arrays have one shape and one dtype, or it is a ValueError. The formula works entry by entry: with operators
-    (on targets in place, too), `np.sqrt`, `np.maximum` and `np.sign`, and it may ask bools among the numbers what
-    to do. With machine code it is compiled, once for all values of the other numbers; or else NumPy goes through
+    (on targets in place, too), `np.sqrt`, `np.maximum`, `np.sign` and `if_positive`, and it may ask bools among the
+    numbers what to do. With machine code it is compiled, once for all values of the other numbers; or else NumPy goes through
     blocks that fit the cache. Both round alike. Where a target lies in another array, and is not the same, NumPy has
     them as a whole.
     """
@@ -64,6 +64,40 @@ def fused(
             parts,
             size * len(arrays),
         )
+
+
+def fused_each(formula: Callable[..., Any], targets: int, sets: Sequence[Sequence[Any]], /, **numbers: object) -> None:
+    """Do `fused` for many sets of arrays, the first so many of each being its targets, which lie nowhere in others.
+
+    Small arrays are laid end to end, those of one dtype, so that the formula is worked out once for all of them.
+    """
+    small: dict[Any, list[Sequence[Any]]] = {}
+    for arrays in sets:
+        if arrays[0].size < _LEAST:
+            small.setdefault(arrays[0].dtype, []).append(arrays)
+        else:
+            fused(formula, arrays[:targets], arrays[targets:], **numbers)
+    for alike in small.values():
+        if len(alike) == 1:
+            _by_numpy(formula, alike[0][:targets], alike[0], numbers)
+            continue
+        joined = [np.concatenate(column, axis=None) for column in zip(*alike, strict=True)]
+        fused(formula, joined[:targets], joined[targets:], **numbers)
+        start = 0
+        for arrays in alike:
+            stop = start + arrays[0].size
+            for whole, target in zip(joined, arrays[:targets], strict=False):
+                target[...] = whole[start:stop].reshape(target.shape)
+            start = stop
+
+
+def if_positive(x: Any, yes: Any, no: Any) -> Any:
+    """`yes` where x is positive, or else `no`; for formulas (see `fused`)."""
+    if not isinstance(x, IRValue):
+        return np.where(x > 0, yes, no)
+    code = x.code
+    yes, no = (v if isinstance(v, IRValue) else code.constant(v) for v in (yes, no))
+    return code.where(IRValue(code, code.builder.fcmp_ordered(">", x.raw, code.constant().raw)), yes, no)
 
 
 _NUMBERS = (bool, int, float, complex, np.generic)

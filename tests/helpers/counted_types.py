@@ -38,8 +38,9 @@ from mypy.types import (
 FACES = (
     "pullback", "pullback.extend", "pullback.fft", "pullback.linalg", "pullback.nn", "pullback.nn.data",
     "pullback.nn.functional", "pullback.nn.init", "pullback.nn.utils", "pullback.nn.utils.parametrizations",
-    "pullback.nn.utils.parametrize", "pullback.nn.utils.rnn", "pullback.optim", "pullback.random", "pullback.special",
-    "pullback.testing", "pullback.testing.strategies", "pullback.viz",
+    "pullback.nn.utils.parametrize", "pullback.nn.utils.rnn", "pullback.optim", "pullback.optim.lr_scheduler",
+    "pullback.optim.swa_utils", "pullback.random", "pullback.special", "pullback.testing",
+    "pullback.testing.strategies", "pullback.viz",
 )  # fmt: skip
 
 Place = tuple[str, str, bool]  # a function, its parameter or "->", and whether that is Any

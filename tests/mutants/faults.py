@@ -451,6 +451,14 @@ OPTIM = [
         '{**self.defaults, **group, "params": params}', '{**group, **self.defaults, "params": params}', "test_optimizer"
     ),
     Fault("self.loss += loss.item() * len(target)", "self.loss += loss.item()", "test_trainer"),
+    Fault("found != expected[2]:", "False:", "optim/test_checkpoint"),
+    Fault("for path in reversed(self.paths):", "for path in self.paths:", "optim/test_checkpoint"),
+    Fault("        if not alone:", "        if False:", "optim/test_checkpoint"),
+    Fault("copy.deepcopy(_state(part))", "_state(part)", "optim/test_checkpoint"),
+    Fault("remove_left(self.directory, _PREFIX, age=0)", "pass", "optim/test_checkpoint -k death"),
+    Fault('type(key) is str and key[:1] != "$"', "type(key) is str", "test_trees"),
+    Fault("passed[name] >= number for", "passed[name] > number for", "callbacks/test_checkpoint"),
+    Fault("    sync_folder(target.parent)\n", "", "nn/test_serialization optim/test_checkpoint"),
 ]
 VIZ = [
     Fault("lambda g, out: np.maximum(g, 0) * (out > 0)", "lambda g, out: np.maximum(g, 0)", "test_deconvnet"),

@@ -101,9 +101,10 @@ def test_amsgrad_by_hand(kind, amsgrad, largest, size):
 
 @pytest.mark.parametrize(("kind", "decay"), [(Adam, 0.0), (AdamW, 0.01)])
 def test_the_defaults_are_pytorchs(kind, decay):
-    defaults = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": decay}
+    defaults = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": decay, "amsgrad": False}
+    forms = {"foreach": None, "fused": None, "capturable": False, "differentiable": False}
     optimizer = kind([Tensor([1.0], requires_grad=True)])
-    assert optimizer.defaults == {**defaults, "amsgrad": False, "maximize": False}
+    assert optimizer.defaults == {**defaults, **forms, "maximize": False, "decoupled_weight_decay": kind is AdamW}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -24,7 +24,8 @@ def test_groups_have_their_own_options_over_the_defaults():
     optimizer = SGD([{"params": [a], "lr": 0.5}, {"params": b}], lr=0.25)
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.25]
     assert set(optimizer.param_groups[0]) == {
-        *("params", "lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
+        *("params", "lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"),
+        *("foreach", "fused", "differentiable"),
     }
     optimizer.step()
     assert a.tolist() == [0.5, 1.5] and b.tolist() == [2.75]

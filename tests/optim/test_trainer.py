@@ -1,5 +1,7 @@
+import logging
 import sys
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from pullback import Tensor, nn
 from pullback.nn.data import DataLoader, Subset, TensorDataset
 from pullback.optim import SGD, Trainer
+from pullback.optim.callbacks import Callback
 
 rng = np.random.default_rng(0)
 POINTS = rng.normal(size=(90, 2)).astype(np.float32)
@@ -256,6 +259,13 @@ def test_epochs_that_are_no_number_of_passes(epochs):
     assert trainer.fit((np.ones((2, 1)), np.ones((2, 1))), 0, progress=False) == {}
 
 
+def test_without_an_optimizer():
+    trainer = Trainer(classifier(), nn.CrossEntropyLoss())
+    assert set(trainer.evaluate((POINTS, CLASSES))) == {"loss", "accuracy"}
+    with pytest.raises(ValueError, match="fit: the trainer has no optimizer"):
+        trainer.fit((POINTS, CLASSES), 1, progress=False)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_loss_that_is_no_number_stops_the_training_before_it_spoils_the_model(bad):
     model = nn.Linear(1, 1)
@@ -287,3 +297,134 @@ def test_a_model_with_several_results_and_integer_targets():
     history = trainer.fit((POINTS, CLASSES), epochs=2, validation=(POINTS, CLASSES), progress=False)
     assert set(history) == {"loss", "val_loss", "seconds"}
     assert history["val_loss"][-1] == pytest.approx(numpy_scores(model.body, POINTS, CLASSES)[0], rel=1e-5)
+
+
+# Events
+
+
+def test_the_order_of_events():
+    """As the docstring of `Callback` has it."""
+    events = []
+
+    class All:
+        def __getattr__(self, name):
+            if not name.startswith("on_"):
+                raise AttributeError(name)
+            return lambda trainer, *details: events.append(f"{name[3:]}{'' if trainer.training else ' (eval)'}")
+
+    trainer_of(classifier(), [All()]).fit((POINTS, CLASSES), 1, (POINTS, CLASSES), batch_size=45, progress=False)
+    batch = ["batch_start", "output", "backward", "step_start", "step_end", "batch_end", "settled"]
+    evaluation = ["pass_start (eval)", "output (eval)", "output (eval)", "pass_end (eval)"]
+    expected = ["train_start", "epoch_start", "pass_start", *batch, *batch, "pass_end", *evaluation]
+    expected += ["epoch_end", "settled", "train_end", "settled", "close"]
+    assert events == expected
+    listed = [line.split("(")[0].strip() for line in Callback.__doc__.splitlines() if line.strip().startswith("on_")]
+    begun = [f"on_{name}" for name in expected[: expected.index("settled") + 1]]
+    ended = ["on_pass_end", "on_epoch_end", "on_settled", "on_interrupt", "on_train_end", "on_settled", "on_close"]
+    assert listed == begun + ended
+    assert set(listed) == {name for name in vars(Callback) if name.startswith("on_")}
+
+
+def test_callbacks_of_the_class_and_others_are_the_same():
+    class Inherited(Callback):
+        epochs = 0
+
+        def on_epoch_end(self, trainer):
+            self.epochs += 1
+
+    callback = Inherited()
+    trainer_of(classifier(), [callback, Recorder()]).fit((POINTS, CLASSES), 2, progress=False)
+    assert callback.epochs == 2
+
+
+def test_a_step_that_is_held_back():
+    class Hold:
+        def on_backward(self, trainer):
+            trainer.step_due = False
+
+    model = classifier()
+    before = weights(model)
+    trainer = trainer_of(model, [Hold()])
+    trainer.fit((POINTS, CLASSES), 1, progress=False)
+    assert weights(model) == before
+    trainer.step()
+    assert weights(model) != before
+
+
+def test_callbacks_are_closed_by_an_error_too():
+    class Closed:
+        count = 0
+
+        def on_close(self, trainer):
+            self.count += 1
+
+    closed = Closed()
+    trainer = trainer_of(classifier(), [closed])
+    with pytest.raises(ValueError):
+        trainer.fit([], 1, progress=False)
+    assert closed.count == 1 and not trainer.training
+    trainer.fit((POINTS, CLASSES), 1, progress=False)
+    assert closed.count == 2
+
+
+# Losses that are no numbers
+
+
+def poisoned(batches, where):
+    """Batches of ones; at the places `where` there is a NaN in the input."""
+    x = np.ones((2, 1), np.float32)
+    return [(Tensor(np.full_like(x, np.nan) if i in where else x), Tensor(x)) for i in range(batches)]
+
+
+@pytest.mark.parametrize("nonfinite", ["raise", "skip"])
+def test_a_bad_batch_changes_neither_parameters_nor_buffers(nonfinite):
+    nn.manual_seed(0)
+    models = [nn.Sequential(nn.BatchNorm1d(1), nn.Linear(1, 1)) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    trainers = [Trainer(model, nn.MSELoss(), SGD(model.parameters(), lr=0.1), nonfinite=nonfinite) for model in models]
+    with pytest.raises(FloatingPointError) if nonfinite == "raise" else nullcontext():
+        trainers[0].fit(poisoned(3, {1}) if nonfinite == "skip" else poisoned(2, {1}), 1, progress=False)
+    trainers[1].fit(poisoned(2 if nonfinite == "skip" else 1, ()), 1, progress=False)
+    for ours, theirs in zip(*(model.state_dict().values() for model in models), strict=True):
+        assert np.array(ours).tobytes() == np.array(theirs).tobytes()
+    if nonfinite == "skip":
+        assert trainers[0].history["loss"] == trainers[1].history["loss"]
+
+
+def test_skipped_batches_are_told(caplog):
+    recorder = Recorder()
+    model = nn.Linear(1, 1)
+    trainer = Trainer(model, nn.MSELoss(), SGD(model.parameters(), lr=0.1), [recorder], nonfinite="skip")
+    trainer.fit(poisoned(4, {0, 2}), 1, progress=False)
+    assert recorder.events.count("batch") == 2
+    assert [r.name for r in caplog.records] == ["pullback"] * 2 and "the batch is skipped" in caplog.text
+    with pytest.raises(FloatingPointError, match="fit: no batch of epoch 2 has a finite loss"):
+        trainer.fit(poisoned(2, {0, 1}), 1, progress=False)
+    with pytest.raises(ValueError, match="nonfinite must be 'raise' or 'skip', not 'ignore'"):
+        Trainer(model, nn.MSELoss(), None, nonfinite="ignore")
+
+
+# Lines in a log
+
+
+def test_verbose(capsys):
+    trainer = trainer_of(classifier())
+    logger = logging.getLogger("pullback")
+    before = logger.handlers[:], logger.level
+    handlers, root = logging.root.handlers[:], logging.getLogger()
+    root.handlers[:] = []  # those of pytest
+    try:
+        history = trainer.fit((POINTS, CLASSES), 2, progress=False, verbose=True)
+    finally:
+        root.handlers[:] = handlers
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith(f"epoch 1/2: loss {history['loss'][0]:.4g}, accuracy ") and len(lines) == 2
+    assert (logger.handlers, logger.level) == before
+
+
+def test_verbose_where_logging_is_set_up(caplog, capsys):
+    trainer = trainer_of(classifier())
+    trainer.fit((POINTS, CLASSES), 1, progress=False, verbose=True)
+    trainer.fit((POINTS, CLASSES), 1, progress=False)
+    assert [(r.name, r.levelname) for r in caplog.records] == [("pullback", "INFO")]
+    assert caplog.records[0].getMessage().startswith("epoch 1/1: loss ") and capsys.readouterr().err == ""

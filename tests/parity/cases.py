@@ -7,7 +7,8 @@ import pytest
 
 from .compare import Case
 
-FAMILIES = sorted(path.stem for path in Path(__file__).parent.glob("cases_*.py"))
+OPTIM = ("cases_optimizers", "cases_schedulers")  # see optim.py
+FAMILIES = sorted(path.stem for path in Path(__file__).parent.glob("cases_*.py") if path.stem not in OPTIM)
 CASES: dict[str, list[Case]] = {
     family.removeprefix("cases_"): import_module(f"{__package__}.{family}").CASES for family in FAMILIES
 }
