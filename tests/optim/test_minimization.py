@@ -223,6 +223,14 @@ def test_a_network_goes_lower_than_by_sgd(method, steps):
     np.testing.assert_array_equal(result.x["0.weight"].numpy(), weight.numpy())
 
 
+def test_a_model_is_at_the_result_where_the_last_iteration_is_not():
+    model, seen = nn.ParameterList([nn.Parameter(START)]), []
+    loss = lambda: rosenbrock(model[0])  # noqa: E731
+    options = {"method": "COBYLA", "callback": lambda x: seen.append(loss().item()), "options": {"maxiter": 40}}
+    result = minimize(model, loss=loss, **options)
+    assert seen[-1] != result.fun == loss().item()
+
+
 def test_parameters_that_are_frozen_and_tied():
     model = nn.Linear(2, 2).double()
     model.bias.requires_grad = False
