@@ -67,8 +67,8 @@ __all__ = [
     "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
     "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
     "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "dtype_of_target",
-    "elementwise", "everywhere", "face_by_example", "floating", "folded", "fused", "fused_each", "generator", "gru", "gru_back",
-    "if_positive", "implements", "in_blocks", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes",
-    "override", "plain", "pooled", "primitive", "product", "quantity", "raw", "registry", "rescale", "rnn", "rnn_back",
-    "seed", "standardize", "wrap", "writable",
+    "elementwise", "everywhere", "face_by_example", "floating", "folded", "fused", "fused_each", "generator", "gru",
+    "gru_back", "if_positive", "implements", "in_blocks", "lift", "linear", "looped", "lstm", "lstm_back",
+    "manual_seed", "mode", "modes", "override", "plain", "pooled", "primitive", "product", "quantity", "raw",
+    "registry", "rescale", "rnn", "rnn_back", "seed", "standardize", "wrap", "writable",
 ]  # fmt: skip
