@@ -43,7 +43,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     return stack([_tensor(sample) for sample in batch])
 
 
-def default_convert(data: Any) -> Any:
+def default_convert(data: object) -> object:
     """Return a sample with its arrays as Tensors; all else stays as it is.
 
     >>> default_convert({"x": np.array([1.0]), "name": "a"})
