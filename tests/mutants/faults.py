@@ -456,7 +456,7 @@ OPTIM = [
     Fault("        if not alone:", "        if False:", "optim/test_checkpoint"),
     Fault("copy.deepcopy(_state(part))", "_state(part)", "optim/test_checkpoint"),
     Fault("remove_left(self.directory, _PREFIX, age=0)", "pass", "optim/test_checkpoint -k death"),
-    Fault('type(key) is str and key[:1] != "$"', "type(key) is str", "optim/test_checkpoint"),
+    Fault('type(key) is str and key[:1] != "$"', "type(key) is str", "test_trees"),
     Fault("passed[name] >= number for", "passed[name] > number for", "callbacks/test_checkpoint"),
     Fault("    sync_folder(target.parent)\n", "", "nn/test_serialization optim/test_checkpoint"),
 ]
