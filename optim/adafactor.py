@@ -73,20 +73,20 @@ class Adafactor(Optimizer):
             if p.dtype.kind == "c":
                 raise ValueError(f"{self._name}: a parameter of {p.dtype}; complex ones are for Adam")
 
-    def kept_shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    def _kept_shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
         if name == "row_var":
             return (*shape[:-1], 1)
         return (*shape[:-2], 1, *shape[-1:]) if name == "col_var" else shape
 
     def _unfit(self, kept: State, p: Tensor, group: Group) -> list[str]:
         names = _names(p.ndim)
-        return unfit(kept, p.shape, self.counters, names, names, self.kept_shape)
+        return unfit(kept, p.shape, self.counters, names, names, self._kept_shape)
 
     def update(self, data: Array, gradient: Array, state: State, group: Group) -> None:
         if not data.size:
             return
         if not state:
-            shapes = {name: self.kept_shape(name, data.shape) for name in _names(data.ndim)}
+            shapes = {name: self._kept_shape(name, data.shape) for name in _names(data.ndim)}
             state.update({"step": 0, **{name: np.zeros(shape, data.dtype) for name, shape in shapes.items()}})
         state["step"] += 1
         lr, step, (least, scale) = float(group["lr"]), state["step"], group["eps"]

@@ -12,7 +12,7 @@ from .elementwise import Elementwise, Numbers, directed, directions
 from .optimizer import Group, Params
 from .options import fractions, not_negative
 
-__all__ = ["Adam", "AdamW", "moments"]
+__all__ = ["Adam", "AdamW", "adapted", "moments", "rates"]
 
 
 def moments(m: Any, v: Any, g: Any, rate1: Any, beta2: Any, rate2: Any) -> tuple[Any, Any]:
@@ -29,10 +29,11 @@ def rates(group: Group) -> Numbers:
     return {"rate1": 1.0 - beta1, "beta2": beta2, "rate2": 1.0 - beta2}
 
 
-def _adapted(
+def adapted(
     p: Any, m: Any, v: Any, *rest: Any,
     size: Any, scale: Any, eps: Any, rate1: Any, beta2: Any, rate2: Any, **direction: Any,
 ) -> tuple[Any, ...]:  # fmt: skip
+    """What a step makes of a parameter and what is kept of it; of the last of `rest`, the gradient, nothing."""
     *most, g = rest
     p, g = directed(p, g, **direction)
     m, v = moments(m, v, g, rate1, beta2, rate2)
@@ -68,7 +69,7 @@ class Adam(Elementwise):
 
     single = True  # in float16 300 has no square, and 1e-8 is 0
     averages = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-    formula = staticmethod(_adapted)
+    _formula = staticmethod(adapted)
 
     def __init__(
         self,
@@ -96,10 +97,10 @@ class Adam(Elementwise):
         not_negative(self._name, group, "lr", "eps", "weight_decay")
         fractions(self._name, group)
 
-    def kept(self, group: Group) -> tuple[str, ...]:
+    def _kept(self, group: Group) -> tuple[str, ...]:
         return self.averages if group["amsgrad"] else self.averages[:2]
 
-    def numbers(self, step: Any, group: Group) -> Numbers:
+    def _numbers(self, step: Any, group: Group) -> Numbers:
         beta1, beta2 = group["betas"]
         size, scale = group["lr"] / (1 - beta1**step), math.sqrt(1 - beta2**step)
         decoupled = bool(group["decoupled_weight_decay"])
@@ -135,10 +136,10 @@ class AdamW(Adam):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        forms = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable, "fused": fused}
         super().__init__(
-            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True, **forms
-        )
+            params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize, capturable=capturable,
+            differentiable=differentiable, fused=fused, decoupled_weight_decay=True,
+        )  # fmt: skip
 
     def _regrouped(self, group: Group, saved: Group, problems: list[str]) -> Group:
         """As for all; also where Adam has saved them is the decay decoupled."""

@@ -54,7 +54,7 @@ class NAdam(Elementwise):
     single = True
     counters = ("step", "mu_product")
     averages = ("exp_avg", "exp_avg_sq")
-    formula = staticmethod(_with_nesterov)
+    _formula = staticmethod(_with_nesterov)
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class NAdam(Elementwise):
         not_negative(self._name, group, "lr", "eps", "weight_decay", "momentum_decay")
         fractions(self._name, group)
 
-    def advance(self, state: State, group: Group) -> Hashable:
+    def _advance(self, state: State, group: Group) -> Hashable:
         step = state["step"] = state.get("step", 0) + 1
         product = state["mu_product"] = state.get("mu_product", 1.0) * self._momentum(step, group)
         return step, product
@@ -88,7 +88,7 @@ class NAdam(Elementwise):
     def _momentum(self, step: float, group: Group) -> float:
         return group["betas"][0] * (1 - 0.5 * 0.96 ** (step * group["momentum_decay"]))
 
-    def numbers(self, now: Any, group: Group) -> Numbers:
+    def _numbers(self, now: Any, group: Group) -> Numbers:
         (step, product), lr = now, group["lr"]
         mu, following = (self._momentum(t, group) for t in (step, step + 1))
         shares = {
@@ -137,7 +137,7 @@ class RAdam(Elementwise):
 
     single = True
     averages = ("exp_avg", "exp_avg_sq")
-    formula = staticmethod(_rectified)
+    _formula = staticmethod(_rectified)
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ class RAdam(Elementwise):
         not_negative(self._name, group, "lr", "eps", "weight_decay")
         fractions(self._name, group)
 
-    def numbers(self, step: Any, group: Group) -> Numbers:
+    def _numbers(self, step: Any, group: Group) -> Numbers:
         beta1, beta2 = group["betas"]
         size, correction = group["lr"] / (1 - beta1**step), 1 - beta2**step
         most = 2 / (1 - beta2) - 1
@@ -208,7 +208,7 @@ class Adamax(Elementwise):
 
     single = True
     averages = ("exp_avg", "exp_inf")
-    formula = staticmethod(_by_largest)
+    _formula = staticmethod(_by_largest)
 
     def __init__(
         self,
@@ -231,7 +231,7 @@ class Adamax(Elementwise):
         not_negative(self._name, group, "lr", "eps", "weight_decay")
         fractions(self._name, group)
 
-    def numbers(self, step: Any, group: Group) -> Numbers:
+    def _numbers(self, step: Any, group: Group) -> Numbers:
         beta1, beta2 = group["betas"]
         size = group["lr"] / (1 - beta1**step)
         return {"size": size, "eps": group["eps"], "rate1": 1 - beta1, "beta2": beta2, **directions(group)}

@@ -46,7 +46,7 @@ class Adagrad(Elementwise):
 
     single = True
     averages = ("sum",)
-    formula = staticmethod(_by_sum)
+    _formula = staticmethod(_by_sum)
 
     def __init__(
         self,
@@ -72,16 +72,16 @@ class Adagrad(Elementwise):
         added = self.param_groups[-1]
         for p in added["params"]:
             data = np.empty(p.shape, self._kept_dtype(p.dtype))
-            self.state[p] = {"step": 0, "sum": self.begin("sum", data, added)}
+            self.state[p] = {"step": 0, "sum": self._begin("sum", data, added)}
 
-    def begin(self, name: str, data: Array, group: Group) -> Array:
+    def _begin(self, name: str, data: Array, group: Group) -> Array:
         value = group["initial_accumulator_value"]
         return np.full_like(data, complex(value, value) if data.dtype.kind == "c" else value)
 
     def check(self, group: Group) -> None:
         not_negative(self._name, group, "lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
 
-    def numbers(self, step: Any, group: Group) -> Numbers:
+    def _numbers(self, step: Any, group: Group) -> Numbers:
         size = group["lr"] / (1 + (step - 1) * group["lr_decay"])
         return {"size": size, "eps": group["eps"], **directions(group)}
 
@@ -125,7 +125,7 @@ class Adadelta(Elementwise):
 
     single = True
     averages = ("square_avg", "acc_delta")
-    formula = staticmethod(_by_both)
+    _formula = staticmethod(_by_both)
 
     def __init__(
         self,
@@ -149,7 +149,7 @@ class Adadelta(Elementwise):
         if not 0 <= number(self._name, "rho", group["rho"]) <= 1:
             raise ValueError(f"{self._name}: rho must be from 0 to 1, but is {group['rho']}")
 
-    def numbers(self, step: Any, group: Group) -> Numbers:
+    def _numbers(self, step: Any, group: Group) -> Numbers:
         rho = group["rho"]
         return {"lr": group["lr"], "rho": rho, "rate": 1 - rho, "eps": group["eps"], **directions(group)}
 
@@ -205,7 +205,7 @@ class RMSprop(Elementwise):
 
     single = True
     averages = ("square_avg", "momentum_buffer", "grad_avg")
-    formula = staticmethod(_by_mean)
+    _formula = staticmethod(_by_mean)
 
     def __init__(
         self,
@@ -228,11 +228,11 @@ class RMSprop(Elementwise):
     def check(self, group: Group) -> None:
         not_negative(self._name, group, "lr", "alpha", "eps", "weight_decay", "momentum")
 
-    def kept(self, group: Group) -> tuple[str, ...]:
+    def _kept(self, group: Group) -> tuple[str, ...]:
         square, momentum, mean = self.averages
         return (square, *[momentum] * (group["momentum"] > 0), *[mean] * bool(group["centered"]))
 
-    def numbers(self, step: Any, group: Group) -> Numbers:
+    def _numbers(self, step: Any, group: Group) -> Numbers:
         alpha, momentum = group["alpha"], group["momentum"]
         numbers = {"lr": group["lr"], "alpha": alpha, "rate": 1 - alpha, "eps": group["eps"], "momentum": momentum}
         return {**numbers, "moves": momentum > 0, "centered": bool(group["centered"]), **directions(group)}

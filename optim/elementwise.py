@@ -16,38 +16,38 @@ Numbers = dict[str, Any]
 
 
 class Elementwise(Optimizer):
-    """An optimizer with a `formula(p, *kept, g, **numbers)` for its parameters' entries, as `fused_each` takes it.
+    """An optimizer with a `_formula(p, *kept, g, **numbers)` for its parameters' entries, as `fused_each` takes it.
 
-    It gives p and what is `kept` of it anew; numbers may differ from parameter to parameter as far as `advance` tells.
+    It gives p and what is kept of it anew; numbers may differ from parameter to parameter as far as `_advance` tells.
     """
 
-    formula: Callable[..., Any]
-    counters = ("step",)
+    _formula: Callable[..., Any]
+    counters: tuple[str, ...] = ("step",)
 
-    def begin(self, name: str, data: Array, group: Group) -> Array:
+    def _begin(self, name: str, data: Array, group: Group) -> Array:
         """What is kept of a parameter by this name before its first step."""
         return np.zeros_like(data)
 
-    def advance(self, state: State, group: Group) -> Hashable:
+    def _advance(self, state: State, group: Group) -> Hashable:
         """Count a step in a parameter's state; returns all that the numbers depend on besides the group's options."""
         state["step"] = step = state.get("step", 0) + 1
         return step
 
-    def numbers(self, step: Any, group: Group) -> Numbers:
-        """The formula's numbers at what `advance` gave."""
+    def _numbers(self, step: Any, group: Group) -> Numbers:
+        """The formula's numbers at what `_advance` gave."""
         raise NotImplementedError(f"{self._name} has no numbers")
 
     def _move(self, due: Due, group: Group) -> None:
-        names, sets, moved = self.kept(group), dict[Hashable, list[list[Array]]](), []
+        names, sets, moved = self._kept(group), dict[Hashable, list[list[Array]]](), []
         for p, gradient, state in due:
-            key = self.advance(state, group)
+            key = self._advance(state, group)
             data = array = writable(p)
             if self.single and array.dtype == np.float16:
                 data, gradient = array.astype(np.float32), gradient.astype(np.float32)
             arrays = [data]
             for name in names:
                 if (kept := state.get(name)) is None:
-                    state[name] = kept = self.begin(name, data, group)
+                    state[name] = kept = self._begin(name, data, group)
                 arrays.append(kept)
             arrays.append(gradient)
             if data.dtype.kind == "c":
@@ -65,8 +65,8 @@ class Elementwise(Optimizer):
 
     def _run(self, sets: dict[Hashable, list[list[Array]]], group: Group) -> None:
         for key, alike in sets.items():
-            numbers = {k: v if isinstance(v, bool) else float(v) for k, v in self.numbers(key, group).items()}
-            fused_each(self.formula, len(alike[0]) - 1, alike, **numbers)
+            numbers = {k: v if isinstance(v, bool) else float(v) for k, v in self._numbers(key, group).items()}
+            fused_each(self._formula, len(alike[0]) - 1, alike, **numbers)
 
 
 def directed(p: Any, g: Any, decay: Any, kept: Any, decays: bool, decoupled: bool, maximize: bool) -> tuple[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from itertools import count
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ StateDict = dict[str, Any]
 Self = TypeVar("Self", bound="Hooked")
 StepPreHook = Callable[..., tuple[tuple[object, ...], dict[str, object]] | None]
 StepPostHook = Callable[..., None]
+StateHook = Callable[[Self, dict[str, object]], Mapping[str, object] | None]
 _Hooks = OrderedDict[int, Callable[..., Any]]
 
 _keys = count()
@@ -77,15 +78,11 @@ class Hooked:
         """Call `hook(optimizer)` before `state_dict`."""
         return _registered(self._state_dict_pre_hooks, hook, prepend)
 
-    def register_state_dict_post_hook(
-        self: Self, hook: Callable[[Self, StateDict], StateDict | None], prepend: bool = False
-    ) -> RemovableHandle:
+    def register_state_dict_post_hook(self: Self, hook: StateHook[Self], prepend: bool = False) -> RemovableHandle:
         """Call `hook(optimizer, state_dict)` after `state_dict`; a dict that it returns takes the other's place."""
         return _registered(self._state_dict_post_hooks, hook, prepend)
 
-    def register_load_state_dict_pre_hook(
-        self: Self, hook: Callable[[Self, StateDict], StateDict | None], prepend: bool = False
-    ) -> RemovableHandle:
+    def register_load_state_dict_pre_hook(self: Self, hook: StateHook[Self], prepend: bool = False) -> RemovableHandle:
         """Call `hook(optimizer, state_dict)` before loading, with a shallow copy of what is to be loaded; a dict that
         it returns is loaded instead.
         """

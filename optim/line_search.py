@@ -73,7 +73,7 @@ def _zoomed(
         left, right = sorted(point.t for point in bracket)
         if (right - left) * length < tolerance:
             break
-        t = _lowest(*bracket, (left, right))
+        t = _lowest(bracket[0], bracket[1], (left, right))
         margin = 0.1 * (right - left)
         if min(right - t, t - left) < margin:  # too near to an end, where steps may get stuck
             if stuck or t >= right or t <= left:

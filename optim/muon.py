@@ -26,7 +26,7 @@ class Muon(Optimizer):
 
     with (a, b, c) = `ns_coefficients` (Newton and Schulz's iteration, on the transpose of a tall matrix), and r =
     sqrt(max(1, rows / columns)) or, with `adjust_lr_fn="match_rms_adamw"`, 0.2 sqrt(max(rows, columns)).
-    PyTorch makes the products in bfloat16; here they are made in the parameter's dtype, those of float16 in float32.
+    PyTorch iterates in bfloat16; here it is the parameter's dtype, and float32 for float16.
     ValueError for a negative lr, weight_decay or momentum, other than three coefficients, 100 steps or more, and
     parameters that are no real matrices. Source: Jordan et al., Muon: an optimizer for hidden layers in neural
     networks, 2024; Liu et al., Muon is scalable for LLM training, 2025.
@@ -100,16 +100,18 @@ def _moved(p: Any, x: Any, shrunk: Any, size: Any) -> tuple[Any, ...]:
 
 
 def _orthogonal(u: Array, coefficients: tuple[float, float, float], steps: int, eps: float) -> Array:
-    """About the orthogonal matrix nearest to u: its singular values go to about 1."""
+    """The iteration's end: it acts on the singular values alone, so that it is made of the eigenvalues of X X^T."""
     a, b, c = map(float, coefficients)
-    x = u.T if u.shape[0] > u.shape[1] else u
-    x = x / max(math.sqrt(float(np.vdot(u, u))), eps)
+    norm = math.sqrt(float(np.vdot(u, u)))
+    if not norm < math.inf:
+        return np.full_like(u, math.nan)
+    tall = u.shape[0] > u.shape[1]
+    x = (u.T if tall else u) / max(norm, eps)
+    squares, vectors = np.linalg.eigh(x @ x.T)
+    factors = np.ones_like(squares)
     for _ in range(steps):
-        gram = x @ x.T
-        inner = gram @ gram.T  # symmetric, so that NumPy makes half of it
-        inner *= c
-        inner += b * gram
-        product = inner @ x
-        product += a * x
-        x = product
-    return np.ascontiguousarray(x.T) if u.shape[0] > u.shape[1] else x
+        factor = a + (b + c * squares) * squares
+        factors *= factor
+        squares *= factor * factor
+    x = (vectors * factors) @ vectors.T @ x
+    return np.ascontiguousarray(x.T) if tall else x

@@ -166,7 +166,7 @@ class Optimizer(Hooked):
         kept = self._kept_dtype(dtype)
         for name, value in state.items():
             if value.__class__ is ndarray:
-                if value.shape != shape and value.shape != (expected := self.kept_shape(name, shape)):
+                if value.shape != shape and value.shape != (expected := self._kept_shape(name, shape)):
                     raise ValueError(
                         f"{self._name}: {name} of shape {value.shape} kept of a parameter that has shape {shape} now, "
                         f"not {expected}; make a new optimizer, or state.pop(parameter)"
@@ -181,11 +181,11 @@ class Optimizer(Hooked):
     def _kept_dtype(self, dtype: Any) -> Any:
         return np.promote_types(dtype, np.float32) if self.single else dtype
 
-    def kept_shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    def _kept_shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of an array of this name that is kept of a parameter of this shape: the same."""
         return shape
 
-    def kept(self, group: Group) -> tuple[str, ...]:
+    def _kept(self, group: Group) -> tuple[str, ...]:
         """The names of the `averages` that are kept with these options: all."""
         return self.averages or ()
 
@@ -260,7 +260,7 @@ class Optimizer(Hooked):
 
     def _unfit(self, kept: State, p: Tensor, group: Group) -> list[str]:
         """What does not fit of a parameter's saved state."""
-        return unfit(kept, p.shape, self.counters, self.averages, self.kept(group), self.kept_shape)
+        return unfit(kept, p.shape, self.counters, self.averages, self._kept(group), self._kept_shape)
 
     def _restored(self, name: str, value: Any, p: Tensor) -> Any:
         """A copy of a saved value, an array in its parameter's dtype, or in that in which it is moved."""
@@ -279,10 +279,11 @@ def put(p: Tensor, data: Array, moved: Array) -> None:
     """What is moved becomes the data, which `writable` gave, of a parameter."""
     if moved is not data:
         data[...] = moved
-    if not data.ndim:
-        p._node.value = data[()]
+    node = p._node
+    if not data.ndim and node is not None:
+        node.value = data[()]
         if data is not p._held:
-            p._held = p._node.value
+            p._held = node.value
 
 
 def _kind(value: object) -> str:

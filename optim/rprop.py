@@ -46,7 +46,7 @@ class Rprop(Elementwise):
     """
 
     averages = ("prev", "step_size")
-    formula = staticmethod(_by_signs)
+    _formula = staticmethod(_by_signs)
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Rprop(Elementwise):
         forms = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
         super().__init__(params, {**options, **forms})
 
-    def begin(self, name: str, data: Array, group: Group) -> Array:
+    def _begin(self, name: str, data: Array, group: Group) -> Array:
         size = group["lr"] if name == "step_size" else 0.0
         return np.full_like(data, complex(size, size) if data.dtype.kind == "c" else size)
 
@@ -74,6 +74,6 @@ class Rprop(Elementwise):
         if not 0 < less < 1 < more:
             raise ValueError(f"{self._name}: etas must be one below 1 and one above, positive, not {group['etas']}")
 
-    def numbers(self, step: Any, group: Group) -> Numbers:
+    def _numbers(self, step: Any, group: Group) -> Numbers:
         (less, more), (least, most) = group["etas"], group["step_sizes"]
         return {"less": less, "more": more, "least": least, "most": most, "maximize": bool(group["maximize"])}

@@ -51,7 +51,7 @@ class SGD(Elementwise):
 
     counters = ()
     averages = ("momentum_buffer",)
-    formula = staticmethod(_descended)
+    _formula = staticmethod(_descended)
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class SGD(Elementwise):
                 f"not momentum {group['momentum']} and dampening {group['dampening']}"
             )
 
-    def kept(self, group: Group) -> tuple[str, ...]:
+    def _kept(self, group: Group) -> tuple[str, ...]:
         return self.averages if group["momentum"] else ()
 
     def _move(self, due: Due, group: Group) -> None:
@@ -99,10 +99,10 @@ class SGD(Elementwise):
                 put(p, data, data)
         super()._move(large, group)
 
-    def advance(self, state: State, group: Group) -> Hashable:
+    def _advance(self, state: State, group: Group) -> Hashable:
         return "momentum_buffer" in state
 
-    def numbers(self, begun: Any, group: Group) -> Numbers:
+    def _numbers(self, begun: Any, group: Group) -> Numbers:
         share = 1.0 - group["dampening"] if begun else 1.0
         numbers = {"lr": group["lr"], "momentum": group["momentum"], "share": share}
         return {**numbers, "nesterov": bool(group["nesterov"]), **directions(group)}
@@ -143,7 +143,7 @@ class ASGD(Elementwise):
 
     counters = ("step", "eta", "mu")
     averages = ("ax",)
-    formula = staticmethod(_averaged)
+    _formula = staticmethod(_averaged)
 
     def __init__(
         self,
@@ -165,14 +165,14 @@ class ASGD(Elementwise):
     def check(self, group: Group) -> None:
         not_negative(self._name, group, "lr", "weight_decay")
 
-    def advance(self, state: State, group: Group) -> Hashable:
+    def _advance(self, state: State, group: Group) -> Hashable:
         lr = group["lr"]
         step, now = state.get("step", 0) + 1, (state.get("eta", lr), state.get("mu", 1.0))
         eta = lr / (1 + group["lambd"] * lr * step) ** group["alpha"]
         state.update(step=step, eta=eta, mu=1 / max(1, step - group["t0"]))
         return now
 
-    def numbers(self, now: Any, group: Group) -> Numbers:
+    def _numbers(self, now: Any, group: Group) -> Numbers:
         eta, mu = now
         shrunk = 1 - group["lambd"] * eta
         return {"eta": eta, "shrunk": shrunk, "mu": mu, "averaged": mu != 1, **directions(group)}

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import Array
-from .adam import moments, rates
+from ..extend import Array, fused
+from .adam import adapted, rates
 from .optimizer import Group, Optimizer, Params, State
 from .options import fractions, not_negative
 
@@ -65,15 +65,16 @@ class SparseAdam(Optimizer):
         if not state:
             state.update(step=0, exp_avg=np.zeros_like(data), exp_avg_sq=np.zeros_like(data))
         state["step"] += 1
-        p, g, m, v = (np.atleast_1d(a) for a in (data, gradient, state["exp_avg"], state["exp_avg_sq"]))
-        rows = np.flatnonzero(g.reshape(len(g), -1).any(1))
+        targets = [np.atleast_1d(a) for a in (data, state["exp_avg"], state["exp_avg_sq"])]
+        g = np.atleast_1d(gradient)
+        rows = np.flatnonzero((g.reshape(len(g), -1) != 0).any(1))
         if not rows.size:
             return
-        (beta1, beta2), step = group["betas"], state["step"]
-        size = float(group["lr"]) * math.sqrt(1 - beta2**step) / (1 - beta1**step)
-        g = -g[rows] if group["maximize"] else g[rows]
-        average, square = moments(m[rows], v[rows], g, **rates(group))
-        m[rows], v[rows] = average, square
-        root = np.sqrt(square)
-        root += group["eps"]
-        p[rows] -= size * average / root
+        beta1, beta2 = group["betas"]
+        size = group["lr"] * math.sqrt(1 - beta2 ** state["step"]) / (1 - beta1 ** state["step"])
+        numbers = {"size": size, "scale": 1.0, "eps": group["eps"], **rates(group), "decay": 0.0, "kept": 1.0}
+        flags = {"decays": False, "decoupled": False, "maximize": bool(group["maximize"])}
+        parts = [a[rows] for a in targets]
+        fused(adapted, parts, [g[rows]], **{k: float(v) for k, v in numbers.items()}, **flags)
+        for whole, part in zip(targets, parts, strict=True):
+            whole[rows] = part

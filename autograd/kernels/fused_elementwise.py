@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from ..runtime.llvm import IRValue, KernelBuilder, available, kernel
 from ..runtime.threads import parallel_for
 
 __all__ = ["fused", "fused_each", "if_positive", "in_blocks"]
+
+Array = np.ndarray[Any, Any]
+Value = TypeVar("Value")  # an array or, while a formula is compiled, an IRValue
 
 _BLOCK, _PART = 1 << 15, 1 << 14  # entries of which a few such blocks fit in the cache; those of a part in machine code
 _MANY = 1 << 16  # entries from which blocks pay
@@ -28,9 +31,9 @@ def fused(
 
     All arrays have one shape and one dtype, or it is a ValueError. The formula works entry by entry: with operators
     (on targets in place, too), `np.sqrt`, `np.maximum`, `np.sign` and `if_positive`, and it may ask bools among the
-    numbers what to do. With machine code it is compiled, once for all values of the other numbers; or else NumPy goes through
-    blocks that fit the cache. Both round alike. Where a target lies in another array, and is not the same, NumPy has
-    them as a whole.
+    numbers what to do. With machine code it is compiled, once for all values of the other numbers; or else NumPy goes
+    through blocks that fit the cache. Both round alike. Where a target lies in another array, and is not the same,
+    NumPy has them as a whole.
     """
     arrays = [*targets, *others]
     shape, dtype, size = arrays[0].shape, arrays[0].dtype, arrays[0].size
@@ -71,7 +74,7 @@ def fused_each(formula: Callable[..., Any], targets: int, sets: Sequence[Sequenc
 
     Small arrays are laid end to end, those of one dtype, so that the formula is worked out once for all of them.
     """
-    small: dict[Any, list[Sequence[Any]]] = {}
+    small: dict[Any, list[Sequence[Array]]] = {}
     for arrays in sets:
         if arrays[0].size < _LEAST:
             small.setdefault(arrays[0].dtype, []).append(arrays)
@@ -91,13 +94,13 @@ def fused_each(formula: Callable[..., Any], targets: int, sets: Sequence[Sequenc
             start = stop
 
 
-def if_positive(x: Any, yes: Any, no: Any) -> Any:
+def if_positive(x: Value, yes: Value | float, no: Value | float) -> Value:
     """`yes` where x is positive, or else `no`; for formulas (see `fused`)."""
     if not isinstance(x, IRValue):
-        return np.where(x > 0, yes, no)
+        return cast(Value, np.where(cast(Any, x) > 0, cast(Any, yes), cast(Any, no)))
     code = x.code
-    yes, no = (v if isinstance(v, IRValue) else code.constant(v) for v in (yes, no))
-    return code.where(IRValue(code, code.builder.fcmp_ordered(">", x.raw, code.constant().raw)), yes, no)
+    positive = IRValue(code, code.builder.fcmp_ordered(">", x.raw, code.constant().raw))
+    return code.where(positive, *(v if isinstance(v, IRValue) else code.constant(v) for v in (yes, no)))
 
 
 _NUMBERS = (bool, int, float, complex, np.generic)

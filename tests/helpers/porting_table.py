@@ -65,6 +65,8 @@ PYTORCH = [
     Row("model.state_dict()", "sorted(nn.Sequential(nn.Linear(1, 1), nn.ReLU()).state_dict())", ["0.bias", "0.weight"], "`nn.save` and `nn.load` write safetensors, no pickles"),
     Row("F.cross_entropy(logits, y)", "nn.functional.cross_entropy(Tensor([[0.0, 0.0]]), np.array([1]))", math.log(2)),
     Row("opt = torch.optim.SGD(ps, lr=0.1); opt.step()", "w = nn.Parameter([1.0]); opt = optim.SGD([w], lr=0.1); (w * w).sum().backward(); opt.step(); w.detach()", [0.8]),
+    Row("torch.optim.lr_scheduler.StepLR(opt, 10)", "opt = optim.SGD([nn.Parameter(1.0)], lr=0.5); s = optim.lr_scheduler.StepLR(opt, 10); s.step(25); s.get_last_lr()", [0.005], "`state_dict()` is plain data; `step(epoch)` gives no warning"),
+    Row("torch.optim.swa_utils.AveragedModel(model)", "model = nn.Linear(1, 1); a = optim.swa_utils.AveragedModel(model); a.update_parameters(model); a.n_averaged", 1),
     Row("@staticmethod forward/backward of autograd.Function", "cube = pb.primitive(lambda x: x**3, name='porting_cube'); cube.vjp('x')(lambda g, x: 3 * x**2 * g); pb.grad(pb.grad(cube))(2.0)", 12, "the rule names what it needs; derivatives of all orders follow"),
 ]  # fmt: skip
 HIPS = [

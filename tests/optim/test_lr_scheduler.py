@@ -66,7 +66,7 @@ def restarted(t, length, times):
 
 FACTORS = {  # what makes a scheduler, and the rate of each epoch as a share of the initial one
     "Lambda": (lambda o: LambdaLR(o, half), half),
-    "Multiplicative": (lambda o: MultiplicativeLR(o, half), lambda t: 1 / math.factorial(t + 1)),
+    "Multiplicative": (lambda o: MultiplicativeLR(o, lambda t: 1 / (2 + t)), lambda t: 2 / math.factorial(t + 2)),
     "Step": (lambda o: StepLR(o, 7, gamma=0.5), lambda t: 0.5 ** (t // 7)),
     "MultiStep": (lambda o: MultiStepLR(o, [30, 8, 8], 0.5), lambda t: 0.5 ** (2 * (t >= 8) + (t >= 30))),
     "Constant": (lambda o: ConstantLR(o, 0.25, total_iters=9), lambda t: 0.25 if t < 9 else 1),
@@ -147,6 +147,13 @@ def test_cycles(mode, adam):
         for group in groups.param_groups:
             near(group["betas"] if adam else group["momentum"], (0.9 - 0.1 * height, *[0.7] * adam))
         scheduler.step()
+
+
+def test_cycles_after_another_scheduler():
+    groups = Groups(7.0)
+    StepLR(groups, 2)
+    scheduler = CyclicLR(groups, 1.0, 3.0, 4, cycle_momentum=False)
+    assert walk(scheduler, 4).ravel()[1:].tolist() == [1.5, 2.0, 2.5, 3.0]
 
 
 @pytest.mark.parametrize("three", [False, True])
@@ -408,6 +415,20 @@ def test_a_state_is_a_snapshot():
         assert state == before, kind
 
 
+def test_what_users_are_given_is_a_copy():
+    scheduler = MultiStepLR(Groups(1.0), [2, 3], 0.5)
+    scheduler.get_last_lr().clear()
+    state = scheduler.state_dict()
+    state["milestones"].clear()
+    state["base_lrs"][0] = 7.0
+    given = scheduler.state_dict()
+    scheduler.load_state_dict(given)
+    given["milestones"].clear()
+    given["base_lrs"][0] = 7.0
+    assert scheduler.get_last_lr() == [1.0] and scheduler.base_lrs == [1.0]
+    assert walk(scheduler, 4).ravel().tolist() == [1.0, 1.0, 0.5, 0.25, 0.25]
+
+
 def test_functions_are_not_saved_and_attributes_of_callables_are():
     scheduler = LambdaLR(Groups(), [half, Power(0.5)])
     state = scheduler.state_dict()
@@ -440,7 +461,7 @@ def test_states_that_do_not_fit_change_nothing():
         (StepLR(groups, 2), StepLR(Groups(1.0), 2), "a state for 1 parameter groups given for 2"),
         (ReduceLROnPlateau(groups), ReduceLROnPlateau(Groups(1.0)), "a state for 1 parameter groups given for 2"),
         (ChainedScheduler(pair), ChainedScheduler(pair[:1]), "a state of 1 schedulers given for 2"),
-        (ChainedScheduler(pair), ChainedScheduler(pair[::-1]), "LinearLR: the state of another kind"),
+        (ChainedScheduler(pair), ChainedScheduler([LinearLR(groups, 0.7), *pair[:1]]), "StepLR: the state of another"),
         (SequentialLR(groups, pair, [5]), ChainedScheduler(pair), "SequentialLR: .*missing: _milestones, last_epoch"),
     ]:
         before = scheduler.state_dict()

@@ -85,6 +85,15 @@ def test_averages_of_buffers(kind):
         np.testing.assert_array_equal(average.module.seen.numpy(), seen)
 
 
+def test_averages_of_half_precision_are_rounded_once():
+    rng = np.random.default_rng(0)
+    old, new = rng.normal(size=(2, 300)).astype(np.float16)
+    average = Tensor(old)
+    get_ema_multi_avg_fn(0.75)([average], [Tensor(new)], Tensor(1))
+    expected = old.astype(np.float64) + 0.25 * (new.astype(np.float64) - old)
+    np.testing.assert_array_equal(average.numpy(), expected.astype(np.float16))
+
+
 def test_the_average_is_a_copy_of_the_model():
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     average = AveragedModel(model, "cpu")

@@ -249,7 +249,8 @@ LBFGSS = (
     {"lr": 0.1},
     {"lr": 0.2, "history_size": 2},
     WOLFE,
-    {"max_eval": 7, "history_size": 3, **WOLFE},
+    {"max_eval": 3, "history_size": 3, **WOLFE},
+    {"max_eval": 7, "lr": 0.3, **WOLFE},
     {"lr": 0.01, "max_iter": 1},
 )
 MUONS = (
