@@ -177,6 +177,15 @@ def test_interrupted_and_resumed(run, npz, tmp_path, monkeypatch):
     assert whole == resumed and history() == history("whole")
 
 
+def test_interrupted_elsewhere(run, npz, monkeypatch):
+    def pressed(self, *args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.training.Trainer, "evaluate", pressed)
+    nn.save(nn.models.LeNet5(2), "w.safetensors")
+    assert run("evaluate bars.npz --weights w.safetensors") == (130, "", "interrupted\n")
+
+
 def test_ctrl_c_in_a_process(tmp_path, npz):
     command = [sys.executable, "-m", "pullback", "train", "bars.npz", "--epochs", "100000", "--no-progress"]
     with subprocess.Popen(

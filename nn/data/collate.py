@@ -22,6 +22,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
     >>> default_collate([(1.0, "a"), (2.0, "b")])
     (Tensor([1., 2.]), ['a', 'b'])
     """
+    if not len(batch):
+        raise ValueError("default_collate: an empty list of samples is no batch")
     first = batch[0]
     if isinstance(first, Mapping):
         for sample in batch:
@@ -43,7 +45,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     return stack([_tensor(sample) for sample in batch])
 
 
-def default_convert(data: Any) -> Any:
+def default_convert(data: object) -> object:
     """Return a sample with its arrays as Tensors; all else stays as it is.
 
     >>> default_convert({"x": np.array([1.0]), "name": "a"})

@@ -26,6 +26,7 @@ __all__ = [
 
 T = TypeVar("T")
 Sample = TypeVar("Sample", covariant=True)
+Method = TypeVar("Method", bound=Callable[..., object])
 
 
 class Samples(Protocol[Sample]):
@@ -87,7 +88,7 @@ class IterableDataset(Dataset[T]):
         return ChainDataset([self, other])
 
 
-def takes_arrays(getitem: Callable[..., Any]) -> Callable[..., Any]:
+def takes_arrays(getitem: Method) -> Method:
     """Mark a `__getitem__` that gives a batch, made at once, for an array of indices."""
     getitem.takes_arrays = True  # type: ignore[attr-defined]
     return getitem
@@ -161,7 +162,7 @@ class Transformed(Dataset[tuple[object, ...]]):
     ((1, 2, 2), Tensor(6))
     """
 
-    def __init__(self, dataset: Samples[tuple[Any, ...]], transform: Callable[[Array], ArrayLike]) -> None:
+    def __init__(self, dataset: Samples[tuple[ArrayLike, ...]], transform: Callable[[Array], ArrayLike]) -> None:
         self.dataset, self.transform = dataset, transform
 
     def __repr__(self) -> str:
@@ -174,7 +175,7 @@ class Transformed(Dataset[tuple[object, ...]]):
     def __getitem__(self, index: int) -> tuple[object, ...]:
         """Return a sample, or for an array of indices a batch, with its first part transformed."""
         first, *rest = self.dataset[index]
-        return (self.transform(first.numpy() if isinstance(first, Tensor) else first), *rest)
+        return (self.transform(first.numpy() if isinstance(first, Tensor) else np.asarray(first)), *rest)
 
 
 class ConcatDataset(Dataset[T]):

@@ -69,11 +69,11 @@ class DataLoader:
 
     def __init__(
         self,
-        dataset: Samples[Any] | IterableDataset[Any],
+        dataset: Samples[object] | IterableDataset[object],
         batch_size: int | None = 1,
         shuffle: bool = False,
-        sampler: Iterable[Any] | None = None,
-        batch_sampler: Iterable[Any] | None = None,
+        sampler: Iterable[object] | None = None,
+        batch_sampler: Iterable[Iterable[object]] | None = None,
         num_workers: int = 0,
         collate_fn: Callable[[list[Any]], Any] | None = None,
         pin_memory: bool = False,
@@ -99,16 +99,20 @@ class DataLoader:
         self._check(sampler, batch_sampler)
         if sampler is None and batch_sampler is None and not isinstance(dataset, IterableDataset):
             sampler = RandomSampler(dataset, generator=self.generator) if shuffle else SequentialSampler(dataset)
-        batched = batch_size is not None
+        self._batched = batch_size is not None
         if batch_sampler is not None:
             self.batch_size = None
         elif batch_size is not None:
             self.batch_size = count("DataLoader", "batch_size", batch_size)
-            batch_sampler = None if sampler is None else BatchSampler(sampler, self.batch_size, drop_last)
+            if sampler is not None:
+                batch_sampler = BatchSampler(sampler, self.batch_size, drop_last)  # type: ignore[arg-type]
         self.sampler, self.batch_sampler = sampler, batch_sampler
-        self._recipe = Recipe(dataset, collate_fn, self.dtype, batched, self.batch_size or 1, drop_last)
         self._pool: Pool | None = None
         self._progress = _Progress(-1, stage="finished")
+
+    @property
+    def _recipe(self) -> Recipe:
+        return Recipe(self.dataset, self.collate_fn, self.dtype, self._batched, self.batch_size or 1, self.drop_last)
 
     def _check(self, sampler: object, batch_sampler: object) -> None:
         """Errors for arguments that do not fit together."""
@@ -252,7 +256,7 @@ class DataLoader:
             return safe_context()
         return multiprocessing.get_context(context) if isinstance(context, str) else context
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return where the loader is: dicts, lists, numbers, texts and arrays.
 
         It holds the number of the `epoch`, the `position` (batches that were handed out), and the states of generator
@@ -275,12 +279,12 @@ class DataLoader:
         kept = {name: getattr(progress, name) for name in ("epoch", "position", "generator", "sampler", "dataset")}
         return copy.deepcopy({**kept, **self._fit()})
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, object]) -> None:
         """Let the next iteration go on from a state. ValueError for one of a loader with other samples or batches.
 
         A generator or sampler that was not given as a seed goes back to what it was then.
         """
-        state = copy.deepcopy(dict(state_dict))
+        state: dict[str, Any] = copy.deepcopy(dict(state_dict))
         names = ["epoch", "position", "generator", "sampler", "dataset", *self._fit()]
         if sorted(state) != sorted(names):
             raise ValueError(f"load_state_dict of DataLoader: expected {', '.join(names)}, not {', '.join(state)}")
@@ -299,6 +303,6 @@ class DataLoader:
             samples = None
         return {"samples": samples, "batch_size": self.batch_size}
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """What a copy has: all but the workers."""
         return {**self.__dict__, "_pool": None}

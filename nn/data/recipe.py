@@ -14,7 +14,7 @@ import numpy as np
 
 from ...extend import drawing_from
 from .collate import cast, default_collate, default_convert
-from .dataset import IterableDataset, Subset, TensorDataset, Transformed
+from .dataset import IterableDataset, Subset, TensorDataset, Transformed, indices_of
 from .sampler import state_of
 
 __all__ = ["WorkerInfo", "get_worker_info"]
@@ -102,7 +102,7 @@ class Recipe:
             convert = self.collate_fn or default_convert
             return lambda index: convert(dataset[index])
         if self.collate_fn is None and _at_once(dataset):
-            return lambda indices: dataset[np.asarray(indices)]
+            return lambda indices: dataset[_array(indices)]
         collate = self.collate_fn or default_collate
         if hasattr(dataset, "__getitems__"):
             return lambda indices: collate(dataset.__getitems__(_listed(indices)))
@@ -146,6 +146,10 @@ def _at_once(dataset: Any) -> bool:
 def _is_plain(dataset: Any) -> bool:
     getitem = getattr(type(dataset), "__getitem__", None)
     return getitem is TensorDataset.__getitem__ or getitem is Subset.__getitem__ and _is_plain(dataset.dataset)
+
+
+def _array(indices: Any) -> np.ndarray[Any, Any]:
+    return indices if getattr(indices, "dtype", None) == np.intp else indices_of("DataLoader", indices)
 
 
 def _listed(indices: Any) -> list[Any]:

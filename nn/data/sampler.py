@@ -85,14 +85,14 @@ class _Drawn(OrderSampler):
     def __init__(self, generator: int | np.random.Generator | None) -> None:
         self.generator = None if generator is None else rng_of(generator)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the state of the sampler's own generator; without one, nothing."""
         return {} if self.generator is None else {"generator": self.generator.bit_generator.state}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, object]) -> None:
         """Go back to a state, from which the same order will be drawn."""
         if self.generator is not None:
-            self.generator.bit_generator.state = state_dict["generator"]
+            self.generator.bit_generator.state = state_dict["generator"]  # type: ignore[assignment]
 
 
 class RandomSampler(_Drawn):
@@ -248,11 +248,11 @@ class BatchSampler(Sampler[list[int]]):
             if len(batch) == self.batch_size or not self.drop_last:
                 yield batch
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the state of the sampler of which the batches are made, if it has one."""
         return state_of(self.sampler) or {}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, object]) -> None:
         """Load the state of the sampler of which the batches are made."""
         if state_dict:
             self.sampler.load_state_dict(state_dict)  # type: ignore[attr-defined]

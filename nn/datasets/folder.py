@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...extend import Array
+from ...extend import Array, ArrayLike
 from ..data.dataset import Dataset
 from .images import Transform
 
@@ -43,7 +43,7 @@ def read_image(path: str | os.PathLike[str], size: tuple[int, int] | None = None
             ) from error
 
 
-class ImageFolder(Dataset[tuple[Any, Any]]):
+class ImageFolder(Dataset[tuple[ArrayLike, object]]):
     """The images in a folder, in which each class has a folder of its own, at any depth within: root/cat/1.png.
 
     A sample is the image, float32 (3, H, W) in [0, 1], through `transform`, and the number of its class among the
@@ -58,7 +58,7 @@ class ImageFolder(Dataset[tuple[Any, Any]]):
         self,
         root: str | os.PathLike[str],
         transform: Transform = None,
-        target_transform: Callable[[int], Any] | None = None,
+        target_transform: Callable[[int], object] | None = None,
         *,
         size: tuple[int, int] | None = None,
         loader: Callable[[str], Array] | None = None,
@@ -89,13 +89,12 @@ class ImageFolder(Dataset[tuple[Any, Any]]):
         """Return the number of images."""
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def __getitem__(self, index: int) -> tuple[ArrayLike, object]:
         """Return an image and its class."""
         path, target = self.samples[index]
-        image: Any = read_image(path, self.size) if self.loader is None else self.loader(path)
-        if self.transform is not None:
-            image = self.transform(image)
-        return image, target if self.target_transform is None else self.target_transform(target)
+        image = read_image(path, self.size) if self.loader is None else self.loader(path)
+        changed: ArrayLike = image if self.transform is None else self.transform(image)
+        return changed, target if self.target_transform is None else self.target_transform(target)
 
 
 def _pillow(name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import struct
 import zipfile
 import zlib
 from array import array
@@ -18,6 +19,9 @@ from ..data.dataset import TensorDataset
 from .files import MOST_DEFLATED, whole
 
 __all__ = ["CSV", "NPZ"]
+
+
+_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, UnicodeError, OverflowError)
 
 
 class NPZ(TensorDataset):
@@ -43,7 +47,7 @@ class NPZ(TensorDataset):
                     if absent := [name for name in self.names if name not in members]:
                         raise KeyError(f"NPZ: {path!r} has no {', '.join(absent)}, but {', '.join(members)}")
                     arrays = [_array(archive, members[name], path) for name in self.names]
-            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            except _DAMAGED as error:
                 raise ValueError(f"{path!r}: no whole NPZ file, read up to offset {file.tell()}: {error}") from error
         super().__init__(*arrays)
 

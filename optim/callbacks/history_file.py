@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from ...nn.atomic_files import put_in_place, temporary
 from .callback import Callback, Training
 
 __all__ = ["HistoryFile"]
@@ -68,9 +69,6 @@ class HistoryFile(Callback):
             writer.writeheader()
             writer.writerows(self.rows)
             text = table.getvalue()
-        new = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        try:
-            new.write_text(text, encoding="utf-8", newline="")
-            os.replace(new, self.path)
-        finally:
-            new.unlink(missing_ok=True)
+        with temporary(self.path.parent, f".{self.path.name}.") as file:
+            file.write(text.encode())
+            put_in_place(file, self.path)

@@ -37,6 +37,7 @@ from mypy.types import (
 
 FACES = (
     "pullback", "pullback.extend", "pullback.fft", "pullback.linalg", "pullback.nn", "pullback.nn.data",
+    "pullback.nn.data.transforms", "pullback.nn.datasets",
     "pullback.nn.functional", "pullback.nn.init", "pullback.nn.utils", "pullback.nn.utils.parametrizations",
     "pullback.nn.utils.parametrize", "pullback.nn.utils.rnn", "pullback.optim", "pullback.optim.lr_scheduler",
     "pullback.optim.swa_utils", "pullback.random", "pullback.special", "pullback.testing",

@@ -29,7 +29,7 @@ class Noisy(Dataset):
 
 
 class Stream(IterableDataset):
-    """Numbers with noise, in an order that is drawn at first."""
+    """Numbers with noise that adds up, in an order that is drawn at first."""
 
     def __init__(self, length=11):
         self.length = length
@@ -38,8 +38,10 @@ class Stream(IterableDataset):
         return self.numbers(pb.random.permutation(self.length).numpy().tolist())
 
     def numbers(self, order):
+        total = 0.0
         for number in order:
-            yield number + noise()
+            total += noise()
+            yield number + total
 
 
 class Remembering(IterableDataset):
@@ -146,6 +148,19 @@ class Large(Dataset):
             "empty": np.zeros((0, 3), np.float32),
             "text": f"sample {index}",
         }
+
+
+class Computing(Dataset):
+    """Samples that take threads, where there are some: products of matrices, and a gradient."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        matrix = np.random.default_rng(index).integers(-3, 4, (300, 300)).astype(np.float64)
+        x = pb.Tensor(matrix, requires_grad=True)
+        pb.relu(x @ x).sum().backward()
+        return (matrix @ matrix)[:2], x.grad.numpy()[:2]
 
 
 class Ready:

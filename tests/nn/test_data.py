@@ -434,5 +434,20 @@ def test_indices_that_are_none(sampler, error):
         list(DataLoader(TensorDataset(np.arange(4)), 2, sampler=sampler))
 
 
+@pytest.mark.parametrize(
+    "indices", [[True, False, True, False], np.array([True, False, True, False]), [1.0, 2.0], [[0, 1]]]
+)
+def test_masks_and_tables_are_no_indices(indices):
+    with pytest.raises((TypeError, ValueError), match="DataLoader: indices must be"):
+        list(DataLoader(TensorDataset(np.arange(4)), batch_sampler=[indices]))
+
+
+def test_a_batch_of_none():
+    (batch,) = DataLoader(TensorDataset(np.zeros((4, 2))), batch_sampler=[[]])
+    assert batch[0].shape == (0, 2)
+    with pytest.raises(ValueError, match="default_collate: an empty list of samples is no batch"):
+        list(DataLoader(Squares(), batch_sampler=[[]]))
+
+
 def test_a_repr_tells_of_workers():
     assert repr(DataLoader([1], num_workers=2, workers="thread")).endswith("dtype=float32, 2 thread workers)")

@@ -246,12 +246,18 @@ def test_what_cannot_be_pickled_is_named(wrong, said):
         list(DataLoader(**{"dataset": samples.Noisy(), "num_workers": 2, **wrong}))
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("context", ["spawn", "fork", multiprocessing.get_context("forkserver")], ids=str)
 def test_other_ways_to_start_processes(context):
     if sys.platform != "linux":
         pytest.skip("forks")
     expected = epochs(samples.Noisy(), 1, batch_size=3)
     assert epochs(samples.Noisy(), 1, batch_size=3, num_workers=1, multiprocessing_context=context) == expected
+
+
+def test_workers_compute_by_blas_and_by_the_engine():
+    expected = epochs(samples.Computing(), 1, batch_size=2)
+    assert epochs(samples.Computing(), 1, batch_size=2, num_workers=2, timeout=60) == expected
 
 
 def test_indices_that_fill_the_pipe_wait_for_nobody():

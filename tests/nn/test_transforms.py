@@ -154,6 +154,8 @@ def test_erased_boxes_have_the_area_and_shape_asked_for():
     assert abs(len(boxes) - 250) < 6 * np.sqrt(125)
     heights = np.array([bottom - top for top, bottom, _, _ in boxes])
     widths = np.array([right - left for _, _, left, right in boxes])
+    assert min(top for top, *_ in boxes) == 0 == min(left for _, _, left, _ in boxes)
+    assert max(bottom for _, bottom, _, _ in boxes) == 40 and max(right for *_, right in boxes) == 60
     share, ratio = heights * widths / 2400, heights / widths
     assert share.min() > 0.04 and share.max() < 0.22 and share.max() - share.min() > 0.12
     assert ratio.min() > 0.45 and ratio.max() < 2.2 and ratio.min() < 0.6 and ratio.max() > 1.7

@@ -68,6 +68,15 @@ class Positioned:
         self.begun, self.at, self.fresh = state["begun"], state["at"], False
 
 
+class Drawn:
+    """A loader without a state, whose order comes from the generator that dropout draws from, too."""
+
+    def __iter__(self):
+        order = nn.init.generator().permutation(52)
+        for i in range(0, 52, 13):
+            yield Tensor(POINTS[order[i : i + 13]]), Tensor(CLASSES[order[i : i + 13]])
+
+
 class Snapshots:
     """Copies of all states, at every moment at which they may be saved."""
 
@@ -107,6 +116,7 @@ LOADERS = {
     "arrays": lambda: (POINTS, CLASSES),
     "shuffled": lambda: DataLoader(TensorDataset(POINTS, CLASSES), 13, shuffle=True),
     "list": lambda: [(Tensor(POINTS[i : i + 13]), Tensor(CLASSES[i : i + 13])) for i in range(0, 52, 13)],
+    "drawn": Drawn,
     "positioned": Positioned,
 }
 

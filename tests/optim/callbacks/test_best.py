@@ -63,6 +63,13 @@ def test_another_fit_has_its_patience_again():
     assert trainer.epoch == 5
 
 
+def test_patience_goes_on_with_a_state():
+    first, second = EarlyStopping(patience=3), EarlyStopping(patience=3)
+    run([1, 2, 3], first)
+    second.load_state_dict(first.state_dict())
+    assert run([4, 5, 6], second).epoch == 1 and second.best == 1
+
+
 @pytest.mark.parametrize("kind", [lambda: EarlyStopping(patience=2, restore_best=True), KeepBest])
 def test_the_best_weights_come_back(kind):
     callback = kind()
