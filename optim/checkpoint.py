@@ -68,9 +68,11 @@ class Checkpoint:
         return f"Checkpoint({str(self.directory)!r}, keep={self.keep})"
 
     def __enter__(self) -> Self:
+        """Return self."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Give the folder up."""
         self.close()
 
     @property
