@@ -157,16 +157,20 @@ def worth(a: Any, b: Any) -> bool:
 
 
 @functools.lru_cache(256)
-def _plan(m: int, k: int, n: int, itemsize: int) -> tuple[int, int, tuple[int, ...], int]:
-    """The height and width of tiles; `few`, the rows of a block, the columns, rows and terms of a part; the parts."""
+def _plan(m: int, k: int, n: int, itemsize: int, far: bool) -> tuple[int, int, tuple[int, ...], int]:
+    """The height and width of tiles; `few`, the rows of a block, the columns, rows and terms of a part; the parts.
+
+    Columns are parted first, and then rows; if A is copied (`far`), rows are, or else each part would copy all of it.
+    """
     lanes, most = registers()[0] // itemsize, registers()[1] * 3 // 4
     tiles = [(h, most // h) for h in (12, 8, 6)]
     height, width = min(tiles, key=lambda tile: over(m, tile[0]) * over(n, tile[1] * lanes))
-    wide, parts, sizes = width * lanes, 1, []
-    for length, least, step in ((n, wide, wide), (m, _BLOCK, height), (k, _TERMS, lanes)):
-        size = over(-(-length // max(1, min(_PARTS // parts, length // least))), step)
-        sizes.append(size)
-        parts *= -(-length // size)
+    wide, parts = width * lanes, 1
+    sizes, steps = [n, m, k], ((wide, wide), (_BLOCK, height), (_TERMS, lanes))
+    for i in (1, 0, 2) if far else (0, 1, 2):
+        length, (least, step) = sizes[i], steps[i]
+        sizes[i] = over(-(-length // max(1, min(_PARTS // parts, length // least))), step)
+        parts *= -(-length // sizes[i])
     few = min(_PANEL // (wide * itemsize) // lanes * lanes, sizes[2])
     return height, width, (few, over(min(m, _BLOCK), height), *sizes), parts
 
@@ -174,18 +178,19 @@ def _plan(m: int, k: int, n: int, itemsize: int) -> tuple[int, int, tuple[int, .
 @functools.lru_cache(256)
 def _fixed(
     m: int, k: int, n: int, dtype: Any, steps: tuple[int, int], further: tuple[int, int]
-) -> tuple[Kernel, bool, int, int]:
-    """The kernel for matrices of these shapes and strides (in bytes), whether B is transposed, the number of parts, and
-    how many numbers of scratch memory a thread needs."""
+) -> tuple[Kernel, bool, int, int, int]:
+    """The kernel for matrices of these shapes and strides (in bytes), whether B is transposed, the number of parts, how
+    many numbers of scratch memory a thread needs, and how many results are to be added up."""
     item = dtype.itemsize
     turned, far = further[1] != item, steps[0] == item and steps[1] >= _FAR
-    height, width, (few, block, *sizes), parts = _plan(m, k, n, item)
+    height, width, (few, block, *sizes), parts = _plan(m, k, n, item, far)
     kernel = _products(dtype, height, width, far, turned).fixed(
         **{"rows": m, "terms": k, "columns": n, "few": few, "block": block},
         **{"down": steps[0] // item, "across": steps[1] // item, "beside": further[turned] // item},
         **dict(zip(("part_columns", "part_rows", "part_terms"), sizes, strict=True)),
     )
-    return kernel, turned, parts, (few + 1) * width * (registers()[0] // item) + few * block * far
+    own = (few + 1) * width * (registers()[0] // item) + few * block * far
+    return kernel, turned, parts, own, -(-k // sizes[2])
 
 
 def product(a: Any, b: Any) -> Any:
@@ -196,8 +201,8 @@ def product(a: Any, b: Any) -> Any:
     if item not in b.strides or any(step % item for step in b.strides):
         b = np.ascontiguousarray(b)
     (m, k), n = a.shape, b.shape[1]
-    kernel, turned, parts, own = _fixed(m, k, n, a.dtype, a.strides, b.strides)
-    c = memory.empty((-(-k // _plan(m, k, n, item)[2][4]), m, n), a.dtype)
+    kernel, turned, parts, own, planes = _fixed(m, k, n, a.dtype, a.strides, b.strides)
+    c = memory.empty((planes, m, n), a.dtype)
     lines, room = scratch(own, a.dtype)
     launch.run(kernel, parts, m * k * n / 64, a=a, b=b.T if turned else b, c=c, lines=lines, room=room)
     return c[0] if len(c) == 1 else np.add.reduce(c, axis=0)

@@ -56,7 +56,7 @@ def test_lengths(m, k, n, a_turned, b_turned, dtype):
 @pytest.mark.parametrize("m, k, n", [(64, 9216, 128), (9, 3000, 20), (3000, 64, 16), (64, 40, 3000), (700, 2100, 60)])
 def test_several_parts_are_the_same_over_any_threads(m, k, n):
     a, b, before, results = RNG.normal(size=(m, k)), RNG.normal(size=(k, n)), get_num_threads(), []
-    assert gemm._plan(m, k, n, 8)[3] > 1 and gemm.worth(a, b) is (m * k * n >= gemm._SIZE)
+    assert gemm._plan(m, k, n, 8, False)[3] > 1 and gemm.worth(a, b) is (m * k * n >= gemm._SIZE)
     try:
         for threads in (1, 2, 3):
             set_num_threads(threads)
