@@ -171,10 +171,10 @@ class Cases:
     def matmul(self) -> Any:
         shapes = (self.integer(1, 70), self.integer(1, 70)), (self.integer(1, 9), self.integer(900, 1200)), (530, 60)
         (m, k), n = self.one(*shapes), self.integer(16, 90)
-        a, b = self.array(m, k), self.array(k, n)
+        a, b, more = self.array(m, k), self.array(k, n), self.one(None, self.array(n))
 
         def run() -> Any:
-            return (gemm.product(a, b) if llvm.available(a, b) else a @ b,)
+            return (gemm.product(a, b, more) if llvm.available(a, b) else a @ b + (0 if more is None else more),)
 
         return run, ()
 
