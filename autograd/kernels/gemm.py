@@ -34,9 +34,9 @@ _PARTS, _TERMS = 8, 1 << 10  # parts at most, and the terms that a part has at l
     **dict.fromkeys(("few", "block", "part_columns", "part_rows", "part_terms"), positive),
 )
 def _products(code: KernelBuilder, height: int, width: int, far: bool, turned: bool, plus: bool) -> None:
-    """C = A B, plus a row to all rows (`plus`), by a micro-kernel that makes a tile of `height` rows and `width` vectors, from a few terms at a time.
+    """C = A B by a micro-kernel that makes a tile of `height` rows and `width` vectors, from a few terms at a time.
 
-    The strides of A are `down` between rows and `across` between columns; that of B is `beside`, between rows, or
+    With `plus` a row is added to all rows of C. The strides of A are `down` between rows and `across` between columns; that of B is `beside`, between rows, or
     between columns if B is transposed (`turned`). A panel of B, as wide as a tile, is packed, and so are strips of
     A, as high as a tile, if its columns lie far apart. Parts are blocks of columns, rows and terms; those of later
     terms have a C of their own.
@@ -158,11 +158,11 @@ class _Products:
         return self.code.first(self.first.if_less(1, (self.last - self.few).if_less(at + 1, lanes, 0), 0))
 
 
-def worth(a: Any, b: Any) -> bool:
+def worth(a: Any, b: Any, more: Any = None) -> bool:
     """Whether `product` is for these matrices, and faster than BLAS."""
     (m, k), (inner, n) = a.shape, b.shape
     enough = m * k * n >= _SIZE and m >= _ROWS
-    return enough and k == inner and available(a, b) and n >= registers()[0] // a.itemsize
+    return enough and k == inner and available(a, b, more) and n >= registers()[0] // a.itemsize
 
 
 @functools.lru_cache(256)

@@ -36,9 +36,9 @@ def product(a: Any, b: Any) -> Any:
 
 def product_plus(a: Any, b: Any, more: Any) -> Any:
     """a @ b plus a row, in one pass where machine code multiplies the matrices."""
-    if all(x.__class__ is ndarray for x in (a, b, more)) and a.ndim == b.ndim == 2 and a.size * b.shape[1] > _FEW:
-        if more.dtype == a.dtype and more.shape == b.shape[1:] and gemm.worth(a, b):
-            return gemm.product(a, b, more)
+    matrices = all(x.__class__ is ndarray for x in (a, b, more)) and a.ndim == b.ndim == 2
+    if matrices and a.size * b.shape[1] > _FEW and more.shape == b.shape[1:] and gemm.worth(a, b, more):
+        return gemm.product(a, b, more)
     out = product(a, b)
     return np.add(out, more, out=out if out.dtype == more.dtype else None)
 
