@@ -69,7 +69,7 @@ __all__ = [
     "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
     "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "dtype_of_target",
     "elementwise", "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "gru", "gru_back",
-    "implements", "in_blocks", "in_one_pass", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes",
-    "one_blas_thread", "override", "parallel_for", "plain", "pooled", "primitive", "product", "quantity", "raw",
-    "registry", "rescale", "rnn", "rnn_back", "seed", "standardize", "wrap", "writable",
+    "implements", "in_blocks", "in_one_pass", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode",
+    "modes", "one_blas_thread", "override", "parallel_for", "plain", "pooled", "primitive", "product", "quantity",
+    "raw", "registry", "rescale", "rnn", "rnn_back", "seed", "standardize", "wrap", "writable",
 ]  # fmt: skip

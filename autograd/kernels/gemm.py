@@ -36,10 +36,10 @@ _PARTS, _TERMS = 8, 1 << 10  # parts at most, and the terms that a part has at l
 def _products(code: KernelBuilder, height: int, width: int, far: bool, turned: bool, plus: bool) -> None:
     """C = A B by a micro-kernel that makes a tile of `height` rows and `width` vectors, from a few terms at a time.
 
-    With `plus` a row is added to all rows of C. The strides of A are `down` between rows and `across` between columns; that of B is `beside`, between rows, or
-    between columns if B is transposed (`turned`). A panel of B, as wide as a tile, is packed, and so are strips of
-    A, as high as a tile, if its columns lie far apart. Parts are blocks of columns, rows and terms; those of later
-    terms have a C of their own.
+    With `plus` a row is added to all rows of C. The strides of A are `down` between rows and `across` between columns;
+    that of B is `beside`, between rows, or between columns if B is transposed (`turned`). A panel of B, as wide as a
+    tile, is packed, and so are strips of A, as high as a tile, if its columns lie far apart. Parts are blocks of
+    columns, rows and terms; those of later terms have a C of their own.
     """
     products = _Products(code, height, width, far, turned, plus)
     first, last, few, block = products.first, products.last, products.few, products.block
