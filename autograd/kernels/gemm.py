@@ -175,7 +175,7 @@ def _plan(m: int, k: int, n: int, itemsize: int, far: bool) -> tuple[int, int, t
     tiles = [(h, most // h) for h in (12, 8, 6)]
     height, width = min(tiles, key=lambda tile: over(m, tile[0]) * over(n, tile[1] * lanes))
     wide, parts = width * lanes, 1
-    sizes, steps = [n, m, k], ((wide, wide), (_BLOCK, height), (_TERMS, lanes))
+    sizes, steps = [n, m, k], (((1 + 3 * far) * wide, wide), (_BLOCK, height), (_TERMS, lanes))
     for i in (1, 0, 2) if far else (0, 1, 2):
         length, (least, step) = sizes[i], steps[i]
         sizes[i] = over(-(-length // max(1, min(_PARTS // parts, length // least))), step)
