@@ -178,12 +178,12 @@ def limits(n: int, result: Results) -> str:
 
 
 NOTES = {
-    "Scaling": "Convolutions of 3x3 with ReLU, forward and backward: batch 16, size 28x28, 32 channels, depth 2, but for "
-    "what varies.\n\n![scaling](scaling.svg)\n\n",
-    "Modules, training steps": "Each is to take at most as long as PyTorch's. Most are bounded by matrix products, which "
-    "both libraries do at nearly the rate of the processor: five sixths of the encoder layer of width 256, two thirds of "
-    "the GPT and of the LSTM step. Of ResNet-18 a seventh is the turning of weights, for the way back, and a sixth "
-    "Python and small arrays, which threads do not share (log.md).\n\n",
+    "Scaling": "Convolutions of 3x3 with ReLU, forward and backward: batch 16, size 28x28, 32 channels, depth 2, but "
+    "for what varies.\n\n![scaling](scaling.svg)\n\n",
+    "Modules, training steps": "Each is to take at most as long as PyTorch's. Most are bounded by matrix products, "
+    "which both libraries do at nearly the rate of the processor: five sixths of the encoder layer of width 256, two "
+    "thirds of the GPT and of the LSTM step. Of ResNet-18 a seventh is the turning of weights, for the way back, and a "
+    "sixth Python and small arrays, which threads do not share (log.md).\n\n",
 }
 
 
