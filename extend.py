@@ -60,7 +60,8 @@ from .autograd.kernels.sums import added
 from .autograd.ops.fused_conv import convolved
 from .autograd.ops.normalization import standardize
 from .autograd.runtime.memory import empty as pooled
-from .autograd.kernels.fused_elementwise import in_blocks
+from .autograd.runtime.threads import one_blas_thread, parallel_for
+from .autograd.kernels.fused_elementwise import in_blocks, in_one_pass
 from .autograd.ops.normalization import rescale
 
 __all__ = [
@@ -68,7 +69,8 @@ __all__ = [
     "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
     "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawing_from", "drawn",
     "dtype_of_target", "elementwise", "everywhere", "face_by_example", "floating", "folded", "fused", "fused_each",
-    "generator", "gru", "gru_back", "if_positive", "implements", "in_blocks", "lift", "linear", "looped", "lstm",
-    "lstm_back", "manual_seed", "mode", "modes", "override", "plain", "pooled", "primitive", "product", "quantity",
-    "raw", "registry", "rescale", "rnn", "rnn_back", "seed", "standardize", "wrap", "writable",
+    "generator", "gru", "gru_back", "if_positive", "implements", "in_blocks", "in_one_pass", "lift", "linear", "looped",
+    "lstm", "lstm_back", "manual_seed", "mode", "modes", "one_blas_thread", "override", "parallel_for", "plain",
+    "pooled", "primitive", "product", "quantity", "raw", "registry", "rescale", "rnn", "rnn_back", "seed",
+    "standardize", "wrap", "writable",
 ]  # fmt: skip

@@ -177,6 +177,16 @@ def limits(n: int, result: Results) -> str:
     return f"- {threads(n)}: matrix products {peaks}; copies out of cache {result.bandwidth() / 1e9:.1f} GB/s\n"
 
 
+NOTES = {
+    "Scaling": "Convolutions of 3x3 with ReLU, forward and backward: batch 16, size 28x28, 32 channels, depth 2, but "
+    "for what varies.\n\n![scaling](scaling.svg)\n\n",
+    "Modules, training steps": "Each is to take at most as long as PyTorch's. Most are bounded by matrix products, "
+    "which both libraries do at nearly the rate of the processor: five sixths of the encoder layer of width 256, two "
+    "thirds of the GPT and of the LSTM step. Of ResNet-18 a seventh is the turning of weights, for the way back, and a "
+    "sixth Python and small arrays, which threads do not share (log.md).\n\n",
+}
+
+
 def text(results: dict[int, Results], memories: Memories, importing: float, seconds: float) -> str:
     first = next(iter(results.values()))
     versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
@@ -218,12 +228,7 @@ share of the other's. The first losses and outputs of all libraries were compare
             parts.append(f"\n## {section}\n\nA library's time, and Pullback's as a share of it.\n{picture}")
             parts += ["\n" + beside_all(section, n, result) for n, result in results.items()]
         elif section != LIMITS:
-            parts.append(f"\n## {section}\n\n")
-            if section == "Scaling":
-                parts.append(
-                    "Convolutions of 3x3 with ReLU, forward and backward: batch 16, size 28x28, 32 channels, depth 2, "
-                    "but for what varies.\n\n![scaling](scaling.svg)\n\n"
-                )
+            parts.append(f"\n## {section}\n\n{NOTES.get(section, '')}")
             parts.append(beside_eager(section, results))
     if memories:
         rows = (

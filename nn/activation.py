@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import autograd
-from ..extend import Tensor, TensorLike, by_single, elementwise, floating, in_blocks
-from .normal import density, normal_cdf
+from ..extend import Tensor, TensorLike, by_single, elementwise, floating, in_blocks, in_one_pass
+from .normal import density, normal_cdf, single, single_cdf
 from .pointwise import Activation, Inplace
 
 __all__ = [
@@ -52,13 +52,13 @@ exponential = elementwise(
 )
 
 
-@in_blocks
+@in_one_pass
 def _silu(x: Any) -> Any:
     with np.errstate(over="ignore", invalid="ignore"):
         return x / (1 + np.exp(-x))
 
 
-@in_blocks
+@in_one_pass
 def _silu_slope(g: Any, x: Any, out: Any) -> Any:
     s = _logistic(x)
     return g * (s + out * (1 - s))
@@ -72,14 +72,14 @@ def _logistic(x: Any) -> Any:
         return 1 / (1 + np.exp(-x))
 
 
-@in_blocks
+@in_one_pass
 def _mish(x: Any) -> Any:
     n = _squared(np.exp(np.minimum(x, 20)))
     with np.errstate(invalid="ignore"):
         return x * (n / (n + 2))
 
 
-@in_blocks
+@in_one_pass
 def _mish_slope(g: Any, x: Any) -> Any:
     z = np.exp(np.minimum(x, 20))
     n = _squared(z)
@@ -93,25 +93,44 @@ def _squared(z: Any) -> Any:
 
 
 def _gelu(x: Any) -> Any:
+    return _single_gelu(x) if single(x) else _times_cdf(x)
+
+
+@in_one_pass
+def _single_gelu(x: Any) -> Any:
+    with np.errstate(invalid="ignore"):
+        return x * single_cdf(x)
+
+
+def _times_cdf(x: Any) -> Any:
     with np.errstate(invalid="ignore"):
         return x * normal_cdf.apply(x)
 
 
-@in_blocks
 def _gelu_slope(g: Any, x: Any) -> Any:
+    return (_single_gelu_slope if single(g) and single(x) else _any_gelu_slope)(g, x)
+
+
+@in_one_pass
+def _single_gelu_slope(g: Any, x: Any) -> Any:
+    return g * (single_cdf(x) + x * density(x))
+
+
+@in_blocks
+def _any_gelu_slope(g: Any, x: Any) -> Any:
     return g * (normal_cdf.apply(x) + x * density(x))
 
 
 _GELU = 2 * math.sqrt(2 / math.pi)  # (1 + tanh(u)) / 2 is the logistic function of 2 u, in which nothing cancels
 
 
-@in_blocks
+@in_one_pass
 def _tanh_gelu(x: Any) -> Any:
     with np.errstate(over="ignore", invalid="ignore"):
         return x * _logistic(_GELU * (x + 0.044715 * (x * x * x)))
 
 
-@in_blocks
+@in_one_pass
 def _tanh_gelu_slope(g: Any, x: Any) -> Any:
     square = x * x
     s = _logistic(_GELU * (x + 0.044715 * (square * x)))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import ArrayLike, by_single, floating, lift, pooled, primitive, wrap
+from ..extend import ArrayLike, by_single, floating, lift, one_blas_thread, parallel_for, pooled, primitive, wrap
 from .dropout import check_probability, dropout
 
 __all__ = ["scaled_dot_product_attention"]
 
 _SMALL = 1 << 10  # weights of which the largest of each row is found as soon as that of all
 _PART = 1 << 18  # bytes of weights in a part, which with what belongs to them fits the cache
+_PASSES = 8  # over the weights, about
 
 
 class _Once:
@@ -51,23 +53,31 @@ def attention(q: Any, k: Any, v: Any, mask: Any, factors: Any, *, scale: float) 
     e = pooled((*lead, length, keys), dtype)
     total = np.empty((*lead, length, 1), dtype)
     out = pooled((*lead, length, v.shape[-1]), dtype)
-    q = np.multiply(q, dtype.type(scale), order="C")
-    k, v = np.ascontiguousarray(k), np.ascontiguousarray(v)
-    for part in _parts(e):
+    mask = None if mask is None else np.broadcast_to(mask, e.shape)
+
+    def attend(part: Any) -> None:
         weights, sums = e[part], total[part]
-        added = None if mask is None else mask[part] if mask.ndim == e.ndim > 2 and len(mask) > 1 else mask
-        _exponentials(weights, sums, q[part], k[part], added)
+        scaled = np.multiply(q[part], dtype.type(scale), order="C")
+        _exponentials(weights, sums, scaled, np.ascontiguousarray(k[part]), None if mask is None else mask[part])
         np.matmul(weights if factors is None else weights * factors[part], v[part], out=out[part])
-    out /= total
+        out[part] /= sums
+
+    _by_parts(attend, e, q.shape[-1] + v.shape[-1])
     return out, e, total, _Once()
 
 
-def _parts(e: Any) -> Any:
-    """Ranges of the first axis, if it is not one of the matrices themselves."""
-    if e.ndim == 2:
-        return [...]
-    step = max(1, _PART * len(e) // max(e.nbytes, 1))
-    return [slice(i, i + step) for i in range(0, len(e), step)]
+def _by_parts(body: Callable[[Any], None], e: Any, width: int) -> None:
+    """Call `body` with indices of parts of the axes in front, whose weights e fit the cache; threads share them.
+
+    Each weight takes about `width` multiplications.
+    """
+    lead, axis = e.shape[:-2], 0
+    while axis + 1 < len(lead) and math.prod(e.shape[axis + 1 :]) * e.itemsize > _PART:
+        axis += 1
+    step = max(1, _PART // max(1, math.prod(e.shape[axis + 1 :]) * e.itemsize))
+    ranges = [slice(i, i + step) for i in range(0, lead[axis], step)] if lead else [...]
+    parts = [(*before, part) for before in np.ndindex(lead[:axis]) for part in ranges]
+    one_blas_thread(lambda: parallel_for(body, parts, e.size * (_PASSES + width / 64)))
 
 
 def _exponentials(weights: Any, sums: Any, q: Any, k: Any, mask: Any) -> None:
@@ -93,21 +103,22 @@ def _exponentials(weights: Any, sums: Any, q: Any, k: Any, mask: Any) -> None:
 
 def _pulled_back(g: Any, q: Any, k: Any, v: Any, factors: Any, scale: float, e: Any, total: Any) -> list[Any]:
     """The cotangents of q, k and v."""
-    g = np.divide(g, total, order="C")
-    scaled = np.multiply(q, e.dtype.type(scale), order="C")
-    k, v = np.ascontiguousarray(k), np.ascontiguousarray(v)
     of_q, of_k, of_v = (pooled(x.shape, e.dtype) for x in (q, k, v))
-    for part in _parts(e):
-        c = g[part] @ np.matrix_transpose(v[part])
-        if factors is not None:
-            c *= factors[part]
-        c -= np.vecdot(e[part], c)[..., None] / total[part]
-        c *= e[part]
-        np.matmul(c, k[part], out=of_q[part])
-        np.matmul(np.matrix_transpose(c), scaled[part], out=of_k[part])
-        weights = e[part] if factors is None else e[part] * factors[part]
-        np.matmul(np.matrix_transpose(weights), g[part], out=of_v[part])
-    of_q *= scale
+
+    def pull(part: Any) -> None:
+        weights, sums, keys, more = e[part], total[part], k[part], None if factors is None else factors[part]
+        of_out = np.divide(g[part], sums, order="C")
+        c = of_out @ np.matrix_transpose(v[part])
+        if more is not None:
+            c *= more
+        c -= np.vecdot(weights, c)[..., None] / sums
+        c *= weights
+        np.matmul(c, keys, out=of_q[part])
+        of_q[part] *= scale
+        np.matmul(np.matrix_transpose(c), np.multiply(q[part], e.dtype.type(scale), order="C"), out=of_k[part])
+        np.matmul(np.matrix_transpose(weights if more is None else weights * more), of_out, out=of_v[part])
+
+    _by_parts(pull, e, 2 * (q.shape[-1] + v.shape[-1]))
     return [of_q, of_k, of_v]
 
 

@@ -105,7 +105,8 @@ def cross_entropy(
     target = plain(target) if isinstance(target, Tensor) else target
     classes = _check_target(input, target, "cross_entropy")
     rows, flat = _rows(input), target.reshape(-1)
-    hit: Any = np.equal(np.arange(classes)[:, None], flat).T  # in memory class by class, the faster to compare
+    numbers, few = np.arange(classes), classes <= _FEW  # then class by class in memory, as the logits will be
+    hit: Any = np.equal(numbers[:, None], flat).T if few else np.equal(flat[:, None], numbers)
     if weight is None and not label_smoothing and not 0 <= ignore_index < classes:
         known = bottom(hit)
         if known.size and np.count_nonzero(known) * classes == known.size:  # a class was hit in every row: all count

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..extend import elementwise, fused, in_blocks
+from ..extend import elementwise, in_blocks, in_one_pass
 
 __all__: list[str] = []
 
@@ -33,10 +33,19 @@ def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
     return reduce(lambda sum, c: sum * x + c, coefficients[1:], coefficients[0])
 
 
-def _by_single(_: Any, x: Any) -> tuple[Any]:
-    z = np.maximum(-np.maximum(x * -math.sqrt(0.5), -4.0), -4.0)
+def single(x: Any) -> bool:
+    """Whether x is an array of float32."""
+    return x.__class__ is np.ndarray and x.dtype == np.float32
+
+
+def single_cdf(x: Any) -> Any:
+    """`normal_cdf` of an array of float32, or as machine code."""
+    z = np.minimum(np.maximum(x * math.sqrt(0.5), -4.0), 4.0)
     square = z * z
-    return (0.5 + 0.5 * (z * _polynomial(_A, square) / _polynomial(_B, square)),)
+    return 0.5 + 0.5 * (z * _polynomial(_A, square) / _polynomial(_B, square))
+
+
+_by_single = in_one_pass(single_cdf)
 
 
 @in_blocks
@@ -51,11 +60,7 @@ def _by_double(x: Any) -> Any:
 
 def _cdf(x: Any) -> Any:
     x = np.asarray(x)
-    if x.dtype != np.float32:
-        return _by_double(x)
-    out = np.empty_like(x)
-    fused(_by_single, [out], [x])
-    return out
+    return (_by_single if single(x) else _by_double)(x)
 
 
 def density(x: Any) -> Any:

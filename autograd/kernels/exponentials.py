@@ -1,4 +1,5 @@
-"""The logistic function and the hyperbolic tangent in machine code, to about two units in the last place."""
+"""The exponential function in machine code, to a unit in the last place, and the logistic function and the hyperbolic
+tangent, to about two."""
 
 from __future__ import annotations
 
@@ -13,35 +14,66 @@ _FORMS: dict[str, tuple[int, int, float, int, tuple[float, float]]] = {
     "float": (23, 0x3F800000, 87.0, 7, (0.693359375, -2.12194440054690581e-4)),
     "double": (52, 0x3FF0000000000000, 708.0, 13, (0.69314718036912381649, 1.90821492927058770002e-10)),
 }
+# Beyond these bounds exp(x) is 0 or inf
+_RANGES = {"float": (-105.0, 90.0), "double": (-747.0, 711.0)}
+
+
+class _Parted:
+    """x, between bounds, as n ln 2 + r, with an integer n and |r| <= ln(2) / 2: exp(x) = 2^n exp(r).
+
+    A number to which 1.5 times 2 to the bits of a fraction is added ends in n.
+    """
+
+    def __init__(self, code: KernelBuilder, x: IRValue, lowest: float, highest: float) -> None:
+        self.code, b = code, code.builder
+        self.bits, self.one, _, self.terms, halves = _FORMS[str(code.number)]
+        self.integers: Any = code.ir.VectorType(code.ir.IntType(32 if self.bits == 23 else 64), code.lanes)
+        for bound, sign in ((code.constant(highest), ">"), (code.constant(lowest), "<")):
+            x = code.where(IRValue(code, b.fcmp_ordered(sign, x.raw, bound.raw)), bound, x)
+        magic = code.constant(1.5 * 2.0**self.bits)
+        shifted = code.fma(x, code.constant(1 / math.log(2)), magic)
+        self.n, self.r = b.sub(*(b.bitcast(a.raw, self.integers) for a in (shifted, magic))), x
+        for half in halves:
+            before, factors = self.r, (shifted - magic, code.constant(-half))
+            self.r = code.fma(*factors, before)
+        self.error = code.fma(*factors, before - self.r)  # what r is too small by
+
+    def every(self, number: int) -> Any:
+        return self.code.ir.Constant(self.integers, [number] * self.code.lanes)
+
+    def beyond(self, begin: IRValue) -> IRValue:
+        """begin + exp(r) - 1 - r, by the Taylor series."""
+        code, r = self.code, self.r
+        series = code.constant(1 / math.factorial(self.terms))
+        for k in range(self.terms - 1, 1, -1):
+            series = code.fma(series, r, code.constant(1 / math.factorial(k)))
+        return code.fma(r * r, series, begin)
+
+    def power(self, n: Any) -> IRValue:
+        """2^n, which has n in its exponent."""
+        b = self.code.builder
+        exponent = b.shl(n, self.every(self.bits))
+        return IRValue(self.code, b.bitcast(b.add(exponent, self.every(self.one)), self.code.vector))
 
 
 def expm1(code: KernelBuilder, x: IRValue) -> IRValue:
-    """exp(x) - 1, of x within the range of finite results, NaN of NaN.
+    """exp(x) - 1, of x within the range of finite results, NaN of NaN."""
+    largest = _FORMS[str(code.number)][2]
+    parted = _Parted(code, x, -largest, largest)
+    power = parted.power(parted.n)
+    return code.fma(power, parted.beyond(parted.r), power - code.constant(1.0))
 
-    x = n ln 2 + r, with an integer n and |r| <= ln(2) / 2: exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1), and exp(r) - 1 by
-    its Taylor series. A number to which 1.5 times 2 to the bits of a fraction is added ends in n; 2^n has n in its
-    exponent.
-    """
-    b, (bits, one, largest, terms, halves) = code.builder, _FORMS[str(code.number)]
-    integers: Any = code.ir.VectorType(code.ir.IntType(32 if bits == 23 else 64), code.lanes)
 
-    def every(number: int) -> Any:
-        return code.ir.Constant(integers, [number] * code.lanes)
-
-    limit, magic = code.constant(largest), code.constant(1.5 * 2.0**bits)
-    for bound, sign in ((limit, ">"), (-limit, "<")):
-        x = code.where(IRValue(code, b.fcmp_ordered(sign, x.raw, bound.raw)), bound, x)
-    shifted = code.fma(x, code.constant(1 / math.log(2)), magic)
-    n = shifted - magic
-    r = x
-    for half in halves:
-        r = code.fma(n, code.constant(-half), r)
-    series = code.constant(1 / math.factorial(terms))
-    for k in range(terms - 1, 0, -1):
-        series = code.fma(series, r, code.constant(1 / math.factorial(k)))
-    exponent = b.shl(b.bitcast(shifted.raw, integers), every(bits))
-    power = IRValue(code, b.bitcast(b.add(exponent, every(one)), code.vector))
-    return code.fma(power, series * r, power - code.constant(1.0))
+def exp(code: KernelBuilder, x: IRValue) -> IRValue:
+    """exp(x) over the whole range, from the least subnormal number to inf; 2^n in two factors, each of them normal."""
+    b, parted = code.builder, _Parted(code, x, *_RANGES[str(code.number)])
+    half = b.ashr(parted.n, parted.every(1))
+    one = code.constant(1.0)
+    begin = one + parted.r
+    result = begin + (parted.beyond(parted.error) + (parted.r - (begin - one)))
+    for n in (half, b.sub(parted.n, half)):
+        result = result * parted.power(n)
+    return result
 
 
 def sigmoid(code: KernelBuilder, x: IRValue) -> IRValue:

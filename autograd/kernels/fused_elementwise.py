@@ -10,17 +10,22 @@ import numpy as np
 
 from ..runtime import launch, memory
 from ..runtime.arguments import Arguments, OverlapError, address, in_place, positive, reads
-from ..runtime.llvm import IRValue, KernelBuilder, available, kernel
+from ..runtime.llvm import UFUNCS, IRValue, KernelBuilder, available, kernel
 from ..runtime.threads import parallel_for
+from .exponentials import exp
 
-__all__ = ["fused", "fused_each", "if_positive", "in_blocks"]
+__all__ = ["fused", "fused_each", "if_positive", "in_blocks", "in_one_pass"]
 
 Array = np.ndarray[Any, Any]
 Value = TypeVar("Value")  # an array or, while a formula is compiled, an IRValue
+UFUNCS |= {
+    np.exp: exp,
+    np.absolute: lambda code, x: code._intrinsic("fabs", code.vector, [x.raw], code.vector),
+    np.minimum: lambda code, a, b: -code.maximum(-a, -b),
+}
 
 _BLOCK, _PART = 1 << 15, 1 << 14  # entries of which a few such blocks fit in the cache; those of a part in machine code
 _MANY = 1 << 16  # entries from which blocks pay
-
 _LEAST = 1 << 11  # entries for which more than one call pays
 
 
@@ -30,10 +35,10 @@ def fused(
     """Write formula(*targets, *others, **numbers), a tuple with an array for each target, into the targets.
 
     All arrays have one shape and one dtype, or it is a ValueError. The formula works entry by entry: with operators
-    (on targets in place, too), `np.sqrt`, `np.maximum`, `np.sign` and `if_positive`, and it may ask bools among the
-    numbers what to do. With machine code it is compiled, once for all values of the other numbers; or else NumPy goes
-    through blocks that fit the cache. Both round alike. Where a target lies in another array, and is not the same,
-    NumPy has them as a whole.
+    (on targets in place, too), `np.sqrt`, `np.maximum`, `np.minimum`, `np.absolute`, `np.sign`, `np.exp` and
+    `if_positive`, and it may ask bools among the numbers what to do. With machine code it is compiled, once for all
+    values of the other numbers; or else NumPy goes through blocks that fit the cache. Both round alike, but for exp.
+    Where a target lies in another array, and is not the same, NumPy has them as a whole.
     """
     arrays = [*targets, *others]
     shape, dtype, size = arrays[0].shape, arrays[0].dtype, arrays[0].size
@@ -50,7 +55,7 @@ def fused(
     elif available(*arrays):
         flags = tuple((name, n) for name, n in numbers.items() if isinstance(n, bool))
         given = tuple(name for name, n in numbers.items() if not isinstance(n, bool))
-        run = _compiled(dtype, formula, len(targets), len(arrays), given, flags)
+        run = _compiled(dtype, formula, len(targets), len(arrays), False, given, flags)
         values = np.array([numbers[name] for name in given], dtype) if given else None
         named = {f"a{i}": a for i, a in enumerate(arrays)}
         try:
@@ -148,21 +153,57 @@ def _by_numpy(formula: Callable[..., Any], targets: Sequence[Any], arrays: Seque
             target[...] = value
 
 
-def _arguments(formula: Any, targets: int, arrays: int, names: Any, flags: Any) -> Arguments:
+def in_one_pass(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: a formula of what `fused` knows, but for numbers that are given, whose result is a new array.
+
+    It is compiled for large arrays of one shape and one dtype; others take the way of `in_blocks`, and what is no array
+    (a Tensor, for one) the formula as it is.
+
+    >>> bell = in_one_pass(lambda x: np.exp(-x * x))
+    >>> bell(np.zeros(5000)).sum()
+    np.float64(5000.0)
+    """
+    otherwise = in_blocks(formula)
+
+    @wraps(formula)
+    def run(*arrays: Any) -> Any:
+        x = arrays[0]
+        if x.__class__ is not np.ndarray or x.size < _LEAST:
+            return formula(*arrays)
+        if not (available(*arrays) and all(a.shape == x.shape and a.flags.c_contiguous for a in arrays)):
+            return otherwise(*arrays)
+        out = memory.empty(x.shape, x.dtype)
+        named = {f"a{i}": a for i, a in enumerate((out, *arrays))}
+        code = _compiled(x.dtype, formula, 1, len(named), True, (), ())
+        launch.run(code, -(-x.size // _PART), x.size * len(named), **named, values=None, size=x.size, part=_PART)
+        return out
+
+    return run
+
+
+def _arguments(formula: Any, targets: int, arrays: int, fresh: bool, names: Any, flags: Any) -> Arguments:
     places = {f"a{i}": (in_place if i < targets else reads)("size") for i in range(arrays)}
     return {**places, "values": reads("len(names)"), "size": positive, "part": positive}
 
 
 @kernel("", _arguments)
 def _compiled(
-    code: KernelBuilder, formula: Callable[..., Any], targets: int, arrays: int, names: tuple[str, ...], flags: Any
+    code: KernelBuilder,
+    formula: Callable[..., Any],
+    targets: int,
+    arrays: int,
+    fresh: bool,
+    names: tuple[str, ...],
+    flags: Any,
 ) -> None:
+    """Write what the formula makes of all arrays, or of those that are no targets (`fresh`), into the targets."""
     *places, values, size, part = code.arguments
     numbers: dict[str, Any] = {name: code.filled(values[i]) for i, name in enumerate(names)}
 
     def vector(i: IRValue, mask: IRValue | None = None) -> None:
-        entries = [code.load(at + i, mask) for at in places]
+        entries = [code.load(at + i, mask) for at in places[targets * fresh :]]
         results = formula(*entries, **numbers, **dict(flags))
+        results = [results] if isinstance(results, IRValue) else results
         for at, result in zip(places[:targets], results, strict=True):
             code.store(at + i, result, mask)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime import launch, memory
-from ..runtime.arguments import integer, natural, per_thread, positive, strided, writes
+from ..runtime.arguments import integer, natural, per_thread, positive, reads, strided, writes
 from ..runtime.llvm import IRValue, Kernel, KernelBuilder, available, kernel, registers
 from .implicit_im2col import over, scratch
 
@@ -26,21 +26,22 @@ _PARTS, _TERMS = 8, 1 << 10  # parts at most, and the terms that a part has at l
     "few % lanes == 0 and block % height == 0 and (down == 1 or not far)",
     a=strided("rows", "terms", "down", "across"),
     b=strided("columns if turned else terms", "terms if turned else columns", "beside", "1"),
+    more=reads("columns * plus"),
     c=writes("-(-terms // part_terms) * rows * columns"),
     lines=per_thread("(few + 1) * lanes * width + few * block * far"),
     **dict.fromkeys(("room", "rows", "terms", "columns"), natural),
     **dict.fromkeys(("down", "across", "beside"), integer),
     **dict.fromkeys(("few", "block", "part_columns", "part_rows", "part_terms"), positive),
 )
-def _products(code: KernelBuilder, height: int, width: int, far: bool, turned: bool) -> None:
+def _products(code: KernelBuilder, height: int, width: int, far: bool, turned: bool, plus: bool) -> None:
     """C = A B by a micro-kernel that makes a tile of `height` rows and `width` vectors, from a few terms at a time.
 
-    The strides of A are `down` between rows and `across` between columns; that of B is `beside`, between rows, or
-    between columns if B is transposed (`turned`). A panel of B, as wide as a tile, is packed, and so are strips of
-    A, as high as a tile, if its columns lie far apart. Parts are blocks of columns, rows and terms; those of later
-    terms have a C of their own.
+    With `plus` a row is added to all rows of C. The strides of A are `down` between rows and `across` between columns;
+    that of B is `beside`, between rows, or between columns if B is transposed (`turned`). A panel of B, as wide as a
+    tile, is packed, and so are strips of A, as high as a tile, if its columns lie far apart. Parts are blocks of
+    columns, rows and terms; those of later terms have a C of their own.
     """
-    products = _Products(code, height, width, far, turned)
+    products = _Products(code, height, width, far, turned, plus)
     first, last, few, block = products.first, products.last, products.few, products.block
     top, bottom = products.top, products.bottom
     code.loop(first, last, few, lambda at: code.loop(top, bottom, block, lambda t: products.rows_from(t, at)))
@@ -49,11 +50,11 @@ def _products(code: KernelBuilder, height: int, width: int, far: bool, turned: b
 class _Products:
     """In machine code, a part of C: rows from top to bottom, columns from left to right, terms from first to last."""
 
-    def __init__(self, code: KernelBuilder, height: int, width: int, far: bool, turned: bool) -> None:
-        self.code, self.height, self.width, self.far, self.turned = code, height, width, far, turned
-        self.a, self.b, c, lines, room, rows, terms, self.columns, *steps, self.few, self.block = code.arguments[:-3]
+    def __init__(self, code: KernelBuilder, height: int, width: int, far: bool, turned: bool, plus: bool) -> None:
+        self.code, self.height, self.width, self.far, self.turned, self.plus = code, height, width, far, turned, plus
+        self.a, self.b, self.more, c, lines, room, rows, terms, self.columns, *steps = code.arguments[:-5]
+        self.few, self.block, *sizes = code.arguments[-5:]
         self.down, self.across, self.beside = steps
-        sizes = code.arguments[-3:]
         self.wide = code.lanes * width
         self.own, number, ends = lines + code.thread * room, code.part, []
         self.spare, self.strips = self.own + self.few * self.wide, self.own + (self.few + 1) * self.wide
@@ -145,59 +146,73 @@ class _Products:
 
         sums = code.loop(0, count, 1, term, [code.constant()] * (height * width))
         before = [code.load(place, mask & code.first(at - self.first)) for place, mask in places]
-        for (place, mask), more, total in zip(places, before, sums, strict=True):
-            code.store(place, more + total, mask)
+        for i, ((place, mask), so_far, total) in enumerate(zip(places, before, sums, strict=True)):
+            total = so_far + total
+            if self.plus:
+                total = total + code.load(self.more + (p + i % width * code.lanes), mask & self.ending(at))
+            code.store(place, total, mask)
+
+    def ending(self, at: IRValue) -> IRValue:
+        """A mask: whether these terms are the last of the first part."""
+        lanes = self.code.lanes
+        return self.code.first(self.first.if_less(1, (self.last - self.few).if_less(at + 1, lanes, 0), 0))
 
 
-def worth(a: Any, b: Any) -> bool:
+def worth(a: Any, b: Any, more: Any = None) -> bool:
     """Whether `product` is for these matrices, and faster than BLAS."""
     (m, k), (inner, n) = a.shape, b.shape
     enough = m * k * n >= _SIZE and m >= _ROWS
-    return enough and k == inner and available(a, b) and n >= registers()[0] // a.itemsize
+    return enough and k == inner and available(a, b, more) and n >= registers()[0] // a.itemsize
 
 
 @functools.lru_cache(256)
-def _plan(m: int, k: int, n: int, itemsize: int) -> tuple[int, int, tuple[int, ...], int]:
-    """The height and width of tiles; `few`, the rows of a block, the columns, rows and terms of a part; the parts."""
+def _plan(m: int, k: int, n: int, itemsize: int, far: bool) -> tuple[int, int, tuple[int, ...], int]:
+    """The height and width of tiles; `few`, the rows of a block, the columns, rows and terms of a part; the parts.
+
+    Columns are parted first, and then rows; if A is copied (`far`), rows are, or else each part would copy all of it.
+    """
     lanes, most = registers()[0] // itemsize, registers()[1] * 3 // 4
     tiles = [(h, most // h) for h in (12, 8, 6)]
     height, width = min(tiles, key=lambda tile: over(m, tile[0]) * over(n, tile[1] * lanes))
-    wide, parts, sizes = width * lanes, 1, []
-    for length, least, step in ((n, wide, wide), (m, _BLOCK, height), (k, _TERMS, lanes)):
-        size = over(-(-length // max(1, min(_PARTS // parts, length // least))), step)
-        sizes.append(size)
-        parts *= -(-length // size)
+    wide, parts = width * lanes, 1
+    sizes, steps = [n, m, k], (((1 + 3 * far) * wide, wide), (_BLOCK, height), (_TERMS, lanes))
+    for i in (1, 0, 2) if far else (0, 1, 2):
+        length, (least, step) = sizes[i], steps[i]
+        sizes[i] = over(-(-length // max(1, min(_PARTS // parts, length // least))), step)
+        parts *= -(-length // sizes[i])
     few = min(_PANEL // (wide * itemsize) // lanes * lanes, sizes[2])
     return height, width, (few, over(min(m, _BLOCK), height), *sizes), parts
 
 
 @functools.lru_cache(256)
 def _fixed(
-    m: int, k: int, n: int, dtype: Any, steps: tuple[int, int], further: tuple[int, int]
-) -> tuple[Kernel, bool, int, int]:
-    """The kernel for matrices of these shapes and strides (in bytes), whether B is transposed, the number of parts, and
-    how many numbers of scratch memory a thread needs."""
+    m: int, k: int, n: int, dtype: Any, steps: tuple[int, int], further: tuple[int, int], plus: bool
+) -> tuple[Kernel, bool, int, int, int]:
+    """The kernel for matrices of these shapes and strides (in bytes), whether B is transposed, the number of parts, how
+    many numbers of scratch memory a thread needs, and how many results are to be added up."""
     item = dtype.itemsize
     turned, far = further[1] != item, steps[0] == item and steps[1] >= _FAR
-    height, width, (few, block, *sizes), parts = _plan(m, k, n, item)
-    kernel = _products(dtype, height, width, far, turned).fixed(
+    height, width, (few, block, *sizes), parts = _plan(m, k, n, item, far)
+    kernel = _products(dtype, height, width, far, turned, plus).fixed(
         **{"rows": m, "terms": k, "columns": n, "few": few, "block": block},
         **{"down": steps[0] // item, "across": steps[1] // item, "beside": further[turned] // item},
         **dict(zip(("part_columns", "part_rows", "part_terms"), sizes, strict=True)),
     )
-    return kernel, turned, parts, (few + 1) * width * (registers()[0] // item) + few * block * far
+    own = (few + 1) * width * (registers()[0] // item) + few * block * far
+    return kernel, turned, parts, own, -(-k // sizes[2])
 
 
-def product(a: Any, b: Any) -> Any:
-    """a @ b."""
+def product(a: Any, b: Any, more: Any = None) -> Any:
+    """a @ b, and where there is more, a row, plus that."""
     item = a.itemsize
     if any(step % item for step in a.strides):
         a = np.ascontiguousarray(a)
     if item not in b.strides or any(step % item for step in b.strides):
         b = np.ascontiguousarray(b)
     (m, k), n = a.shape, b.shape[1]
-    kernel, turned, parts, own = _fixed(m, k, n, a.dtype, a.strides, b.strides)
-    c = memory.empty((-(-k // _plan(m, k, n, item)[2][4]), m, n), a.dtype)
+    kernel, turned, parts, own, planes = _fixed(m, k, n, a.dtype, a.strides, b.strides, more is not None)
+    c = memory.empty((planes, m, n), a.dtype)
     lines, room = scratch(own, a.dtype)
-    launch.run(kernel, parts, m * k * n / 64, a=a, b=b.T if turned else b, c=c, lines=lines, room=room)
+    given = {"a": a, "b": b.T if turned else b, "more": None if more is None else np.ascontiguousarray(more)}
+    launch.run(kernel, parts, m * k * n / 64, **given, c=c, lines=lines, room=room)
     return c[0] if len(c) == 1 else np.add.reduce(c, axis=0)

@@ -12,7 +12,7 @@ from ..runtime.threads import one_blas_thread, parallel_for
 from . import gemm
 from .sums import SMALL
 
-__all__ = ["product"]
+__all__ = ["product", "product_plus"]
 
 _FEW, _PART = 1 << 18, 1 << 23  # multiplications for which BLAS uses one thread; that are worth a thread
 
@@ -32,6 +32,15 @@ def product(a: Any, b: Any) -> Any:
     if matrices and gemm.worth(a, b):
         return gemm.product(a, b)
     return one_blas_thread(lambda: _by_blas(a, b) if matrices else np.matmul(a, b))
+
+
+def product_plus(a: Any, b: Any, more: Any) -> Any:
+    """a @ b plus a row, in one pass where machine code multiplies the matrices."""
+    matrices = all(x.__class__ is ndarray for x in (a, b, more)) and a.ndim == b.ndim == 2
+    if matrices and a.size * b.shape[1] > _FEW and more.shape == b.shape[1:] and gemm.worth(a, b, more):
+        return gemm.product(a, b, more)
+    out = product(a, b)
+    return np.add(out, more, out=out if out.dtype == more.dtype else None)
 
 
 def _by_blas(a: Any, b: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.elementwise import elementwise
-from ..kernels.fused_elementwise import in_blocks
+from ..kernels.fused_elementwise import in_blocks, in_one_pass
 
 __all__ = ["sigmoid", "softplus"]
 
@@ -26,9 +26,14 @@ def _sigmoid(x: Any) -> Any:
     return _logistic(x)
 
 
-@in_blocks
+@in_one_pass
 def _logistic(x: Any) -> Any:
-    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
+    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.absolute(x)))
+
+
+@in_one_pass
+def _slope(g: Any, out: Any) -> Any:
+    return g * (out * (1 - out))
 
 
 @in_blocks
@@ -44,7 +49,7 @@ def _softplus(x: Any) -> Any:
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))  # the same, but faster, and silent for NaN
 
 
-sigmoid = elementwise(_sigmoid, name="sigmoid", x=lambda g, out: g * (out * (1 - out)))
+sigmoid = elementwise(_sigmoid, name="sigmoid", x=_slope)
 # As sigmoid, with a derivative that has its digits at both ends and takes longer
 share = elementwise(_sigmoid, name="share", x=lambda g, x, out: g * (out * share(-x)))
 softplus = elementwise(_softplus, name="softplus", dtype=np.float64, x=lambda g, x: g * share(x))

@@ -13,7 +13,7 @@ from ..core.conversion import lift
 from ..core.primitive import implements, primitive
 from ..core.tensor import Tensor
 from ..core.types import ArrayLike
-from ..kernels.matrix_product import product
+from ..kernels.matrix_product import product, product_plus
 from ..kernels.sums import added
 from .elementwise import conj
 from .padding import pad
@@ -90,8 +90,7 @@ def _rows(x: Any) -> Any:
 @primitive(name="linear")
 def affine(x: Any, w: Any, b: Any) -> Any:
     """x w^T + b: a linear layer; x is (..., in), w (out, in) and b (out,)."""
-    out = product(x, w.T)
-    return np.add(out, b, out=out if out.dtype == b.dtype else None)
+    return product_plus(x, w.T, b)
 
 
 affine.vjp("x")(lambda g, w: product(g, w))  # Law 2

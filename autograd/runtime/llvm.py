@@ -27,6 +27,7 @@ _BYTES = {"float": 4, "double": 8, "i8": 1, "i64": 8}
 _LETTERS = {"float": "f32", "double": "f64", "i8": "i8", "i64": "i64"}
 _FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "sdiv": "fdiv"}
 _KERNELS = 256  # of each kind that are kept
+UFUNCS: dict[Any, Callable[..., Any]] = {}  # code for further functions of NumPy's, called with the builder
 _enabled = os.environ.get("PULLBACK_MACHINE_CODE", "1") != "0" and importlib.util.find_spec("llvmlite") is not None
 
 
@@ -103,7 +104,8 @@ class IRValue:
         return IRValue(self.code, self.code.builder.not_(self.raw))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any) -> Any:
-        return getattr(self.code, ufunc.__name__)(*inputs) if method == "__call__" else NotImplemented
+        known = getattr(self.code, ufunc.__name__, None) or functools.partial(UFUNCS[ufunc], self.code)
+        return known(*inputs) if method == "__call__" else NotImplemented
 
     def __getitem__(self, i: Any) -> IRValue:
         return IRValue(self.code, self.code.builder.load((self + i).raw))

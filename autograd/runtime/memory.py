@@ -2,6 +2,9 @@
 
 The operating system hands out fresh memory page by page, each at the cost of a page fault; for large elementwise work
 that is more than the arithmetic. A training step wants the same sizes again and again.
+
+Smaller arrays are malloc's. GNU's keeps freed memory, but for what exceeds twice the largest block that was mapped and
+freed so far (at most 32 MB, see mallopt(3)): such a block, of which no page is touched, is freed here at first.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from .arguments import address
 LARGE = 1 << 20  # bytes; smaller arrays come from memory that the process has already
 PAGE = 1 << 21  # bytes of a large page; from two of them on NumPy asks the operating system for such pages
 _IDLE = 1 << 28  # bytes that are kept at most while nothing holds them
+
+np.empty((1 << 25) - PAGE, np.uint8)
 
 
 class _Pool(threading.local):

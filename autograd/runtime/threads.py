@@ -23,6 +23,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import copy_context
 from functools import cache, partial
 from numbers import Integral
 from queue import SimpleQueue
@@ -252,10 +253,10 @@ class _Job:
             return next(self.parts)
 
     def lead(self, workers: Sequence[Worker]) -> None:
-        """What the caller does."""
+        """What the caller does, whose context holds for the workers, too: what `np.errstate` says, for one."""
         self.inside = [threading.Lock() for _ in workers]
         for worker, inside in zip(workers, self.inside, strict=True):
-            worker.give(partial(self.join, inside))
+            worker.give(partial(copy_context().run, self.join, inside))
         self.work(self)
 
     def join(self, inside: threading.Lock) -> None:

@@ -17,7 +17,7 @@ THRESHOLDS = {  # module -> what it compares sizes with when it is called, and a
     "autograd.kernels.weight_layouts": {"_LEAST": 1, "_BLOCK": 2},
     "autograd.kernels.sums": {"_LEAST": 1, "_ROW": 1, "SMALL": 1},
     "autograd.kernels.matrix_product": {"SMALL": 1, "_FEW": 0, "_PART": 1},
-    "autograd.kernels.gemm": {"worth": lambda a, b: a.shape[1] == b.shape[0] and llvm.available(a, b)},
+    "autograd.kernels.gemm": {"worth": lambda a, b, *more: a.shape[1] == b.shape[0] and llvm.available(a, b, *more)},
     "autograd.kernels.sample_merging": {"at_once": lambda *_: 1},
     "autograd.kernels.geometry": {"BLOCK": 1},
     "autograd.runtime.memory": {"LARGE": 1},

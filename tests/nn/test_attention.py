@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import threading
 import weakref
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from pullback import Tensor, grads, hvp, jvp, nn, override, registry, softmax, vmap
+from pullback.autograd.runtime import threads
 from pullback.nn import attention
 from pullback.nn import functional as F
 from pullback.testing import gradcheck, gradgradcheck
@@ -120,6 +122,40 @@ def test_scale_and_groups() -> None:
     np.testing.assert_allclose(sdpa(q, k, v, enable_gqa=True, scale=2.0), by_queries(q, *every, scale=2.0), rtol=1e-12)
     one = sdpa(q[:, :1], k[:1, :1], v[:, :1])  # axes in front broadcast
     np.testing.assert_allclose(one, by_queries(q[:, :1], np.repeat(k[:1, :1], 2, 0), v[:, :1]), rtol=1e-12)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_threads_share_the_parts_and_results_are_the_same_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = [normal(3, 5, 16, 4, seed=i, kind=np.float32) for i in range(4)]
+    monkeypatch.setattr(threads, "WORTH", 0)
+    parts: set[int] = set()
+    results, plain = [], attention._exponentials
+    monkeypatch.setattr(attention, "_exponentials", lambda *a: (parts.add(threading.get_ident()), plain(*a)))
+    for count in (1, 4):
+        monkeypatch.setattr(threads, "_count", count)
+        leaves = [Tensor(x, requires_grad=True) for x in arrays[:3]]
+        for _ in range(100):
+            out = sdpa(*leaves)
+            if count == 1 or len(parts) > 1:
+                break
+        results.append([out.numpy(), *(slope.numpy() for slope in grads([out], leaves, arrays[3:]))])
+    assert len(parts) > 1
+    for one, several in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, several)
+
+
+def test_products_have_one_thread_of_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its own threads would turn in circles, and compete with those that come after."""
+    info = pytest.importorskip("threadpoolctl").threadpool_info
+    found: list[int] = []
+    plain = attention._exponentials
+    monkeypatch.setattr(
+        attention,
+        "_exponentials",
+        lambda *a: (found.extend(each["num_threads"] for each in info() if each["user_api"] == "blas"), plain(*a)),
+    )
+    sdpa(normal(8, 4), normal(8, 4), normal(8, 4))
+    assert set(found) == {1}
 
 
 @pytest.mark.usefixtures("small_parts")

@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from pullback.autograd.kernels.fused_elementwise import fused, in_blocks
+from pullback import Tensor
+from pullback.autograd.kernels.fused_elementwise import fused, in_blocks, in_one_pass
 from pullback.autograd.runtime import llvm
 
 MODULE = sys.modules[fused.__module__]
@@ -129,3 +130,54 @@ def test_blocks_are_what_the_formula_gives(dtype):
         seen.clear()
         np.testing.assert_array_equal(formula(a, b, 1.0), np.exp(a) + b)
         assert seen == [a.shape]
+
+
+@in_one_pass
+def exponential(x):
+    return np.exp(x)
+
+
+@pytest.mark.parametrize("dtype, low, high", [("float32", -110, 95), ("float64", -760, 720)])
+def test_exponentials_of_the_whole_range_to_a_unit_in_the_last_place(dtype, low, high, way):
+    rng, info = np.random.default_rng(0), np.finfo(dtype)
+    x = [rng.uniform(low, high, 40_000), rng.normal(size=40_000), rng.normal(size=9_000) * 1e-4, np.arange(low, high)]
+    x = np.concatenate([*x, np.log(info.max) + rng.normal(size=999) * info.eps * 99]).astype(dtype)
+    with np.errstate(all="ignore"):
+        found, exact = exponential(x), np.exp(x.astype("longdouble"))
+        finite, beyond = exact < info.max * (1 - info.eps), exact > info.max * np.longdouble(1 + info.eps)
+        unit = np.where(exact < info.tiny, info.smallest_subnormal, 2 * np.spacing((exact / 2).astype(dtype)))
+    assert np.isinf(found[beyond]).all() and beyond.sum() > 100 and (exact[finite] < info.tiny).sum() > 100
+    bound = 1 if llvm._enabled or dtype == "float64" else 3  # NumPy's own
+    assert (abs(found[finite] - exact[finite]) <= bound * unit[finite]).all()
+    special = np.resize(np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, info.max, info.min, info.tiny], dtype), LEAST)
+    expected = np.resize(np.array([np.inf, 0, np.nan, 1, 1, np.inf, 0, 1], dtype), LEAST)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(exponential(special), expected)
+
+
+@in_one_pass
+def several(x, y):
+    return np.minimum(np.absolute(x), y) * np.sign(x)
+
+
+@DTYPES
+def test_new_arrays_of_one_pass(dtype):
+    """Of any size, layout and dtype; arguments stay as they are, and broadcast as NumPy's do."""
+    for size in (0, 3, LEAST, LEAST + 5, PART + 17):
+        x, y, _ = integers(dtype, size)
+        kept, expected = x.copy(), np.minimum(abs(x), y) * np.sign(x)
+        np.testing.assert_array_equal(several(x, y), expected)
+        np.testing.assert_array_equal(x, kept)
+        assert several(x, y).dtype == dtype
+        np.testing.assert_array_equal(several(x[::-1], y[::-1]), expected[::-1])
+        np.testing.assert_array_equal(several(x, y.astype(int)), expected)
+        np.testing.assert_array_equal(several(x, y.reshape(-1, 1)[:2]).shape, (min(size, 2), size))
+    x = np.full(LEAST, np.nan, dtype)
+    assert np.isnan(several(x, abs(integers(dtype, LEAST)[0]))).all()
+
+
+def test_tensors_and_numbers_take_the_formula_itself():
+    x = Tensor(np.linspace(-3, 3, LEAST), requires_grad=True)
+    exponential(x).backward(np.ones(LEAST))
+    np.testing.assert_allclose(x.grad.numpy(), np.exp(x.numpy()), rtol=1e-14)
+    assert exponential(0.0) == 1

@@ -46,6 +46,16 @@ def test_layouts(left, right, dtype):
         np.testing.assert_array_equal(c, a.astype(int) @ b.astype(int))
 
 
+@pytest.mark.parametrize("left", ["rows side by side", "columns side by side"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_row_is_added_once(left, dtype):
+    for m, k, n in ((37, 65, 83), (9, 3000, 20), (530, 600, 16), (700, 1100, 60)):
+        a, b, more = LAYOUTS[left](integers(m, k, dtype)), integers(k, n, dtype), integers(1, 2 * n, dtype)[0, ::2]
+        expected = a.astype(int) @ b.astype(int) + more.astype(int)
+        np.testing.assert_array_equal(gemm.product(a, b, more), expected)
+        np.testing.assert_array_equal(matmul.product_plus(a, b, more), expected)
+
+
 @given(*[st.integers(1, 300)] * 3, st.booleans(), st.booleans(), st.sampled_from(["float32", "float64"]))
 def test_lengths(m, k, n, a_turned, b_turned, dtype):
     a = integers(k, m, dtype).T if a_turned else integers(m, k, dtype)
@@ -56,7 +66,7 @@ def test_lengths(m, k, n, a_turned, b_turned, dtype):
 @pytest.mark.parametrize("m, k, n", [(64, 9216, 128), (9, 3000, 20), (3000, 64, 16), (64, 40, 3000), (700, 2100, 60)])
 def test_several_parts_are_the_same_over_any_threads(m, k, n):
     a, b, before, results = RNG.normal(size=(m, k)), RNG.normal(size=(k, n)), get_num_threads(), []
-    assert gemm._plan(m, k, n, 8)[3] > 1 and gemm.worth(a, b) is (m * k * n >= gemm._SIZE)
+    assert gemm._plan(m, k, n, 8, False)[3] > 1 and gemm.worth(a, b) is (m * k * n >= gemm._SIZE)
     try:
         for threads in (1, 2, 3):
             set_num_threads(threads)

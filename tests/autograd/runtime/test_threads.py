@@ -55,6 +55,18 @@ def test_several_threads_take_part():
     assert len(names) == 2
 
 
+def test_settings_of_the_caller_hold_on_all_threads():
+    meeting, found = threading.Barrier(2, timeout=20), []
+
+    def part(_):
+        meeting.wait()
+        found.append(np.geterr()["over"])
+
+    with number(2), np.errstate(over="raise"):
+        parallel_for(part, range(2))
+    assert found == ["raise", "raise"]
+
+
 @pytest.mark.parametrize("bad", [0, 3])
 def test_errors_come_through_and_stop_the_rest(bad):
     done = []
