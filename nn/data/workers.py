@@ -35,6 +35,8 @@ from .recipe import Made, Opening, Recipe, WorkerInfo, here
 
 GRACE = 5.0  # seconds in which workers end by themselves, before they are made to
 
+_UNPICKLABLE = (TypeError, AttributeError, pickle.PicklingError)  # what pickling raises
+
 Init = Callable[[int], object] | None  # `worker_init_fn`
 
 
@@ -99,15 +101,14 @@ def serve(
         broken = failure(error)
     for task in tasks:
         try:
-            if task.epoch != epoch and broken is None:
+            if broken is None and (make is None or task.epoch != epoch):
                 epoch, make = task.epoch, None
                 make = made.opened(task.opening)
-            give((task.epoch, broken or make(task.number, task.indices)))  # type: ignore[misc]
-        except (BrokenPipeError, ConnectionResetError):
-            return
+            result = broken or make(task.number, task.indices)  # type: ignore[misc]
         except BaseException as error:
-            epoch = None
-            give((task.epoch, failure(error)))
+            result = failure(error)
+        give((task.epoch, result))
+        result = None  # an error, with all frames that it goes through at the loader, would keep that alive
 
 
 def failure(error: BaseException) -> Failed:
@@ -153,7 +154,7 @@ class ProcessWorker:
         self.process = context.Process(target=_main, args=arguments, name=f"loader-{info[0]}", daemon=True)  # type: ignore[attr-defined]
         try:
             self.process.start()
-        except (TypeError, AttributeError, pickle.PicklingError) as error:
+        except _UNPICKLABLE as error:
             raise TypeError(
                 f"DataLoader: {_culprit(recipe, init)} cannot be pickled, which worker processes need ({error}); "
                 "define functions and classes at the top of a module, open files when they are first read, or take "
@@ -236,7 +237,15 @@ def _main(connection: Connection, parcel: _Parcel, info: tuple[int, int, int]) -
             content[1](number)
 
     def give(reply: Reply) -> None:
-        shared_memory.send(connection, portable(reply))
+        with suppress(BrokenPipeError, ConnectionResetError):  # where nobody takes it, `_listen` ends the tasks
+            try:
+                shared_memory.send(connection, portable(reply))
+            except _UNPICKLABLE as error:
+                refused = TypeError(
+                    f"DataLoader: a batch cannot be pickled, as worker processes have to ({error}); give arrays, "
+                    'numbers and texts, or take threads: workers="thread"'
+                )
+                shared_memory.send(connection, (reply[0], failure(refused)))
 
     serve(recipe, info, init, seeded(taken(tasks, ended)), give)
 
@@ -290,7 +299,7 @@ class Pool:
         self.workers: list[Worker] = []
         self.epoch = 0
         self.timeout = timeout or None
-        self.sound = True  # whether no reply was cut short
+        self.sound = True  # whether no reply was an error or cut short
         self.close = weakref.finalize(self, _close, self.workers, os.getpid())
         try:
             for number in range(count):
@@ -321,8 +330,8 @@ class Pool:
                     f"DataLoader: batch {number} did not come from worker {number % len(self.workers)} in "
                     f"timeout={self.timeout} seconds"
                 ) from None
-        self.sound = True
         if not isinstance(result, Failed):
+            self.sound = True
             return result
         error = result.error
         error.add_note(f"in worker {number % len(self.workers)} of the DataLoader, which made batch {number}")

@@ -92,6 +92,10 @@ def raise_odd():
     raise Odd(1, 2)
 
 
+def lose_connection():
+    raise ConnectionResetError("the server of the data is gone")
+
+
 def stop_iteration():
     raise StopIteration
 
