@@ -37,6 +37,8 @@ class Optimizer(Hooked):
     kept and change nothing. Steps are not recorded: `differentiable=True` is a ValueError.
     """
 
+    not_negative: tuple[str, ...] = ()  # names of options
+    fractions: tuple[str, ...] = ()  # names of options that are pairs of numbers in [0, 1)
     single = False  # whether parameters of float16 are moved, and their state is kept, as float32
     counters: tuple[str, ...] = ()  # names of numbers in the state, which are saved as arrays of no dimension
     averages: tuple[str, ...] | None = None  # names of all else that can be in it; None where nobody knows
@@ -98,7 +100,7 @@ class Optimizer(Hooked):
 
     def _check(self, group: Group) -> None:
         """Raise an error if options make no sense, or not with the parameters."""
-        checked(self._name, group)
+        checked(self._name, group, self.not_negative, self.fractions)
         self.check(group)
 
     def check(self, group: Group) -> None:

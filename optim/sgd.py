@@ -9,7 +9,6 @@ from ..autograd import Tensor
 from ..extend import writable
 from .elementwise import Elementwise, Numbers, directed, directions
 from .optimizer import Due, Group, Params, State, put
-from .options import not_negative
 
 __all__ = ["ASGD", "SGD"]
 
@@ -49,6 +48,7 @@ class SGD(Elementwise):
     array([0.5, 1. ])
     """
 
+    not_negative = ("lr", "momentum", "weight_decay")
     counters = ()
     averages = ("momentum_buffer",)
     _formula = staticmethod(_descended)
@@ -72,7 +72,6 @@ class SGD(Elementwise):
         super().__init__(params, {**options, "nesterov": nesterov, **flags})
 
     def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr", "momentum", "weight_decay")
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError(
                 "SGD: nesterov needs a momentum and no dampening, "
@@ -141,6 +140,7 @@ class ASGD(Elementwise):
     array([1.])
     """
 
+    not_negative = ("lr", "weight_decay")
     counters = ("step", "eta", "mu")
     averages = ("ax",)
     _formula = staticmethod(_averaged)
@@ -161,9 +161,6 @@ class ASGD(Elementwise):
         options = {"lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay}
         flags = {"maximize": maximize, "differentiable": differentiable, "capturable": capturable}
         super().__init__(params, {**options, "foreach": foreach, **flags})
-
-    def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr", "weight_decay")
 
     def _advance(self, state: State, group: Group) -> Hashable:
         lr = group["lr"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from ..runtime.threads import parallel_for
 __all__ = ["fused", "fused_each", "if_positive", "in_blocks"]
 
 Array = np.ndarray[Any, Any]
-Value = TypeVar("Value")  # an array or, while a formula is compiled, an IRValue
 
 _BLOCK, _PART = 1 << 15, 1 << 14  # entries of which a few such blocks fit in the cache; those of a part in machine code
 _MANY = 1 << 16  # entries from which blocks pay
@@ -94,13 +93,14 @@ def fused_each(formula: Callable[..., Any], targets: int, sets: Sequence[Sequenc
             start = stop
 
 
-def if_positive(x: Value, yes: Value | float, no: Value | float) -> Value:
+def if_positive(x: Array, yes: Array | float, no: Array | float) -> Array:
     """`yes` where x is positive, or else `no`; for formulas (see `fused`)."""
     if not isinstance(x, IRValue):
-        return cast(Value, np.where(cast(Any, x) > 0, cast(Any, yes), cast(Any, no)))
+        return np.where(x > 0, yes, no)
     code = x.code
     positive = IRValue(code, code.builder.fcmp_ordered(">", x.raw, code.constant().raw))
-    return code.where(positive, *(v if isinstance(v, IRValue) else code.constant(v) for v in (yes, no)))
+    chosen: Any = code.where(positive, *(code.constant(v) if isinstance(v, (int, float)) else v for v in (yes, no)))
+    return chosen
 
 
 _NUMBERS = (bool, int, float, complex, np.generic)
