@@ -138,7 +138,9 @@ class LBFGS(Optimizer):
         found = [f"unknown {name}" for name in kept if name not in _NAMES]
         found += [f"no {name}" for name in ("func_evals", "n_iter") if name not in kept]
         found += [
-            f"{k} of shape {a.shape} for {size} numbers" for k, a in arrays if a is not None and a.shape != (size,)
+            f"{k} of shape {a.shape} given for {size} numbers"
+            for k, a in arrays
+            if a is not None and a.shape != (size,)
         ]
         return found if p is params[0] else ["LBFGS keeps all in the first parameter's state"]
 

@@ -206,7 +206,7 @@ def stepped(name, options, start, gradients):
 
 
 @SIZES
-@pytest.mark.parametrize(("name", "formula", "options"), CASES, ids=str)
+@pytest.mark.parametrize(("name", "formula", "options"), CASES, ids=lambda x: getattr(x, "__name__", str(x)))
 def test_elementwise(name, formula, options, size):
     start, gradients = drawn((size,), 8)
     p, _ = stepped(name, options, start, gradients)
