@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
+import numpy as np
+
 from ..autograd import Tensor
 from ..extend import writable
 from .elementwise import Elementwise, Numbers, directed, directions
@@ -86,12 +88,16 @@ class SGD(Elementwise):
         if group["momentum"] or group["weight_decay"] or group["maximize"]:
             super()._move(due, group)
             return
-        lr, large = float(group["lr"]), []
+        large: Due = []
+        lr = dtype = None
         for entry in due:
             p, gradient, _ = entry
             if gradient.size >= _LARGE:
                 large.append(entry)
                 continue
+            if gradient.dtype is not dtype:
+                dtype = gradient.dtype
+                lr = np.array(group["lr"], gradient.real.dtype)  # NumPy takes twice as long over Python's numbers
             data = writable(p)
             data -= lr * gradient
             if not data.ndim:
