@@ -17,7 +17,7 @@ from workloads import CNN, COPIED, NETS, PRODUCTS, SCALING, SECTIONS, VGG
 REPORT = Path(__file__).with_name("speed.md")
 OURS, EAGER, PLAIN = "Pullback", "PyTorch", "Pullback on NumPy"
 FOR_ALL = list(SECTIONS)[:2]
-TRAINING, _, GRID, POOLING, _, MODULES, OPTIMIZERS, _, LIMITS = SECTIONS
+TRAINING, _, GRID, POOLING, _, MODULES, OPTIMIZERS, SMALL, _, LIMITS = SECTIONS
 RATIOS = dict(zip(NETS, (0.75, 0.7, 0.9, 0.35, 0.8), strict=True))
 GEMM_MULTIPLE = 1.6
 
@@ -90,7 +90,7 @@ def marks(results: dict[int, Results], memories: Memories, importing: float) -> 
         yield mark(f"{name}, training step", bound, lambda r, name=name: r.ratio(TRAINING, name))
     yield mark("convolutions, geometric mean", 1, lambda r: geometric_mean(r.ratios(GRID)))
     yield mark("convolutions, largest", 2, lambda r: max(r.ratios(GRID), default=None))
-    for section in (POOLING, MODULES, OPTIMIZERS):
+    for section in (POOLING, MODULES, OPTIMIZERS, SMALL):
         for name in SECTIONS[section]:
             yield mark(f"{section.split(',')[0]}: {name}", 1, lambda r, s=section, name=name: r.ratio(s, name))
     for net, needed in memories.items():

@@ -7,7 +7,7 @@ each library builds its own form. All else is written once, with the names that 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -297,16 +297,53 @@ def modules() -> dict[str, Workload]:
 # Optimizers, and what the machine can do at most
 
 
-def optimizing(name: str, **options: Any) -> Workload:
-    """Steps over ten million parameters."""
+TEN_MILLION = ((2500, 1000),) * 4
+
+
+def optimizing(
+    name: str, shapes: Callable[[Any], Iterable[tuple[int, ...]]] | None = None, touched: float = 1.0, **options: Any
+) -> Workload:
+    """Steps over parameters of these shapes, ten million numbers unless given; `touched` is a share of their rows."""
 
     def make(lib: Any) -> Callable[[], Any]:
-        parameters = [lib.tensor(normal(2500, 1000), requires_grad=True) for _ in range(4)]
-        for p in parameters:
-            p.grad = lib.tensor(normal(2500, 1000))
-        return getattr(lib.optim, name)(parameters, lr=1e-3, **options).step
+        parameters = []
+        for shape in shapes(lib.nn) if shapes else TEN_MILLION:
+            parameters.append(lib.tensor(normal(*shape), requires_grad=True))
+            gradient = normal(*shape)
+            if touched < 1:
+                gradient[np.random.default_rng(0).uniform(size=len(gradient)) > touched] = 0
+            grad = lib.tensor(gradient)
+            parameters[-1].grad = grad.to_sparse(1) if touched < 1 and hasattr(grad, "to_sparse") else grad
+        optimizer = getattr(lib.optim, name)(parameters, **{"lr": 1e-3, **options})
+        return (lambda: optimizer.step(lambda: 1.0)) if name == "LBFGS" else optimizer.step
 
     return make
+
+
+def resnet18_shapes(nn: Any) -> list[tuple[int, ...]]:
+    """Those of ResNet-18's 62 parameters."""
+    return [tuple(p.shape) for p in resnet18(nn).parameters()]
+
+
+def mlp_shapes(nn: Any) -> list[tuple[int, ...]]:
+    """Those of a 2-16-16-2 MLP."""
+    return [(16, 2), (16,), (16, 16), (16,), (2, 16), (2,)]
+
+
+EACH = {
+    "SGD": optimizing("SGD"),
+    "SGD with momentum": optimizing("SGD", momentum=0.9),
+    **{name: optimizing(name) for name in ("Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "Adadelta")},
+    **{name: optimizing(name) for name in ("RMSprop", "Rprop", "ASGD", "Adafactor", "Muon")},
+    "RMSprop, centered, with momentum": optimizing("RMSprop", centered=True, momentum=0.9),
+    "SparseAdam, a tenth of the rows": optimizing("SparseAdam", touched=0.1),
+    "LBFGS, an iteration": optimizing("LBFGS", max_iter=1),
+}
+SMALL = {
+    f"{name}{', momentum' * bool(options)}, {what}": optimizing(name, shapes, **options)
+    for what, shapes in (("ResNet-18's parameters", resnet18_shapes), ("a 2-16-16-2 MLP's", mlp_shapes))
+    for name, options in (("SGD", {}), ("SGD", {"momentum": 0.9}), ("Adam", {}), ("RMSprop", {}), ("NAdam", {}))
+}
 
 
 def product(n: int) -> Workload:
@@ -350,12 +387,8 @@ SECTIONS: dict[str, dict[str, Workload]] = {
         ),
     },
     "Modules, training steps": modules(),
-    "Optimizers, ten million parameters": {
-        "SGD": optimizing("SGD"),
-        "SGD with momentum": optimizing("SGD", momentum=0.9),
-        "Adam": optimizing("Adam"),
-        "AdamW": optimizing("AdamW"),
-    },
+    "Optimizers, ten million parameters": EACH,
+    "Optimizers, many parameters": SMALL,
     "Scaling": {f"{axis} {value}": stack(**{axis: value}) for axis, values in SCALING.items() for value in values},
     "Limits": {**{name: product(int(name.split()[-1])) for name in PRODUCTS}, "copy": copy},
 }

@@ -10,7 +10,7 @@ import numpy as np
 from ..autograd import Tensor
 from ..extend import Array, fused
 from .optimizer import Group, Optimizer, Params, State
-from .options import not_negative, number
+from .options import number
 from .saving import unfit
 
 __all__ = ["Adafactor"]
@@ -41,6 +41,7 @@ class Adafactor(Optimizer):
     array([ 0.75, -0.75])
     """
 
+    not_negative = ("lr", "weight_decay")
     single = True
     counters = ("step",)
     averages = ("row_var", "col_var", "variance")
@@ -61,7 +62,6 @@ class Adafactor(Optimizer):
         super().__init__(params, {**options, "foreach": foreach, "maximize": maximize})
 
     def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr", "weight_decay")
         if not number(self._name, "beta2_decay", group["beta2_decay"]) <= 0:
             raise ValueError(f"{self._name}: beta2_decay must not be positive, but is {group['beta2_decay']}")
         if not number(self._name, "d", group["d"]) >= 1:

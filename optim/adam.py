@@ -10,7 +10,6 @@ import numpy as np
 from ..autograd import Tensor
 from .elementwise import Elementwise, Numbers, directed, directions
 from .optimizer import Group, Params
-from .options import fractions, not_negative
 
 __all__ = ["Adam", "AdamW", "adapted", "moments", "rates"]
 
@@ -67,6 +66,8 @@ class Adam(Elementwise):
     array([0.75, 1.75])
     """
 
+    not_negative = ("lr", "eps", "weight_decay")
+    fractions = ("betas",)
     single = True  # in float16 300 has no square, and 1e-8 is 0
     averages = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     _formula = staticmethod(adapted)
@@ -92,10 +93,6 @@ class Adam(Elementwise):
         forms = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable, "fused": fused}
         flags = {"maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay}
         super().__init__(params, {**options, **flags, **forms})
-
-    def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr", "eps", "weight_decay")
-        fractions(self._name, group)
 
     def _kept(self, group: Group) -> tuple[str, ...]:
         return self.averages if group["amsgrad"] else self.averages[:2]

@@ -12,7 +12,6 @@ from ..autograd import Tensor
 from .adam import moments, rates
 from .elementwise import Elementwise, Numbers, directed, directions
 from .optimizer import Group, Params, State
-from .options import fractions, not_negative
 
 __all__ = ["Adamax", "NAdam", "RAdam"]
 
@@ -51,6 +50,8 @@ class NAdam(Elementwise):
     array([0.5])
     """
 
+    not_negative = ("lr", "eps", "weight_decay", "momentum_decay")
+    fractions = ("betas",)
     single = True
     counters = ("step", "mu_product")
     averages = ("exp_avg", "exp_avg_sq")
@@ -75,10 +76,6 @@ class NAdam(Elementwise):
         flags = {"decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize}
         forms = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
         super().__init__(params, {**options, **flags, **forms})
-
-    def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr", "eps", "weight_decay", "momentum_decay")
-        fractions(self._name, group)
 
     def _advance(self, state: State, group: Group) -> Hashable:
         step = state["step"] = state.get("step", 0) + 1
@@ -135,6 +132,8 @@ class RAdam(Elementwise):
     array([0.75])
     """
 
+    not_negative = ("lr", "eps", "weight_decay")
+    fractions = ("betas",)
     single = True
     averages = ("exp_avg", "exp_avg_sq")
     _formula = staticmethod(_rectified)
@@ -157,10 +156,6 @@ class RAdam(Elementwise):
         flags = {"decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize}
         forms = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
         super().__init__(params, {**options, **flags, **forms})
-
-    def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr", "eps", "weight_decay")
-        fractions(self._name, group)
 
     def _numbers(self, step: Any, group: Group) -> Numbers:
         beta1, beta2 = group["betas"]
@@ -206,6 +201,8 @@ class Adamax(Elementwise):
     array([1.25])
     """
 
+    not_negative = ("lr", "eps", "weight_decay")
+    fractions = ("betas",)
     single = True
     averages = ("exp_avg", "exp_inf")
     _formula = staticmethod(_by_largest)
@@ -226,10 +223,6 @@ class Adamax(Elementwise):
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
         forms = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
         super().__init__(params, {**options, **forms})
-
-    def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr", "eps", "weight_decay")
-        fractions(self._name, group)
 
     def _numbers(self, step: Any, group: Group) -> Numbers:
         beta1, beta2 = group["betas"]

@@ -10,7 +10,7 @@ from ..autograd import Tensor
 from ..extend import Array
 from .elementwise import Elementwise, Numbers, directed, directions
 from .optimizer import Group, Params
-from .options import not_negative, number
+from .options import number
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop"]
 
@@ -44,6 +44,7 @@ class Adagrad(Elementwise):
     array([0.75, 2.25])
     """
 
+    not_negative = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
     single = True
     averages = ("sum",)
     _formula = staticmethod(_by_sum)
@@ -77,9 +78,6 @@ class Adagrad(Elementwise):
     def _begin(self, name: str, data: Array, group: Group) -> Array:
         value = group["initial_accumulator_value"]
         return np.full_like(data, complex(value, value) if data.dtype.kind == "c" else value)
-
-    def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
 
     def _numbers(self, step: Any, group: Group) -> Numbers:
         size = group["lr"] / (1 + (step - 1) * group["lr_decay"])
@@ -123,6 +121,7 @@ class Adadelta(Elementwise):
     array([-0.2])
     """
 
+    not_negative = ("lr", "eps", "weight_decay")
     single = True
     averages = ("square_avg", "acc_delta")
     _formula = staticmethod(_by_both)
@@ -145,7 +144,6 @@ class Adadelta(Elementwise):
         super().__init__(params, {**options, **forms})
 
     def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr", "eps", "weight_decay")
         if not 0 <= number(self._name, "rho", group["rho"]) <= 1:
             raise ValueError(f"{self._name}: rho must be from 0 to 1, but is {group['rho']}")
 
@@ -203,6 +201,7 @@ class RMSprop(Elementwise):
     array([0.5])
     """
 
+    not_negative = ("lr", "alpha", "eps", "weight_decay", "momentum")
     single = True
     averages = ("square_avg", "momentum_buffer", "grad_avg")
     _formula = staticmethod(_by_mean)
@@ -224,9 +223,6 @@ class RMSprop(Elementwise):
         options = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum}
         forms = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
         super().__init__(params, {**options, "centered": centered, "maximize": maximize, **forms})
-
-    def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr", "alpha", "eps", "weight_decay", "momentum")
 
     def _kept(self, group: Group) -> tuple[str, ...]:
         square, momentum, mean = self.averages

@@ -12,7 +12,7 @@ from ..autograd import Tensor, enable_grad
 from ..extend import Array, writable
 from .line_search import Point, strong_wolfe
 from .optimizer import Group, Optimizer, Params, Result, State, put, reals
-from .options import not_negative, number, read
+from .options import number, read
 
 __all__ = ["LBFGS"]
 
@@ -44,6 +44,7 @@ class LBFGS(Optimizer):
     array([0.4102, 0.4102])
     """
 
+    not_negative = ("lr", "max_iter", "max_eval", "tolerance_grad", "tolerance_change")
     single = True
 
     def __init__(
@@ -65,7 +66,6 @@ class LBFGS(Optimizer):
     def check(self, group: Group) -> None:
         if self.param_groups and group["params"] is not self.param_groups[0]["params"]:
             raise ValueError("LBFGS: one group of parameters only; it has no options for some of them alone")
-        not_negative(self._name, group, "lr", "max_iter", "max_eval", "tolerance_grad", "tolerance_change")
         if not group["history_size"] >= 1:
             raise ValueError(f"LBFGS: history_size must be at least 1, but is {group['history_size']}")
         if group["line_search_fn"] not in (None, "strong_wolfe"):
@@ -138,7 +138,9 @@ class LBFGS(Optimizer):
         found = [f"unknown {name}" for name in kept if name not in _NAMES]
         found += [f"no {name}" for name in ("func_evals", "n_iter") if name not in kept]
         found += [
-            f"{k} of shape {a.shape} for {size} numbers" for k, a in arrays if a is not None and a.shape != (size,)
+            f"{k} of shape {a.shape} given for {size} numbers"
+            for k, a in arrays
+            if a is not None and a.shape != (size,)
         ]
         return found if p is params[0] else ["LBFGS keeps all in the first parameter's state"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..extend import Array, fused
 from .optimizer import Group, Optimizer, Params, State
-from .options import not_negative, number
+from .options import number
 
 __all__ = ["Muon"]
 
@@ -40,6 +40,7 @@ class Muon(Optimizer):
            [0. , 0.9]])
     """
 
+    not_negative = ("lr", "weight_decay", "momentum", "eps")
     single = True
     averages = ("momentum_buffer",)
 
@@ -60,7 +61,6 @@ class Muon(Optimizer):
         super().__init__(params, {**options, **iteration, "adjust_lr_fn": adjust_lr_fn})
 
     def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr", "weight_decay", "momentum", "eps")
         if not 0 <= number(self._name, "ns_steps", group["ns_steps"]) < 100:
             raise ValueError(f"{self._name}: ns_steps must be from 0 to 99, but is {group['ns_steps']}")
         if len(group["ns_coefficients"]) != 3:

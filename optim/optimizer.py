@@ -37,6 +37,8 @@ class Optimizer(Hooked):
     kept and change nothing. Steps are not recorded: `differentiable=True` is a ValueError.
     """
 
+    not_negative: tuple[str, ...] = ()  # names of options
+    fractions: tuple[str, ...] = ()  # names of options that are pairs of numbers in [0, 1)
     single = False  # whether parameters of float16 are moved, and their state is kept, as float32
     counters: tuple[str, ...] = ()  # names of numbers in the state, which are saved as arrays of no dimension
     averages: tuple[str, ...] | None = None  # names of all else that can be in it; None where nobody knows
@@ -98,7 +100,7 @@ class Optimizer(Hooked):
 
     def _check(self, group: Group) -> None:
         """Raise an error if options make no sense, or not with the parameters."""
-        checked(self._name, group)
+        checked(self._name, group, self.not_negative, self.fractions)
         self.check(group)
 
     def check(self, group: Group) -> None:
@@ -246,16 +248,16 @@ class Optimizer(Hooked):
 
     def _regrouped(self, group: Group, saved: Group, problems: list[str]) -> Group:
         """The group with saved options; what is wrong with them is added to the problems. Switches may be missing."""
-        switches = {k: group[k] for k, v in self.defaults.items() if v is None or isinstance(v, bool)}
-        names = {k: v for k, v in group.items() if k == "param_names"}
-        new = {**switches, **names, **data(self._name, "a saved group", saved), "params": group["params"]}
-        missing = [f"no {name} in a group" for name in self.defaults if name not in new]
-        if not missing:
+        switches = [k for k, v in self.defaults.items() if v is None or isinstance(v, bool)]
+        known = {k: v for k, v in group.items() if k in self.defaults or k == "param_names"}
+        new = {**known, **data(self._name, "a saved group", saved), "params": group["params"]}
+        wrong = [f"no {name} in a group" for name in self.defaults if name not in saved and name not in switches]
+        if not wrong:
             try:
                 self._check(new)
             except (TypeError, ValueError) as error:
-                missing = [str(error).removeprefix(f"{self._name}: ")]
-        problems += missing
+                wrong = [str(error).removeprefix(f"{self._name}: ")]
+        problems += wrong
         return new
 
     def _unfit(self, kept: State, p: Tensor, group: Group) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..autograd import Tensor
 
-__all__ = ["checked", "fractions", "not_negative", "number", "read"]
+__all__ = ["checked", "number", "read"]
 
 _ARRAYS = frozenset((Tensor, np.ndarray))
 
@@ -33,8 +33,16 @@ def read(group: dict[str, Any]) -> dict[str, Any]:
     return {k: float(v.item()) if isinstance(v, (Tensor, np.ndarray)) else v for k, v in group.items()}
 
 
-def checked(owner: str, group: Mapping[str, Any]) -> None:
-    """Raise ValueError for switches that exclude each other, or that are for recorded steps."""
+def checked(owner: str, group: Mapping[str, Any], not_negative: Iterable[str], fractions: Iterable[str]) -> None:
+    """Raise ValueError for options that are negative or NaN, for pairs of `fractions` outside of [0, 1), for switches
+    that exclude each other, and for one that is for recorded steps.
+    """
+    for name in not_negative:
+        if not number(owner, name, group[name]) >= 0:
+            raise ValueError(f"{owner}: {name} must not be negative, but is {group[name]}")
+    for name in fractions:
+        if len(group[name]) != 2 or not all(0 <= number(owner, name, value) < 1 for value in group[name]):
+            raise ValueError(f"{owner}: {name} must be two numbers of at least 0 and below 1, not {group[name]}")
     if group.get("differentiable"):
         raise ValueError(
             f"{owner}: differentiable must be False: steps are not recorded; to differentiate through one, "
@@ -42,17 +50,3 @@ def checked(owner: str, group: Mapping[str, Any]) -> None:
         )
     if group.get("fused") and group.get("foreach"):
         raise ValueError(f"{owner}: fused and foreach cannot both be True")
-
-
-def not_negative(owner: str, group: Mapping[str, Any], *names: str) -> None:
-    """Raise ValueError for options that are negative or NaN."""
-    for name in names:
-        if not number(owner, name, group[name]) >= 0:
-            raise ValueError(f"{owner}: {name} must not be negative, but is {group[name]}")
-
-
-def fractions(owner: str, group: Mapping[str, Any], name: str = "betas") -> None:
-    """Raise ValueError unless an option is two numbers of at least 0 and below 1."""
-    values = group[name]
-    if len(values) != 2 or not all(0 <= number(owner, name, value) < 1 for value in values):
-        raise ValueError(f"{owner}: {name} must be two numbers of at least 0 and below 1, not {values}")

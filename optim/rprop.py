@@ -10,7 +10,7 @@ from ..autograd import Tensor
 from ..extend import Array, if_positive
 from .elementwise import Elementwise, Numbers
 from .optimizer import Group, Params
-from .options import not_negative, number
+from .options import number
 
 __all__ = ["Rprop"]
 
@@ -45,6 +45,7 @@ class Rprop(Elementwise):
     array([0.5, 2.5])
     """
 
+    not_negative = ("lr",)
     averages = ("prev", "step_size")
     _formula = staticmethod(_by_signs)
 
@@ -69,7 +70,6 @@ class Rprop(Elementwise):
         return np.full_like(data, complex(size, size) if data.dtype.kind == "c" else size)
 
     def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr")
         less, more = (number(self._name, "etas", eta) for eta in group["etas"])
         if not 0 < less < 1 < more:
             raise ValueError(f"{self._name}: etas must be one below 1 and one above, positive, not {group['etas']}")

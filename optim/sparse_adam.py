@@ -10,7 +10,6 @@ from ..autograd import Tensor
 from ..extend import Array, fused
 from .adam import adapted, rates
 from .optimizer import Group, Optimizer, Params, State
-from .options import fractions, not_negative
 
 __all__ = ["SparseAdam"]
 
@@ -38,6 +37,8 @@ class SparseAdam(Optimizer):
            [1.75, 2.25]])
     """
 
+    not_negative = ("lr", "eps")
+    fractions = ("betas",)
     single = True
     averages = ("step", "exp_avg", "exp_avg_sq")  # PyTorch keeps this step as a number
 
@@ -52,11 +53,9 @@ class SparseAdam(Optimizer):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
 
     def check(self, group: Group) -> None:
-        not_negative(self._name, group, "lr", "eps")
         for name in ("lr", "eps"):
             if group[name] == 0:
                 raise ValueError(f"{self._name}: {name} must be positive, but is {group[name]}")
-        fractions(self._name, group)
         for p in group["params"]:
             if p.dtype.kind == "c":
                 raise ValueError(f"{self._name}: a parameter of {p.dtype}; complex ones are for Adam")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from .exponentials import exp
 __all__ = ["fused", "fused_each", "if_positive", "in_blocks", "in_one_pass"]
 
 Array = np.ndarray[Any, Any]
-Value = TypeVar("Value")  # an array or, while a formula is compiled, an IRValue
 UFUNCS |= {
     np.exp: exp,
     np.absolute: lambda code, x: code._intrinsic("fabs", code.vector, [x.raw], code.vector),
@@ -99,13 +98,14 @@ def fused_each(formula: Callable[..., Any], targets: int, sets: Sequence[Sequenc
             start = stop
 
 
-def if_positive(x: Value, yes: Value | float, no: Value | float) -> Value:
+def if_positive(x: Array, yes: Array | float, no: Array | float) -> Array:
     """`yes` where x is positive, or else `no`; for formulas (see `fused`)."""
     if not isinstance(x, IRValue):
-        return cast(Value, np.where(cast(Any, x) > 0, cast(Any, yes), cast(Any, no)))
+        return np.where(x > 0, yes, no)
     code = x.code
     positive = IRValue(code, code.builder.fcmp_ordered(">", x.raw, code.constant().raw))
-    return code.where(positive, *(v if isinstance(v, IRValue) else code.constant(v) for v in (yes, no)))
+    chosen: Any = code.where(positive, *(code.constant(v) if isinstance(v, (int, float)) else v for v in (yes, no)))
+    return chosen
 
 
 _NUMBERS = (bool, int, float, complex, np.generic)

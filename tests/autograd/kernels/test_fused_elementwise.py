@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pullback import Tensor
-from pullback.autograd.kernels.fused_elementwise import fused, in_blocks, in_one_pass
+from pullback.autograd.kernels.fused_elementwise import fused, fused_each, if_positive, in_blocks, in_one_pass
 from pullback.autograd.runtime import llvm
 
 MODULE = sys.modules[fused.__module__]
@@ -181,3 +181,35 @@ def test_tensors_and_numbers_take_the_formula_itself():
     exponential(x).backward(np.ones(LEAST))
     np.testing.assert_allclose(x.grad.numpy(), np.exp(x.numpy()), rtol=1e-14)
     assert exponential(0.0) == 1
+
+
+def _signed(x, y, less):
+    return x + if_positive(y, 2.0, if_positive(-y, less, 0.5)), y
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [5, 5000])  # by NumPy, and by machine code where there is some
+def test_if_positive(size, dtype):
+    y = np.resize(np.array([3.0, -2.0, 0.0, -0.0, np.nan, np.inf, -np.inf], dtype), size)
+    x = np.ones(size, dtype)
+    fused(_signed, [x, y], less=-1.0)
+    np.testing.assert_array_equal(x, np.resize(np.array([3.0, 0.0, 1.5, 1.5, 1.5, 3.0, 0.0], dtype), size))
+
+
+def test_many_sets_are_each_as_alone():
+    """Small and large, of two dtypes and any layout, 0-d and empty ones."""
+    rng = np.random.default_rng(0)
+
+    def formula(x, y, z, scale):
+        x *= scale
+        return x + z, y - np.sqrt(z)
+
+    shapes = [(3,), (), (2, 5), (0, 4), (60, 50), (1,), (40, 30)]
+    kinds = [(shape, dtype) for shape in shapes for dtype in (np.float32, np.float64)]
+    sets = [[np.asarray(rng.uniform(1, 2, shape), dtype, order="F") for _ in range(3)] for shape, dtype in kinds]
+    sets += [[a.T for a in arrays] for arrays in ([rng.uniform(1, 2, (4, 6)) for _ in range(3)],)]
+    expected = [[x * x.dtype.type(1.5) + z, y - np.sqrt(z), z.copy()] for x, y, z in sets]
+    fused_each(formula, 2, sets, scale=1.5)
+    for arrays, others in zip(sets, expected, strict=True):
+        for a, b in zip(arrays, others, strict=True):
+            np.testing.assert_array_equal(a, b)
