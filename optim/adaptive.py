@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ class Adagrad(Elementwise):
         forms = {"foreach": foreach, "differentiable": differentiable, "fused": fused}
         super().__init__(params, {**options, "initial_accumulator_value": initial_accumulator_value, **forms})
 
-    def add_param_group(self, group: Group) -> None:
+    def add_param_group(self, group: Mapping[str, object]) -> None:
         """As for all optimizers; the sums are there from the beginning, as PyTorch's."""
         super().add_param_group(group)
         added = self.param_groups[-1]

@@ -43,13 +43,13 @@ class Optimizer(Hooked):
     counters: tuple[str, ...] = ()  # names of numbers in the state, which are saved as arrays of no dimension
     averages: tuple[str, ...] | None = None  # names of all else that can be in it; None where nobody knows
 
-    def __init__(self, params: Params, defaults: Group) -> None:
+    def __init__(self, params: Params, defaults: Mapping[str, object]) -> None:
         super().__init__()
         if isinstance(params, (Tensor, dict)) or not isinstance(params, Iterable):
             raise TypeError(
                 f"{self._name}: params must be an iterable of Tensors or dicts, not a {_kind(params)}{_instead(params)}"
             )
-        self.defaults = defaults
+        self.defaults: Group = dict(defaults)
         self.param_groups: list[Group] = []
         self.state: defaultdict[Tensor, State] = defaultdict(dict)
         groups: list[Any] = list(params)
@@ -70,11 +70,11 @@ class Optimizer(Hooked):
     def _name(self) -> str:
         return type(self).__name__
 
-    def add_param_group(self, group: Group) -> None:
+    def add_param_group(self, group: Mapping[str, object]) -> None:
         """Optimize more parameters: `{"params": a Tensor or several, option: value, ...}`; errors as for the class."""
         if not isinstance(group, dict):
             raise TypeError(f"{self._name}: a parameter group must be a dict, not a {_kind(group)}")
-        params = group["params"]
+        params: Any = group["params"]
         if isinstance(params, (set, frozenset)):
             raise TypeError(f"{self._name}: parameters need an order that lasts; give a list, not a set")
         params = [params] if isinstance(params, Tensor) else list(params)
@@ -220,13 +220,13 @@ class Optimizer(Hooked):
         ]
         return self._passed(self._state_dict_post_hooks, {"state": state, "param_groups": groups})
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, object]) -> None:
         """Take over what `state_dict` of such an optimizer gave, here or in PyTorch (its tensors as arrays).
 
         Arrays are cast to their parameter's dtype. ValueError, which lists all that does not fit, and no change.
         """
-        state_dict = self._passed(self._load_pre_hooks, dict(state_dict))
-        groups, given = self.param_groups, state_dict["param_groups"]
+        saved = self._passed(self._load_pre_hooks, dict(state_dict))
+        groups, given = self.param_groups, saved["param_groups"]
         sizes, given_sizes = ([len(group["params"]) for group in some] for some in (groups, given))
         if sizes != given_sizes:
             raise ValueError(f"{self._name}: state of groups of {given_sizes} parameters given for ones of {sizes}")
@@ -234,7 +234,7 @@ class Optimizer(Hooked):
         new = [self._regrouped(old, group, problems) for old, group in zip(groups, given, strict=True)]
         owners = {i: (p, group) for group, old in zip(new, given, strict=True) for p, i in _pairs(group, old)}
         state: defaultdict[Tensor, State] = defaultdict(dict)
-        for i, kept in ((i, kept) for i, kept in state_dict["state"].items() if kept):
+        for i, kept in ((i, kept) for i, kept in saved["state"].items() if kept):
             p, group = owners.get(i, (None, {}))
             found = ["it is in no group"] if p is None else self._unfit(kept, p, group)
             problems += [f"parameter {i}: {text}" for text in found]

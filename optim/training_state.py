@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
@@ -57,22 +57,23 @@ class TrainingState:
             "callbacks": states_of(self.callbacks),
         }
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, object]) -> None:
         """Take over what `state_dict` gave; ValueError, and no change, for one of other callbacks or of no trainer."""
         before = self.state_dict()
-        if missing := before.keys() - state_dict.keys():
+        state: dict[str, Any] = dict(state_dict)
+        if missing := before.keys() - state.keys():
             raise ValueError(f"Trainer: the state lacks {', '.join(sorted(missing))}")
-        names, own = ([entry["name"] for entry in state["callbacks"]] for state in (state_dict, before))
+        names, own = ([entry["name"] for entry in each["callbacks"]] for each in (state, before))
         if names != own:
             raise ValueError(f"Trainer: state of callbacks {names} given for {own}")
         try:
-            load_states(self.callbacks, state_dict["callbacks"])
+            load_states(self.callbacks, state["callbacks"])
         except BaseException:
             load_states(self.callbacks, before["callbacks"])
             raise
-        self.epoch, self.stop = state_dict["epoch"], state_dict["stop"]
-        self.history, self.interrupted = deepcopy(state_dict["history"]), list(state_dict["interrupted"])
-        self._resumed = None if state_dict["start"] is None else deepcopy(state_dict)
+        self.epoch, self.stop = state["epoch"], state["stop"]
+        self.history, self.interrupted = deepcopy(state["history"]), list(state["interrupted"])
+        self._resumed = None if state["start"] is None else deepcopy(state)
 
     @contextmanager
     def _under_way(self, loader: Any, epochs: int) -> Iterator[None]:

@@ -13,7 +13,7 @@ from ...extend import wrap
 __all__ = ["default_collate", "default_convert"]
 
 
-def default_collate(batch: Sequence[Any]) -> Any:
+def default_collate(batch: Sequence[object]) -> Any:
     """Return one batch of samples of one structure: what is an array or a number in each, as one Tensor of all.
 
     Tuples, named tuples, lists and dicts stay so, texts and bytes become lists. TypeError for what is none of these,
@@ -24,19 +24,23 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """
     if not len(batch):
         raise ValueError("default_collate: an empty list of samples is no batch")
+    return _collated(batch)
+
+
+def _collated(batch: Sequence[Any]) -> Any:
     first = batch[0]
     if isinstance(first, Mapping):
         for sample in batch:
             if sample.keys() != first.keys():
                 raise ValueError(f"default_collate: samples have different keys, {list(first)} and {list(sample)}")
-        return {key: default_collate([sample[key] for sample in batch]) for key in first}
+        return {key: _collated([sample[key] for sample in batch]) for key in first}
     if isinstance(first, (str, bytes)):
         return list(batch)
     if isinstance(first, (tuple, list)):
         lengths = {len(sample) for sample in batch}
         if len(lengths) > 1:
             raise ValueError(f"default_collate: samples have different numbers of parts, {sorted(lengths)}")
-        return _like(first, [default_collate(parts) for parts in zip(*batch, strict=True)])
+        return _like(first, [_collated(parts) for parts in zip(*batch, strict=True)])
     if isinstance(first, np.ndarray) and all(type(sample) is np.ndarray for sample in batch):
         shapes = {sample.shape for sample in batch}
         if len(shapes) == 1:

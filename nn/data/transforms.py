@@ -8,7 +8,7 @@ loader seeds for each batch: put them into a `Transformed` dataset, the `transfo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -32,6 +32,9 @@ __all__ = [
     "RandomVerticalFlip",
 ]
 
+Data = TypeVar("Data")
+Image = TypeVar("Image", bound=ArrayLike)
+
 
 class Compose:
     """One function after another.
@@ -40,17 +43,18 @@ class Compose:
     array([1, 3, 6])
     """
 
-    def __init__(self, transforms: Iterable[Callable[[Any], Any]]) -> None:
+    def __init__(self, transforms: Iterable[Callable[..., object]]) -> None:
         self.transforms = list(transforms)
 
     def __repr__(self) -> str:
         return f"Compose({self.transforms!r})"
 
-    def __call__(self, data: Any) -> Any:
+    def __call__(self, data: Data) -> Data:
         """Return what the last function gives."""
+        changed: Any = data
         for transform in self.transforms:
-            data = transform(data)
-        return data
+            changed = transform(changed)
+        return changed
 
 
 class ImageTransform:
@@ -60,7 +64,7 @@ class ImageTransform:
         options = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({options})"
 
-    def __call__(self, image: ArrayLike) -> Any:
+    def __call__(self, image: Image) -> Image:
         """Return the image (C, H, W), or the batch of them (N, C, H, W), changed. ValueError for other shapes."""
         array = np.asarray(raw(image) if isinstance(image, Tensor) else image)
         if array.ndim not in (3, 4):
@@ -69,7 +73,8 @@ class ImageTransform:
             )
         changed = self.apply(array if array.ndim == 4 else array[np.newaxis], generator())
         changed = changed if array.ndim == 4 else changed[0]
-        return wrap(changed) if isinstance(image, Tensor) else changed
+        like: Any = wrap(changed) if isinstance(image, Tensor) else changed
+        return like
 
     def apply(self, batch: Array, rng: np.random.Generator) -> Array:
         """A new batch (N, C, H, W)."""
