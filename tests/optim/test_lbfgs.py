@@ -49,6 +49,29 @@ def test_a_quadratic_by_hand():
     np.testing.assert_allclose(np.ravel(kept["old_stps"]), [-0.5, -1.75, -0.875], rtol=1e-14)
 
 
+@pytest.mark.parametrize("memory", [1, 2, 9])
+def test_directions_by_the_matrix(memory):
+    """The inverse Hessian as a matrix: (y s / y y) I, and updates of it by the pairs (s, y) that are remembered."""
+    start, lr = np.array([1.0, -0.5, 2.0]), 0.3
+    scales = np.array([1.0, 3.0, 0.5])
+    x = Tensor(start, requires_grad=True)
+    optimizer = LBFGS([x], lr=lr, max_iter=1, history_size=memory)
+    closure, _ = closing(optimizer, lambda: (scales * (x * x + x**4 / 4)).sum())
+    p, g, pairs = start, scales * (2 * start + start**3), []
+    for step in range(6):
+        h = np.eye(3) if step == 0 else np.eye(3) * (pairs[-1][0] @ pairs[-1][1]) / (pairs[-1][1] @ pairs[-1][1])
+        for s, y in pairs:
+            v = np.eye(3) - np.outer(y, s) / (s @ y)
+            h = v.T @ h @ v + np.outer(s, s) / (s @ y)
+        after = p - (lr if step else lr * min(1, 1 / abs(g).sum())) * h @ g
+        grown = scales * (2 * after + after**3)
+        pairs = [*pairs, (after - p, grown - g)][-memory:]
+        p, g = after, grown
+        optimizer.step(closure)
+        np.testing.assert_allclose(x.numpy(), p, rtol=1e-11)
+    assert len(optimizer.state[x]["ro"]) == min(memory, 5)
+
+
 @given(st.integers(2, 5), st.integers(0, 99))
 def test_quadratics_of_n_dimensions(n, seed):
     """To the solution of the linear system, to which n steps would lead if each were the best on its line."""

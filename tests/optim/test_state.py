@@ -87,6 +87,16 @@ def test_a_learning_rate_that_is_an_array_is_read_at_each_step(make):
     assert p.item() == 2.0
 
 
+@each
+def test_a_learning_rate_of_which_a_gradient_may_be_asked(kind):
+    moved = []
+    for lr in (0.1, Tensor(0.1, requires_grad=True)):
+        params = parameters()
+        stepped(kind, params, lr=lr)
+        moved.append(params[0].numpy())
+    np.testing.assert_array_equal(*moved)
+
+
 def test_options_of_numpy_and_python_move_alike():
     moved = []
     for lr, betas in ((0.1, (0.5, 0.9)), (np.float64(0.1), (np.float64(0.5), np.float64(0.9)))):
