@@ -18,7 +18,7 @@ from .report import write_report
 
 __all__ = ["OPTIMIZERS", "SCHEDULERS", "evaluate", "train"]
 
-_LEFT_OUT = ("Optimizer", "LBFGS", "Muon", "SparseAdam")  # they need more than any model and its batches
+_LEFT_OUT = ("Optimizer", "Muon", "SparseAdam")  # they are for matrices, and for rows, alone
 OPTIMIZERS = {
     name.lower(): kind
     for name in optim.__all__

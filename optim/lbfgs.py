@@ -47,6 +47,8 @@ class LBFGS(Optimizer):
     not_negative = ("lr", "max_iter", "max_eval", "tolerance_grad", "tolerance_change")
     single = True
 
+    needs_closure = True
+
     def __init__(
         self,
         params: Params,

@@ -39,6 +39,7 @@ class Optimizer(Hooked):
 
     not_negative: tuple[str, ...] = ()  # names of options
     fractions: tuple[str, ...] = ()  # names of options that are pairs of numbers in [0, 1)
+    needs_closure = False  # whether a step evaluates the loss several times
     single = False  # whether parameters of float16 are moved, and their state is kept, as float32
     counters: tuple[str, ...] = ()  # names of numbers in the state, which are saved as arrays of no dimension
     averages: tuple[str, ...] | None = None  # names of all else that can be in it; None where nobody knows

@@ -77,6 +77,7 @@ class Trainer(TrainingState):
         self.step_due = True
         self._own: list[object] = []  # callbacks of one `fit`
         self._interrupt = DeferredInterrupt()
+        self._last: tuple[Sequence[Any], Any] = ((), None)  # inputs and target of the last batch
 
     def __repr__(self) -> str:
         parameters = sum(parameter.size for parameter in self.model.parameters())
@@ -155,10 +156,21 @@ class Trainer(TrainingState):
         return np.concatenate(outputs)
 
     def step(self) -> None:
-        """Move the parameters by the gradients that they have; for callbacks that hold back steps."""
+        """Move the parameters by the gradients that they have; for callbacks that hold back steps.
+
+        LBFGS, which evaluates the loss several times a step, is given the last batch each time.
+        """
         self._call("on_step_start")
-        self.optimizer.step()
+        self.optimizer.step(self._evaluated if self.optimizer.needs_closure else None)
         self._call("on_step_end")
+
+    def _evaluated(self) -> Tensor:
+        """The loss of the last batch, whose gradients the parameters have then."""
+        inputs, target = self._last
+        self.optimizer.zero_grad()
+        loss = self.loss(self.model(*inputs), target)
+        loss.backward()
+        return loss
 
     def _one_epoch(self, validation: Data | None, batch_size: int) -> None:
         running = self._running
@@ -198,6 +210,7 @@ class Trainer(TrainingState):
     ) -> float | None:
         """Make a step for a batch and return its loss, or None if it was left out."""
         before = [buffer.numpy().copy() for buffer in buffers]
+        self._last = inputs, target
         self.optimizer.zero_grad()
         output = self.model(*inputs)
         loss = self.loss(output, target)

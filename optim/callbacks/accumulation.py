@@ -8,7 +8,7 @@ import numpy as np
 
 from ...autograd import Tensor
 from ...extend import Array
-from .callback import Callback, Training
+from .callback import Callback, Training, gradients_count
 
 __all__ = ["AccumulateGradients"]
 
@@ -37,6 +37,10 @@ class AccumulateGradients(Callback):
         self.batches = batches
         self._size = self._seen = self._samples = 0
         self._sums: dict[str, Array] = {}
+
+    def on_train_start(self, trainer: Training) -> None:
+        """Refuse an optimizer that does not use these gradients."""
+        gradients_count(trainer, "AccumulateGradients")
 
     def on_output(self, trainer: Training, output: Any, target: Any) -> None:
         """Note the size of the batch."""

@@ -9,7 +9,7 @@ from ...autograd import Tensor
 from ...nn import Module
 from ..optimizer import Optimizer
 
-__all__ = ["Callback", "Training", "load_states", "states_of"]
+__all__ = ["Callback", "Training", "gradients_count", "load_states", "states_of"]
 
 
 class Training(Protocol):
@@ -42,6 +42,13 @@ class Training(Protocol):
 
     def step(self) -> None:
         """Move the parameters, by gradients that a callback has held back."""
+
+
+def gradients_count(trainer: Training, name: str) -> None:
+    """ValueError if the optimizer evaluates the loss anew, whatever a callback of this name does to the gradients."""
+    if trainer.optimizer.needs_closure:
+        kind = type(trainer.optimizer).__name__
+        raise ValueError(f"{name}: {kind} computes gradients of its own in each step; leave the callback out")
 
 
 class Callback:

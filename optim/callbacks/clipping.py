@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...nn.utils import clip_grad_norm_, clip_grad_value_
-from .callback import Callback, Training
+from .callback import Callback, Training, gradients_count
 
 __all__ = ["ClipGradients"]
 
@@ -33,6 +33,10 @@ class ClipGradients(Callback):
             if value is not None and not value > 0:
                 raise ValueError(f"ClipGradients: {name} must be positive, not {value}")
         self.max_norm, self.clip_value, self.norm_type = max_norm, clip_value, norm_type
+
+    def on_train_start(self, trainer: Training) -> None:
+        """Refuse an optimizer that does not use these gradients."""
+        gradients_count(trainer, "ClipGradients")
 
     def on_step_start(self, trainer: Training) -> None:
         """Clip."""

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from pullback import Tensor, nn
+from pullback import Tensor, nn, optim
 from pullback.nn.data import DataLoader, Subset, TensorDataset
 from pullback.optim import SGD, Trainer
 from pullback.optim.callbacks import Callback
@@ -428,3 +428,18 @@ def test_verbose_where_logging_is_set_up(caplog, capsys):
     trainer.fit((POINTS, CLASSES), 1, progress=False)
     assert [(r.name, r.levelname) for r in caplog.records] == [("pullback", "INFO")]
     assert caplog.records[0].getMessage().startswith("epoch 1/1: loss ") and capsys.readouterr().err == ""
+
+
+def test_an_optimizer_that_evaluates_several_times_gets_the_batch_again():
+    """LBFGS with a line search solves least squares; what changes gradients is refused."""
+    rng = np.random.default_rng(0)
+    x, solution = rng.normal(size=(40, 3)), np.array([[1.0], [-2.0], [0.5]])
+    model = nn.Linear(3, 1, bias=False, dtype=np.float64)
+    optimizer = optim.LBFGS(model.parameters(), max_iter=20, line_search_fn="strong_wolfe")
+    trainer = optim.Trainer(model, nn.MSELoss(), optimizer)
+    history = trainer.fit((x, x @ solution), epochs=3, batch_size=40, progress=False)
+    np.testing.assert_allclose(model.weight.numpy(), solution.T, atol=1e-8)
+    assert history["loss"][-1] < 1e-12 < history["loss"][0]
+    for callback in (optim.callbacks.ClipGradients(1.0), optim.callbacks.AccumulateGradients(2)):
+        with pytest.raises(ValueError, match=f"{type(callback).__name__}: LBFGS computes gradients of its own"):
+            optim.Trainer(model, nn.MSELoss(), optimizer, [callback]).fit((x, x @ solution), 1, progress=False)
