@@ -3,6 +3,7 @@ is composed."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def class_cross_entropy(x: Any, hit: Any, *, mean: bool) -> Any:
 @class_cross_entropy.vjp("x")
 def _(g: Any, x: Any, hit: Any, mean: bool, z: Any, total: Any) -> Any:
     p = z / total[:, None] if x.__class__ is np.ndarray else softmax(x, 1)  # which depends on x
-    return (p - hit) * (g / len(x) if mean else g[:, None])
+    return (p - hit.astype(p.dtype)) * (g / len(x) if mean else g[:, None])
 
 
 @class_cross_entropy.batch
@@ -105,7 +106,7 @@ def cross_entropy(
     target = plain(target) if isinstance(target, Tensor) else target
     classes = _check_target(input, target, "cross_entropy")
     rows, flat = _rows(input), target.reshape(-1)
-    hit: Any = np.equal(np.arange(classes)[:, None], flat).T  # in memory class by class, the faster to compare
+    hit: Any = np.equal(_numbers(classes), flat).T  # in memory class by class, the faster to compare
     if weight is None and not label_smoothing and not 0 <= ignore_index < classes:
         known = bottom(hit)
         if known.size and np.count_nonzero(known) * classes == known.size:  # a class was hit in every row: all count
@@ -148,6 +149,11 @@ def nll_loss(
     weights = take(_class_weights(weight, classes, input.dtype, "nll_loss"), chosen)
     losses = losses * weights
     return _reduce(where(counted, losses, 0), target.shape, reduction, sum(where(counted, weights, 0)))
+
+
+@functools.lru_cache(64)
+def _numbers(classes: int) -> np.ndarray[Any, Any]:
+    return np.arange(classes)[:, None]
 
 
 def _check_target(input: Any, target: Any, name: str) -> int:
