@@ -269,7 +269,12 @@ gate.vjp("x", "elementwise")(lambda g: np.zeros_like(g))
 gate.strategy(lambda draw: (draw.entries(((-3.0, 3.0), _POSITIVE)), {}))
 
 
-relu = elementwise(_relu, name="relu", kinks=(0.0,), x=lambda g, out: gate.apply(g, out))
+relu = elementwise(
+    _relu,
+    name="relu",
+    kinks=(0.0,),
+    x=lambda g, out: gate.function(g, out) if g.__class__ is ndarray is out.__class__ else gate.apply(g, out),
+)
 
 
 @primitive
