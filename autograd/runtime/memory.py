@@ -16,7 +16,8 @@ from numpy.typing import DTypeLike
 
 from .arguments import address
 
-LARGE = 1 << 20  # bytes; smaller arrays come from memory that the process has already
+LARGE = 1 << 18  # bytes; smaller arrays come from memory that the process has already
+_NEAR = 1 << 16  # numbers, for which there is room in a near cache
 PAGE = 1 << 21  # bytes of a large page; from two of them on NumPy asks the operating system for such pages
 _IDLE = 1 << 28  # bytes that are kept at most while nothing holds them
 
@@ -84,5 +85,5 @@ def owned(array: Any) -> bool:
 
 def parts(shape: tuple[int, ...]) -> list[slice]:
     """Ranges of the first axis that fit the nearest cache, for several operations on each."""
-    step = max(1, LARGE // 16 // max(1, math.prod(shape[1:])))
+    step = max(1, _NEAR // max(1, math.prod(shape[1:])))
     return [slice(i, i + step) for i in range(0, shape[0], step)]
