@@ -2,6 +2,10 @@
 
 The operating system hands out fresh memory page by page, each at the cost of a page fault; for large elementwise work
 that is more than the arithmetic. A training step wants the same sizes again and again.
+
+Smaller arrays lie in malloc's heap, at the end of which glibc keeps as much free memory as twice the largest block that
+it ever mapped and gave back (128 KiB at first, 64 MiB at most). It is shown a large one, or else each step would end
+with giving memory back that the next one faults in again.
 """
 
 from __future__ import annotations
@@ -16,10 +20,11 @@ from numpy.typing import DTypeLike
 
 from .arguments import address
 
-LARGE = 1 << 18  # bytes; smaller arrays come from memory that the process has already
-_NEAR = 1 << 16  # numbers, for which there is room in a near cache
+LARGE = 1 << 20  # bytes; smaller arrays come from memory that the process has already
 PAGE = 1 << 21  # bytes of a large page; from two of them on NumPy asks the operating system for such pages
 _IDLE = 1 << 28  # bytes that are kept at most while nothing holds them
+
+np.empty((1 << 25) - PAGE, np.uint8)  # given back at once, untouched; 32 MiB are the most that glibc learns from
 
 
 class _Pool(threading.local):
@@ -85,5 +90,5 @@ def owned(array: Any) -> bool:
 
 def parts(shape: tuple[int, ...]) -> list[slice]:
     """Ranges of the first axis that fit the nearest cache, for several operations on each."""
-    step = max(1, _NEAR // max(1, math.prod(shape[1:])))
+    step = max(1, LARGE // 16 // max(1, math.prod(shape[1:])))
     return [slice(i, i + step) for i in range(0, shape[0], step)]

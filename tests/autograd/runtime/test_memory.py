@@ -1,8 +1,13 @@
 """Memory that is used again: never while anything holds it, always afterwards, and not without bound."""
 
+import os
+import platform
+import subprocess
+import sys
 import threading
 
 import numpy as np
+import pytest
 
 import pullback as pb
 from pullback import Tensor
@@ -95,3 +100,31 @@ def test_what_is_owned():
     del a
     assert memory.owned(view)
     assert not memory.owned(np.broadcast_to(np.ones(3), (2, 3))) and not memory.owned(np.arange(6.0)[::2])
+
+
+FAULTS = """
+import resource
+import numpy as np
+import pullback
+
+def step():
+    held = [np.ones(50_000, np.float32) for _ in range(20)]  # 200 kB each, 4 MB together
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+for _ in range(5):
+    step()
+before = faults()
+for _ in range(10):
+    step()
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc's malloc")
+def test_small_arrays_that_are_freed_together_are_not_faulted_in_again():
+    """Else that would be half of the 1,000 pages of each step, or all of them."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    ran = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True, env=own)
+    assert int(ran.stdout) < 1000
