@@ -3,6 +3,7 @@ is composed."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def class_cross_entropy(x: Any, hit: Any, *, mean: bool) -> Any:
 @class_cross_entropy.vjp("x")
 def _(g: Any, x: Any, hit: Any, mean: bool, z: Any, total: Any) -> Any:
     p = z / total[:, None] if x.__class__ is np.ndarray else softmax(x, 1)  # which depends on x
-    return (p - hit) * (g / len(x) if mean else g[:, None])
+    return (p - hit.astype(p.dtype)) * (g / len(x) if mean else g[:, None])
 
 
 @class_cross_entropy.batch
@@ -105,8 +106,8 @@ def cross_entropy(
     target = plain(target) if isinstance(target, Tensor) else target
     classes = _check_target(input, target, "cross_entropy")
     rows, flat = _rows(input), target.reshape(-1)
-    numbers, few = np.arange(classes), classes <= _FEW  # then class by class in memory, as the logits will be
-    hit: Any = np.equal(numbers[:, None], flat).T if few else np.equal(flat[:, None], numbers)
+    numbers, few = _numbers(classes), classes <= _FEW  # then class by class in memory, as the logits will be
+    hit: Any = np.equal(numbers, flat).T if few else np.equal(flat[:, None], numbers[:, 0])
     if weight is None and not label_smoothing and not 0 <= ignore_index < classes:
         known = bottom(hit)
         if known.size and np.count_nonzero(known) * classes == known.size:  # a class was hit in every row: all count
@@ -149,6 +150,11 @@ def nll_loss(
     weights = take(_class_weights(weight, classes, input.dtype, "nll_loss"), chosen)
     losses = losses * weights
     return _reduce(where(counted, losses, 0), target.shape, reduction, sum(where(counted, weights, 0)))
+
+
+@functools.lru_cache(64)
+def _numbers(classes: int) -> np.ndarray[Any, Any]:
+    return np.arange(classes)[:, None]
 
 
 def _check_target(input: Any, target: Any, name: str) -> int:

@@ -15,7 +15,7 @@ from ..runtime.memory import owned
 from .conversion import result, seed
 from .graph import LAST, BackwardRule, Node, RemovableHandle, mode, modes
 from .pytrees import flatten, matching
-from .tensor import Tensor, as_data, wrap
+from .tensor import Tensor, as_data, bare, wrap
 
 
 class LazySum:
@@ -190,13 +190,14 @@ def backward(
     start = seed(self, gradient, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     owners: dict[int, Node | None] = {id(start[1]): None}
+    held = wrap if modes.depth else bare
     for node, g in backward_pass([start], wanted, retain_graph=retain, create_graph=create_graph).items():
         if node.hooks is not None and LAST in node.hooks:
             continue  # it has accumulated already
         if g.__class__ is ndarray and node.grad is None:
             if owners.setdefault(id(g), node) is not node or g.base is not None and not owned(g):
                 g = g.copy()  # an array that another leaf was given too, or a view
-            first = wrap(g)
+            first = held(g)
             if node.grad is None:
                 node.grad = first
                 continue

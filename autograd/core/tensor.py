@@ -362,6 +362,14 @@ def _would_end(x: Any) -> bool:
     return isinstance(x, Tracer)  # of which `no_grad` is no matter
 
 
+def bare(data: object) -> Tensor:
+    """A Tensor of an array as it is, not copied, that no transform around is to know of."""
+    tensor = _new(Tensor)
+    tensor._held = data
+    tensor._node = tensor._view = tensor._views = None
+    return tensor
+
+
 def wrap(data: object, node: Node | None = None) -> Tensor:
     """A Tensor of an array as it is, not copied."""
     tensor = _new(Tensor)

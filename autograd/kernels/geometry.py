@@ -44,8 +44,10 @@ def extent(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...
 
 def per_axis(value: Any, axes: int, name: str, least: int = 1) -> tuple[int, ...]:
     """A number for all axes, or one for each, as a tuple; `name` is "operation: argument" for errors."""
+    if value.__class__ is int and value >= least:  # the usual forms, at the cost of a look
+        return (value,) * axes
     if value.__class__ is tuple and len(value) == axes:
-        for v in value:  # the usual form, at the cost of a look
+        for v in value:
             if v.__class__ is not int or v < least:
                 break
         else:
@@ -66,6 +68,8 @@ def _integer(value: Any) -> Any:
 
 def pairs(padding: Any, axes: int, name: str) -> Pairs:
     """Padding as a number, one per axis, or a pair (before, after) per axis."""
+    if padding.__class__ is int and padding >= 0:
+        return ((padding, padding),) * axes
     padding = _integer(padding)
     given = padding if isinstance(padding, (int, np.integer)) else tuple(padding)
     if isinstance(given, tuple) and any(isinstance(p, (tuple, list)) for p in given):

@@ -35,6 +35,7 @@ _WIDTH = 4  # vectors that are added at once
 _ROWS, _CHAIN = 1 << 7, 1 << 5  # rows that are added one after another, if there are no others, and else
 _FEW_ROWS, _STRIP = 1 << 3, 1 << 10  # rows and columns at a time in machine code
 _WIDE = 1 << 7  # numbers in a row for which a call of an inner loop pays
+_ROWS_OF_ONES = {dtype: [ones[:n] for n in range(_ROWS + 1)] for dtype, ones in _ONES.items()}
 
 
 def summed(x: Any, axis: Any, keepdims: bool = False) -> Any:
@@ -238,8 +239,10 @@ def _added(code: KernelBuilder) -> None:
 
 def added(x: np.ndarray[Any, Any], axis: int) -> np.ndarray[Any, Any]:
     """As `summed` for one axis; of a small vector or matrix by a product with ones, which is two times faster."""
-    if x.__class__ is ndarray and x.ndim <= 2 and 0 < x.size <= SMALL and (ones := _ONES.get(x.dtype)) is not None:
+    if x.__class__ is ndarray and x.ndim <= 2 and x.size <= SMALL and (rows := _ROWS_OF_ONES.get(x.dtype)):
         n = x.shape[axis]
-        if n <= _ROWS or axis == x.ndim - 1:
-            return x.dot(ones[:n]) if axis else ones[:n].dot(x)
+        if n <= _ROWS:
+            return x.dot(rows[n]) if axis else rows[n].dot(x)
+        if axis == x.ndim - 1:
+            return x.dot(_ONES[x.dtype][:n])
     return summed(x, (axis,))

@@ -11,6 +11,7 @@ import operator
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ..core.batching import computed
 from ..core.conversion import apart, lift
@@ -224,6 +225,7 @@ copysign = elementwise(
 
 
 _MANY = 1 << 15  # entries for which one pass in machine code pays
+_ZERO = {np.dtype(t): np.zeros((), t) for t in "fd"}  # NumPy takes longer to make an array of the number
 
 
 def _relu(x: Any) -> Any:
@@ -233,8 +235,10 @@ def _relu(x: Any) -> Any:
     >>> relu(Tensor([-1.0, 2.0]))
     Tensor([0., 2.])
     """
-    if np.size(x) < _MANY or x.dtype != np.result_type(x, 0):
+    if x.__class__ is not ndarray:
         return np.maximum(x, 0)
+    if x.size < _MANY or x.dtype != np.result_type(x, 0):
+        return np.maximum(x, _ZERO.get(x.dtype, 0))
     out = memory.empty(x.shape, x.dtype)
     fused(_rectified, [out], [x])
     return out
@@ -251,7 +255,7 @@ def _gated(_: Any, g: Any, x: Any) -> tuple[Any]:
 @primitive
 def gate(g: Any, x: Any) -> Any:
     """g times the sign of x, with broadcasting: what passes a relu of the result x."""
-    if np.size(g) < _MANY or g.shape != x.shape or g.dtype != x.dtype or g.dtype.kind == "c":
+    if g.__class__ is not ndarray or g.size < _MANY or g.shape != x.shape or g.dtype != x.dtype or g.dtype.kind == "c":
         return g * np.sign(x.real)
     out = memory.empty(g.shape, g.dtype)
     fused(_gated, [out], [g, x])
@@ -265,7 +269,12 @@ gate.vjp("x", "elementwise")(lambda g: np.zeros_like(g))
 gate.strategy(lambda draw: (draw.entries(((-3.0, 3.0), _POSITIVE)), {}))
 
 
-relu = elementwise(_relu, name="relu", kinks=(0.0,), x=lambda g, out: gate.apply(g, out))
+relu = elementwise(
+    _relu,
+    name="relu",
+    kinks=(0.0,),
+    x=lambda g, out: gate.function(g, out) if g.__class__ is ndarray is out.__class__ else gate.apply(g, out),
+)
 
 
 @primitive

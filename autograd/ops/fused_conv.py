@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -68,6 +69,7 @@ def _together(given: Any, geo: Geometry, groups: int, rectified: bool, pooling: 
     return wrap(out, Node(max_pool, ((node, _GATED, (out, choice, over)),), out))
 
 
+@functools.lru_cache(256)
 def _tiles(geo: Geometry) -> bool:
     """Whether the windows are tiles: side by side, and all inside the input."""
     beside = geo.kernel == geo.stride == geo.extent and not any(map(any, geo.padding))

@@ -95,9 +95,15 @@ def pooling_geometry(
         raise ValueError(f"{name}: x of shape {x.shape}; expected (N, C, *spatial)")
     stride = kernel_size if stride is None else stride
     geo = geometry(name, x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
-    if any(2 * max(pair) > e for pair, e in zip(geo.padding, geo.extent, strict=True)):
+    if _beside(geo):
         raise ValueError(f"{name}: padding {padding} is more than half of a window of {geo.extent}")
     return geo
+
+
+@functools.lru_cache(256)
+def _beside(geo: Geometry) -> bool:
+    """Whether padding is more than half of a window, so that one may lie beside the input."""
+    return any(2 * max(pair) > e for pair, e in zip(geo.padding, geo.extent, strict=True))
 
 
 @max_pool.public

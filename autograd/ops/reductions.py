@@ -19,7 +19,7 @@ from ..core.types import ArrayLike, Axis, DTypeLike
 from ..kernels.sums import HALF, rounded, summed, totals
 from .elementwise import add as plus
 from .elementwise import logaddexp, maximum, minimum
-from .shape import axes_of, broadcast_to, concatenate, expand_dims
+from .shape import axes_of, broadcast_to, concatenate, expand_dims, reshape
 
 __all__ = [
     "amax", "amin", "cumsum", "cumulative_sum", "log_softmax", "logsumexp", "max", "mean", "min", "nanmax", "nanmin",
@@ -29,7 +29,9 @@ __all__ = [
 
 def _spread(g: Any, shape: tuple[int, ...], axis: tuple[int, ...], keepdims: bool) -> Any:
     """The transpose of a sum: every summand gets the cotangent of its sum."""
-    return broadcast_to.apply(_kept(g, axis, keepdims), shape=shape)
+    if not keepdims and g.ndim:
+        g = reshape.apply(g, shape=tuple([1 if i in axis else n for i, n in enumerate(shape)]))
+    return broadcast_to.apply(g, shape=shape)
 
 
 def _kept(reduced: Any, axis: tuple[int, ...], keepdims: bool) -> Any:

@@ -3,8 +3,9 @@
 The operating system hands out fresh memory page by page, each at the cost of a page fault; for large elementwise work
 that is more than the arithmetic. A training step wants the same sizes again and again.
 
-Smaller arrays are malloc's. GNU's keeps freed memory, but for what exceeds twice the largest block that was mapped and
-freed so far (at most 32 MB, see mallopt(3)): such a block, of which no page is touched, is freed here at first.
+Smaller arrays lie in malloc's heap, at the end of which glibc keeps as much free memory as twice the largest block that
+it ever mapped and gave back (128 KiB at first, 64 MiB at most). It is shown a large one, or else each step would end
+with giving memory back that the next one faults in again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ LARGE = 1 << 20  # bytes; smaller arrays come from memory that the process has a
 PAGE = 1 << 21  # bytes of a large page; from two of them on NumPy asks the operating system for such pages
 _IDLE = 1 << 28  # bytes that are kept at most while nothing holds them
 
-np.empty((1 << 25) - PAGE, np.uint8)
+np.empty((1 << 25) - PAGE, np.uint8)  # given back at once, untouched; 32 MiB are the most that glibc learns from
 
 
 class _Pool(threading.local):
