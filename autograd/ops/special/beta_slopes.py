@@ -1,7 +1,7 @@
 """What derivatives of the incomplete beta function are made of, such that no digits cancel.
 
-Its n-th derivative by a and m-th by b is the integral of a derivative of the density over t < x or over t > x, on the side
-on which the first one has one sign. t is the logistic function of the variable of integration, in which the density is
+Its n-th derivative by a and m-th by b is the integral of one of the density over t < x or over t > x, on the side on
+which the first one has one sign. t is the logistic function of the variable of integration, in which the density is
 log-concave; it is a b / (a + b) times what is smooth where a and b are 0. Sources: DLMF 5.11, 8.17.
 """
 
@@ -58,7 +58,7 @@ class _Side(NamedTuple):
         return cls(shape, t, mean, off, log, ratio)
 
     def power(self, k: int) -> Any:
-        """t**(shape - k) / mean**shape times exp(-off): as good as 1 over both sides, and what keeps large powers apart."""
+        """t**(shape - k) / mean**shape times exp(-off), which is 1 over both sides: it keeps large powers small."""
         low = self.shape < 10
         shape = np.where(low, self.shape, 0)
         half = far = np.exp(-self.shape / 2 * log_lack(self.off / self.shape, self.ratio))
