@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.primitive import primitive
-from .gamma_slopes import double, log_lack, polygamma, psi_gap, psi_lack, stirling
+from .gamma_slopes import bell, double, log_lack, polygamma, psi_gap, psi_lack, stirling
 from .scaled import between
 from .table import POSITIVE, UNIT
 
@@ -31,13 +31,9 @@ def _stretch(z: Any) -> Any:
     import scipy.special
 
     high = z > 10
-    low = np.where(high, 1, z)
-    large = np.where(high, z, 10)
-    return np.where(
-        high,
-        np.sqrt(2 * math.pi * large) * np.exp(stirling(large)),
-        scipy.special.gamma(low + 1) * np.exp(low) / low**low,
-    )
+    low, large = np.where(high, 1, z), np.where(high, z, 10)
+    factorial = np.where(low < 1, scipy.special.gamma(low + 1), low * scipy.special.gamma(low))
+    return np.where(high, np.sqrt(2 * math.pi * large) * np.exp(stirling(large)), factorial * np.exp(low) / low**low)
 
 
 class _Side(NamedTuple):
@@ -61,10 +57,11 @@ class _Side(NamedTuple):
         """t**(shape - k) / mean**shape times exp(-off), which is 1 over both sides: it keeps large powers small."""
         low = self.shape < 10
         shape = np.where(low, self.shape, 0)
-        half = far = np.exp(-self.shape / 2 * log_lack(self.off / self.shape, self.ratio))
+        half = far = bell(self.shape / 2, self.off / self.shape, self.t / self.mean)
         for _ in range(k):
             far = np.where(half == 0, 0, far / self.t)
-        return np.where(low, self.t ** (shape - k) / self.mean**shape * np.exp(-self.off), half * far)
+        near = np.where((shape < 1) & (self.t != 0), self.t**shape / self.t**k, self.t ** (shape - k))
+        return np.where(low, near / self.mean**shape * np.exp(-self.off), half * far)
 
 
 class _Place:
@@ -82,11 +79,13 @@ class _Place:
 
     def logarithms(self) -> tuple[Any, Any]:
         """The derivatives of the logarithm of density(0, 0) by a and by b."""
-        both = (self.a > 0.5) & (self.b > 0.5)
+        both, lack = (self.a > 0.5) & (self.b > 0.5), psi_lack(self.total)
 
         def by(side: _Side, other: Any) -> Any:
-            middle = side.ratio + psi_lack(self.total) - psi_lack(side.shape)
-            return np.where(both, middle, side.log - psi_gap.function(side.shape + 1, other, n=0))
+            middle = side.ratio + lack - psi_lack(side.shape)
+            small = np.log(side.t * self.total) + lack - polygamma(0, side.shape + 1)
+            near = side.log - psi_gap.function(side.shape + 1, other, n=0)
+            return np.where(both, middle, np.where((side.shape < 0.5) & (other > 10) & (side.t > 0), small, near))
 
         return by(self.sides[0], self.b), by(self.sides[1], self.a)
 
@@ -181,14 +180,20 @@ def _integral(place: _Place, n: int, m: int) -> Any:
     a, b = np.where(turned, place.b, place.a), np.where(turned, place.a, place.b)
     by_a, by_b = place.logarithms()
     factor, total, slope = place.moment(n, m), a + b, x * b - y * a
-    first = place.moment(1, 0) if n else place.moment(0, 1)
-    left = first(by_a, by_b) < 0 if n else first(by_a, by_b) > 0
+    if n and m:
+        left = place.sides[0].off < 0
+    else:
+        left = place.moment(1, 0)(by_a, by_b) < 0 if n else place.moment(0, 1)(by_a, by_b) > 0
     way = np.where(left == turned, 1.0, -1.0)
+
+    start = np.log(x) - np.log(y)
 
     def log(s: Any) -> Any:
         """That of y + x exp(s)."""
-        far = s > 600
-        return np.where(far, s + np.log(x + y * np.exp(-s)), np.log1p(x * np.expm1(np.where(far, 0, s))))
+        far = s > 40 - start
+        half = np.exp(np.where(far, 0, s) / 2)
+        more = np.where(s < 1, x * np.expm1(np.minimum(s, 1)), x * half * half - x)
+        return np.where(far, s + np.log(x), np.log1p(more))
 
     def far_height(s: Any) -> Any:
         return total * log(s) - a * s
@@ -207,7 +212,7 @@ def _integral(place: _Place, n: int, m: int) -> Any:
         return np.exp(-height(s)) * factor(by_a + up, by_b + down)
 
     end = _end(lambda distance: far_height(way * distance), x)
-    bent = np.clip(np.minimum(end, _BENT - way * (np.log(x) - np.log(y))), 0, end)
+    bent = np.clip(np.minimum(end, _BENT - way * start), 0, end)
     knots = np.stack([0 * end, *(np.maximum(bent - _PANEL * k, 0) for k in range(9, -1, -1)), end])
     low, width = knots[:-1], np.diff(knots, axis=0)
     some = width.any(axis=tuple(range(1, width.ndim)))

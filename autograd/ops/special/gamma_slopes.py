@@ -82,6 +82,13 @@ def log_lack(u: Any, log: Any) -> Any:
     return np.where(small, 2 * r * (r / (1 - r) - total), u - log)
 
 
+def bell(shape: Any, off: Any, ratio: Any) -> Any:
+    """(ratio * exp(-off))**shape, ratio being 1 + off."""
+    near = np.abs(off) < 0.5
+    u = np.where(near, off, 0)
+    return np.where(near, np.exp(-shape * log_lack(u, u)), (np.where(near, 1, ratio) * np.exp(-off)) ** shape)
+
+
 def stirling(a: Any) -> Any:
     """log(gamma(a)) less (a - 1/2) log(a) - a + log(2 pi) / 2, for a > 10."""
     return sum(c / (2 * k * (2 * k - 1)) / a ** (2 * k - 1) for k, c in enumerate(_BERNOULLI, 1))
@@ -91,10 +98,9 @@ def _density(a: Any, x: Any, k: int) -> Any:
     """x**(a - 1 - k) exp(-x) / gamma(max(a, a + 1)), the larger one where a < 1."""
     import scipy.special
 
-    high, low = a > 10, a < 1
+    high, low = (a > 10) & ((a > 100) | (x > a / 2)), a < 1
     large = np.where(high, a, 10)
-    far = np.exp(-large * log_lack((x - large) / large, np.log(x / large)) - stirling(large))
-    far = far * np.sqrt(large / (2 * math.pi))
+    far = bell(large, (x - large) / large, x / large) * np.exp(-stirling(large)) * np.sqrt(large / (2 * math.pi))
     for _ in range(k + 1):
         far = far / x
     power = np.where(low & (x != 0), x**a / x ** (k + 1), x ** (a - (k + 1)))
@@ -114,13 +120,13 @@ def _log_less_psi(a: Any, x: Any) -> Any:
 
 
 def psi_lack(a: Any) -> Any:
-    """psi(a + 1) - log(a)."""
-    import scipy.special
-
-    high = a > 10
-    large = np.where(high, a, 10)
+    """psi(a + 1) - log(a), made of positive terms."""
+    low = a < 10
+    off = -1 / (a + np.arange(1.0, 11.0).reshape(-1, *(1,) * np.ndim(a)))
+    near = log_lack(off, np.log1p(off)).sum(axis=0) if np.any(low) else 0
+    large = np.where(low, a + 10, a)
     series = 1 / (2 * large) - sum(c / (2 * j) / large ** (2 * j) for j, c in enumerate(_BERNOULLI, 1))
-    return np.where(high, series, scipy.special.psi(a + 1) - np.log(a))
+    return series + np.where(low, near, 0)
 
 
 def _moment(n: int, a: Any) -> Any:

@@ -9,8 +9,7 @@ import numpy as np
 from ...core.elementwise import elementwise
 from ...core.primitive import Primitive
 from .beta_slopes import beta_density, betainc_slope
-from .gamma_functions import psi
-from .gamma_slopes import gamma_density, gammainc_slope, psi_gap
+from .gamma_slopes import double, gamma_density, gammainc_slope
 from .table import UNIT, table
 
 __all__ = ["betainc", "betaincinv", "gammainccinv", "gammaincinv"]
@@ -25,23 +24,38 @@ betainc: Primitive[Any] = table(
     x=lambda g, a, b, x: g * beta_density.apply(a, b, x, n=0, m=0, i=0, j=0),
 )
 
-# One over a density: the derivative of an inverse. Its own derivatives are multiples of it, where no square overflows
+
+def _beta_lean(a: Any, b: Any, x: Any) -> Any:
+    """Less the derivative of the logarithm of the density, two terms that may cancel."""
+    return (b - 1) / (1 - x) - (a - 1) / x
+
+
+# One over a density: the derivative of an inverse. Its own derivatives are multiples of it, and no square overflows
 per_gamma_density = elementwise(
     lambda a, x: 1 / gamma_density.function(a, x, n=0, k=0),
     name="per_gamma_density",
     domain=(_SHAPES, _SHAPES),
     dtype=np.float64,
-    a=lambda g, a, x, out: g * (out * (psi(a) - np.log(x))),
-    x=lambda g, a, x, out: g * (out * ((x - (a - 1)) / x)),
+    a=lambda g, a, x, out: -(g * out) * (gamma_density.apply(a, x, n=1, k=0) * out),
+    x=lambda g, a, x, out: (g * out) * ((x - (a - 1)) / x),
+)
+beta_lean: Primitive[Any] = elementwise(
+    lambda a, b, x: _beta_lean(*double(a, b, x)).astype(np.result_type(a, b, x))[()],
+    name="beta_lean",
+    domain=(_SHAPES, _SHAPES, UNIT),
+    dtype=np.float64,
+    a=lambda g, x: -g / x,
+    b=lambda g, x: g / (1 - x),
+    x=lambda g, a, b, x: g * ((b - 1) / (1 - x) ** 2 + (a - 1) / x**2),
 )
 per_beta_density: Primitive[Any] = elementwise(
     lambda a, b, x: 1 / beta_density.function(a, b, x, n=0, m=0, i=0, j=0),
     name="per_beta_density",
     domain=(_SHAPES, _SHAPES, UNIT),
     dtype=np.float64,
-    a=lambda g, a, b, x, out: g * (out * (psi_gap.apply(a, b, n=0) - np.log(x))),
-    b=lambda g, a, b, x, out: g * (out * (psi_gap.apply(b, a, n=0) - np.log1p(-x))),
-    x=lambda g, a, b, x, out: g * (out * ((b - 1) / (1 - x) - (a - 1) / x)),
+    a=lambda g, a, b, x, out: -(g * out) * (beta_density.apply(a, b, x, n=1, m=0, i=0, j=0) * out),
+    b=lambda g, a, b, x, out: -(g * out) * (beta_density.apply(a, b, x, n=0, m=1, i=0, j=0) * out),
+    x=lambda g, a, b, x, out: (g * out) * beta_lean(a, b, x),
 )
 
 betaincinv: Primitive[Any] = table(
