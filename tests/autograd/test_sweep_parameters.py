@@ -171,7 +171,7 @@ NOT_SWEPT = {
     **dict.fromkeys(("iv_over", "iv_slope", "jv_over", "jv_slope", "kv_slope", "yv_slope"), PART % "iv, jv, kv, yv"),
     **dict.fromkeys(("ive_slope", "kve_slope", "scaled_iv_slope", "scaled_kv_slope"), PART % "i0e, k0e, ive and kve"),
     **dict.fromkeys(("lack", "log_ratio"), PART % "kl_div"),
-    **dict.fromkeys(("beta_density", "betainc_slope"), PART % "betainc"),
+    **dict.fromkeys(("beta_density", "beta_slope", "betainc_slope"), PART % "beta and betainc"),
     **dict.fromkeys(("beta_lean", "per_beta_density", "per_gamma_density"), PART % "betaincinv and gammaincinv"),
     "rescale": "products and sums of what it is given",
     "power_slope": PART % "power",

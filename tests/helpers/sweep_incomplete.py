@@ -38,8 +38,8 @@ def of_gamma(sign):
 
 
 def inverse(derivative, orders, size=False):
-    """That derivative by the parameters and y of the x with f(parameters, x) = y, as a function of the parameters and x,
-    by those of f: from differentiating the equation. Or the `size` of its terms, which may cancel."""
+    """That derivative by the parameters and y of the x with f(parameters, x) = y, as a function of the parameters and
+    x, by those of f: from differentiating the equation. Or the `size` of its terms, which may cancel."""
     places = [k for k, order in enumerate(orders) for _ in range(order)]
     y, x = len(orders) - 1, len(orders)
 

@@ -69,10 +69,21 @@ BETALN = [
     ((1, 1), lambda a, b: -mp.psi(1, a + b)),
     ((0, 2), lambda a, b: gap(1, b, a)),
 ]
+
+
+def mixed(a, b):
+    """The derivative of beta by both: three terms that cancel where one is small, and analytic at 0."""
+    a, b = max(a, mpf(10) ** -25), max(b, mpf(10) ** -25)
+    with mp.workdps(150):
+        total = mp.psi(0, a + b)
+        return mp.beta(a, b) * ((mp.psi(0, a) - total) * (mp.psi(0, b) - total) - mp.psi(1, a + b))
+
+
 BETA = [
     ((1, 0), lambda a, b: mp.beta(a, b) * gap(0, a, b)),
     ((0, 1), lambda a, b: mp.beta(a, b) * gap(0, b, a)),
     ((2, 0), lambda a, b: mp.beta(a, b) * (gap(0, a, b) ** 2 + gap(1, a, b))),
+    ((1, 1), mixed),
     ((0, 2), lambda a, b: mp.beta(a, b) * (gap(0, b, a) ** 2 + gap(1, b, a))),
 ]
 ZETA = [((0, 1), lambda s, x: -s * mp.zeta(s + 1, x)), ((0, 2), lambda s, x: s * (s + 1) * mp.zeta(s + 2, x))]

@@ -20,7 +20,7 @@ from .gamma_slopes import bell, double, log_lack, polygamma, psi_gap, psi_lack, 
 from .scaled import between
 from .table import POSITIVE, UNIT
 
-__all__ = ["beta_density", "betainc_slope"]
+__all__ = ["beta_density", "beta_slope", "betainc_slope"]
 
 _FAR = 45.0  # exp(-45) is nothing beside 1
 _PANEL, _BENT = 8.0, 36.0  # of the path; beyond, the logistic function is an exponential one
@@ -173,20 +173,14 @@ def _end(height: Callable[[Any], Any], like: Any) -> Any:
     return np.exp(high)
 
 
-def _integral(place: _Place, n: int, m: int) -> Any:
-    """That of the derivative of the density, over that at x, from 0 to x or less that from x to 1."""
+def _along(place: _Place, weight: Callable[[Any, Any], Any], left: Any) -> Any:
+    """The integral by logit(t) of the density over that at x, times the weight of log(t / x) and log((1 - t) / (1 - x)):
+    from 0 to x where `left`, else from x to 1."""
     turned = place.x > 0.5  # the path is computed from the nearer end
     x, y = np.where(turned, place.y, place.x), np.where(turned, place.x, place.y)
     a, b = np.where(turned, place.b, place.a), np.where(turned, place.a, place.b)
-    by_a, by_b = place.logarithms()
-    factor, total, slope = place.moment(n, m), a + b, x * b - y * a
-    if n and m:
-        left = place.sides[0].off < 0
-    else:
-        left = place.moment(1, 0)(by_a, by_b) < 0 if n else place.moment(0, 1)(by_a, by_b) > 0
+    total, slope, start = a + b, x * b - y * a, np.log(x) - np.log(y)
     way = np.where(left == turned, 1.0, -1.0)
-
-    start = np.log(x) - np.log(y)
 
     def log(s: Any) -> Any:
         """That of y + x exp(s)."""
@@ -208,16 +202,75 @@ def _integral(place: _Place, n: int, m: int) -> Any:
     def term(distance: Any) -> Any:
         s = way * distance
         rest = -log(s)
-        up, down = np.where(turned, rest, s + rest), np.where(turned, s + rest, rest)
-        return np.exp(-height(s)) * factor(by_a + up, by_b + down)
+        return np.exp(-height(s)) * weight(np.where(turned, rest, s + rest), np.where(turned, s + rest, rest))
 
     end = _end(lambda distance: far_height(way * distance), x)
     bent = np.clip(np.minimum(end, _BENT - way * start), 0, end)
     knots = np.stack([0 * end, *(np.maximum(bent - _PANEL * k, 0) for k in range(9, -1, -1)), end])
     low, width = knots[:-1], np.diff(knots, axis=0)
     some = width.any(axis=tuple(range(1, width.ndim)))
-    whole = between(term, low[some], width[some]).sum(axis=0)
+    return between(term, low[some], width[some]).sum(axis=0)
+
+
+def _integral(place: _Place, n: int, m: int) -> Any:
+    """That of the derivative of the density, over that at x, from 0 to x or less that from x to 1."""
+    by_a, by_b = place.logarithms()
+    factor = place.moment(n, m)
+    if n and m:
+        left = place.sides[0].off < 0
+    else:
+        left = place.moment(1, 0)(by_a, by_b) < 0 if n else place.moment(0, 1)(by_a, by_b) > 0
+    whole = _along(place, lambda up, down: factor(by_a + up, by_b + down), left)
     return np.where(left, whole, -whole)
+
+
+def _log_over(up: Any, t: Any, rest: Any) -> Any:
+    """log(t) / (1 - t), `up` being log(t) and `rest` 1 - t."""
+    some = np.where(rest == 0, 1, rest)
+    return np.where(rest == 0, -1, np.where(t < 0.5, up, np.log1p(-np.minimum(some, 0.75))) / some)
+
+
+@primitive
+def beta_slope(a: Any, b: Any, *, n: int, m: int) -> Any:
+    """The n-th derivative by a and m-th by b of beta for a, b > 0: by one of them as beta times what has one sign, by both
+    as the integral of t**(a - 1) (1 - t)**(b - 1) log(t)**n log(1 - t)**m, which does, too."""
+    import scipy.special
+
+    dtype = np.result_type(a, b)
+    a, b = double(a, b)
+    with np.errstate(all="ignore"):
+        if not (n and m):
+            shape, other = (a, b) if n else (b, a)
+            found = [scipy.special.beta(a, b)]
+            gaps = [psi_gap.function(shape, other, n=k) for k in range(n + m)]
+            for k in range(n + m):
+                found.append(sum(math.comb(k, j) * found[k - j] * gaps[j] for j in range(k + 1)))
+            return found[-1].astype(dtype)[()]
+        inside, place = _inside(a + 1, b + 1, (a + 1) / (a + b + 2))
+        x, y = np.log(place.x), np.log1p(-place.x)
+
+        def weight(up: Any, down: Any) -> Any:
+            t, rest = np.exp(x + up), np.exp(y + down)
+            first, second = _log_over(x + up, t, rest), _log_over(y + down, rest, t)
+            return first**n * second**m * rest ** (n - 1) * t ** (m - 1)
+
+        total = sum(_along(place, weight, np.full(a.shape, left)) for left in (True, False))
+        return np.where(inside, total * np.exp(place.a * x + place.b * y), np.nan).astype(dtype)[()]
+
+
+@beta_slope.vjp("a", "elementwise")
+def _(g: Any, a: Any, b: Any, n: int, m: int) -> Any:
+    return g * beta_slope.apply(a, b, n=n + 1, m=m)
+
+
+@beta_slope.vjp("b", "elementwise")
+def _(g: Any, a: Any, b: Any, n: int, m: int) -> Any:
+    return g * beta_slope.apply(a, b, n=n, m=m + 1)
+
+
+@beta_slope.strategy
+def _(draw: Any) -> Any:
+    return draw.entries((POSITIVE, POSITIVE), dtype=np.float64), {"n": draw.integer(0, 1), "m": 1}
 
 
 @primitive
