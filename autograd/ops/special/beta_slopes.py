@@ -174,8 +174,8 @@ def _end(height: Callable[[Any], Any], like: Any) -> Any:
 
 
 def _along(place: _Place, weight: Callable[[Any, Any], Any], left: Any) -> Any:
-    """The integral by logit(t) of the density over that at x, times the weight of log(t / x) and log((1 - t) / (1 - x)):
-    from 0 to x where `left`, else from x to 1."""
+    """The integral by logit(t) of the density over that at x, times the weight of log(t / x) and of
+    log((1 - t) / (1 - x)): from 0 to x where `left`, else from x to 1."""
     turned = place.x > 0.5  # the path is computed from the nearer end
     x, y = np.where(turned, place.y, place.x), np.where(turned, place.x, place.y)
     a, b = np.where(turned, place.b, place.a), np.where(turned, place.a, place.b)
@@ -232,8 +232,8 @@ def _log_over(up: Any, t: Any, rest: Any) -> Any:
 
 @primitive
 def beta_slope(a: Any, b: Any, *, n: int, m: int) -> Any:
-    """The n-th derivative by a and m-th by b of beta for a, b > 0: by one of them as beta times what has one sign, by both
-    as the integral of t**(a - 1) (1 - t)**(b - 1) log(t)**n log(1 - t)**m, which does, too."""
+    """The n-th derivative by a and m-th by b of beta for a, b > 0: by one of them as beta times what has one sign, by
+    both as the integral of t**(a - 1) (1 - t)**(b - 1) log(t)**n log(1 - t)**m, which does, too."""
     import scipy.special
 
     dtype = np.result_type(a, b)
