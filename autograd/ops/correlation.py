@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,32 +23,29 @@ from .shape import concatenate, flip, reshape
 
 __all__ = ["convolve", "corrcoef", "correlate", "cov"]
 
-_MODES = ("full", "same", "valid")
 
-
-def _full(name: str, a: Any, v: Any, mode: str) -> tuple[Any, int, int]:
-    """The full convolution of two sequences, with their lengths."""
+def _convolved(name: str, a: Any, v: Any, mode: str, start: Callable[[int, int], int]) -> Any:
+    """The convolution of two sequences: all of it, as much as the longer one from `start` of their lengths on ("same"),
+    or where both overlap wholly ("valid")."""
     a, v = atleast_1d(a, v)
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
         raise ValueError(f"{name}: two sequences are needed, not arrays of shapes {a.shape} and {v.shape}")
-    if mode not in _MODES:
-        raise ValueError(f"{name}: mode={mode!r}; expected one of {', '.join(_MODES)}")
+    n, m = a.size, v.size
+    kept = {
+        "full": range(n + m - 1),
+        "same": range(start(n, m), start(n, m) + max(n, m)),
+        "valid": range(min(n, m) - 1, max(n, m)),
+    }.get(mode)
+    if kept is None:
+        raise ValueError(f"{name}: mode={mode!r}; expected one of full, same, valid")
     if not (np.all(np.isfinite(bottom(a))) and np.all(np.isfinite(bottom(v)))):  # which times the padding would be NaN
-        places = np.add.outer(np.arange(a.size), np.arange(v.size))
-        return scatter(reshape(a, (-1, 1)) * v, places, (a.size + v.size - 1,)), a.size, v.size
-    long, short = (a, v) if a.size >= v.size else (v, a)
+        places = np.add.outer(np.arange(n), np.arange(m)) - kept.start
+        rows, columns = np.nonzero((places >= 0) & (places < len(kept)))
+        return scatter(a[rows] * v[columns], places[rows, columns], (len(kept),))
+    long, short = (a, v) if n >= m else (v, a)
     out = conv(reshape(long, (1, 1, -1)), reshape(flip(short), (1, 1, -1)), padding=short.size - 1)
-    out = reshape(out, -1)
-    return out.astype(np.bool_) if a.dtype == v.dtype == np.bool_ else out, a.size, v.size
-
-
-def _part(full: Any, n: int, m: int, mode: str, start: int) -> Any:
-    """What the mode keeps of a full convolution of sequences of lengths n and m."""
-    if mode == "full":
-        return full
-    if mode == "same":
-        return full[start : start + max(n, m)]
-    return full[min(n, m) - 1 : max(n, m)]
+    out = reshape(out, -1)[kept.start : kept.stop]
+    return out.astype(np.bool_) if a.dtype == v.dtype == np.bool_ else out
 
 
 @implements(np.convolve)
@@ -59,16 +57,15 @@ def convolve(a: ArrayLike, v: ArrayLike, mode: str = "full") -> Tensor:
     >>> convolve(Tensor([1.0, 2.0, 3.0]), Tensor([1.0, 10.0]))
     Tensor([ 1., 12., 23., 30.])
     """
-    full, n, m = _full("convolve", a, v, mode)
-    return _part(full, n, m, mode, (min(n, m) - 1) // 2)
+    return _convolved("convolve", a, v, mode, lambda n, m: (min(n, m) - 1) // 2)
 
 
 @implements(np.correlate)
 def correlate(a: ArrayLike, v: ArrayLike, mode: str = "valid") -> Tensor:
     """The correlation of two sequences: sums of a, moved on, times the conjugate of v; modes as for `convolve`."""
     v = lift(v)
-    full, n, m = _full("correlate", a, flip(conj(v) if v.dtype.kind == "c" else v), mode)
-    return _part(full, n, m, mode, (m - 1) // 2 if n >= m else n // 2)
+    v = flip(conj(v) if v.dtype.kind == "c" else v)
+    return _convolved("correlate", a, v, mode, lambda n, m: (m - 1) // 2 if n >= m else n // 2)
 
 
 @implements(np.cov)

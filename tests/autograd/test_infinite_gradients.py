@@ -166,6 +166,8 @@ OF_STACKS = {
     "solve": lambda a: pb.linalg.solve(a, np.ones((2, 1))),
     "solve_sylvester": lambda a: pb.linalg.solve_sylvester(a, SQUARE, np.eye(2)),
     "lu": lambda a: pb.linalg.lu(a)[2],
+    **{f"triangle {low}, {trans}": lambda a, low=low, trans=trans: pb.linalg.solve_triangular(a, SQUARE, trans, low)
+       for low in (False, True) for trans in "NT"},
     **{f"norm {p}": lambda a, p=p: pb.linalg.matrix_norm(a, ord=p) for p in ("fro", "nuc", 1, -1, 2, -2, INF, -INF)},
     **{f"power {n}": lambda a, n=n: pb.linalg.matrix_power(a, n) for n in (3, -2)},
 }  # fmt: skip
@@ -210,6 +212,14 @@ def test_derivatives_by_a_parameter_beside_an_infinity(name):
         f(inputs, np.array(x))[0].backward()
         f(alone, np.array(x[:1]))[0].backward()
         np.testing.assert_allclose(inputs.grad.numpy()[0], alone.grad.numpy()[0], rtol=1e-9)
+
+
+def test_a_convolution_keeps_apart_what_its_mode_leaves_out():
+    """Only a sum that is left out has the infinite entry times the first, or the last, of the other sequence."""
+    for f, x in ((np.convolve, [1.0, INF, 3.0, 4.0]), (np.correlate, [4.0, 3.0, INF, 1.0])):
+        v = Tensor([2.0, 0.5, 1.0], requires_grad=True)
+        f(Tensor(x), v, "valid").backward(np.array([1.0, 10.0]))
+        assert v.grad.numpy().tolist() == ([43, INF, INF] if f is np.convolve else [34, INF, INF])
 
 
 def test_what_the_sweep_has_found():

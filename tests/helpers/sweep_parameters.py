@@ -1,4 +1,6 @@
-"""Derivatives of functions of a parameter and an argument, by mpmath: difference quotients with very many digits."""
+"""Derivatives of functions of parameters and an argument, by mpmath: difference quotients with very many digits."""
+
+import itertools
 
 import mpmath
 from mpmath import mp, mpf
@@ -8,16 +10,17 @@ DIGITS = 90  # the second quotient loses 40 of them, and more where the first pl
 
 
 def partial(f, orders):
-    """The derivative of f, so many times by its parameter and by its argument, as a central difference."""
+    """The derivative of f, so many times by each of its first places, as a central difference."""
 
     def form(*places):
         with mp.workdps(DIGITS + 2 * max(0, -int(mpmath.log10(places[0])))):
             steps = [x * STEP for x in places]
             total = mpf(0)
-            for i, weight in STENCILS[orders[0]]:
-                for j, other in STENCILS[orders[1]]:
-                    total += weight * other * f(places[0] + i * steps[0], places[1] + j * steps[1])
-            return total / (steps[0] ** orders[0] * steps[1] ** orders[1])
+            for stencil in itertools.product(*(STENCILS[order] for order in orders)):
+                moved = [x + i * step for x, step, (i, _) in zip(places, steps, stencil, strict=False)]
+                weight = mp.fprod(weight for _, weight in stencil)
+                total += weight * f(*moved, *places[len(orders) :])
+            return total / mp.fprod(step**order for step, order in zip(steps, orders, strict=False))
 
     return form
 
@@ -66,10 +69,21 @@ BETALN = [
     ((1, 1), lambda a, b: -mp.psi(1, a + b)),
     ((0, 2), lambda a, b: gap(1, b, a)),
 ]
+
+
+def mixed(a, b):
+    """The derivative of beta by both: three terms that cancel where one is small, and analytic at 0."""
+    a, b = max(a, mpf(10) ** -25), max(b, mpf(10) ** -25)
+    with mp.workdps(150):
+        total = mp.psi(0, a + b)
+        return mp.beta(a, b) * ((mp.psi(0, a) - total) * (mp.psi(0, b) - total) - mp.psi(1, a + b))
+
+
 BETA = [
     ((1, 0), lambda a, b: mp.beta(a, b) * gap(0, a, b)),
     ((0, 1), lambda a, b: mp.beta(a, b) * gap(0, b, a)),
     ((2, 0), lambda a, b: mp.beta(a, b) * (gap(0, a, b) ** 2 + gap(1, a, b))),
+    ((1, 1), mixed),
     ((0, 2), lambda a, b: mp.beta(a, b) * (gap(0, b, a) ** 2 + gap(1, b, a))),
 ]
 ZETA = [((0, 1), lambda s, x: -s * mp.zeta(s + 1, x)), ((0, 2), lambda s, x: s * (s + 1) * mp.zeta(s + 2, x))]
@@ -91,11 +105,11 @@ HUGE = [1e4, 1e10, 1e30]
 # name -> derivatives, parameters, arguments beside the tiny ones
 FORMS = {
     "jv": (both(mp.besselj), [1e-3, 0.3, 1, 2.5, 7, 40.25], PLAIN),
-    "yv": (both(mp.bessely), [0.3, 1.25, 2.5, 40.25], PLAIN),
+    "yv": (both(mp.bessely), [1e-3, 0.05, 0.3, 1.25, 2.5, 40.25], PLAIN),
     "iv": (both(mp.besseli), [1e-3, 0.3, 1, 2.5, 7, 40.25], [*PLAIN, 600.0]),
-    "kv": (both(mp.besselk), [0.3, 1.25, 2.5, 40.25], [*PLAIN, 600.0]),
+    "kv": (both(mp.besselk), [1e-3, 0.05, 0.3, 1.25, 2.5, 40.25], [*PLAIN, 600.0]),
     "ive": (by_argument(VALUES["ive"]), [1e-3, 0.3, 1, 2.5, 7, 40.25], [*PLAIN, 1e4]),
-    "kve": (by_argument(VALUES["kve"]), [0.3, 1.25, 2.5, 40.25], [*PLAIN, 1e4]),
+    "kve": (by_argument(VALUES["kve"]), [1e-3, 0.05, 0.3, 1.25, 2.5, 40.25], [*PLAIN, 1e4]),
     "zeta": (ZETA, [1.1, 2, 3.5, 10, 40], PLAIN + HUGE),
     "expn": (EXPN, [0, 1, 2, 3, 10], PLAIN),
     "gammainc": (both(lower), [1e-3, 1e-30, 0.4, 1, 2.5, 7.7, 40, 300], [*PLAIN, 41]),

@@ -49,6 +49,12 @@ def iterated(case, training):
     return training and "spectral_norm" in str(case.args)
 
 
+def saturated(case, training):
+    """Two numbers in each group are 1 and -1 but for eps: differences lose their digits, which a test in
+    test_normalization.py has from a formula."""
+    return case.name == "GroupNorm" and case.args == (3, 6) and len(case.inputs[0]) == 2 and "eps" not in case.options
+
+
 def walk(*left_out):
     """Make of a check of one Called a test of the cases of a name, in training and in evaluation, but for some."""
 
@@ -172,7 +178,7 @@ def test_derivatives_beside_differences(called):
 @pytest.mark.parametrize("cases", NAMES.values(), ids=NAMES)
 def test_check_module(cases):
     for case in cases:
-        if any(reason(case, True) for reason in (no_gradient, padded, renormed, rescaled, iterated)):
+        if any(reason(case, True) for reason in (no_gradient, padded, renormed, rescaled, iterated, saturated)):
             continue
         called = Called(case)
         if called.leaves and called.at(*called.leaves):

@@ -522,3 +522,20 @@ def test_fusion_errors() -> None:
         nn.utils.fuse_conv_bn_eval(conv.eval(), nn.BatchNorm1d(4).eval())
     with pytest.raises(ValueError, match="fuse_linear_bn_eval: BatchNorm1d has no running statistics"):
         nn.utils.fuse_linear_bn_eval(nn.Linear(2, 3).eval(), nn.BatchNorm1d(3, track_running_stats=False).eval())
+
+
+def test_two_numbers_in_a_group_are_1_and_minus_1_but_for_eps() -> None:
+    """With d half their difference d / sqrt(d**2 + eps), whose slope is eps / (d**2 + eps)**1.5; in long double."""
+    x, cotangent = RNG.normal(size=(4, 6)), RNG.normal(size=(4, 6))
+    d = (x[:, 1::2] - x[:, ::2]).astype(np.longdouble) / 2
+    slope = 1e-5 / (d * d + 1e-5) ** 1.5 / 2
+
+    def gradient(weight: Any, x: Any) -> Any:
+        return pb.grad(lambda x: (F.group_norm(x, 3, weight) * cotangent).sum())(x)
+
+    mixed = pb.jacobian(lambda weight: gradient(weight, Tensor(x)))(Tensor(np.ones(6))).numpy()
+    for k in range(3):
+        for i, sign in ((2 * k, -1), (2 * k + 1, 1)):  # the weight's own result moves against the other number
+            expected = sign * cotangent[:, i] * slope[:, k]
+            np.testing.assert_allclose(mixed[:, 2 * k, i], -expected.astype(float), rtol=1e-9)
+            np.testing.assert_allclose(mixed[:, 2 * k + 1, i], expected.astype(float), rtol=1e-9)

@@ -15,9 +15,42 @@ from ..diagonals import tril, triu
 from ..indexing import setitem
 from .decompositions import cholesky
 from .matrix_functions import from_scipy
-from .solving import adjoint, filled, matrices, on_diagonal, regular, solve, square
+from .solving import adjoint, filled, matrices, on_diagonal, regular, square
 
 Trans = Literal[0, 1, 2, "N", "T", "C"]  # what is solved with: the matrix, its transpose or its adjoint
+
+
+@primitive
+def solve_upper(a: Any, b: Any) -> Any:
+    """The solution x of a x = b for upper triangular `a`; row by row where an infinity would spread within LAPACK."""
+    if np.all(np.isfinite(a)):
+        return np.linalg.solve(a, b)
+    if not np.all(np.diagonal(a, axis1=-2, axis2=-1)):
+        raise np.linalg.LinAlgError("Singular matrix")
+    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    x = np.zeros((*stack, *b.shape[-2:]), np.result_type(a, b))
+    with np.errstate(all="ignore"):
+        for i in reversed(range(a.shape[-1])):
+            rest = a[..., i, None, i + 1 :] @ x[..., i + 1 :, :]
+            x[..., i, :] = (b[..., i, :] - rest[..., 0, :]) / a[..., i, i, None]
+    return x
+
+
+def _solve_lower(a: Any, b: Any) -> Any:
+    """The same for lower triangular `a`, which is upper triangular from the other end."""
+    return np.flip(solve_upper(np.flip(a, (-2, -1)), np.flip(b, -2)), -2)
+
+
+solve_upper.vjp("a")(lambda g, a, out: -_solve_lower(a.mT, g) @ out.mT)
+solve_upper.vjp("b", "linear")(lambda g, a: _solve_lower(a.mT, g))
+solve_upper.batch(stacked)
+
+
+@solve_upper.strategy
+def _(draw: Any) -> Any:
+    n, k = draw.integer(0, 3), draw.integer(0, 3)
+    left, right = draw.broadcastable(2, max_dims=1)
+    return (np.triu(regular(draw, (*left, n, n))), regular(draw, (*right, n, k))), {}
 
 
 def solve_triangular(
@@ -37,8 +70,10 @@ def solve_triangular(
     if form is None:
         raise ValueError(f"solve_triangular: trans={trans!r}; expected 0, 1, 2, 'N', 'T' or 'C'")
     a = square(a, "solve_triangular")
-    a = tril(a) if lower else triu(a)
-    return solve(form(on_diagonal(a, a.dtype.type(1)) if unit_diagonal else a), b)
+    a, b = tril(a) if lower else triu(a), lift(b)
+    a = form(on_diagonal(a, a.dtype.type(1)) if unit_diagonal else a)
+    solved = _solve_lower if lower == (form is forms[0]) else solve_upper
+    return solved(a, b[:, None])[:, 0] if b.ndim == 1 else solved(a, b)
 
 
 def cho_factor(a: ArrayLike, lower: bool = False) -> tuple[Tensor, bool]:

@@ -14,6 +14,7 @@ from ...core.tracing import bottom
 from ...core.types import ArrayLike
 from ..elementwise import where
 from ..reductions import sum
+from .beta_slopes import beta_slope
 from .gamma_slopes import gamma_density, gammainc_slope, psi, psi_gap, zeta
 from .table import POSITIVE, table
 
@@ -39,7 +40,17 @@ def _rgamma_slope(x: Any) -> Any:
     return np.where(left, turned, -rgamma(high) * psi(high))
 
 
-def _beta_slope(a: Any, b: Any, out: Any) -> Any:
+def _beta_slope(a: Any, b: Any, out: Any, n: int, m: int) -> Any:
+    """The derivative of beta, n times by a or m times by b, one of which is 1."""
+    positive = np.logical_and(a > 0, b > 0)
+    slope = beta_slope.apply(np.where(positive, a, 1), np.where(positive, b, 1), n=n, m=m)
+    if np.all(bottom(positive)):
+        return slope
+    a, b, out = np.where(positive, -0.3, a), np.where(positive, -0.3, b), np.where(positive, 1, out)
+    return np.where(positive, slope, _beta_beyond(a, b, out) if n else _beta_beyond(b, a, out))
+
+
+def _beta_beyond(a: Any, b: Any, out: Any) -> Any:
     """The derivative of beta in a; where beta is 0, a + b being a pole of gamma, by that of 1 / gamma."""
     pole = np.logical_and(a + b <= 0, np.floor(a + b) == a + b)
     at_pole = gamma(np.where(pole, a, 1)) * gamma(np.where(pole, b, 1)) * _rgamma_slope(np.where(pole, a + b, 1))
@@ -50,8 +61,8 @@ digamma = psi
 beta = table(
     "beta",
     POSITIVE,
-    a=lambda g, a, b, out: g * _beta_slope(a, b, out),
-    b=lambda g, a, b, out: g * _beta_slope(b, a, out),
+    a=lambda g, a, b, out: g * _beta_slope(a, b, out, 1, 0),
+    b=lambda g, a, b, out: g * _beta_slope(a, b, out, 0, 1),
 )
 betaln = table(
     "betaln",

@@ -24,11 +24,13 @@ psi = table("psi", POSITIVE, x=lambda g, x: g * zeta(2, x))
 zeta = of_order("zeta", x=lambda g, x, v: -g * (v * zeta(v + 1, x)))
 
 
-def _double(*arrays: Any) -> tuple[Any, ...]:
+def double(*arrays: Any) -> tuple[Any, ...]:
+    """Arrays of one shape and double precision."""
     return np.broadcast_arrays(*(np.asarray(a, np.float64) for a in arrays))
 
 
-def _psi(n: int, x: Any) -> Any:
+def polygamma(n: int, x: Any) -> Any:
+    """The n-th derivative of psi, of arrays."""
     import scipy.special
 
     return (-1) ** (n + 1) * math.factorial(n) * scipy.special.zeta(n + 1, x) if n else scipy.special.psi(x)
@@ -38,7 +40,7 @@ def _psi(n: int, x: Any) -> Any:
 def psi_gap(a: Any, b: Any, *, n: int) -> Any:
     """The n-th derivative of psi at a, less that at a + b: a sum of gaps between powers, then its integral."""
     dtype = np.result_type(a, b)
-    a, b = _double(a, b)
+    a, b = double(a, b)
     inside = (a > 0) & (a + b > 0)
     with np.errstate(all="ignore"):
         low, step, s = np.where(inside, a, 1), np.where(inside, b, 0), n + 1
@@ -54,7 +56,7 @@ def psi_gap(a: Any, b: Any, *, n: int) -> Any:
         for j, number in enumerate(_BERNOULLI, 1):
             rising = math.prod(range(s, s + 2 * j - 1)) / math.factorial(2 * j)
             total = total + number * rising * gap(s + 2 * j - 1, low)
-        total = np.where(inside, (-1) ** (n + 1) * math.factorial(n) * total, _psi(n, a) - _psi(n, a + b))
+        total = np.where(inside, (-1) ** (n + 1) * math.factorial(n) * total, polygamma(n, a) - polygamma(n, a + b))
     return total.astype(dtype)[()]
 
 
@@ -68,18 +70,26 @@ def _(g: Any, a: Any, b: Any, n: int) -> Any:
     return (-1) ** (n + 1) * g * (math.factorial(n + 1) * zeta(n + 2, a + b))
 
 
-def _log_lack(u: Any, log: Any) -> Any:
+def log_lack(u: Any, log: Any) -> Any:
     """u - log1p(u), that logarithm being known, next to 0 by a series."""
     small = np.abs(u) < 0.5
     r = np.where(small, u, 0)
     r = r / (2 + r)
-    total = np.zeros_like(r)
-    for k in range(20, 0, -1):
-        total = (total + 1 / (2 * k + 1)) * (r * r)
+    total, square = np.zeros_like(r), r * r
+    for k in range(18, 0, -1):
+        total += 1 / (2 * k + 1)
+        total *= square
     return np.where(small, 2 * r * (r / (1 - r) - total), u - log)
 
 
-def _stirling(a: Any) -> Any:
+def bell(shape: Any, off: Any, ratio: Any) -> Any:
+    """(ratio * exp(-off))**shape, ratio being 1 + off."""
+    near = np.abs(off) < 0.5
+    u = np.where(near, off, 0)
+    return np.where(near, np.exp(-shape * log_lack(u, u)), (np.where(near, 1, ratio) * np.exp(-off)) ** shape)
+
+
+def stirling(a: Any) -> Any:
     """log(gamma(a)) less (a - 1/2) log(a) - a + log(2 pi) / 2, for a > 10."""
     return sum(c / (2 * k * (2 * k - 1)) / a ** (2 * k - 1) for k, c in enumerate(_BERNOULLI, 1))
 
@@ -88,10 +98,9 @@ def _density(a: Any, x: Any, k: int) -> Any:
     """x**(a - 1 - k) exp(-x) / gamma(max(a, a + 1)), the larger one where a < 1."""
     import scipy.special
 
-    high, low = a > 10, a < 1
+    high, low = (a > 10) & ((a > 100) | (x > a / 2)), a < 1
     large = np.where(high, a, 10)
-    far = np.exp(-large * _log_lack((x - large) / large, np.log(x / large)) - _stirling(large))
-    far = far * np.sqrt(large / (2 * math.pi))
+    far = bell(large, (x - large) / large, x / large) * np.exp(-stirling(large)) * np.sqrt(large / (2 * math.pi))
     for _ in range(k + 1):
         far = far / x
     power = np.where(low & (x != 0), x**a / x ** (k + 1), x ** (a - (k + 1)))
@@ -105,10 +114,19 @@ def _log_less_psi(a: Any, x: Any) -> Any:
 
     high = a > 10
     large = np.where(high, a, 10)
-    lack = 1 / (2 * large) + sum(c / (2 * j) / large ** (2 * j) for j, c in enumerate(_BERNOULLI, 1))
     u = (x - large) / large
     ratio = np.where(np.abs(u) < 0.5, np.log1p(u), np.log(x) - np.log(large))
-    return np.where(high, ratio + lack, np.log(x) - scipy.special.psi(a))
+    return np.where(high, ratio + (1 / large - psi_lack(large)), np.log(x) - scipy.special.psi(a))
+
+
+def psi_lack(a: Any) -> Any:
+    """psi(a + 1) - log(a), made of positive terms."""
+    low = a < 10
+    off = -1 / (a + np.arange(1.0, 11.0).reshape(-1, *(1,) * np.ndim(a)))
+    near = log_lack(off, np.log1p(off)).sum(axis=0) if np.any(low) else 0
+    large = np.where(low, a + 10, a)
+    series = 1 / (2 * large) - sum(c / (2 * j) / large ** (2 * j) for j, c in enumerate(_BERNOULLI, 1))
+    return series + np.where(low, near, 0)
 
 
 def _moment(n: int, a: Any) -> Any:
@@ -116,7 +134,7 @@ def _moment(n: int, a: Any) -> Any:
     _density times a where a < 1, which is the density."""
     low = a < 1
     top = np.where(low, a + 1, a)
-    higher = [-_psi(j, top) for j in range(1, n)]
+    higher = [-polygamma(j, top) for j in range(1, n)]
 
     def factor(log: Any) -> Any:
         factors: list[Any] = [1.0, log]
@@ -132,7 +150,7 @@ def _moment(n: int, a: Any) -> Any:
 def gamma_density(a: Any, x: Any, *, n: int, k: int) -> Any:
     """The n-th derivative by a of x**(a - 1 - k) exp(-x) / gamma(a)."""
     dtype = np.result_type(a, x)
-    a, x = _double(a, x)
+    a, x = double(a, x)
     with np.errstate(all="ignore"):
         log = _log_less_psi(np.where(a < 1, a + 1, a), np.where(x == 0, 1, x)) if n else 0
         return (_density(a, x, k) * _moment(n, a)(log)).astype(dtype)[()]
@@ -156,7 +174,7 @@ def _series(a: Any, x: Any, n: int) -> Any:
     total, log = 0, np.log(np.where(x == 0, 1, x))
     for k in range(25):
         top = a + (k + 1)
-        factor = _moment(n, top)(log - _psi(0, top))
+        factor = _moment(n, top)(log - polygamma(0, top))
         total = total + x**k * scipy.special.rgamma(top) * factor
     return total * x**a * np.exp(-x)
 
@@ -177,7 +195,7 @@ def _tails(a: Any, x: Any, n: int) -> Any:
 
     def height(s: Any) -> Any:  # x exp(s) - x - a s, t being x exp(s)
         u = np.expm1(way * s)
-        return (x - a) * u + a * _log_lack(u, way * s)
+        return (x - a) * u + a * log_lack(u, way * s)
 
     start = np.where(left, (_FAR + x) / a, np.minimum(np.sqrt(2 * _FAR / x), np.log(2 + 2 * _FAR / x)))
     end = _end(height, lambda s: way * (x * np.exp(way * s) - a), start)
@@ -196,7 +214,7 @@ def _tails(a: Any, x: Any, n: int) -> Any:
 def gammainc_slope(a: Any, x: Any, *, n: int) -> Any:
     """The n-th derivative of gammainc by a, n being 1 at least."""
     dtype = np.result_type(a, x)
-    a, x = _double(a, x)
+    a, x = double(a, x)
     with np.errstate(all="ignore"):
         small = x <= 1
         near, far = _series(a, np.where(small, x, 1), n), _tails(a, np.where(small, 2, x), n)

@@ -9,7 +9,6 @@ import numpy as np
 
 from ...core.tracing import bottom
 from ..special.functions import erf, gammainc, gammaincc, gammaln, log_ndtr
-from ..special.incomplete_beta import series
 
 __all__ = [
     "log_gammainc", "log_gammaincc", "log_less_exp", "log_normal_mass", "log_of_part", "log_one_and_square",
@@ -83,5 +82,6 @@ def log_gammainc(a: Any, x: Any) -> Any:
     ratio = float(np.max(bottom(x / (a + 1))))
     count = int(min(40 / -math.log(min(max(ratio, 1e-9), 0.999)), 10_000)) + 2
     start = gammaln(a + 1)
-    total = series(lambda k: np.exp(k * np.log(x) + start - gammaln(a + 1 + k)), count, np.ndim(value), value.dtype)
+    k = np.arange(count, dtype=value.dtype).reshape(-1, *(1,) * np.ndim(value))
+    total = np.sum(np.exp(k * np.log(x) + start - gammaln(a + 1 + k)), axis=0)
     return np.where(far, a * np.log(x) - x - start + np.log(total), near)

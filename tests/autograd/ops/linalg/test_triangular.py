@@ -47,6 +47,20 @@ def test_systems_in_a_stack():
 
 
 @pytest.mark.parametrize("lower", [False, True])
+@pytest.mark.parametrize("trans", ["N", "T"])
+@pytest.mark.parametrize("place", [(i, j) for i in range(3) for j in range(3)])
+def test_an_infinity_is_substituted(place, trans, lower):
+    """An exchange of rows would make such a matrix a singular one."""
+    a = A.copy()
+    a[place] = np.inf
+    with np.errstate(invalid="ignore"):
+        expected = scipy_linalg.solve_triangular(a, B, trans, lower, check_finite=False)
+        actual = linalg.solve_triangular(Tensor(a), B, trans, lower).numpy()
+    known = np.isfinite(expected)
+    np.testing.assert_allclose(actual[known], expected[known], rtol=1e-12)
+
+
+@pytest.mark.parametrize("lower", [False, True])
 def test_cholesky_factors_solve(lower):
     for a in (A @ A.T, Z @ Z.conj().T):
         factor = linalg.cho_factor(Tensor(a), lower)
