@@ -178,6 +178,8 @@ def _half(x: float) -> float:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list) and any(map(callable, value)):
+        return f"[{', '.join(map(_text, value))}]"
     return getattr(value, "__name__", type(value).__name__) if callable(value) else str(value)
 
 
