@@ -221,7 +221,8 @@ share of the other's. The first losses and outputs of all libraries were compare
         "with as many threads, if no other library is named.\n\n"
     )
     parts.append(table(["what", "at most", *map(threads, results)], rows))
-    parts.append("\n![ratios](speed.svg)\n")
+    if memories:
+        parts.append("\n![ratios](speed.svg)\n")
     for section in first.times:
         if section in FOR_ALL:
             picture = "\n![times](times.svg)\n" * (section == TRAINING)

@@ -1,6 +1,6 @@
 """Whole training steps, layers and optimizers beside other libraries: the same work, dtype and number of threads.
 
-    python benchmarks/speed.py [--threads 1 2] [--only WORDS] [--peers NAMES]
+    python benchmarks/speed.py [--threads 1 2] [--only WORDS [--report FILE]] [--peers NAMES]
 
 Each library runs in a process of its own, on as many CPUs as there are threads, and holds one workload ready. The
 processes take turns in short rounds, so that what else happens on the machine hits all alike; between turns they sleep,
@@ -242,6 +242,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--only", default="", help="words that the names of sections and workloads are to have")
+    parser.add_argument("--report", type=Path, help="where to write what --only measures")
     parser.add_argument(
         "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="libraries besides Pullback and PyTorch"
     )
@@ -253,6 +254,8 @@ def main() -> None:
     text = report.text(results, memories, importing(), time.perf_counter() - start)
     if not options.only:
         report.write(text, results, memories)
+    elif options.report:
+        options.report.write_text(text)
     print(text)
 
 
