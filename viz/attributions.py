@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Literal, overload
 
 import numpy as np
@@ -139,15 +140,13 @@ def _between(start: Array, end: Array, part: float) -> Array:
 
 def _weighted(question: Question, mask: Array, points: Iterable[tuple[float, Sequence[Array]]]) -> list[Array | None]:
     """The weighted sum of the gradients at some points, of the units of a mask."""
-    total: list[Array | None] = []
-    for weight, inputs in points:
-        terms = question.gradients(inputs, lambda values: mask)
-        sums = terms if not total else total
-        total = [
-            None if t is None or g is None else weight * g + (t if total else 0)
-            for g, t in zip(terms, sums, strict=True)
-        ]
-    return total
+    found = ((weight, question.gradients(inputs, lambda values: mask)) for weight, inputs in points)
+    terms = ([None if g is None else weight * g for g in gradients] for weight, gradients in found)
+    return reduce(_added, terms)
+
+
+def _added(first: Sequence[Array | None], second: Sequence[Array | None]) -> list[Array | None]:
+    return [None if a is None or b is None else a + b for a, b in zip(first, second, strict=True)]
 
 
 def smoothgrad(

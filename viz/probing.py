@@ -12,7 +12,7 @@ import numpy as np
 from ..autograd import Tensor
 from ..extend import Array, ArrayLike, Node, backward_pass, bottom, generator, mode
 from ..nn import Module
-from ..nn.traversal import in_mode
+from ..nn.hooks import register_module_forward_pre_hook
 
 Model = Module | Callable[..., object]
 Layer = Module | str | int  # itself, its name, or its index among the model's children
@@ -177,24 +177,37 @@ def chosen(values: Array, unit: Unit, strongest: int | None = 1, what: str = "un
 
 @contextmanager
 def left_alone(model: Model) -> Iterator[None]:
-    """Eval mode for a context, after which modes, buffers and this thread's random numbers are as before."""
-    source = generator().bit_generator
+    """Eval mode for a context, after which modes, buffers and this thread's random numbers are as before.
+
+    Of a function that is so for the modules that it calls.
+    """
+    source, thread = generator().bit_generator, threading.get_ident()
     state = source.state
-    buffers: list[tuple[Any, str, Tensor, Array]] = []
+    kept: dict[int, tuple[Any, bool, list[tuple[str, Tensor, Array]]]] = {}
+
+    def keep(module: Any, inputs: object = None) -> None:
+        if id(module) not in kept and threading.get_ident() == thread:
+            buffers = [(name, held, bottom(held).copy()) for name, held in module._own_buffers()]
+            kept[id(module)] = module, module.training, buffers
+            module.training = False
+
     try:
         with ExitStack() as stack:
             if isinstance(model, Module):
                 for module in model.modules():
-                    buffers += ((module, name, held, bottom(held).copy()) for name, held in module._own_buffers())
-                stack.enter_context(in_mode(model, training=False))
+                    keep(module)
+            else:
+                stack.enter_context(register_module_forward_pre_hook(keep))
             yield
     finally:
         source.state = state
-        for module, name, held, values in buffers:
-            if not np.array_equal(bottom(held), values, equal_nan=values.dtype.kind in "fc"):
-                held.data = values
-            if module.__dict__.get(name) is not held:
-                setattr(module, name, held)
+        for module, training, buffers in kept.values():
+            module.training = training
+            for name, held, values in buffers:
+                if not np.array_equal(bottom(held), values, equal_nan=values.dtype.kind in "fc"):
+                    held.data = values
+                if module.__dict__.get(name) is not held:
+                    setattr(module, name, held)
 
 
 def _watch(calls: list[Seen], thread: int) -> Callable[[object, object, object], None]:
