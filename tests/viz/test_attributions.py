@@ -231,11 +231,11 @@ def test_ascent_goes_up_and_leaves_the_start_alone():
 
 def test_jitter_moves_back_what_it_moved():
     """The score is a weighted sum; moved by d, its gradient is the weights moved by -d."""
-    weights, start = np.eye(4)[None, None], np.zeros((1, 1, 4, 4))
+    weights, start = RNG.choice([-1.0, 1.0], (5, 4)), np.zeros((1, 1, 5, 4))
     found = viz.activation_maximization(lambda x: (x * weights).sum((1, 2, 3)), start, steps=1, lr=1, jitter=1, rng=3)
     (d, e) = np.random.default_rng(3).integers(-1, 1, 2, endpoint=True)
-    np.testing.assert_allclose(found[0, 0], np.roll(np.eye(4), (-d, -e), (0, 1)), atol=1e-6)
-    assert (d, e) != (0, 0) and d != e
+    np.testing.assert_allclose(found[0, 0], np.roll(weights, (-d, -e), (0, 1)), atol=1e-6)
+    assert (d, e) != (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -290,4 +290,4 @@ def test_captums_outputs(torch):
     cam = attr.LayerGradCam(other, other[3]).attribute(given, target=2, relu_attributions=True)
     same(viz.grad_cam(model, x, 3, 2), cam[:, 0])
     occluded = attr.Occlusion(other).attribute(given, (2, 3, 2), (2, 2, 2), baselines=0.5, target=2)
-    same(viz.occlusion(model, x, 2, window=(3, 2), stride=2, baseline=0.5), occluded)
+    same(viz.occlusion(model, x, 2, window=(3, 2), stride=2, baseline=0.5), occluded, atol=1e-9)  # its are float32

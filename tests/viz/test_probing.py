@@ -125,6 +125,8 @@ def test_a_layer_whose_output_is_written_to_afterwards():
 
     np.testing.assert_array_equal(viz.saliency(model, X, 1, layer=layer), np.broadcast_to([0, 3, 0, 0], X.shape))
     np.testing.assert_array_equal(viz.saliency(model, X, 1), np.broadcast_to([0, 15, 0, 0], X.shape))
+    expected = X * np.array([0, 3, 0, 0])
+    np.testing.assert_allclose(viz.occlusion(model, X, 1, window=1, layer=layer), expected, rtol=0, atol=1e-15)
 
 
 def test_layers_of_a_function_are_modules():
