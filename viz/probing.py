@@ -224,7 +224,7 @@ def _seen(output: Any) -> Seen:
     first = output[0] if isinstance(output, (tuple, list)) else output
     if not isinstance(first, Tensor):
         raise TypeError(f"the layer gives a {type(first).__name__}; expected a Tensor, or a tuple that begins with one")
-    return Seen(first._node, np.array(bottom(first)))
+    return Seen(first._node, np.asarray(first.numpy()))
 
 
 def _find(model: Model, layer: Layer) -> Any:

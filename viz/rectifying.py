@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..extend import Array, Node, Observer, mode, modes, override, registry
+from ..autograd import Tensor
+from ..extend import Array, Node, Observer, bottom, mode, modes, override, registry
 
 Method = Callable[[Array, Array, Any], Array]
 """How a cotangent g goes back through a rectifier with the input x, whose slope below 0 is the third argument."""
@@ -31,7 +32,10 @@ def guided(g: Array, x: Array, slope: Any) -> Array:
 
 
 class _Rectifiers(Observer):
-    """The rules by which a method takes what rectifies, and the names of what else was passed that is not linear."""
+    """The rules by which a method takes what rectifies, and the names of what else was passed that is not linear.
+
+    Among these is a linear operation that rectified all the same, as `einsum` does with a mask.
+    """
 
     def __init__(self, method: Method) -> None:
         self.method = method
@@ -43,11 +47,25 @@ class _Rectifiers(Observer):
             ("threshold", "x"): self._above,
             ("where", "a"): lambda g, condition, a, b, out: self._where("a", g, condition, a, b, out),
             ("where", "b"): lambda g, condition, a, b, out: self._where("b", g, condition, b, a, out),
+            ("setitem", "x"): lambda g, x, index, out: self._written(g, x, index, out),
             ("multiply", "a"): lambda g, a, b, out: self._masked(g, a, b, out),
             ("multiply", "b"): lambda g, a, b, out: self._masked(g, b, a, out),
         }
-        for name, sign in (("maximum", 1), ("fmax", 1), ("minimum", -1), ("fmin", -1)):
-            self.rules |= self._extrema(name, sign)
+        for name in ("maximum", "fmax", "minimum", "fmin"):
+            self.rules |= self._extrema(name)
+
+    def ran(
+        self, primitive: Any, args: tuple[Any, ...], options: dict[str, Any], out: Any, seconds: float | None
+    ) -> None:
+        for i, x in enumerate(args if isinstance(out, Tensor) and seconds is not None else ()):
+            if (
+                isinstance(x, Tensor)
+                and x._node is not None
+                and (primitive.name, primitive.argument(i)) not in self.rules
+            ):
+                values = bottom(x)
+                if values.shape == out.shape and np.any(np.less(values, 0)) and _rectified(values, bottom(out)):
+                    self.passed[primitive.name] = None
 
     def pulled(
         self, rule: Any, node: Node, g: Any, saved: tuple[Any, ...], cotangent: Any, seconds: float | None
@@ -57,18 +75,19 @@ class _Rectifiers(Observer):
         if seconds is not None and not (linear or name in _MAXIMA or (name, argument) in self.rules):
             self.passed[name] = None
 
-    def _plain(self, name: str, argument: str, g: Array, **saved: Array) -> Array:
+    def _plain(self, name: str, argument: str, g: Array, **saved: Any) -> Array:
         rule = registry[name].rule(registry[name].position(argument))
         result: Array = rule.function(g, *(saved[need] for need in rule.needs))
         return result
 
-    def _extrema(self, name: str, sign: int) -> dict[tuple[str, str], Callable[..., Array]]:
-        """Of the larger (sign 1) or the smaller of two: a rectifier where one of them is 0."""
+    def _extrema(self, name: str) -> dict[tuple[str, str], Callable[..., Array]]:
+        """Of the larger or the smaller of two: a rectifier where that is the larger, and the other is 0."""
 
         def pull(argument: str, g: Array, x: Array, bound: Array, saved: dict[str, Array]) -> Array:
-            if not np.any(bound):
-                return sign * self.method(sign * g, sign * x, 0)
-            if np.any(x) and (sign > 0 or not np.all(np.greater(bound, 0))):  # else a ceiling
+            larger = "max" in name
+            if larger and not np.any(bound):
+                return self.method(g, x, 0)
+            if np.any(x) and (larger or not np.all(np.greater(bound, 0))):  # else a ceiling
                 self.passed[name] = None
             return self._plain(name, argument, g, **saved)
 
@@ -95,6 +114,11 @@ class _Rectifiers(Observer):
         if np.any(x):
             self.passed["where"] = None
         return self._plain("where", argument, g, condition=condition)
+
+    def _written(self, g: Array, x: Array, index: Any, out: Array) -> Array:
+        if np.any(np.less(x, 0)) and _rectified(x, out):
+            return self.method(g, x, 0)
+        return self._plain("setitem", "x", g, index=index)
 
     def _masked(self, g: Array, x: Array, mask: Array, out: Array) -> Array:
         if np.shape(mask) == np.shape(x) != ():

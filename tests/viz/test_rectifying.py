@@ -47,6 +47,12 @@ def plain(g, z):
     return g * (z > 0)
 
 
+def rewritten(x):
+    y = x + 0
+    y[y < 0] = 0
+    return y
+
+
 SPELLINGS = {
     "relu": relu,
     "F.relu": F.relu,
@@ -54,7 +60,6 @@ SPELLINGS = {
     "maximum": lambda x: np.maximum(x, 0),
     "maximum of zeros": lambda x: np.maximum(np.zeros(x.shape), x),
     "fmax": lambda x: np.fmax(0.0, x),
-    "minimum": lambda x: -np.minimum(-x, 0),
     "clip": lambda x: np.clip(x, 0, None),
     "method clip": lambda x: x.clip(0),
     "clamp": lambda x: x.clamp(min=0),
@@ -65,6 +70,8 @@ SPELLINGS = {
     "mask first": lambda x: (x > 0) * x,
     "mask of floats": lambda x: x * (x > 0).astype(float),
     "mask of arrays": lambda x: x * np.heaviside(x.numpy(), 0),
+    "select": lambda x: np.select([x > 0], [x], 0),
+    "written": rewritten,
     "threshold": lambda x: F.threshold(x, 0, 0),
     "hardtanh": lambda x: F.hardtanh(x, 0, 1e9),
     "leaky": lambda x: F.leaky_relu(x, 0.0),
@@ -116,6 +123,8 @@ OTHERS = [
     ("square", np.square),
     ("maximum", lambda x: np.maximum(x, 0.1 * x)),
     ("minimum", lambda x: np.minimum(x, -0.1)),
+    ("minimum", lambda x: x - np.minimum(x, 0)),
+    ("einsum", lambda x: np.einsum("ij,ij->ij", x, np.heaviside(x.numpy(), 0))),
     ("where", lambda x: np.where(x > 0, x, 0.1 * x)),
     ("where", lambda x: np.where(x > 0.5, x, 0)),
     ("where", lambda x: np.where(x < 0, x, 0)),
@@ -132,9 +141,14 @@ def test_what_is_no_rectifier_is_named_and_has_its_plain_gradient(name, bend):
 
     expected = viz.saliency(model, X, 2)
     for picture in (viz.deconvnet, viz.guided_backprop):
-        with pytest.warns(UserWarning, match=f"{picture.__name__}: took the plain gradient of {name}"):
+        with pytest.warns(UserWarning, match=f"{picture.__name__}: took the plain gradient of .*{name}"):
             found = picture(model, X, unit=2, seed=1)
         np.testing.assert_array_equal(found, expected)
+
+
+def test_a_sum_that_rectifies_is_named():
+    with pytest.warns(UserWarning, match="took the plain gradient of add,"):
+        viz.deconvnet(lambda x: x @ W1 + relu(-(x @ W1)), X, unit=0)  # is equal to relu(x @ W1)
 
 
 def test_a_primitive_of_the_users_is_named():
