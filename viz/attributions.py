@@ -1,10 +1,11 @@
 """What in an input moves a score: its gradient times the input, along a path, amid noise, and of a layer's maps."""
 
+# mypy: disable-error-code="overload-overlap"
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from typing import Literal, overload
+from typing import Literal, Unpack, overload
 
 import numpy as np
 
@@ -15,10 +16,13 @@ from .probing import (
     Attributions,
     Layer,
     Model,
+    Parts,
     Question,
     Samples,
+    Several,
     Spot,
     Unit,
+    Where,
     arrays,
     baselines,
     chosen,
@@ -32,6 +36,10 @@ from .probing import (
 __all__ = ["grad_cam", "input_x_gradient", "integrated_gradients", "smoothgrad"]
 
 
+@overload
+def input_x_gradient(model: Model, x: Several, target: Unit = ..., **where: Unpack[Where]) -> Parts: ...
+@overload
+def input_x_gradient(model: Model, x: ArrayLike, target: Unit = ..., **where: Unpack[Where]) -> Array: ...
 def input_x_gradient(
     model: Model,
     x: Samples,
@@ -64,16 +72,24 @@ def input_x_gradient(
 
 @overload
 def integrated_gradients(
-    model: Model, x: Samples, target: Unit = ..., *, baseline: Samples = ..., steps: int = ...,
-    return_error: Literal[False] = ..., layer: Layer | None = ..., call: int = ..., strongest: int | None = ...,
-    batch_size: int | None = ...,
-) -> Attributions: ...  # fmt: skip
+    model: Model, x: Several, target: Unit = ..., *, baseline: Samples = ..., steps: int = ...,
+    return_error: Literal[False] = ..., **where: Unpack[Where],
+) -> Parts: ...  # fmt: skip
 @overload
 def integrated_gradients(
-    model: Model, x: Samples, target: Unit = ..., *, baseline: Samples = ..., steps: int = ...,
-    return_error: Literal[True], layer: Layer | None = ..., call: int = ..., strongest: int | None = ...,
-    batch_size: int | None = ...,
-) -> tuple[Attributions, Array]: ...  # fmt: skip
+    model: Model, x: ArrayLike, target: Unit = ..., *, baseline: Samples = ..., steps: int = ...,
+    return_error: Literal[False] = ..., **where: Unpack[Where],
+) -> Array: ...  # fmt: skip
+@overload
+def integrated_gradients(
+    model: Model, x: Several, target: Unit = ..., *, baseline: Samples = ..., steps: int = ...,
+    return_error: Literal[True], **where: Unpack[Where],
+) -> tuple[Parts, Array]: ...  # fmt: skip
+@overload
+def integrated_gradients(
+    model: Model, x: ArrayLike, target: Unit = ..., *, baseline: Samples = ..., steps: int = ...,
+    return_error: Literal[True], **where: Unpack[Where],
+) -> tuple[Array, Array]: ...  # fmt: skip
 def integrated_gradients(
     model: Model,
     x: Samples,
@@ -149,6 +165,16 @@ def _added(first: Sequence[Array | None], second: Sequence[Array | None]) -> lis
     return [None if a is None or b is None else a + b for a, b in zip(first, second, strict=True)]
 
 
+@overload
+def smoothgrad(
+    model: Model, x: Several, target: Unit = ..., *, noise: float = ..., samples: int = ...,
+    rng: int | np.random.Generator = ..., **where: Unpack[Where],
+) -> Parts: ...  # fmt: skip
+@overload
+def smoothgrad(
+    model: Model, x: ArrayLike, target: Unit = ..., *, noise: float = ..., samples: int = ...,
+    rng: int | np.random.Generator = ..., **where: Unpack[Where],
+) -> Array: ...  # fmt: skip
 def smoothgrad(
     model: Model,
     x: Samples,

@@ -1,18 +1,51 @@
 """What in an input moves a unit: the backward pass, with or without another rule for what rectifies."""
 
+# mypy: disable-error-code="overload-overlap"
 from __future__ import annotations
 
 import warnings
+from typing import TypedDict, Unpack, overload
 
 import numpy as np
 
 from ..extend import Array, ArrayLike
-from .probing import Attributions, Layer, Model, Question, Samples, Spot, Unit, chosen, in_form_of, mapped
+from .probing import (
+    Attributions,
+    Layer,
+    Model,
+    Parts,
+    Question,
+    Samples,
+    Several,
+    Spot,
+    Unit,
+    Where,
+    chosen,
+    in_form_of,
+    mapped,
+)
 from .rectifying import Method, deconvolved, guided, rectifying
 
 __all__ = ["deconvnet", "guided_backprop", "saliency"]
 
 
+class Projected(TypedDict, total=False):
+    """What both projections have in common."""
+
+    call: int
+    strongest: int | None
+    seed: str | float
+    batch_size: int | None
+
+
+@overload
+def deconvnet(
+    model: Model, x: Several, layer: Layer | None = ..., unit: Unit = ..., **where: Unpack[Projected]
+) -> Parts: ...
+@overload
+def deconvnet(
+    model: Model, x: ArrayLike, layer: Layer | None = ..., unit: Unit = ..., **where: Unpack[Projected]
+) -> Array: ...
 def deconvnet(
     model: Model,
     x: Samples,
@@ -52,6 +85,14 @@ def deconvnet(
     return _projected(question, deconvolved, x, unit, strongest, seed, batch_size)
 
 
+@overload
+def guided_backprop(
+    model: Model, x: Several, layer: Layer | None = ..., unit: Unit = ..., **where: Unpack[Projected]
+) -> Parts: ...
+@overload
+def guided_backprop(
+    model: Model, x: ArrayLike, layer: Layer | None = ..., unit: Unit = ..., **where: Unpack[Projected]
+) -> Array: ...
 def guided_backprop(
     model: Model,
     x: Samples,
@@ -76,6 +117,10 @@ def guided_backprop(
     return _projected(question, guided, x, unit, strongest, seed, batch_size)
 
 
+@overload
+def saliency(model: Model, x: Several, target: Unit = ..., **where: Unpack[Where]) -> Parts: ...
+@overload
+def saliency(model: Model, x: ArrayLike, target: Unit = ..., **where: Unpack[Where]) -> Array: ...
 def saliency(
     model: Model,
     x: Samples,

@@ -1,20 +1,25 @@
 """What a score loses where a part of the input is covered."""
 
+# mypy: disable-error-code="overload-overlap"
 from __future__ import annotations
 
 import itertools
+from typing import Unpack, overload
 
 import numpy as np
 
-from ..extend import Array
+from ..extend import Array, ArrayLike
 from .probing import (
     Attributions,
     Layer,
     Model,
+    Parts,
     Question,
     Samples,
+    Several,
     Spot,
     Unit,
+    Where,
     arrays,
     baselines,
     chosen,
@@ -28,6 +33,16 @@ __all__ = ["occlusion"]
 Extents = int | tuple[int, ...]
 
 
+@overload
+def occlusion(
+    model: Model, x: Several, target: Unit = ..., *, window: Extents, stride: Extents | None = ...,
+    baseline: Samples = ..., **where: Unpack[Where],
+) -> Parts: ...  # fmt: skip
+@overload
+def occlusion(
+    model: Model, x: ArrayLike, target: Unit = ..., *, window: Extents, stride: Extents | None = ...,
+    baseline: Samples = ..., **where: Unpack[Where],
+) -> Array: ...  # fmt: skip
 def occlusion(
     model: Model,
     x: Samples,

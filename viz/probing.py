@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -17,8 +17,19 @@ from ..nn.hooks import register_module_forward_pre_hook
 Model = Module | Callable[..., object]
 Layer = Module | str | int  # itself, its name, or its index among the model's children
 Unit = int | tuple[int, ...] | None  # a channel or class, one with a position, or whichever is strongest
-Samples = ArrayLike | tuple[ArrayLike, ...]  # a batch, or one for each argument of the model
-Attributions = Array | tuple[Array | None, ...]  # in the form of the samples; None for integers
+Several = tuple[ArrayLike, ...]  # batches, one for each argument of the model
+Samples = ArrayLike | Several
+Parts = tuple[Array | None, ...]  # one for each argument, None for integers
+Attributions = Array | Parts
+
+
+class Where(TypedDict, total=False):
+    """What all attributions have in common."""
+
+    layer: Layer | None
+    call: int
+    strongest: int | None
+    batch_size: int | None
 
 
 class Spot(NamedTuple):
@@ -79,7 +90,7 @@ def mapped(
         return list(f(inputs))
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size} is not positive")
-    starts = range(0, len(inputs[0]), batch_size)
+    starts = range(0, max(len(inputs[0]), 1), batch_size)
     parts = [f(tuple(a[start : start + batch_size] for a in inputs)) for start in starts]
     return [None if part[0] is None else np.concatenate(part) for part in zip(*parts, strict=True)]
 
