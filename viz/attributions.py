@@ -31,6 +31,7 @@ from .probing import (
     per_sample,
     probed,
     pulled,
+    rows,
 )
 
 __all__ = ["grad_cam", "input_x_gradient", "integrated_gradients", "smoothgrad"]
@@ -207,8 +208,7 @@ def smoothgrad(
     def noisy(a: Array) -> Array:
         if a.dtype.kind != "f" or not a.size:
             return a
-        flat = a.reshape(len(a), -1)
-        spread = np.ptp(flat, 1).reshape(-1, *(1,) * (a.ndim - 1))
+        spread = np.ptp(rows(a), 1).reshape(-1, *(1,) * (a.ndim - 1))
         return (a + noise * spread * source.standard_normal(a.shape)).astype(a.dtype)
 
     def means(inputs: tuple[Array, ...]) -> list[Array | None]:

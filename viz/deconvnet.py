@@ -23,6 +23,7 @@ from .probing import (
     chosen,
     in_form_of,
     mapped,
+    rows,
 )
 from .rectifying import Method, deconvolved, guided, rectifying
 
@@ -176,7 +177,7 @@ def _projected(
         if not isinstance(seed, str):
             return mask * np.asarray(seed, values.dtype)
         started: Array = np.where(mask, values, 0)
-        for sample in started.reshape(len(started), -1):
+        for sample in rows(started):
             if sample.size and (sample.min() < 0 or sample.max() <= 0):
                 lowest.append(float(sample.min()))
         return started

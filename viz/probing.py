@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -75,9 +76,14 @@ class Question:
             ]
 
 
+def rows(x: Array) -> Array:
+    """The entries of each sample in a row."""
+    return x.reshape(len(x), math.prod(x.shape[1:]))
+
+
 def per_sample(x: Array) -> Array:
     """The sum of all entries of each sample."""
-    total: Array = x.reshape(len(x), -1).sum(1)
+    total: Array = rows(x).sum(1)
     return total
 
 
@@ -178,7 +184,7 @@ def chosen(values: Array, unit: Unit, strongest: int | None = 1, what: str = "un
         raise ValueError(f"strongest={strongest} is not positive; expected how many units, or None for all")
     open_: Any = (slice(None), *place)
     mask = np.zeros(values.shape, bool)
-    within = values[open_].reshape(len(values), -1)
+    within = rows(values[open_])
     best = np.full(within.shape, strongest is None)
     if strongest is not None:
         np.put_along_axis(best, np.argsort(-within, axis=1, kind="stable")[:, :strongest], True, 1)

@@ -78,6 +78,12 @@ def test_a_model_of_several_inputs(name):
     np.testing.assert_array_equal(unused, np.zeros(y.shape))
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_an_empty_batch(name):
+    for batch_size in (None, 3):
+        assert METHODS[name](network(), X[:0], batch_size=batch_size).shape == (0, 4)
+
+
 def test_inputs_that_are_no_batches():
     with pytest.raises(ValueError, match=r"\(5, 4\), \(3,\) are no batches of one length"):
         viz.saliency(lambda x, y: x, (X, np.ones(3)))

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from pullback import Tensor, nn, registry, relu, viz
+from pullback import Tensor, checkpoint, nn, registry, relu, viz
 from pullback.autograd.core.registry import _primitives
 from pullback.extend import primitive
 
@@ -165,6 +165,15 @@ def test_a_primitive_of_the_users_is_named():
             viz.deconvnet(lambda x: registry["bent"](x @ W1), X, unit=0, seed=1)
     finally:
         del _primitives["bent"]
+
+
+@pytest.mark.parametrize("picture", [viz.deconvnet, viz.guided_backprop])
+def test_what_is_computed_once_more_has_the_same_rules(picture):
+    kept = checkpoint(network(lambda x: np.maximum(x, 0)))
+    np.testing.assert_array_equal(picture(lambda x: kept(x), X), picture(network(relu), X))
+    bent = checkpoint(network(lambda x: np.tanh(relu(x))))
+    with pytest.warns(UserWarning, match="plain gradient of tanh"):
+        picture(lambda x: bent(x), X)
 
 
 def test_what_is_linear_or_a_maximum_is_not_warned_of():
