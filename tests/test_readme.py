@@ -1,12 +1,14 @@
-"""The README's programs run as they stand."""
+"""The programs of the README, and of a page beside it, run as they stand."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parent.parent / "README.md"
-PROGRAMS = [block for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL) if "import" in block]
+ROOT = Path(__file__).parent.parent
+PAGES = ROOT / "README.md", ROOT / "docs" / "looking_into_networks.md"
+TEXT = "".join(page.read_text() for page in PAGES)
+PROGRAMS = [block for block in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "import" in block]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -16,4 +18,4 @@ def test_program(program, capsys):
 
 
 def test_there_are_programs():
-    assert len(PROGRAMS) >= 2
+    assert len(PROGRAMS) >= 3

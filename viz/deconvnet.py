@@ -1,143 +1,193 @@
-"""Attributions, what in an input moves a unit: the ordinary backward pass, with or without another rule for ReLU."""
+"""What in an input moves a unit: the backward pass, with or without another rule for what rectifies."""
 
+# mypy: disable-error-code="overload-overlap"
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import warnings
+from typing import TypedDict, Unpack, overload
 
 import numpy as np
 
-from ..autograd import Tensor, enable_grad, override, relu
-from ..extend import Array, ArrayLike, backward_pass
-from ..nn import Module
-from ..nn.traversal import in_mode
+from ..extend import Array, ArrayLike
+from .probing import (
+    Attributions,
+    Layer,
+    Model,
+    Parts,
+    Question,
+    Samples,
+    Several,
+    Spot,
+    Unit,
+    Where,
+    chosen,
+    in_form_of,
+    mapped,
+    rows,
+)
+from .rectifying import Method, deconvolved, guided, rectifying
 
 __all__ = ["deconvnet", "guided_backprop", "saliency"]
 
 
-Layer = Module | str | int  # itself, its name, or its index among the model's children
+class Projected(TypedDict, total=False):
+    """What both projections have in common."""
+
+    call: int
+    strongest: int | None
+    seed: str | float
+    batch_size: int | None
 
 
-def deconvnet(model: Module, x: ArrayLike, layer: Layer, unit: int | tuple[int, ...] | None = None) -> Array:
+@overload
+def deconvnet(
+    model: Model, x: Several, layer: Layer | None = ..., unit: Unit = ..., **where: Unpack[Projected]
+) -> Parts: ...
+@overload
+def deconvnet(
+    model: Model, x: ArrayLike, layer: Layer | None = ..., unit: Unit = ..., **where: Unpack[Projected]
+) -> Array: ...
+def deconvnet(
+    model: Model,
+    x: Samples,
+    layer: Layer | None = None,
+    unit: Unit = None,
+    *,
+    call: int = -1,
+    strongest: int | None = 1,
+    seed: str | float = "activation",
+    batch_size: int | None = None,
+) -> Attributions:
     """Project the activation of a unit of `layer` back to the input x; returns an array of the shape of x.
 
-    x is a batch (N, C, *spatial); each sample gets its own projection. `layer` is a module of the model, its
-    name, or its index among the model's children. `unit` is (channel, *position), a channel, of which each
-    sample's most active unit is taken, or None for the most active unit of all. On the way back ReLU lets
-    pass what is positive of the cotangent, convolutions are transposed and maxima go where they came from,
-    which is the network that Zeiler and Fergus attach in "Visualizing and Understanding Convolutional
-    Networks" (2014). The model is run in eval mode; gradients of its parameters are left alone.
-    ValueError for a layer or unit that does not exist, RuntimeError if the layer does not depend on x.
+    x is a batch (N, C, *spatial), of which each sample gets its own projection; for a model of several arguments a
+    tuple of batches, as is then the result (None for integers). `model` is a Module, or any function of Tensors.
+    `layer` is a module of the model, its name, or its index among the model's children; None is the model's own output.
+    `call` numbers the calls of a layer that is used several times. `unit` is (channel, *position); of a channel, or of
+    all (None), each sample's `strongest` units are taken, as many as that says, and with `strongest=None` the whole
+    feature map. What is projected is the activation, or instead of it the number `seed`.
+
+    On the way back ReLU lets pass what is positive of the cotangent, convolutions are transposed and maxima go
+    where they came from, which is the network that Zeiler and Fergus attach in "Visualizing and Understanding
+    Convolutional Networks" (2014). So do `maximum(x, 0)`, `clip(x, 0, None)`, `where(x > 0, x, 0)`, a product with
+    the mask `x > 0`, ReLU6 and leaky ReLUs (which scale what is negative). Of anything else that is neither linear nor
+    a maximum over some places a warning says that its plain gradient was taken. Another is of an activation that is
+    not positive: its picture is upside down, or blank.
+
+    The model is run in eval mode, `batch_size` samples at once if that is given, and left as it was. ValueError for a
+    layer, call or unit that does not exist, RuntimeError if the layer does not depend on x.
 
     >>> from pullback import nn
     >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2))
-    >>> deconvnet(model, np.ones((1, 1, 8, 8), np.float32), 2, unit=0).shape
+    >>> deconvnet(model, np.ones((1, 1, 8, 8), np.float32), 2, unit=0, seed=1).shape
     (1, 1, 8, 8)
     """
-    with override(relu, "x", lambda g: np.maximum(g, 0)):
-        return _projected(model, x, layer, unit)
+    question = Question("deconvnet", model, Spot(layer, call))
+    return _projected(question, deconvolved, x, unit, strongest, seed, batch_size)
 
 
-def guided_backprop(model: Module, x: ArrayLike, layer: Layer, unit: int | tuple[int, ...] | None = None) -> Array:
+@overload
+def guided_backprop(
+    model: Model, x: Several, layer: Layer | None = ..., unit: Unit = ..., **where: Unpack[Projected]
+) -> Parts: ...
+@overload
+def guided_backprop(
+    model: Model, x: ArrayLike, layer: Layer | None = ..., unit: Unit = ..., **where: Unpack[Projected]
+) -> Array: ...
+def guided_backprop(
+    model: Model,
+    x: Samples,
+    layer: Layer | None = None,
+    unit: Unit = None,
+    *,
+    call: int = -1,
+    strongest: int | None = 1,
+    seed: str | float = "activation",
+    batch_size: int | None = None,
+) -> Attributions:
     """Project a unit back as `deconvnet` does, but let ReLU also stop the cotangent where its input was negative.
 
     Springenberg et al., "Striving for Simplicity: The All Convolutional Net" (2015).
 
     >>> from pullback import nn
-    >>> guided_backprop(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), np.ones((1, 3), np.float32), 1).shape
+    >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    >>> guided_backprop(model, np.ones((1, 3), np.float32), 1, seed=1).shape
     (1, 3)
     """
-    with override(relu, "x", lambda g, out: np.maximum(g, 0) * (out > 0)):
-        return _projected(model, x, layer, unit)
+    question = Question("guided_backprop", model, Spot(layer, call))
+    return _projected(question, guided, x, unit, strongest, seed, batch_size)
 
 
-def saliency(model: Module, x: ArrayLike, target: int | None = None) -> Array:
+@overload
+def saliency(model: Model, x: Several, target: Unit = ..., **where: Unpack[Where]) -> Parts: ...
+@overload
+def saliency(model: Model, x: ArrayLike, target: Unit = ..., **where: Unpack[Where]) -> Array: ...
+def saliency(
+    model: Model,
+    x: Samples,
+    target: Unit = None,
+    *,
+    layer: Layer | None = None,
+    call: int = -1,
+    strongest: int | None = 1,
+    batch_size: int | None = None,
+) -> Attributions:
     """Return the gradient of the score of class `target` with respect to the input, of the shape of x.
 
     x is a batch (N, ...) and the model's output scores (N, classes, ...); None takes each sample's largest
-    score. Simonyan et al., "Deep Inside Convolutional Networks" (2014).
+    score. `target` may also be a unit of a `layer`; that and all else is as in `deconvnet`. The gradient has its
+    sign; the picture of the paper is its magnitude. Simonyan et al., "Deep Inside Convolutional Networks" (2014).
 
     >>> from pullback import nn
     >>> model = nn.Linear(2, 3)
     >>> bool((saliency(model, np.ones((1, 2), np.float32), 1) == model.weight.numpy()[1]).all())
     True
     """
-    with _run(model, x, model) as (pixels, scores):
-        return _pulled(pixels, scores, _strongest(scores.numpy(), target, "target"))
+    question = Question("saliency", model, Spot(layer, call))
+
+    def gradients(inputs: tuple[Array, ...]) -> list[Array | None]:
+        return question.gradients(inputs, lambda values: chosen(values, target, strongest, "target"))
+
+    return in_form_of(x, mapped(gradients, x, batch_size))
 
 
-def activation(model: Module, x: ArrayLike, layer: Layer) -> Array:
+def activation(model: Model, x: ArrayLike, layer: Layer) -> Array:
     """Return the output of `layer` when the model, in eval mode, is given the batch x."""
-    with _run(model, x, layer) as (_, out):
-        return out.numpy()
+    question = Question("activation", model, Spot(layer))
+    (values,) = mapped(lambda inputs: [question.values(inputs)], x, None)
+    assert values is not None
+    return values
 
 
-def _projected(model: Module, x: ArrayLike, layer: Layer, unit: int | tuple[int, ...] | None) -> Array:
-    with _run(model, x, layer) as (pixels, out):
-        values = out.numpy()
-        return _pulled(pixels, out, np.where(_strongest(values, unit, "unit"), values, 0))
+def _projected(
+    question: Question,
+    method: Method,
+    x: Samples,
+    unit: Unit,
+    strongest: int | None,
+    seed: str | float,
+    batch_size: int | None,
+) -> Attributions:
+    if isinstance(seed, str) and seed != "activation":
+        raise ValueError(f"{question.caller}: seed={seed!r} is neither 'activation' nor a number")
+    lowest: list[float] = []
 
+    def start(values: Array) -> Array:
+        mask = chosen(values, unit, strongest)
+        if not isinstance(seed, str):
+            return mask * np.asarray(seed, values.dtype)
+        started: Array = np.where(mask, values, 0)
+        for sample in rows(started):
+            if sample.size and (sample.min() < 0 or sample.max() <= 0):
+                lowest.append(float(sample.min()))
+        return started
 
-@contextmanager
-def _run(model: Any, x: Any, layer: Any) -> Iterator[tuple[Tensor, Tensor]]:
-    """The input, as a leaf, and what `layer` makes of it, while the model is in eval mode."""
-    module = _find(model, layer)
-    outputs: list[Any] = []
-    hook = module.register_forward_hook(lambda module, inputs, output: outputs.append(_first(output)))
-    try:
-        with in_mode(model, training=False), enable_grad():
-            pixels = Tensor(x, requires_grad=True)
-            model(pixels)
-            if not outputs:
-                raise RuntimeError(f"layer {layer!r} took no part in the model's forward pass")
-            yield pixels, outputs[-1]
-    finally:
-        hook.remove()
-
-
-def _first(output: Any) -> Any:
-    return output[0] if isinstance(output, tuple) else output
-
-
-def _find(model: Any, layer: Any) -> Any:
-    if isinstance(layer, int):
-        children = list(model.children())
-        if not -len(children) <= layer < len(children):
-            raise ValueError(f"layer: there is no index {layer} among the model's {len(children)} children")
-        return children[layer]
-    modules = dict(model.named_modules(remove_duplicate=False))
-    if isinstance(layer, str):
-        if layer not in modules:
-            raise ValueError(f"layer: no module is named {layer!r}; there are {', '.join(filter(None, modules))}")
-        return modules[layer]
-    if not any(module is layer for module in modules.values()):
-        raise ValueError(f"layer: {layer!r} is not a module of the model")
-    return layer
-
-
-def _strongest(values: Array, unit: int | tuple[int, ...] | None, what: str) -> Array:
-    """A mask of one entry a sample: the largest of those that `unit` leaves open."""
-    place = () if unit is None else (unit,) if isinstance(unit, (int, np.integer)) else tuple(unit)
-    extents = values.shape[1:]
-    if len(place) > len(extents) or not all(-n <= i < n for i, n in zip(place, extents, strict=False)):
-        raise ValueError(f"{what} {unit!r} does not exist in an output of shape {values.shape}")
-    chosen: Any = (slice(None), *place)
-    mask = np.zeros(values.shape, bool)
-    within = values[chosen].reshape(len(values), -1)
-    best = np.zeros(within.shape, bool)
-    best[np.arange(len(best)), within.argmax(1)] = True
-    mask[chosen] = best.reshape(values[chosen].shape)
-    return mask
-
-
-def _pulled(pixels: Tensor, out: Tensor, cotangent: Array) -> Array:
-    """The cotangent of an output, pulled back to the input."""
-    found = {}
-    if out._node is not None and pixels._node is not None:
-        seeds = [(out._node, cotangent.astype(out.dtype))]
-        found = backward_pass(seeds, {pixels._node}, retain_graph=False, create_graph=False)
-    if not found:
-        raise RuntimeError("the layer's output does not depend on the input, as far as was recorded")
-    (pulled,) = found.values()
-    return np.asarray(pulled)
+    with rectifying(question.caller, method):
+        results = mapped(lambda inputs: question.gradients(inputs, start), x, batch_size)
+    if lowest:
+        warnings.warn(
+            f"{question.caller}: activations that are not positive, of {len(lowest)} samples and down to "
+            f"{min(lowest):.3g}, were projected: such a picture is upside down, or blank; pass seed=1 or another unit",
+            stacklevel=3,
+        )
+    return in_form_of(x, results)

@@ -11,8 +11,9 @@ import numpy as np
 from ..autograd import Profile, Tensor
 from ..extend import FIGURES, Array, ArrayLike, Arrays, quantity
 from ..nn import Module
-from .deconvnet import Layer, activation
+from .deconvnet import activation
 from .figures import Picture, add_outlines, new_figure
+from .probing import Layer
 
 __all__ = ["confusion", "curves", "feature_maps", "filters", "images", "profile"]
 

@@ -112,6 +112,7 @@ RULES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*activations that are not positive")
 @pytest.mark.parametrize("picture", RULES)
 def test_pictures_are_those_of_networks_written_by_hand(picture: str) -> None:
     seen = 0
