@@ -1,0 +1,142 @@
+"""Words and numbers for pictures: names, shapes, values, norms, options of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..extend import registry
+from .form import Operation, Value
+
+SMALL = 4  # tensors of up to so many entries are shown with their values
+_LONGEST = 60  # characters of a name
+INFIX = {"subtract": "−", "divide": "÷", "matmul": "@", "power": "**"}
+SYMBOLS = {"add": "+", "multiply": "×", "negative": "−", **INFIX}
+SYMMETRIC = {"add", "multiply", "maximum", "minimum", "hypot", "logaddexp"}
+_QUIET = {"geo": {"stride": 1, "padding": 0, "dilation": 1}}  # what is not said where it is so
+
+
+def number(value: Any) -> str:
+    """A number of four digits, with a real minus sign; integers and bools whole."""
+    if isinstance(value, (bool, np.bool_, int, np.integer)):
+        text = str(value)
+    else:
+        text = f"{value:.4g}"
+    return text.replace("-", "−") if not text.startswith("<") else text
+
+
+def numbers(values: Any) -> str:
+    """A number, or a nest of brackets of them."""
+    if np.ndim(values):
+        return f"[{' '.join(map(numbers, values))}]"
+    return number(values)
+
+
+def norm(values: Any) -> Any:
+    """The Euclidean norm in double precision, scaled: no square is too small or too large."""
+    sizes = np.abs(np.asarray(values, np.result_type(values, np.float64)))
+    largest = sizes.max(initial=0)
+    return largest * np.linalg.norm(sizes / largest) if 0 < largest < np.inf else largest
+
+
+def statistics(values: Any) -> str:
+    """Least, mean and largest entry, and how many are NaN or infinite, if any."""
+    values = np.asarray(values)
+    if values.dtype.kind == "c":
+        values = np.abs(values)
+    finite = values[np.isfinite(values)].astype(np.float64)
+    parts = [f"{number(finite.min())} … {number(finite.max())}, mean {number(finite.mean())}"] if finite.size else []
+    for name, count in (("NaN", np.isnan(values).sum()), ("Inf", np.isinf(values).sum())):
+        if count:
+            parts.append(f"{count} {name}")
+    return ", ".join(parts) or "empty"
+
+
+def shape(value: Value) -> str:
+    """As in `(4, 3) float32`; nothing of what was not recorded."""
+    return "" if value.shape is None else f"{value.shape} {value.dtype}"
+
+
+def name(names: Iterable[str]) -> str:
+    """Names as one, printable, a long one without its middle: beginning and end tell it from others."""
+    return shortened(printable(" = ".join(names)))
+
+
+def printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(text: str, longest: int = _LONGEST) -> str:
+    if len(text) <= longest:
+        return text
+    head = (longest - 1) // 3
+    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
+
+
+def symbol(operation: Operation) -> str:
+    """What stands for an operation: +, ×, or its name."""
+    return SYMBOLS.get(operation.name, operation.name)
+
+
+def role(operation: Operation, position: int) -> str:
+    """The name of an argument, where the arguments are not alike."""
+    if operation.name in INFIX:
+        return ("left", "right")[position]
+    if operation.name in SYMMETRIC or len(operation.arguments) == 1:
+        return ""
+    return operation.arguments[position].role
+
+
+def options(operation: Operation) -> list[str]:
+    """An operation's options as text, but those that are as they mostly are."""
+    found = []
+    for key, value in operation.options.items():
+        if hasattr(value, "kernel"):  # the geometry of windows
+            found += _geometry(value)
+        elif value is not None and value != _default(operation.name, key):
+            found.append(f"{key}={shortened(printable(_value(value)), 40)}")
+    return found
+
+
+def _geometry(geo: Any) -> list[str]:
+    parts = [f"kernel={_even(geo.kernel)}"]
+    for key, usual in _QUIET["geo"].items():
+        text = _even(getattr(geo, key))
+        if text != str(usual):
+            parts.append(f"{key}={text}")
+    return parts
+
+
+def _even(values: Any) -> str:
+    """What is alike in all directions as one number."""
+    flat = np.unique(np.asarray(values)).tolist()
+    return str(flat[0]) if len(flat) == 1 else str(values).replace(" ", "")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, slice):
+        parts = ["" if part is None else str(part) for part in (value.start, value.stop, value.step)]
+        return ":".join(parts[:2] if value.step is None else parts)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_value, value))}{',' if len(value) == 1 else ''})"
+    if value is Ellipsis:
+        return "..."
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    return number(value) if isinstance(value, float) else str(value)
+
+
+_USUAL = {"keepdims": False, "correction": 0, "groups": 1, "order": "C", "mean": True}
+
+
+def _default(primitive: str, option: str) -> Any:
+    """What an option is where nobody says it."""
+    if option in _USUAL:
+        return _USUAL[option]
+    try:
+        parameters = getattr(registry[primitive], "parameters", {})
+    except KeyError:
+        return None
+    return parameters.get(option)
