@@ -12,28 +12,50 @@ FONT = "Helvetica,Arial,sans-serif"
 SIZE = 12.0  # of the text, in points
 GREY = "#7c8591"  # readable on white and on black
 COLOURS = {  # fill and line by the kind of a box
+    "input": ("#ffffff", "#3b7dd8"),
+    "parameter": ("#dcebfd", "#3b7dd8"),
     "leaf": ("#dcebfd", "#3b7dd8"),
+    "ghost": ("#eef5fe", "#a9c8f0"),
+    "constant": ("#ffffff", "#c3c9d2"),
     "value": ("#ffffff", "#9aa3af"),
-    "output": ("#fdf0d0", "#d99a1c"),
+    "kept": ("#fde9cf", "#d98c1c"),
+    "output": ("#ddf0dc", "#3f9142"),
     "operation": ("#e9ecf1", "#9aa3af"),
+    "module": ("#e4e0f5", "#7a6bc2"),
 }
+ROUND = ("operation", "module")  # kinds of boxes with round corners, to which a link leads anywhere
+BACKWARD = "#7d84e8"  # links of the backward pass
 _TIMEOUT = 10.0  # seconds
 _RASTER = ("png", "jpg", "jpeg", "gif", "webp")
 
 
 class Box(NamedTuple):
-    """A box with text in cells; `kind` is leaf, value, output, operation, or "more" for what is not drawn."""
+    """A box with text in cells, in the cluster of this number (-1: in none); `id` is that of what it stands for.
+
+    `kind` is that of a value (form.py), "kept", operation, module, "ghost" for one more box of a value, or "more" for
+    what is not drawn.
+    """
 
     kind: str
     cells: tuple[str, ...]
+    cluster: int = -1
+    id: str = ""
 
 
 class Link(NamedTuple):
-    """An arrow from the box at index `tail` to the one at index `head`."""
+    """An arrow from the box at index `tail` to the one at index `head`; `kind` is forward, backward or both."""
 
     tail: int
     head: int
     label: str = ""
+    kind: str = "forward"
+
+
+class Cluster(NamedTuple):
+    """A frame around boxes, with a title; `parent` is the number of the cluster around it, or -1."""
+
+    label: str
+    parent: int = -1
 
 
 class Drawing(NamedTuple):
@@ -43,6 +65,7 @@ class Drawing(NamedTuple):
     links: Sequence[Link]
     rightward: bool
     caption: str = ""
+    clusters: Sequence[Cluster] = ()
 
     def dot(self) -> str:
         """Write the drawing in Graphviz' DOT language."""
@@ -58,11 +81,37 @@ class Drawing(NamedTuple):
             f"node {_attributes({'height': '0.3', 'margin': '0.11,0.04', **text})}",
             f"edge {_attributes(arrow)}",
         ]
-        lines += [f"n{i} {_attributes(_look(box))}" for i, box in enumerate(self.boxes)]
-        for tail, head, label in self.links:
-            port = "" if self.boxes[head].kind == "operation" else ":w" if self.rightward else ":n"
-            lines.append(f"n{tail} -> n{head}{port}" + (f" {_attributes({'label': _escaped(label)})}" if label else ""))
+        lines += self._boxes_of(-1)
+        for tail, head, label, kind in self.links:
+            port = "" if self.boxes[head].kind in ROUND else ":w" if self.rightward else ":n"
+            look = {"label": _escaped(label)} if label else {}
+            if kind != "forward":
+                look |= {"color": BACKWARD, "style": "dashed"} if kind == "backward" else {"dir": "both"}
+            lines.append(f"n{tail} -> n{head}{port}" + (f" {_attributes(look)}" if look else ""))
         return "\n  ".join(["digraph {", *lines]) + "\n}\n"
+
+    def _boxes_of(self, cluster: int) -> list[str]:
+        """DOT's lines of the boxes in a cluster, and of the clusters in it."""
+        lines: list[str] = []
+        boxes: dict[int, list[str]] = {}
+        for i, box in enumerate(self.boxes):
+            boxes.setdefault(box.cluster, []).append(f"n{i} {_attributes(_look(box))}")
+        inner: dict[int, list[int]] = {}
+        for i, frame in enumerate(self.clusters):
+            inner.setdefault(frame.parent, []).append(i)
+        waiting: list[int | str] = [cluster]
+        while waiting:
+            number = waiting.pop()
+            if isinstance(number, str):
+                lines.append(number)
+                continue
+            if number >= 0:
+                look = {"label": _escaped(self.clusters[number].label), "style": "dashed,rounded", "color": GREY}
+                lines += [f"subgraph cluster_{number} {{", f"graph {_attributes(look)}"]
+                waiting.append("}")
+            lines += boxes.get(number, [])
+            waiting += reversed(inner.get(number, []))
+        return lines
 
 
 _useless: set[str] = set()  # programs that could not be run, or took too long: they are not asked again
@@ -90,8 +139,10 @@ def _look(box: Box) -> dict[str, str]:
         return {"label": " ".join(cells), "shape": "plaintext", "fontcolor": GREY}
     fill, line = COLOURS[box.kind]
     look = {"style": "filled", "fillcolor": fill, "color": line}
-    if box.kind == "operation":
-        return {"label": " ".join(cells), "shape": "box", **look, "style": "rounded,filled", "width": "0.4"}
+    if box.kind in ROUND or box.kind == "ghost":
+        text = "\\n".join(cells)
+        style = "rounded,filled" if box.kind in ROUND else "filled,dashed"
+        return {"label": text, "shape": "box", **look, "style": style, "width": "0.4"}
     return {"label": f"{{{'|'.join(f' {_in_record(cell)} ' for cell in cells)}}}", "shape": "record", **look}
 
 

@@ -72,8 +72,8 @@ class Operation:
     """A call of a primitive: arguments, results and `options` (all that is no array), in the group where it ran.
 
     `place` is the user's line, "file:line", `kept` what the rules saved beside arguments and results, in bytes,
-    `seconds` the time it took, `back_seconds` that of its rules in the backward pass, `error` what it raised in place of
-    a result.
+    `seconds` the time it took, `back_seconds` that of its rules in the backward pass, `error` what it raised in place
+    of a result.
     """
 
     id: str

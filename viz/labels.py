@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..extend import registry
 from .form import Operation, Value
 
 SMALL = 4  # tensors of up to so many entries are shown with their values
@@ -20,11 +19,8 @@ _QUIET = {"geo": {"stride": 1, "padding": 0, "dilation": 1}}  # what is not said
 
 def number(value: Any) -> str:
     """A number of four digits, with a real minus sign; integers and bools whole."""
-    if isinstance(value, (bool, np.bool_, int, np.integer)):
-        text = str(value)
-    else:
-        text = f"{value:.4g}"
-    return text.replace("-", "−") if not text.startswith("<") else text
+    whole = isinstance(value, (bool, np.bool_, int, np.integer))
+    return (str(value) if whole else f"{value:.4g}").replace("-", "−")
 
 
 def numbers(values: Any) -> str:
@@ -95,7 +91,7 @@ def options(operation: Operation) -> list[str]:
     for key, value in operation.options.items():
         if hasattr(value, "kernel"):  # the geometry of windows
             found += _geometry(value)
-        elif value is not None and value != _default(operation.name, key):
+        elif value is not None and _USUAL.get(key) != value:
             found.append(f"{key}={shortened(printable(_value(value)), 40)}")
     return found
 
@@ -129,14 +125,3 @@ def _value(value: Any) -> str:
 
 
 _USUAL = {"keepdims": False, "correction": 0, "groups": 1, "order": "C", "mean": True}
-
-
-def _default(primitive: str, option: str) -> Any:
-    """What an option is where nobody says it."""
-    if option in _USUAL:
-        return _USUAL[option]
-    try:
-        parameters = getattr(registry[primitive], "parameters", {})
-    except KeyError:
-        return None
-    return parameters.get(option)

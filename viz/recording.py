@@ -82,7 +82,9 @@ class Builder:
             rule, saved = recorded.standing_in(recorded, saved)
             for need, held in zip(getattr(rule, "needs", ()), saved, strict=False):
                 if need == "out":
-                    for result, data in zip(operation.results, held if len(operation.results) > 1 else [held], strict=False):
+                    for result, data in zip(
+                        operation.results, held if len(operation.results) > 1 else [held], strict=False
+                    ):
                         result.kept, result.data = True, data if result.data is None else result.data
                 elif need in roles:
                     roles[need].kept = True
@@ -109,7 +111,9 @@ def of_tensors(builder: Builder, outputs: Iterable[Tensor]) -> Form:
                 operation.results.append(_made_by(builder.node(node), operation))
             builder.keep(operation, node, seen)
     for out in outputs:
-        value = builder.node(out._node, bottom(out)) if out._node is not None else builder.array(bottom(out), "constant")
+        value = (
+            builder.node(out._node, bottom(out)) if out._node is not None else builder.array(bottom(out), "constant")
+        )
         value.kind = "output" if value.maker is not None else value.kind
         builder.form.outputs.append(value)
     return builder.form

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .drawing import COLOURS, FONT, GREY, SIZE, Box, Drawing
+from .drawing import BACKWARD, COLOURS, FONT, GREY, ROUND, SIZE, Box, Drawing
 from .figures import new_figure
 from .layout import PORTS, Point, arrange
 
@@ -84,11 +84,18 @@ def scene(drawing: Drawing) -> Scene:
     gap = 2 * room + 28 if rightward else 30.0
     centres, routes, extent = arrange(sizes, [(link.tail, link.head) for link in drawing.links], (gap, 14.0))
     width, height = at(extent)
-    groups: list[tuple[str, list[Shape]]] = []
+    groups: list[tuple[str, list[Shape]]] = [
+        ("cluster", frame) for frame in _frames(drawing, [at(p) for p in centres], [turn(size) for size in sizes])
+    ]
     for link, route in zip(drawing.links, routes, strict=True):
         end, back = route[-1], route[-1][0] - _ARROW
-        tip = Polygon([at(p) for p in (end, (back, end[1] - 3), (back, end[1] + 3))], GREY)
-        edge: list[Shape] = [Curve([at(p) for p in _bent([*route[:-1], (back, end[1])])], GREY), tip]
+        colour = BACKWARD if link.kind == "backward" else GREY
+        tip = Polygon([at(p) for p in (end, (back, end[1] - 3), (back, end[1] + 3))], colour)
+        edge: list[Shape] = [Curve([at(p) for p in _bent([*route[:-1], (back, end[1])])], colour), tip]
+        if link.kind == "both":
+            start = route[0]
+            feet = [(start[0] + _ARROW, start[1] + side) for side in (-3, 3)]
+            edge.append(Polygon([at(p) for p in (start, *feet)], BACKWARD))
         if link.label:
             (x, y), half = at((back, end[1])), _width(link.label) / 2
             alone = labelled[link.head] == 1
@@ -102,6 +109,36 @@ def scene(drawing: Drawing) -> Scene:
         width, height = max(width, _width(drawing.caption) + _MARGIN), height + _LINE
         groups.append(("caption", [Text((width / 2, height - _LINE / 2), drawing.caption, SIZE, GREY)]))
     return Scene((width + _MARGIN, height + _MARGIN), groups)
+
+
+def _frames(drawing: Drawing, centres: list[Point], sizes: list[Point]) -> list[list[Shape]]:
+    """Frames around the boxes of each cluster, outermost first, but for those into which other boxes would come."""
+    inside: list[set[int]] = [set() for _ in drawing.clusters]
+    height = [0] * len(drawing.clusters)  # the number of frames in a frame, one in the other
+    for i, box in enumerate(drawing.boxes):
+        number, level = box.cluster, 0
+        while number >= 0:
+            inside[number].add(i)
+            height[number] = max(height[number], level)
+            number, level = drawing.clusters[number].parent, level + 1
+    edges = [(x - w / 2, y - h / 2, x + w / 2, y + h / 2) for (x, y), (w, h) in zip(centres, sizes, strict=True)]
+    frames: list[list[Shape]] = []
+    for number, cluster in enumerate(drawing.clusters):
+        if not inside[number]:
+            continue
+        left, top, right, bottom = (
+            choice(edges[i][k] for i in inside[number]) for k, choice in enumerate((min, min, max, max))
+        )
+        more = 6.0 + 4.0 * height[number]
+        left, top, right, bottom = left - more, top - more - 0.6 * _LINE, right + more, bottom + more
+        others = (edges[i] for i in range(len(edges)) if i not in inside[number])
+        if any(x0 < right and left < x1 and y0 < bottom and top < y1 for x0, y0, x1, y1 in others):
+            continue
+        middle = (left + right) / 2, (top + bottom) / 2
+        frame = Block(middle, (right - left, bottom - top), 6.0, "none", "#c3c9d2")
+        width = _width(cluster.label) * 0.8
+        frames.append([frame, Text((left + width / 2 + 5, top + 0.45 * _LINE), cluster.label, SIZE - 2, GREY)])
+    return frames
 
 
 def _bent(route: list[Point]) -> list[Point]:
@@ -125,7 +162,7 @@ def _width(text: str) -> float:
 
 def _extent(box: Box, rightward: bool) -> Point:
     widths = [_width(cell) + 2 * _PADDING for cell in box.cells]
-    if rightward:
+    if rightward and box.kind not in ROUND:
         return max(sum(widths), 26.0), _LINE + 4
     return max(*widths, 26.0), _LINE * len(widths) + 4
 
@@ -136,11 +173,12 @@ def _box(box: Box, centre: Point, size: Point, rightward: bool) -> Iterator[Shap
         return
     fill, line = COLOURS[box.kind]
     width, height = size
-    yield Block(centre, size, height / 2 if box.kind == "operation" else 2.0, fill, line)
+    round_ = box.kind in ROUND
+    yield Block(centre, size, min(height / 2, 12.0) if round_ else 2.0, fill, line)
     left, top = centre[0] - width / 2, centre[1] - height / 2
     if len(box.cells) == 1:
         yield Text(centre, box.cells[0], SIZE, "black")
-    elif rightward:
+    elif rightward and not round_:
         for i, cell in enumerate(box.cells):
             step = _width(cell) + 2 * _PADDING
             if i:
@@ -150,7 +188,7 @@ def _box(box: Box, centre: Point, size: Point, rightward: bool) -> Iterator[Shap
     else:
         step = height / len(box.cells)
         for i, cell in enumerate(box.cells):
-            if i:
+            if i and not round_:
                 yield Curve([(left, top), (left, top), (left + width, top), (left + width, top)], line)
             yield Text((centre[0], top + step / 2), cell, SIZE, "black")
             top += step

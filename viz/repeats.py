@@ -1,0 +1,50 @@
+"""Runs of repeats in a sequence, as an unrolled loop makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+LONGEST = 64  # items of one repeat
+LEAST = 3  # repeats
+
+
+class Run(NamedTuple):
+    """`count` repeats of `period` items, from the item number `start`."""
+
+    start: int
+    period: int
+    count: int
+
+
+def runs(items: Sequence[Hashable], begins: Sequence[bool] = ()) -> list[Run]:
+    """Disjoint runs of equal neighbouring parts, those that save most first taken.
+
+    Where a run may start at several items, it starts at one that `begins` something, if there is one.
+
+    >>> runs("xabababy")
+    [Run(start=1, period=2, count=3)]
+    """
+    codes = list(map({item: i for i, item in enumerate(dict.fromkeys(items))}.__getitem__, items))
+    found: list[tuple[int, Run]] = []
+    for period in range(1, min(LONGEST, len(codes) // LEAST) + 1):
+        start = 0
+        while start + period < len(codes):
+            end = start
+            while end + period < len(codes) and codes[end] == codes[end + period]:
+                end += 1
+            count = (end - start) // period + 1
+            if count >= LEAST:
+                slack = range(start, end + period - count * period + 1)
+                first = next((i for i in slack if begins and begins[i]), start)
+                found.append((-(count - 1) * period, Run(first, period, count)))
+            start = max(end, start) + 1
+    taken: list[Run] = []
+    free = [True] * len(codes)
+    for _, run in sorted(found, key=lambda pair: (pair[0], pair[1].period)):
+        span = range(run.start, run.start + run.period * run.count)
+        if all(free[i] for i in span):
+            taken.append(run)
+            for i in span:
+                free[i] = False
+    return sorted(taken)
