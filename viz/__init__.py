@@ -2,13 +2,14 @@
 
 from .deconvnet import deconvnet, guided_backprop, saliency
 from .figures import Picture
-from .graph import Graph, graph
+from .graph import Graph, Record, graph, record
 from .pictures import confusion, curves, feature_maps, filters, images, profile
 from .report import report
 
 __all__ = [
     "Graph",
     "Picture",
+    "Record",
     "confusion",
     "curves",
     "deconvnet",
@@ -18,6 +19,7 @@ __all__ = [
     "guided_backprop",
     "images",
     "profile",
+    "record",
     "report",
     "saliency",
 ]

@@ -9,17 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from weakref import ReferenceType, ref
 
 import numpy as np
 
 from ..extend import Array
 
+FEW = 16  # entries of arrays that are copied, lest a later write be seen in them
 KINDS = ("input", "parameter", "leaf", "constant", "value", "output")  # of values
 
 
 @dataclass(eq=False, slots=True)
 class Group:
-    """A call of a module, the `call`-th of this one; `path` is the module's in the model, `name` its class."""
+    """A call of a module, the `call`-th of this one; `path` is the module's in the model, `name` its class.
+
+    `arguments` are the arrays that it was given, `extra` is what the module's repr says of its options, `error` what
+    it raised in place of a result.
+    """
 
     id: str
     path: str
@@ -27,8 +33,9 @@ class Group:
     parent: Group | None = None
     call: int = 1
     parameters: int = 0
-    extra: str = ""  # what the module's repr says of its options
+    extra: str = ""
     error: str = ""
+    arguments: list[Value] = field(default_factory=list)
 
     @property
     def depth(self) -> int:
@@ -41,7 +48,8 @@ class Value:
     """An array between operations: what it was given as (`kind`), names, data and, where they are known, gradient.
 
     Of what was not recorded, such as the other argument of an addition, `shape` is None. `kept` says that a rule saved
-    it for the backward pass. `data` and `gradient` are the program's own arrays, as they are when somebody looks.
+    it for the backward pass. `data` and `gradient` are the program's own arrays, as they are when somebody looks; of
+    few entries (`FEW`) copies, as they were.
     """
 
     id: str
@@ -51,8 +59,17 @@ class Value:
     names: tuple[str, ...] = ()
     data: Any = None
     gradient: Any = None
-    maker: Operation | None = None
     kept: bool = False
+    _maker: ReferenceType[Operation] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def maker(self) -> Operation | None:
+        """The operation that it is a result of; the form holds that, its results do not: so there is no cycle."""
+        return None if self._maker is None else self._maker()
+
+    @maker.setter
+    def maker(self, operation: Operation) -> None:
+        self._maker = ref(operation)
 
     @property
     def nbytes(self) -> int:
@@ -67,7 +84,7 @@ class Argument(NamedTuple):
     value: Value
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Operation:
     """A call of a primitive: arguments, results and `options` (all that is no array), in the group where it ran.
 
@@ -125,6 +142,7 @@ class Form:
             wanted += new
             values.update(new)
         groups = {group for operation in operations for group in enclosing(operation.group)}
+        values.update(value for group in groups for value in group.arguments if value.maker is None)
         return Form(
             [value for value in self.values if value in values],
             [operation for operation in self.operations if operation in operations],

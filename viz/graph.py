@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
+
+import numpy as np
 
 from ..autograd import Tensor, tree_leaves
 from ..nn import Module
 from . import scene
+from .builder import Builder, backward_of, of_tensors
 from .drawing import Drawing, graphviz
 from .form import Form
-from .recording import Builder, backward_of, of_tensors, recording
+from .recording import Recording, recording
 from .report import page
 from .views import USUAL, Settings, view
 
-__all__ = ["Graph", "graph"]
+__all__ = ["Graph", "Record", "graph", "record"]
 
 
 class Graph:
@@ -28,10 +32,11 @@ class Graph:
         self.source = drawing.dot()
 
     def __repr__(self) -> str:
-        drawn = [
-            sum(box.kind in kinds for box in self._drawing.boxes) for kinds in (("leaf", "parameter"), ("operation",))
-        ]
-        return "<Graph of {} leaves and {} operations: render(path) draws it, notebooks show it>".format(*drawn)
+        kinds = {"module": ("module",), "leaf": ("leaf", "parameter"), "operation": ("operation",)}
+        counts = {word: sum(box.kind in kind for box in self._drawing.boxes) for word, kind in kinds.items()}
+        plural = {"module": "modules", "leaf": "leaves", "operation": "operations"}
+        drawn = " and ".join(f"{n} {word if n == 1 else plural[word]}" for word, n in counts.items() if n)
+        return f"<Graph of {drawn or 'values'}: render(path) draws it, notebooks show it>"
 
     def render(self, path: str | PathLike[str]) -> None:
         """Write the picture in the format that the path's suffix names (.svg, .png, .pdf, .dot, ...).
@@ -70,53 +75,151 @@ class Graph:
         return f'<div style="overflow: auto">{svg[svg.index("<svg") :]}</div>'
 
 
+class Options(TypedDict, total=False):
+    """What `graph` takes by keyword, as to how a picture looks."""
+
+    depth: int | None
+    limit: int | None
+    direction: str
+    show: Iterable[str]
+    roll: bool
+    values: bool | None
+    title: str
+    legend: bool
+
+
 def graph(
     output: object,
     model: Module | None = None,
     names: Mapping[str, object] | None = None,
     *,
-    inputs: Sequence[object] | None = None,
-    depth: int | None = None,
-    limit: int = 300,
-    direction: str = "forward",
-    show: Iterable[str] | None = None,
-    roll: bool = True,
-    values: bool | None = None,
-    title: str = "",
+    inputs: object = None,
+    **options: Unpack[Options],
 ) -> Graph:
-    """Draw a computation graph: of a Tensor, or of a function or Module called with `inputs`.
+    """Draw a computation graph: of a Tensor or a nest of them, or of a function or Module called with `inputs`.
+
+    `inputs` are the arguments in a tuple, or one that is no tuple. Of a Tensor alone the graph has what requires a
+    gradient, of a call all operations, and calls of modules as boxes. A `model` gives parameters their names, `names`
+    (such as `locals()`) Tensors theirs. An output of one element shows the gradients of a backward pass from it, which
+    changes no `grad` (hooks run); outputs of more those that leaves have.
+
+    - `depth`: calls of modules so deep in others are one box each: 0 is the whole model. None: those that call no
+      others, or fewer levels, until there are few boxes enough.
+    - `limit`: at most so many boxes, those nearest to the output; None for all.
+    - `direction`: "forward", "backward" (the way of the cotangents) or "both".
+    - `show`: some of shapes, values, gradients, statistics, bytes, kept (for the backward pass), time, source (lines of
+      code), parameters (how many), options and names.
+    - `roll`: draw what repeats itself once, in a frame that says how often it ran.
+    - `values`: whether values between operations have boxes of their own; None: where there are few.
+    - `title` and `legend` are added to the picture.
+
+    RuntimeError where nothing was recorded, or a backward pass has freed it. See `record` for programs that fail.
 
     >>> x = Tensor(2.0, requires_grad=True)
     >>> graph(x * x, names={"x": x}).source.count("->")
     3
+    >>> from pullback.nn import Linear
+    >>> graph(Linear(3, 2), inputs=Tensor([[1.0, 2.0, 3.0]]), depth=0)
+    <Graph of 1 module: render(path) draws it, notebooks show it>
     """
-    settings = Settings(depth, limit, direction, USUAL if show is None else frozenset(show), roll, values, title)
-    form = _of(output, model, names) if inputs is None else _run(output, model, names, inputs)
+    settings = _settings(options)
+    if inputs is not None:
+        given = inputs if isinstance(inputs, tuple) else (inputs,)
+        form = _run(output, model, names, given)
+    else:
+        form = _of(output, model, names)
     return Graph(view(form, settings), form)
 
 
+class Record:
+    """What `record` gives: the graph of what ran, also of a program that failed."""
+
+    def __init__(self, seen: Recording) -> None:
+        self._seen = seen
+
+    def graph(
+        self, output: object = None, names: Mapping[str, object] | None = None, **options: Unpack[Options]
+    ) -> Graph:
+        """Draw what ran: what led to `output`, a Tensor or a nest of them; the options are those of `viz.graph`.
+
+        Without an output, what led to the Tensors that `backward` was called of, or else to all that nothing reads;
+        where the program failed, all that ran, with what failed last.
+        """
+        settings = _settings(options)
+        form = self._seen.finished(None if output is None else _tensors(output))
+        self._seen.builder.named(names)
+        return Graph(view(form, settings), form)
+
+
+@contextmanager
+def record(model: Module | None = None) -> Iterator[Record]:
+    """Record what runs in this thread: `with record(model) as rec`, and then `rec.graph()` draws it.
+
+    Forward and backward passes, calls of modules (a `model` gives them their paths), in-place writes and what requires
+    no gradient are all there. Where the program fails, `rec.graph()` draws it up to there.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> with record() as rec:
+    ...     (x * x).sum().backward()
+    >>> rec.graph(names={"x": x})
+    <Graph of 1 leaf and 2 operations: render(path) draws it, notebooks show it>
+    """
+    with recording(model, Builder(model)) as seen:
+        try:
+            yield Record(seen)
+        except Exception as error:
+            error.add_note("viz.record has seen this: graph() of what it gave draws what ran, and what failed last")
+            raise
+
+
+def _settings(options: Options) -> Settings:
+    settings = Settings(**{**options, "show": frozenset(options.get("show", USUAL))})  # type: ignore[arg-type]
+    return settings.checked()
+
+
+def _tensors(output: object) -> list[Tensor]:
+    tensors = [x for x in tree_leaves(output) if isinstance(x, Tensor)]
+    if not tensors:
+        raise TypeError(f"graph: output is a {type(output).__name__}, not a Tensor or a nest of Tensors")
+    return tensors
+
+
 def _of(output: object, model: Module | None, names: Mapping[str, object] | None) -> Form:
-    if not isinstance(output, Tensor):
-        raise TypeError(f"graph: output is a {type(output).__name__}, not a Tensor")
-    if output._node is None:
+    if isinstance(output, Module) or (callable(output) and not isinstance(output, Tensor)):
+        raise TypeError(f"graph: {type(output).__name__} is called where inputs= has arguments for it, and has none")
+    outputs = _tensors(output)
+    if all(out._node is None for out in outputs):
         raise RuntimeError("graph: output does not require a gradient, and nothing was recorded for it")
-    builder = Builder(model, names)
-    form = of_tensors(builder, [output])
-    if output.size == 1:
-        backward_of(builder, output)
-    else:
-        for node, value in builder.of_node.items():
-            value.gradient = None if node.grad is None else node.grad._held
+    builder = Builder(model)
+    form = of_tensors(builder, outputs)
+    _with_gradients(builder, outputs)
+    builder.named(names)
     return form
 
 
-def _run(function: Any, model: Module | None, names: Mapping[str, object] | None, inputs: Sequence[object]) -> Form:
-    builder = Builder(function if model is None and isinstance(function, Module) else model, names)
-    given = [x if isinstance(x, Tensor) else Tensor(x) for x in inputs]
-    with recording(model, builder, given) as seen:
-        out = function(*given)
-    outputs = [x for x in tree_leaves(out) if isinstance(x, Tensor)]
+def _run(function: Any, model: Module | None, names: Mapping[str, object] | None, inputs: tuple[object, ...]) -> Form:
+    if not callable(function):
+        raise TypeError(f"graph: inputs= is for a function or Module, not for a {type(function).__name__}")
+    builder = Builder(function if model is None and isinstance(function, Module) else model)
+    given = [Tensor(x) if isinstance(x, np.ndarray) else x for x in inputs]
+    paths = function if isinstance(function, Module) else model
+    with recording(paths, builder, [x for x in tree_leaves(given) if isinstance(x, Tensor)]) as seen:
+        try:
+            out = function(*given)
+        except Exception as error:
+            error.add_note("to draw what ran before: call it in `with viz.record(model) as rec`, then rec.graph()")
+            raise
+    outputs = _tensors(out)
     form = seen.finished(outputs)
-    if len(outputs) == 1 and outputs[0].size == 1 and outputs[0]._node is not None:
-        backward_of(builder, outputs[0])
+    _with_gradients(builder, outputs)
+    builder.named({name: x for name, x in (names or {}).items()})
     return form
+
+
+def _with_gradients(builder: Builder, outputs: list[Tensor]) -> None:
+    """Add the steps of a backward pass from one output of one element; else the gradients that leaves have."""
+    if len(outputs) == 1 and outputs[0].size == 1 and outputs[0]._node is not None:
+        return backward_of(builder, outputs[0])
+    for node, value in builder.of_node.items():
+        value.gradient = None if node.grad is None else node.grad._held
+    return None

@@ -12,7 +12,14 @@ from .form import Operation, Value
 SMALL = 4  # tensors of up to so many entries are shown with their values
 _LONGEST = 60  # characters of a name
 INFIX = {"subtract": "−", "divide": "÷", "matmul": "@", "power": "**"}
-SYMBOLS = {"add": "+", "multiply": "×", "negative": "−", **INFIX}
+SYMBOLS = {
+    "add": "+",
+    "multiply": "×",
+    "negative": "−",
+    "affine": "linear",
+    "class_cross_entropy": "cross_entropy",
+    **INFIX,
+}
 SYMMETRIC = {"add", "multiply", "maximum", "minimum", "hypot", "logaddexp"}
 _QUIET = {"geo": {"stride": 1, "padding": 0, "dilation": 1}}  # what is not said where it is so
 

@@ -1,209 +1,23 @@
-"""Forms of computation graphs (form.py), made of a Tensor's graph or of what runs while a recording looks on."""
+"""Forms of computation graphs (form.py), made of what runs while a recording looks on."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..autograd import Tensor
-from ..extend import Node, Observer, Output, Several, backward_pass, bottom, mode, modes, seed
+from ..autograd import Tensor, tree_leaves
+from ..extend import Node, bottom, mode, modes
 from ..nn import Module, Parameter
 from ..nn.hooks import register_module_forward_hook, register_module_forward_pre_hook
-from .form import Argument, Form, Group, Operation, Step, Value
+from .builder import Backward, Builder, made_by, role
+from .form import Argument, Form, Group, Operation, Value
 
 _PACKAGE = __name__.rpartition(".viz")[0]
-
-
-class Builder:
-    """A form in the making: gives ids, and finds the value that stands for a node or an array."""
-
-    def __init__(self, model: Module | None = None, names: Mapping[str, object] | None = None) -> None:
-        self.form = Form()
-        self.names: dict[Node, list[str]] = {}
-        self.parameters: set[Node] = set()
-        self.data: dict[Node, Any] = {}
-        self.made: dict[Node, Operation] = {}
-        self.places: dict[Value, int] = {}  # of results of operations with several
-        for name, tensor in model.named_parameters() if model is not None else ():
-            self._name(name, tensor)
-            self.parameters.update({tensor._node} - {None})
-        for name, tensor in (names or {}).items():
-            self._name(name, tensor)
-        self.of_node: dict[Node, Value] = {}
-        self.of_array: dict[int, tuple[Any, Value]] = {}  # by identity; the array is held so that none takes its place
-
-    def _name(self, name: object, tensor: object) -> None:
-        if not isinstance(name, str):
-            raise TypeError(f"graph: names maps a name to a Tensor, not {name!r} to {type(tensor).__name__}")
-        if isinstance(tensor, Tensor) and tensor._node is not None:
-            self.names.setdefault(tensor._node, []).append(name)
-            self.data[tensor._node] = bottom(tensor)
-
-    def new(self, kind: str, like: Any, data: Any, names: Iterable[str] = ()) -> Value:
-        """A value of the shape and dtype of `like`, an array, a Node or a number."""
-        shape = getattr(like, "shape", None if like is None else np.shape(like))
-        dtype = getattr(like, "dtype", None if like is None else np.asarray(like).dtype)
-        value = Value(f"v{len(self.form.values)}", kind, shape, dtype, tuple(names), data)
-        self.form.values.append(value)
-        return value
-
-    def node(self, node: Node, data: Any = None, kind: str = "leaf") -> Value:
-        """The value of a node of the graph."""
-        found = self.of_node.get(node)
-        if found is None:
-            data = self.data.get(node, node.value) if data is None else data
-            kind = "value" if node.primitive is not None else "parameter" if node in self.parameters else kind
-            found = self.of_node[node] = self.new(kind, node, data, self.names.get(node, ()))
-        elif found.data is None:
-            found.data = data
-        return found
-
-    def array(self, array: Any, kind: str) -> Value:
-        """The value of an array that is no node's."""
-        held = self.of_array.get(id(array))
-        if held is None:
-            held = self.of_array[id(array)] = array, self.new(kind, array, array)
-        return held[1]
-
-    def operation(self, name: str) -> Operation:
-        made = Operation(f"o{len(self.form.operations)}", name)
-        self.form.operations.append(made)
-        return made
-
-    def keep(self, operation: Operation, node: Node | None, seen: set[int]) -> None:
-        """Note what the rules of a node save: of arguments and results which, of all else how many bytes."""
-        roles = {role: value for role, value in operation.arguments}
-        for _, recorded, saved in (node.edges or ()) if node is not None else ():
-            rule, saved = recorded.standing_in(recorded, saved)
-            for need, held in zip(getattr(rule, "needs", ()), saved, strict=False):
-                if need == "out":
-                    for result, data in zip(
-                        operation.results, held if len(operation.results) > 1 else [held], strict=False
-                    ):
-                        result.kept, result.data = True, data if result.data is None else result.data
-                elif need in roles:
-                    roles[need].kept = True
-                elif isinstance(held, np.ndarray) and id(held) not in seen:
-                    seen.add(id(held))
-                    operation.kept += held.nbytes
-
-
-def of_tensors(builder: Builder, outputs: Iterable[Tensor]) -> Form:
-    """The form of the graph behind some Tensors: what requires a gradient, and what the rules saved beside it."""
-    seen: set[int] = set()
-    outputs = list(outputs)
-    for node in _behind([out._node for out in outputs if out._node is not None]):
-        if node.primitive is None:
-            builder.node(node)
-        elif isinstance(node.primitive, Output):
-            operation = builder.made[node.edges[0][0]]  # type: ignore[index]
-            operation.results.append(_made_by(builder.node(node), operation))
-            builder.places[operation.results[-1]] = node.primitive.position
-        else:
-            operation = builder.made[node] = builder.operation(node.primitive.name)
-            _give(builder, operation, node)
-            if node.kind is not Several:
-                operation.results.append(_made_by(builder.node(node), operation))
-            builder.keep(operation, node, seen)
-    for out in outputs:
-        value = (
-            builder.node(out._node, bottom(out)) if out._node is not None else builder.array(bottom(out), "constant")
-        )
-        value.kind = "output" if value.maker is not None else value.kind
-        builder.form.outputs.append(value)
-    return builder.form
-
-
-def _behind(nodes: Iterable[Node]) -> list[Node]:
-    """All nodes that lead to some, oldest first."""
-    seen = set(nodes)
-    waiting = list(seen)
-    while waiting:
-        node = waiting.pop()
-        if node.edges is None:
-            raise RuntimeError(
-                f"graph: the graph behind {node!r} was freed by backward; "
-                "draw it before, or pass retain_graph=True to backward"
-            )
-        for parent, _, _ in node.edges:
-            if parent not in seen:
-                seen.add(parent)
-                waiting.append(parent)
-    return sorted(seen, key=lambda node: -node.order)
-
-
-def _made_by(value: Value, operation: Operation) -> Value:
-    value.maker = operation
-    return value
-
-
-def _give(builder: Builder, operation: Operation, node: Node) -> None:
-    """Give an operation its arguments and options as far as the node knows them."""
-    primitive = node.primitive
-    arrays = primitive.arrays
-    rules = [(parent, *rule.standing_in(rule, saved)) for parent, rule, saved in node.edges or ()]
-    given = {rule.position: builder.node(parent) for parent, rule, _ in rules}
-    for _, rule, saved in rules:
-        for need, held in zip(getattr(rule, "needs", ()), saved, strict=False):
-            if need in arrays and held is not None:
-                position = arrays.index(need)
-                if position not in given:
-                    given[position] = _constant(builder, held)
-                elif given[position].data is None:
-                    given[position].data = held
-            elif need in getattr(primitive, "options", ()):
-                operation.options.setdefault(need, held)
-    for position in range(len(arrays) if len(arrays) == 2 else 0):  # a third is often one that may be left out
-        if position not in given:  # nothing was saved of it
-            given[position] = builder.new("constant", None, None)
-    for position in sorted(given):
-        operation.arguments.append(Argument(_role(primitive, position), given[position]))
-
-
-def _constant(builder: Builder, held: Any) -> Value:
-    return builder.array(held, "constant") if isinstance(held, np.ndarray) else builder.new("constant", held, held)
-
-
-def _role(primitive: Any, position: int) -> str:
-    arrays = primitive.arrays
-    return arrays[position] if position < len(arrays) else f"{primitive.variadic}[{position - len(arrays)}]"
-
-
-class Backward(Observer):
-    """Adds the steps of a backward pass to the form of the graph that it goes through."""
-
-    def __init__(self, builder: Builder) -> None:
-        self.builder, self.form = builder, builder.form
-        self.stepped: set[Node] = set()
-
-    def pulled(
-        self, rule: Any, node: Node, g: Any, saved: tuple[Any, ...], cotangent: Any, seconds: float | None
-    ) -> None:
-        operation = self.builder.made.get(node)
-        if operation is None:
-            return
-        if node not in self.stepped:
-            self.stepped.add(node)
-            parts = g if isinstance(g, Several) else (g,)
-            for value in operation.results:
-                self._step(value, parts[self.builder.places.get(value, 0)])
-        if seconds is not None:
-            operation.back_seconds = (operation.back_seconds or 0.0) + seconds
-
-    def arrived(self, node: Node, g: Any) -> None:
-        value = self.builder.of_node.get(node)
-        if value is not None:
-            self._step(value, g)
-
-    def _step(self, value: Value, g: Any) -> None:
-        if g is not None:
-            value.gradient = bottom(g)
-            self.form.steps.append(Step(value, value.gradient))
 
 
 class Recording(Backward):
@@ -214,8 +28,9 @@ class Recording(Backward):
         self.paths = {id(module): path for path, module in model.named_modules()} if model is not None else {}
         self.stack: list[tuple[Any, Group]] = []
         self.calls: dict[int, int] = {}
-        self.alive: list[Any] = []  # modules and arrays that are known by their identity
+        self.known: dict[int, tuple[Any, int, str]] = {}  # a module, how many parameters it has, what its repr says
         self.saved: set[int] = set()
+        self._differentiated = False  # whether what runs is a rule on Tensors, of which the operations are recorded
         for x in inputs:
             self._value(x).kind = "input"
 
@@ -231,11 +46,13 @@ class Recording(Backward):
             name = "" if not self.stack else _name_in(self.stack[-1][0], module)
             path = ".".join(filter(None, (parent.path if parent else "", name)))
         call = self.calls[id(module)] = self.calls.get(id(module), 0) + 1
-        self.alive.append(module)
-        parameters = sum(p.size for p in module.parameters())
-        group = Group(f"g{len(self.form.groups)}", path, type(module).__name__, parent, call, parameters)
-        if not any(True for _ in module.children()):
-            group.extra = module.extra_repr()
+        if id(module) not in self.known:
+            leaf = not any(True for _ in module.children())
+            size = sum(p.size for p in module.parameters())
+            self.known[id(module)] = module, size, module.extra_repr() if leaf else ""
+        _, parameters, extra = self.known[id(module)]
+        group = Group(f"g{len(self.form.groups)}", path, type(module).__name__, parent, call, parameters, extra)
+        group.arguments = [self._value(x) for x in tree_leaves(args) if isinstance(x, (Tensor, np.ndarray))]
         self.form.groups.append(group)
         self.stack.append((module, group))
 
@@ -247,37 +64,59 @@ class Recording(Backward):
             last, group = self.stack.pop()
             error = sys.exc_info()[1]
             if error is not None and output is None:
-                group.error = self.form.error = f"{type(error).__name__}: {error}"
+                group.error = f"{type(error).__name__}: {error}"
             if last is module:
                 break
 
     # Operations
 
     def operation(self, primitive: Any, run: Callable[..., Any]) -> Callable[..., Any]:
+        """What runs in place of a primitive, noted also where it fails."""
         observed = super().operation(primitive, run)
 
         def told(*args: Any, **options: Any) -> Any:
+            within, differentiated = self._within, self._differentiated
+            self._within, self._differentiated = within and not differentiated, False
             try:
                 return observed(*args, **options)
             except Exception as error:
                 if not self._within:
                     failed = self._operation(primitive, args, options)
-                    failed.error = self.form.error = f"{type(error).__name__}: {error}"
+                    failed.error = f"{type(error).__name__}: {error}"
                 raise
+            finally:
+                self._within, self._differentiated = within, differentiated
 
         return told
+
+    def rule(self, rule: Any, node: Node, parent: Node) -> Any:
+        """Wrap a rule; one that runs on Tensors (create_graph=True) is made of operations that are recorded, too."""
+        stand_in = super().rule(rule, node, parent)
+        if stand_in is not rule:
+            observed = stand_in.function
+
+            def told(g: Any, *saved: Any) -> Any:
+                before, self._differentiated = self._differentiated, isinstance(g, Tensor)
+                try:
+                    return observed(g, *saved)
+                finally:
+                    self._differentiated = before
+
+            stand_in.function = told
+        return stand_in
 
     def ran(
         self, primitive: Any, args: tuple[Any, ...], options: dict[str, Any], out: Any, seconds: float | None
     ) -> None:
+        """Note an operation on Tensors; what runs within another, or on arrays alone, is the engine's own."""
         results = out if isinstance(out, tuple) else (out,)
         if seconds is None or not any(isinstance(result, Tensor) for result in results):
-            return  # within another operation, or of arrays alone: the engine's own
+            return
         operation = self._operation(primitive, args, options)
         operation.seconds = seconds
         node = None
         for place, result in enumerate(results):
-            operation.results.append(_made_by(self._fresh(result), operation))
+            operation.results.append(made_by(self._fresh(result), operation))
             self.builder.places[operation.results[-1]] = place
             if isinstance(result, Tensor) and result._node is not None:
                 node = result._node.edges[0][0] if isinstance(out, tuple) and result._node.edges else result._node
@@ -286,7 +125,7 @@ class Recording(Backward):
         self.builder.keep(operation, node, self.saved)
 
     def _operation(self, primitive: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Operation:
-        given = [Argument(_role(primitive, i), self._value(x)) for i, x in enumerate(args) if x is not None]
+        given = [Argument(role(primitive, i), self._value(x)) for i, x in enumerate(args) if x is not None]
         operation = self.builder.operation(primitive.name)
         operation.arguments, operation.options = given, dict(options)
         operation.group = self.stack[-1][1] if self.stack else None
@@ -300,7 +139,7 @@ class Recording(Backward):
             return self.builder.node(node, bottom(x))
         array = bottom(x)
         value = self.builder.new("value", array, array)
-        if isinstance(array, np.ndarray):
+        if isinstance(array, (np.ndarray, np.generic)):
             self.builder.of_array[id(array)] = array, value
         return value
 
@@ -317,12 +156,19 @@ class Recording(Backward):
             return self.builder.array(array, "constant")
         return self.builder.new("constant", array, array)
 
-    def finished(self, outputs: Iterable[Any]) -> Form:
-        """The form, of which the outputs are these Tensors."""
-        for x in outputs:
-            value = self._value(x)
+    def finished(self, outputs: Iterable[Any] | None = None) -> Form:
+        """The form, of which the outputs are these Tensors, or the values that the backward passes began with, or, if
+        none did, those that nothing reads."""
+        if outputs is None:
+            stepped = {value.maker for value, _ in self.form.steps}
+            ran = [op for op in self.form.operations if op in stepped or not stepped - {None}]
+            read = {value for operation in ran for _, value in operation.arguments}
+            found = [value for operation in ran for value in operation.results if value not in read]
+        else:
+            found = [self._value(x) for x in outputs]
+        for value in found:
             value.kind = "output" if value.maker is not None else value.kind
-            self.form.outputs.append(value)
+        self.form.outputs[:] = found
         return self.form
 
 
@@ -334,13 +180,11 @@ def recording(model: Module | None, builder: Builder, inputs: Iterable[Any] = ()
         stack.enter_context(register_module_forward_pre_hook(made.enter))
         stack.enter_context(register_module_forward_hook(made.leave, always_call=True))
         stack.enter_context(mode(observers=(*modes.observers, made)))
-        yield made
-
-
-def backward_of(builder: Builder, output: Tensor) -> None:
-    """Add the steps of a backward pass from an output of one element, which leaves graph and gradients as they were."""
-    with mode(observers=(*modes.observers, Backward(builder)), retaining=False):
-        backward_pass([seed(output)], None, retain_graph=True, create_graph=False)
+        try:
+            yield made
+        except Exception as error:
+            builder.form.error = f"{type(error).__name__}: {error}"
+            raise
 
 
 def _name_in(module: Any, part: Any) -> str:

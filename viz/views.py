@@ -6,19 +6,32 @@ is too much is left out, and only what is left gets its text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Iterator
+from typing import NamedTuple
 
 from . import labels
 from .drawing import Box, Cluster, Drawing, Link
 from .form import Form, Group, Operation, Value, enclosing
-from .repeats import Run, runs
+from .repeats import Run
+from .units import Unit, repeated, repeats, rolled_up, units_of
 
 SHOWN = frozenset(
     ("shapes", "values", "gradients", "statistics", "bytes", "kept", "time", "source", "parameters", "options", "names")
 )
 USUAL = frozenset(("shapes", "values", "gradients", "parameters", "options", "names"))
+DIRECTIONS = ("forward", "backward", "both")
+LEGEND = {
+    "input": "input",
+    "parameter": "parameter",
+    "leaf": "leaf",
+    "ghost": "one more use",
+    "constant": "constant",
+    "value": "value",
+    "kept": "kept for backward",
+    "output": "output",
+    "operation": "operation",
+    "module": "module call",
+}
 FEW = 60  # operations, up to which each value between two of them has a box of its own
 
 
@@ -26,141 +39,128 @@ class Settings(NamedTuple):
     """What a view shows; see `graph`."""
 
     depth: int | None = None
-    limit: int = 300
+    limit: int | None = 300
     direction: str = "forward"
     show: frozenset[str] = USUAL
     roll: bool = True
     values: bool | None = None
     title: str = ""
+    legend: bool = False
 
-
-@dataclass(eq=False)
-class Unit:
-    """What is drawn as one box: an operation, or all operations of a module call."""
-
-    place: Operation | Group
-    operations: list[Operation] = field(default_factory=list)
-    hidden: int = 0  # units that it also stands for
-
-    @property
-    def around(self) -> Group | None:
-        """The innermost module call around it."""
-        return self.place.group if isinstance(self.place, Operation) else self.place.parent
+    def checked(self) -> Settings:
+        """Themselves, if there is such a view: ValueError if not."""
+        for name, least in (("depth", 0), ("limit", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"graph: {name} is {value}, and has to be at least {least}, or None")
+        if self.direction not in DIRECTIONS:
+            raise ValueError(f"graph: direction is {self.direction!r}, not one of {', '.join(DIRECTIONS)}")
+        if unknown := self.show - SHOWN:
+            raise ValueError(f"graph: cannot show {', '.join(sorted(unknown))}; show has {', '.join(sorted(SHOWN))}")
+        return self
 
 
 def view(form: Form, settings: Settings) -> Drawing:
-    """What of a form is drawn."""
+    """What of a form is drawn: at most `limit` boxes, those nearest to the output."""
     form = form.behind()
-    units = _units(form, settings)
+    units = units_of(form, settings.depth, settings.limit)
     rolled: list[Run] = []
     if settings.roll and len(units) > FEW:
-        around = [list(enclosing(unit.around)) for unit in units]
-        begins = [i == 0 or len(set(groups) - set(around[i - 1])) > 0 for i, groups in enumerate(around)]
-        rolled = runs([(_signature(unit), *(group.name for group in enclosing(unit.around))) for unit in units], begins)
-    return _Writer(form, settings, units, rolled).drawing()
-
-
-def _units(form: Form, settings: Settings) -> list[Unit]:
-    """The units at the depth that is asked for, or at the largest at which there are not too many."""
-    if settings.depth is not None:
-        return _at_depth(form, settings.depth, leaves=False)
-    deepest = max((group.depth for group in form.groups), default=0)
-    for depth in range(deepest + 1, 0, -1):
-        units = _at_depth(form, depth, leaves=True)
-        if len(units) <= settings.limit or depth == 1:
-            return units
-    return []
-
-
-def _at_depth(form: Form, depth: int, leaves: bool) -> list[Unit]:
-    """Module calls of this depth as units, and with `leaves` also those that called no others; else operations."""
-    parents = {group.parent for group in form.groups}
-    units: dict[Operation | Group, Unit] = {}
-    for operation in form.operations:
-        place: Operation | Group = operation
-        for group in enclosing(operation.group):
-            if group.depth >= depth or (leaves and group not in parents and group.depth):
-                place = group
-        units.setdefault(place, Unit(place)).operations.append(operation)
-    return list(units.values())
-
-
-def _signature(unit: Unit) -> Any:
-    """What two units have in common if one repeats the other."""
-    place = unit.place
-    names = tuple(operation.name for operation in unit.operations)
-    results = names, tuple((value.shape, value.dtype) for value in unit.operations[-1].results)
-    if isinstance(place, Group):
-        return place.name, place.extra, place.parameters, results
-    return place.name, tuple(labels.options(place)) if place.name != "getitem" else (), results
+        rolled = repeats(units)
+    readers = form.readers()
+    limit = most = len(units) if settings.limit is None else settings.limit
+    while True:
+        drawing = _Writer(form, settings, units, rolled, readers, most).drawing()
+        if settings.limit is None or len(drawing.boxes) <= limit or most <= 1:
+            return drawing
+        most = max(1, min(most - 1, most * limit // len(drawing.boxes)))
 
 
 class _Writer:
     """Writes units as boxes, and what goes from one to another as links."""
 
-    def __init__(self, form: Form, settings: Settings, units: list[Unit], rolled: list[Run]) -> None:
-        self.form, self.settings, self.show = form, settings, settings.show
+    def __init__(
+        self,
+        form: Form,
+        settings: Settings,
+        units: list[Unit],
+        rolled: list[Run],
+        readers: dict[Value, list[tuple[Operation, int]]],
+        most: int,
+    ) -> None:
+        self.form, self.settings, self.show, self.readers = form, settings, settings.show, readers
         self.boxes: list[Box] = []
-        self.links: dict[Any, Link] = {}
+        self.links: dict[tuple[int, int, Hashable], Link] = {}
         self.clusters: list[Cluster] = []
         self.cluster_of: dict[Group | Run, int] = {}
-        self.readers = form.readers()
-        self.kept_units, stand_in, self.run_of = _rolled(units, rolled)
+        self.outputs = set(form.outputs)
+        drawn, stand_in, self.run_of = rolled_up(units, rolled)
+        self.labels = {run: repeated(run, units) for run in rolled}
         self.same: dict[Value, Value] = {}  # for a value in a repeat that is not drawn, the one in that which is
         for unit, other in stand_in.items():
             for mine, its in zip(unit.operations, other.operations, strict=True):
                 self.same.update(zip(mine.results, its.results, strict=True))
         self.unit_of = {operation: unit for unit in units for operation in unit.operations}
-        self.hidden = 0
-        if len(self.kept_units) > settings.limit:
-            self.hidden = len(self.kept_units) - settings.limit
-            self.kept_units = self.kept_units[-settings.limit :]
-        self.box_of: dict[Any, int] = {}
-        wide = len(self.kept_units) > FEW or any(isinstance(unit.place, Group) for unit in self.kept_units)
+        self.hidden = max(0, len(drawn) - most)
+        self.units = drawn[self.hidden :]
+        self.box_of: dict[object, int] = {}
+        wide = len(self.units) > FEW or any(isinstance(unit.place, Group) for unit in self.units)
         self.values = settings.values if settings.values is not None else not wide
         self.scalar = all(value.shape in ((), None) for value in form.values)
 
     def drawing(self) -> Drawing:
-        drawn = set(self.kept_units)
-        for unit in self.kept_units:
-            self.box_of[unit] = self._box(
-                _cells_of(unit, self), "module" if isinstance(unit.place, Group) else "operation", unit
-            )
-        for unit in self.kept_units:
-            for operation in unit.operations:
-                for position, (_, value) in enumerate(operation.arguments):
-                    self._argument(unit, operation, position, value, drawn)
-        for unit in self.kept_units:
+        """Draw the units, then what goes into them, then what comes out."""
+        drawn = set(self.units)
+        for unit in self.units:
+            rolled = unit in self.run_of
+            kind = "module" if isinstance(unit.place, Group) else "operation"
+            self.box_of[unit] = self._box(_cells_of(unit, self.show, rolled), kind, unit.place.id, self._cluster(unit))
+        for unit in self.units:
+            for key, role, value in self._given(unit):
+                self._argument(unit, key, role, value, drawn)
+        for unit in self.units:
             for operation in unit.operations:
                 for value in operation.results:
-                    if self._has_box(value) and value not in self.form.outputs:
+                    if self.values and isinstance(unit.place, Operation) and value not in self.outputs:
                         self._link(self.box_of[unit], self._value_box(value), "", value)
         for value in self.form.outputs:
             box, source = self._value_box(value), self.same.get(value, value).maker
             if source is not None and self.unit_of[source] in self.box_of:
                 self._link(self.box_of[self.unit_of[source]], box, "", value)
-        caption = self.settings.title
-        if self.hidden:
-            words = f"the {len(self.kept_units):,} nearest to the output; {self.hidden:,} more are not drawn"
-            caption = f"{caption}\n{words}" if caption else words
-        if self.form.error:
-            caption = "\n".join(filter(None, (caption, f"failed: {self.form.error}")))
-        return Drawing(self.boxes, list(self.links.values()), self.scalar, caption, self.clusters)
+        return self._finished()
+
+    def _finished(self) -> Drawing:
+        links, title = list(self.links.values()), self.settings.title
+        if self.settings.direction == "backward":
+            if not links:
+                raise ValueError(
+                    "graph: no gradient is known, so there is no backward pass to draw; run backward first"
+                )
+            self.boxes, links = _linked(self.boxes, links)
+        if self.settings.legend:
+            self.clusters.append(Cluster("legend"))
+            kinds = {box.kind for box in self.boxes}
+            number = len(self.clusters) - 1
+            self.boxes += [Box(kind, (text,), number) for kind, text in LEGEND.items() if kind in kinds]
+        words = f"the {len(self.units):,} nearest to the output; {self.hidden:,} more are not drawn" * bool(self.hidden)
+        failed = f"failed: {labels.shortened(labels.printable(self.form.error), 120)}" * bool(self.form.error)
+        caption = "\n".join(filter(None, (title, words, failed)))
+        return Drawing(self.boxes, links, self.scalar, caption, self.clusters)
 
     # Boxes
 
-    def _box(self, cells: list[str], kind: str, what: Unit | Value) -> int:
-        cluster = self._cluster(what.around, self.run_of.get(what)) if isinstance(what, Unit) else -1
-        self.boxes.append(Box(kind, tuple(filter(None, cells)), cluster, _id(what)))
+    def _box(self, cells: list[str], kind: str, id: str, cluster: int) -> int:
+        self.boxes.append(Box(kind, tuple(filter(None, cells)), cluster, id))
         return len(self.boxes) - 1
 
-    def _cluster(self, group: Group | None, run: tuple[Run, Group | None] | None) -> int:
+    def _cluster(self, unit: Unit) -> int:
         """The number of the innermost cluster, or -1: of module calls, and of a run within those around all of it."""
-        chain: list[tuple[Group | Run, str]] = [(around, _called(around)) for around in enclosing(group) if around.path]
-        if run is not None:
-            outside = set(enclosing(run[1]))
+        chain: list[tuple[Group | Run, str]] = [(g, _called(g)) for g in enclosing(unit.around) if g.path]
+        if unit in self.run_of:
+            run, common = self.run_of[unit]
+            outside = set(enclosing(common))
             inside = [pair for pair in chain if pair[0] not in outside]
-            chain = [*inside, (run[0], f"×{run[0].count}"), *chain[len(inside) :]]
+            chain = [*inside, (run, self.labels[run]), *chain[len(inside) :]]
         number = -1
         for key, label in reversed(chain):
             if key not in self.cluster_of:
@@ -169,22 +169,42 @@ class _Writer:
             number = self.cluster_of[key]
         return number
 
-    def _has_box(self, value: Value) -> bool:
-        return value in self.form.outputs or self.values
-
     def _value_box(self, value: Value) -> int:
         if value not in self.box_of:
-            kind = "output" if value in self.form.outputs else "kept" if value.kept and value.maker else value.kind
-            self.box_of[value] = self._box(_cells_of_value(value, self.show), kind, value)
+            output = value in self.outputs
+            kind = "output" if output else "kept" if value.kept and value.maker else value.kind
+            home = None if output or value.kind == "input" else self._home(value)
+            cluster = -1 if home is None else self.boxes[self.box_of[home]].cluster
+            cells = _cells_of_value(value, self.show, home in self.run_of and value.maker is not None)
+            self.box_of[value] = self._box(cells, kind, value.id, cluster)
         return self.box_of[value]
+
+    def _home(self, value: Value) -> Unit | None:
+        """The unit with which a value is drawn: the one that makes it, or the only one that reads it."""
+        makers = [value.maker] if value.maker is not None else [operation for operation, _ in self.readers[value]]
+        homes = {self.unit_of[operation] for operation in makers}
+        home = homes.pop() if len(homes) == 1 else None
+        return home if home in self.box_of else None
 
     # Links
 
-    def _argument(self, unit: Unit, operation: Operation, position: int, value: Value, drawn: set[Unit]) -> None:
+    def _given(self, unit: Unit) -> Iterator[tuple[Hashable, str, Value]]:
+        """What goes into a unit: a key for each link, a role and the value."""
+        place = unit.place
+        if isinstance(place, Operation):
+            for position, (_, value) in enumerate(place.arguments):
+                yield (value, position), labels.role(place, position), value
+            return
+        given = set(place.arguments)
+        read = [value for operation in unit.operations for _, value in operation.arguments]
+        for value in dict.fromkeys([*place.arguments, *read]):
+            own = value.maker is None and value not in given and value.kind in ("constant", "parameter")
+            if not own and not (value.kind == "constant" and value.shape is None):
+                yield value, "", value
+
+    def _argument(self, unit: Unit, key: Hashable, role: str, value: Value, drawn: set[Unit]) -> None:
         """Draw where an argument comes from."""
-        box, one = self.box_of[unit], isinstance(unit.place, Operation)
-        role = labels.role(operation, position) if one else ""
-        key = (value, position) if one else value
+        box = self.box_of[unit]
         value = self.same.get(value, value)
         if value.maker is not None:
             source = self.unit_of[value.maker]
@@ -192,41 +212,40 @@ class _Writer:
                 return
             if source not in drawn:
                 self._link(self._more(unit), box, "", value, unit)
-            elif self._has_box(value):
+            elif self.values or value in self.outputs:
                 self._link(self._value_box(value), box, role, value, key)
             elif self.box_of[source] < box:
                 self._link(self.box_of[source], box, role, value, key)
-        elif value.kind == "constant" and value.shape in ((), None):
+        elif value.kind == "constant" and value.shape in ((), None) and not value.names:
             pass  # in the operation's own text
-        elif value.kind == "parameter" and not one:
-            pass  # the module's own
-        elif self.values or self.scalar or len(self.readers[value]) == 1:
+        elif self.values or self.scalar or len(self.readers[value]) <= 1:
             self._link(self._value_box(value), box, role, value, key)
         else:  # a small copy at each use: links from all over the picture to one box hide it
             self._link(self._ghost(value, unit), box, role, value, key)
 
     def _ghost(self, value: Value, unit: Unit) -> int:
+        """A box for one more use of a value; the first has all that is said of it."""
         if (value, unit) not in self.box_of:
-            self.box_of[value, unit] = self._box([_title(value)], "ghost", value)
+            first = value not in self.box_of
+            cells = _cells_of_value(value, self.show, False) if first else [_title(value)]
+            kind = value.kind if first else "ghost"
+            cluster = -1 if value.kind == "input" else self.boxes[self.box_of[unit]].cluster
+            self.box_of[value, unit] = self._box(cells, kind, value.id, cluster)
+            self.box_of.setdefault(value, self.box_of[value, unit])
         return self.box_of[value, unit]
 
     def _more(self, unit: Unit) -> int:
         if ("more", unit) not in self.box_of:
-            self.box_of["more", unit] = self._box(["⋯"], "more", unit)
+            cluster = self.boxes[self.box_of[unit]].cluster
+            self.box_of["more", unit] = self._box(["⋯"], "more", "", cluster)
         return self.box_of["more", unit]
 
-    def _link(self, tail: int, head: int, role: str, value: Value, key: Any = None) -> None:
-        text = role
-        if (
-            "shapes" in self.show
-            and value.shape
-            and not self.values
-            and value.maker is not None
-            and value not in self.box_of
-        ):
+    def _link(self, tail: int, head: int, role: str, value: Value, key: Hashable = None) -> None:
+        """Add a link with its text: the role, and the shape of what has no box to say it."""
+        text, direction = role, self.settings.direction
+        if "shapes" in self.show and value.shape and value.maker is not None and value not in self.box_of:
             text = " ".join(filter(None, (role, "×".join(map(str, value.shape)))))
         back = value.gradient is not None
-        direction = self.settings.direction
         if direction == "backward":
             if back:
                 self.links.setdefault((tail, head, key or value), Link(head, tail, text, "backward"))
@@ -235,60 +254,46 @@ class _Writer:
         self.links.setdefault((tail, head, key or value), Link(tail, head, text, kind))
 
 
+def _linked(boxes: list[Box], links: list[Link]) -> tuple[list[Box], list[Link]]:
+    """The boxes that a link leads from or to, and the links with their new numbers."""
+    used = sorted({end for link in links for end in (link.tail, link.head)})
+    new = {old: i for i, old in enumerate(used)}
+    return [boxes[i] for i in used], [link._replace(tail=new[link.tail], head=new[link.head]) for link in links]
+
+
 def _called(group: Group) -> str:
     return f"{group.path}: {group.name}" + (f", call {group.call}" if group.call > 1 else "")
-
-
-def _id(what: Unit | Value) -> str:
-    return what.place.id if isinstance(what, Unit) else what.id
-
-
-def _rolled(
-    units: list[Unit], rolled: Iterable[Run]
-) -> tuple[list[Unit], dict[Unit, Unit], dict[Unit, tuple[Run, Group | None]]]:
-    """The units that are drawn, for each that is not the one that stands for it, and of those in a run the run and the
-    module call around all of it."""
-    stand_in: dict[Unit, Unit] = {}
-    run_of: dict[Unit, tuple[Run, Group | None]] = {}
-    for run in rolled:
-        last = set(enclosing(units[run.start + run.period].around))
-        common = next((group for group in enclosing(units[run.start].around) if group in last), None)
-        for i in range(run.start, run.start + run.period):
-            run_of[units[i]] = run, common
-            for k in range(1, run.count):
-                stand_in[units[i + k * run.period]] = units[i]
-    return [unit for unit in units if unit not in stand_in], stand_in, run_of
 
 
 def _title(value: Value) -> str:
     return labels.name(value.names) if value.names else value.kind
 
 
-def _cells_of(unit: Unit, writer: _Writer) -> list[str]:
-    place, show = unit.place, writer.show
+def _cells_of(unit: Unit, show: frozenset[str], rolled: bool) -> list[str]:
+    """The texts of a unit's box; one that stands for others (`rolled`) says of an index that it goes on."""
+    place = unit.place
     if isinstance(place, Group):
-        last = unit.operations[-1]
-        cells = [labels.shortened(f"{place.path}: {place.name}" if place.path else place.name)]
+        cells = [labels.shortened(_called(place) if place.path else place.name)]
         if "options" in show and place.extra:
             cells.append(labels.shortened(place.extra))
         if "parameters" in show and place.parameters:
             cells.append(f"{place.parameters:,} parameters")
-        if place.error:
-            cells.append(labels.shortened(place.error))
+        given, source = place.arguments, unit.operations[-1].place if unit.operations else ""
     else:
-        last = place
         cells = [" ".join([labels.symbol(place), *_inline(place)])]
         if "options" in show:
-            cells += labels.options(place)
-        if place.error:
-            cells += [", ".join(labels.shape(value) for _, value in place.arguments), labels.shortened(place.error)]
+            more = " …" if rolled and place.name == "getitem" else ""
+            cells += [text + more for text in labels.options(place)]
+        given, source = [value for _, value in place.arguments], place.place
+    if place.error:
+        cells += [f"given {', '.join(filter(None, map(labels.shape, given)))}", labels.shortened(place.error)]
     if "time" in show:
         cells += _times(unit.operations)
     if "kept" in show and (kept := sum(operation.kept for operation in unit.operations)):
         cells.append(f"keeps {kept:,} B")
-    if "source" in show and last.place:
-        cells.append(last.place)
-    return cells
+    if "source" in show and source:
+        cells.append(source)
+    return list(map(labels.printable, cells))
 
 
 def _times(operations: list[Operation]) -> list[str]:
@@ -306,20 +311,23 @@ def _inline(operation: Operation) -> list[str]:
     """Scalar constants, as part of an operation's text."""
     found = []
     for i, (_, value) in enumerate(operation.arguments):
-        if value.kind == "constant" and value.maker is None and value.shape in ((), None):
+        if value.kind == "constant" and value.maker is None and value.shape in ((), None) and not value.names:
             text = "…" if value.data is None else labels.number(value.data)
             found.append(f"({text} left)" if i == 0 and operation.name in labels.INFIX else text)
     return found
 
 
-def _cells_of_value(value: Value, show: frozenset[str]) -> list[str]:
+def _cells_of_value(value: Value, show: frozenset[str], rolled: bool) -> list[str]:
+    """The texts of a value's box; of one that stands for others (`rolled`) not what is its own."""
     cells = [labels.name(value.names)] if value.names and "names" in show else []
     if not cells and value.kind in ("input", "constant"):
         cells.append(value.kind)
     if value.shape and "shapes" in show:
         cells.append(labels.shape(value))
-    if value.data is not None and "values" in show and value.shape is not None:
-        if _count(value) <= labels.SMALL:
+    if rolled:
+        return cells or [labels.shape(value)]
+    if value.data is not None and value.shape is not None:
+        if "values" in show and _count(value) <= labels.SMALL:
             cells.append(f"data {labels.numbers(value.data)}")
         elif "statistics" in show:
             cells.append(labels.statistics(value.data))
