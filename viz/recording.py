@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..autograd import Tensor, tree_leaves
-from ..extend import Node, bottom, mode, modes
+from ..extend import Node, Output, bottom, mode, modes
 from ..nn import Module, Parameter
 from ..nn.hooks import register_module_forward_hook, register_module_forward_pre_hook
 from .builder import Backward, Builder, made_by, role
@@ -53,6 +54,8 @@ class Recording(Backward):
         _, parameters, extra = self.known[id(module)]
         group = Group(f"g{len(self.form.groups)}", path, type(module).__name__, parent, call, parameters, extra)
         group.arguments = [self._value(x) for x in tree_leaves(args) if isinstance(x, (Tensor, np.ndarray))]
+        for value in group.arguments if parent is None else ():
+            value.kind = "input" if value.kind == "constant" and value.maker is None else value.kind
         self.form.groups.append(group)
         self.stack.append((module, group))
 
@@ -90,19 +93,24 @@ class Recording(Backward):
         return told
 
     def rule(self, rule: Any, node: Node, parent: Node) -> Any:
-        """Wrap a rule; one that runs on Tensors (create_graph=True) is made of operations that are recorded, too."""
+        """Wrap a rule; one that runs on Tensors (create_graph=True) is made of operations that are recorded, too, but
+        not what a checkpoint runs again."""
         stand_in = super().rule(rule, node, parent)
-        if stand_in is not rule:
-            observed = stand_in.function
+        if isinstance(rule, Output):
+            return stand_in
+        again = stand_in is rule
+        stand_in = copy(stand_in)
+        run = stand_in.function
 
-            def told(g: Any, *saved: Any) -> Any:
-                before, self._differentiated = self._differentiated, isinstance(g, Tensor)
-                try:
-                    return observed(g, *saved)
-                finally:
-                    self._differentiated = before
+        def told(g: Any, *saved: Any) -> Any:
+            within, differentiated = self._within, self._differentiated
+            self._within, self._differentiated = within or again, isinstance(g, Tensor)
+            try:
+                return run(g, *saved)
+            finally:
+                self._within, self._differentiated = within, differentiated
 
-            stand_in.function = told
+        stand_in.function = told
         return stand_in
 
     def ran(
@@ -134,11 +142,8 @@ class Recording(Backward):
 
     def _fresh(self, x: Any) -> Value:
         """A new value for a result, also where it is an array that is there already, written anew."""
-        node = getattr(x, "_node", None)
-        if node is not None:
-            return self.builder.node(node, bottom(x))
-        array = bottom(x)
-        value = self.builder.new("value", array, array)
+        node, array = getattr(x, "_node", None), bottom(x)
+        value = self.builder.new("value", array, array) if node is None else self.builder.node(node, array)
         if isinstance(array, (np.ndarray, np.generic)):
             self.builder.of_array[id(array)] = array, value
         return value
@@ -147,13 +152,16 @@ class Recording(Backward):
         """The value of an argument, the one that it is the result of if there is one."""
         node, array = getattr(x, "_node", None), bottom(x)
         known = self.builder.of_array.get(id(array))
-        if node is not None and (node in self.builder.of_node or known is None):
-            kind = "parameter" if isinstance(x, Parameter) else "leaf"
-            return self.builder.node(node, array, kind)
+        if node is not None and (node in self.builder.of_node or known is None or not modes.checkpoints):
+            if known is not None and node.primitive is not None and node not in self.builder.of_node:
+                return known[1]  # what came out of a checkpoint, by another node than inside
+            value = self.builder.node(node, array, "parameter" if isinstance(x, Parameter) else "leaf")
+            self.builder.of_array.setdefault(id(array), (array, value))
+            return value
         if known is not None:
             return known[1]
         if isinstance(array, np.ndarray):
-            return self.builder.array(array, "constant")
+            return self.builder.array(array, "parameter" if isinstance(x, Parameter) else "constant")
         return self.builder.new("constant", array, array)
 
     def finished(self, outputs: Iterable[Any] | None = None) -> Form:

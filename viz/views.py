@@ -134,7 +134,7 @@ class _Writer:
         if self.settings.direction == "backward":
             if not links:
                 raise ValueError(
-                    "graph: no gradient is known, so there is no backward pass to draw; run backward first"
+                    "graph: no gradient is known, and so no backward pass; run backward first"
                 )
             self.boxes, links = _linked(self.boxes, links)
         if self.settings.legend:
@@ -286,7 +286,7 @@ def _cells_of(unit: Unit, show: frozenset[str], rolled: bool) -> list[str]:
             cells += [text + more for text in labels.options(place)]
         given, source = [value for _, value in place.arguments], place.place
     if place.error:
-        cells += [f"given {', '.join(filter(None, map(labels.shape, given)))}", labels.shortened(place.error)]
+        cells += [f"given {', '.join(filter(None, map(labels.shape, given)))}", labels.shortened(place.error, 100)]
     if "time" in show:
         cells += _times(unit.operations)
     if "kept" in show and (kept := sum(operation.kept for operation in unit.operations)):
