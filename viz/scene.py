@@ -11,13 +11,18 @@ from typing import NamedTuple
 
 from .drawing import BACKWARD, COLOURS, FONT, GREY, ROUND, SIZE, Box, Drawing
 from .figures import new_figure
-from .layout import PORTS, Point, arrange
+from .layout import PORTS, Point
+from .nesting import arrange_nested
 
 _LINE = 19.0  # the height of a cell; all lengths are in points
 _PADDING = 9.0
 _MARGIN = 10.0
 _ARROW = 7.0
 _LARGEST = 32_000  # pixels along either side
+_FRAME = 8.0  # the least distance of a cluster's frame from what is in it
+_SMALL = SIZE - 2
+_FAINT = "#b4bac4"
+LAID_OUT = "laid out by Pullback"
 
 
 class Text(NamedTuple):
@@ -82,11 +87,28 @@ def scene(drawing: Drawing) -> Scene:
         width, height = _extent(box, rightward)
         sizes.append((width, height) if rightward else (height, max(width, (room + 8) * labelled[i] / PORTS)))
     gap = 2 * room + 28 if rightward else 30.0
-    centres, routes, extent = arrange(sizes, [(link.tail, link.head) for link in drawing.links], (gap, 14.0))
+
+    def margins(cluster: int) -> tuple[Point, Point, Point]:
+        """What a frame needs around its inside, and at least: room for its title."""
+        title = _width(drawing.clusters[cluster].label) * _SMALL / SIZE + 2 * _PADDING
+        return ((_FRAME, _FRAME + _LINE), (_FRAME, _FRAME), (title, 0.0)) if rightward else (
+            (_FRAME + _LINE, _FRAME), (_FRAME, _FRAME), (0.0, title)
+        )  # fmt: skip
+
+    ends = [(link.tail, link.head) for link in drawing.links]
+    homes, parents = [box.cluster for box in drawing.boxes], [cluster.parent for cluster in drawing.clusters]
+    (centres, routes, extent), stems, frames = arrange_nested(sizes, ends, (gap, 14.0), homes, parents, margins)
     width, height = at(extent)
-    groups: list[tuple[str, list[Shape]]] = [
-        ("cluster", frame) for frame in _frames(drawing, [at(p) for p in centres], [turn(size) for size in sizes])
-    ]
+    groups: list[tuple[str, list[Shape]]] = []
+    for number, (middle, size) in frames.items():
+        (x, y), (w, h) = at(middle), turn(size)
+        label = drawing.clusters[number].label
+        left = x - w / 2 + _width(label) * _SMALL / SIZE / 2 + _PADDING
+        frame = Block((x, y), (w, h), 6.0, "none", _FAINT)
+        groups.append(("cluster", [frame, Text((left, y - h / 2 + 0.55 * _LINE), label, _SMALL, GREY)]))
+    for number, stem in stems:
+        colour = BACKWARD if drawing.links[number].kind == "backward" else GREY
+        groups.append(("stem", [Curve([at(p) for p in _bent(stem)], colour)]))
     for link, route in zip(drawing.links, routes, strict=True):
         end, back = route[-1], route[-1][0] - _ARROW
         colour = BACKWARD if link.kind == "backward" else GREY
@@ -101,44 +123,16 @@ def scene(drawing: Drawing) -> Scene:
             alone = labelled[link.head] == 1
             above = route[-3][1] > end[1] - 1 if alone else end[1] <= centres[link.head][1]
             beside = (x - half - 2, y - 8 if above else y + 8) if rightward else (x + half + 5, y)
-            edge.append(Text(beside, link.label, SIZE - 2, GREY))
+            edge.append(Text(beside, link.label, _SMALL, GREY))
         groups.append(("edge", edge))
     for box, p, size in zip(drawing.boxes, centres, sizes, strict=True):
         groups.append(("node", list(_box(box, at(p), turn(size), rightward))))
-    if drawing.caption:
-        width, height = max(width, _width(drawing.caption) + _MARGIN), height + _LINE
-        groups.append(("caption", [Text((width / 2, height - _LINE / 2), drawing.caption, SIZE, GREY)]))
+    lines: list[Shape] = []
+    for text, size in [*((line, SIZE) for line in drawing.caption.split("\n") if line), (LAID_OUT, _SMALL)]:
+        width, height = max(width, _width(text) * size / SIZE + _MARGIN), height + _LINE
+        lines.append(Text((0.0, height - _LINE / 2), text, size, GREY))
+    groups.append(("caption", [line._replace(at=(width / 2, line.at[1])) for line in lines if isinstance(line, Text)]))
     return Scene((width + _MARGIN, height + _MARGIN), groups)
-
-
-def _frames(drawing: Drawing, centres: list[Point], sizes: list[Point]) -> list[list[Shape]]:
-    """Frames around the boxes of each cluster, outermost first, but for those into which other boxes would come."""
-    inside: list[set[int]] = [set() for _ in drawing.clusters]
-    height = [0] * len(drawing.clusters)  # the number of frames in a frame, one in the other
-    for i, box in enumerate(drawing.boxes):
-        number, level = box.cluster, 0
-        while number >= 0:
-            inside[number].add(i)
-            height[number] = max(height[number], level)
-            number, level = drawing.clusters[number].parent, level + 1
-    edges = [(x - w / 2, y - h / 2, x + w / 2, y + h / 2) for (x, y), (w, h) in zip(centres, sizes, strict=True)]
-    frames: list[list[Shape]] = []
-    for number, cluster in enumerate(drawing.clusters):
-        if not inside[number]:
-            continue
-        left, top, right, bottom = (
-            choice(edges[i][k] for i in inside[number]) for k, choice in enumerate((min, min, max, max))
-        )
-        more = 6.0 + 4.0 * height[number]
-        left, top, right, bottom = left - more, top - more - 0.6 * _LINE, right + more, bottom + more
-        others = (edges[i] for i in range(len(edges)) if i not in inside[number])
-        if any(x0 < right and left < x1 and y0 < bottom and top < y1 for x0, y0, x1, y1 in others):
-            continue
-        middle = (left + right) / 2, (top + bottom) / 2
-        frame = Block(middle, (right - left, bottom - top), 6.0, "none", "#c3c9d2")
-        width = _width(cluster.label) * 0.8
-        frames.append([frame, Text((left + width / 2 + 5, top + 0.45 * _LINE), cluster.label, SIZE - 2, GREY)])
-    return frames
 
 
 def _bent(route: list[Point]) -> list[Point]:

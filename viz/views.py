@@ -133,9 +133,7 @@ class _Writer:
         links, title = list(self.links.values()), self.settings.title
         if self.settings.direction == "backward":
             if not links:
-                raise ValueError(
-                    "graph: no gradient is known, and so no backward pass; run backward first"
-                )
+                raise ValueError("graph: no gradient is known, and so no backward pass; run backward first")
             self.boxes, links = _linked(self.boxes, links)
         if self.settings.legend:
             self.clusters.append(Cluster("legend"))
