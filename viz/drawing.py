@@ -5,27 +5,35 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import NamedTuple
+
+from .layout import ranked
 
 FONT = "Helvetica,Arial,sans-serif"
 SIZE = 12.0  # of the text, in points
-GREY = "#7c8591"  # readable on white and on black
+GREY = "#73777d"  # has a contrast of 4.5 with white and with black
 COLOURS = {  # fill and line by the kind of a box
     "input": ("#ffffff", "#3b7dd8"),
-    "parameter": ("#dcebfd", "#3b7dd8"),
-    "leaf": ("#dcebfd", "#3b7dd8"),
+    "parameter": ("#cfe3fb", "#3b7dd8"),
+    "leaf": ("#cfe3fb", "#3b7dd8"),
     "ghost": ("#eef5fe", "#a9c8f0"),
     "constant": ("#ffffff", "#c3c9d2"),
     "value": ("#ffffff", "#9aa3af"),
-    "kept": ("#fde9cf", "#d98c1c"),
-    "output": ("#ddf0dc", "#3f9142"),
+    "kept": ("#fcdcae", "#c77a0a"),
+    "output": ("#bfe3bd", "#2f7a32"),
     "operation": ("#e9ecf1", "#9aa3af"),
     "module": ("#e4e0f5", "#7a6bc2"),
 }
 ROUND = ("operation", "module")  # kinds of boxes with round corners, to which a link leads anywhere
+BOLD = ("kept", "output")  # kinds of boxes with a strong line, which print in grey as such
 BACKWARD = "#7d84e8"  # links of the backward pass
-_TIMEOUT = 10.0  # seconds
+_TIMEOUT = 5.0  # seconds
+_MOST = 1500  # boxes, and _LONGEST ranks that links of more than _LONG ranks span, for which `dot` takes a second
+_LONG = 12
+_LONGEST = 4000
 _RASTER = ("png", "jpg", "jpeg", "gif", "webp")
 
 
@@ -67,15 +75,15 @@ class Drawing(NamedTuple):
     caption: str = ""
     clusters: Sequence[Cluster] = ()
 
-    def dot(self) -> str:
-        """Write the drawing in Graphviz' DOT language."""
+    def dot(self, note: str = "") -> str:
+        """Write the drawing in Graphviz' DOT language, with a `note` below the caption."""
         text = {"fontname": FONT, "fontsize": f"{SIZE:g}"}
         whole = {"rankdir": "LR" if self.rightward else "TB", "bgcolor": "transparent", "nodesep": "0.2"}
         whole |= {"ranksep": "0.45", "fontcolor": GREY, **text}
         arrow = {**text, "fontsize": f"{SIZE - 2:g}", "fontcolor": GREY, "color": GREY, "arrowsize": "0.6"}
         arrow["tailport"] = "e" if self.rightward else "s"
-        if self.caption:
-            whole["label"] = _escaped(self.caption)
+        if self.caption or note:
+            whole["label"] = _escaped("\n".join(filter(None, (self.caption, note))))
         lines = [
             f"graph {_attributes(whole)}",
             f"node {_attributes({'height': '0.3', 'margin': '0.11,0.04', **text})}",
@@ -114,21 +122,73 @@ class Drawing(NamedTuple):
         return lines
 
 
-_useless: set[str] = set()  # programs that could not be run, or took too long: they are not asked again
+_useless: set[str] = set()  # programs that could not be run, took too long or failed: they are not asked again
 
 
-def graphviz(source: str, form: str) -> bytes | None:
-    """Let Graphviz draw DOT source in the format `form`; None without its program, or if that fails."""
-    program = shutil.which("dot")
-    if program is None or program in _useless:
-        return None
-    command = [program, f"-T{form}", *(["-Gdpi=144"] if form in _RASTER else [])]
+class Program(NamedTuple):
+    """One that draws DOT: its name for captions, what it is remembered by, and its command but for the format."""
+
+    name: str
+    key: str
+    command: tuple[str, ...]
+
+
+def programs() -> Iterator[Program]:
+    """The programs that may draw: Graphviz's `dot`, then the Graphviz that the package pygraphviz brings along.
+
+    That one holds the interpreter lock and cannot be interrupted, and so it runs in a process of its own.
+    """
+    found = shutil.which("dot")
+    if found is not None:
+        yield Program("Graphviz", found, (found,))
+    if find_spec("pygraphviz") is not None:
+        yield Program("pygraphviz", "pygraphviz", (sys.executable, "-c", _BUNDLED))
+
+
+_BUNDLED = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from pygraphviz import AGraph
+form = sys.argv[1].removeprefix("-T")
+graph = AGraph(string=sys.stdin.buffer.read().decode())
+graph.graph_attr.update(setting.removeprefix("-G").split("=") for setting in sys.argv[2:])
+sys.stdout.buffer.write(graph.draw(format=form, prog="dot"))
+"""
+
+
+def graphviz(drawing: Drawing, form: str) -> bytes | None:
+    """Let Graphviz draw in the format `form`; None without it, where it would take long, or if it fails."""
+    for program in programs() if _quick(drawing) else ():
+        if program.key not in _useless:
+            source = drawing.dot(f"drawn by {program.name}")
+            drawn = _asked(program, source.encode(), form)
+            if drawn is not None:
+                return drawn
+    return None
+
+
+def _quick(drawing: Drawing) -> bool:
+    """Whether `dot` takes about a second or less: it is long links that it takes long for, more than many boxes."""
+    if len(drawing.boxes) > _MOST:
+        return False
     try:
-        done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=_TIMEOUT)
+        ranks = ranked(len(drawing.boxes), [(link.tail, link.head) for link in drawing.links])
+    except ValueError:  # links in a circle
+        return False
+    spans = (ranks[link.tail] - ranks[link.head] for link in drawing.links)
+    return sum(span for span in spans if span > _LONG) < _LONGEST
+
+
+def _asked(program: Program, source: bytes, form: str) -> bytes | None:
+    command = [*program.command, f"-T{form}", *(["-Gdpi=144"] if form in _RASTER else [])]
+    try:
+        done = subprocess.run(command, input=source, capture_output=True, timeout=_TIMEOUT)
     except (subprocess.TimeoutExpired, OSError):
-        _useless.add(program)
+        _useless.add(program.key)
         return None
     if done.returncode or not done.stdout or (form == "svg" and b"<svg" not in done.stdout):
+        if form == "svg":  # that it can always write
+            _useless.add(program.key)
         return None
     return re.sub(rb"<title>.*?</title>\n", b"", done.stdout) if form == "svg" else done.stdout  # they pop up as n0, n1
 
@@ -138,7 +198,7 @@ def _look(box: Box) -> dict[str, str]:
     if box.kind == "more":
         return {"label": " ".join(cells), "shape": "plaintext", "fontcolor": GREY}
     fill, line = COLOURS[box.kind]
-    look = {"style": "filled", "fillcolor": fill, "color": line}
+    look = {"style": "filled", "fillcolor": fill, "color": line, **({"penwidth": "2"} if box.kind in BOLD else {})}
     if box.kind in ROUND or box.kind == "ghost":
         text = "\\n".join(cells)
         style = "rounded,filled" if box.kind in ROUND else "filled,dashed"

@@ -41,9 +41,9 @@ class Graph:
     def render(self, path: str | PathLike[str]) -> None:
         """Write the picture in the format that the path's suffix names (.svg, .png, .pdf, .dot, ...).
 
-        Graphviz draws it where its program `dot` is installed. Where it is not, or is still busy after ten
-        seconds, the package's own layout does, as SVG or through Matplotlib. ValueError for a format that
-        cannot be written.
+        Graphviz draws it where its program `dot` or the package pygraphviz is installed, and the picture is one that
+        it is quick at; else the package's own layout does, as SVG or through Matplotlib. The caption says which.
+        ValueError for a format that cannot be written.
         """
         path = Path(path)
         path.write_bytes(self._written(path.suffix[1:].lower()))
@@ -52,12 +52,20 @@ class Graph:
         """Write a self-contained HTML page that shows the picture."""
         Path(path).write_text(page("Computation graph", self._repr_html_(), "wide"), encoding="utf-8")
 
+    def to_graphviz(self) -> Any:
+        """Return the picture as a `Source` of the package graphviz, which is in the extra `viz`."""
+        try:
+            import graphviz as package
+        except ImportError:
+            raise ImportError("to_graphviz needs the package graphviz: pip install pullback[viz]") from None
+        return package.Source(self.source)
+
     def _written(self, form: str) -> bytes:
         if form in ("dot", "gv"):
             return self.source.encode()
         if not form:
             raise ValueError("render: the path needs a suffix that names the format, such as .svg")
-        drawn = graphviz(self.source, form)
+        drawn = graphviz(self._drawing, form)
         if drawn is not None:
             return drawn
         laid_out = scene.scene(self._drawing)
@@ -72,7 +80,8 @@ class Graph:
 
     def _repr_html_(self) -> str:
         svg = self._repr_svg_()
-        return f'<div style="overflow: auto">{svg[svg.index("<svg") :]}</div>'
+        whole = svg[svg.index("<svg") :].replace("<svg", '<svg style="max-width: none"', 1)
+        return f'<div style="overflow: auto">{whole}</div>'
 
 
 class Options(TypedDict, total=False):

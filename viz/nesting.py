@@ -11,12 +11,13 @@ from typing import NamedTuple
 from .layout import Arrangement, Point, arrange
 
 _NEAR = 1e-6
+_SHORT = 12.0  # the distance of gates from what is inside, where that is all that is between
 OUTSIDE = -1  # the number of what is around everything
 Item = tuple[str, int]  # ("box" or "cluster", number), ("in" or "out", box that the links through a gate come from)
 
 
 class Hop(NamedTuple):
-    """A part of links from the box `lane`, from one item to another in the cluster `home`; at its end, of one `link`."""
+    """A part of links of the box `lane`, from one item to another in the cluster `home`; the last one of one `link`."""
 
     home: int
     tail: Item
@@ -25,28 +26,45 @@ class Hop(NamedTuple):
     link: int = -1
 
 
+class Frame(NamedTuple):
+    """The middle and size of a cluster, and where across links come into it."""
+
+    middle: Point
+    size: Point
+    gates: list[float]
+
+
 class Nested(NamedTuple):
-    """An arrangement, the stems of links that reach them through gates and are shared, and the frame of each cluster:
-    its middle and size."""
+    """An arrangement, the parts of links that others share (with the number of a link), and the frames of clusters."""
 
     boxes: Arrangement
     stems: list[tuple[int, list[Point]]]
-    frames: dict[int, tuple[Point, Point]]
+    frames: dict[int, Frame]
 
 
 class Inside(NamedTuple):
-    """What is in a cluster, laid out; `shift` is the way from its corner to the corner of the arrangement."""
+    """What is in a cluster, laid out; `shift` is the way from its corner to the corner of the arrangement.
+
+    A layer of nothing but gates is less far away than others: links begin and end within the `bounds`.
+    """
 
     items: dict[Item, int]
     hops: dict[Hop, int]
     arrangement: Arrangement
     shift: Point
     size: Point
+    bounds: Point
 
     def middle(self, item: Item) -> Point:
         """The middle of an item, from the cluster's corner."""
         along, across = self.arrangement.centres[self.items[item]]
         return along + self.shift[0], across + self.shift[1]
+
+    def route(self, hop: Hop) -> list[Point]:
+        """The way of a part of links, from the cluster's corner."""
+        low, high = self.bounds
+        part = self.arrangement.routes[self.hops[hop]]
+        return [(min(max(along, low), high) + self.shift[0], across + self.shift[1]) for along, across in part]
 
 
 def arrange_nested(
@@ -133,10 +151,15 @@ def _inside(
             entries[i] = 0.0
     gates = [i for item, i in items.items() if item[0] == "in"]
     arrangement = arrange(extents, links, gap, [hop.lane for hop in hops], exits, entries, gates)
+    extent, spare = arrangement.extent, gap[0] - _SHORT
+    solid = [(along, extents[i][0]) for i, (along, _) in enumerate(arrangement.centres) if extents[i][0]]
+    low = spare if min(along - length / 2 for along, length in solid) > spare else 0.0
+    high = extent[0] - (spare if max(along + length / 2 for along, length in solid) < extent[0] - spare else 0.0)
     before, behind, least = margins
-    size = tuple(max(a + b + c, d) for a, b, c, d in zip(before, arrangement.extent, behind, least, strict=True))
-    spare = (size[1] - before[1] - arrangement.extent[1] - behind[1]) / 2
-    return Inside(items, hops, arrangement, (before[0], before[1] + spare), (size[0], size[1]))
+    across = max(before[1] + extent[1] + behind[1], least[1])
+    shift = before[0] - low, before[1] + (across - before[1] - extent[1] - behind[1]) / 2
+    size = max(before[0] + high - low + behind[0], least[0]), across
+    return Inside(items, hops, arrangement, shift, size, (low, high))
 
 
 def _gate(inside: Inside, gate: Item) -> float:
@@ -153,13 +176,14 @@ def _flat(
 ) -> Nested:
     """Put what is laid out in clusters where these are."""
     corners: dict[int, Point] = {OUTSIDE: (0.0, 0.0)}
-    frames: dict[int, tuple[Point, Point]] = {}
+    frames: dict[int, Frame] = {}
     for cluster in reversed(inside):  # outermost first
         if cluster != OUTSIDE:
             middle = _plus(corners[parents[cluster]], inside[parents[cluster]].middle(("cluster", cluster)))
             size = inside[cluster].size
-            frames[cluster] = middle, size
-            corners[cluster] = middle[0] - size[0] / 2, middle[1] - size[1] / 2
+            corners[cluster] = corner = middle[0] - size[0] / 2, middle[1] - size[1] / 2
+            gates = [corner[1] + inside[cluster].middle(item)[1] for item in inside[cluster].items if item[0] == "in"]
+            frames[cluster] = Frame(middle, size, gates)
     centres: list[Point] = [(0.0, 0.0)] * count
     for cluster, laid in inside.items():
         for kind, number in laid.items:
@@ -174,9 +198,7 @@ def _flat(
             if hop in drawn:
                 continue
             drawn.add(hop)
-            laid = inside[hop.home]
-            corner = _plus(corners[hop.home], laid.shift)
-            part = [_plus(corner, point) for point in laid.arrangement.routes[laid.hops[hop]]]
+            part = [_plus(corners[hop.home], point) for point in inside[hop.home].route(hop)]
             if route and (abs(route[-1][1] - part[0][1]) > _NEAR or route[-1][0] > part[0][0] + _NEAR):
                 stems.append((i, route))
                 route = []

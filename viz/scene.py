@@ -9,56 +9,23 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .drawing import BACKWARD, COLOURS, FONT, GREY, ROUND, SIZE, Box, Drawing
+from .drawing import BACKWARD, BOLD, COLOURS, FONT, GREY, ROUND, SIZE, Box, Drawing
 from .figures import new_figure
 from .layout import PORTS, Point
 from .nesting import arrange_nested
+from .outlines import Outlines, outlined
+from .shapes import Block, Curve, Polygon, Shape, Text
 
 _LINE = 19.0  # the height of a cell; all lengths are in points
 _PADDING = 9.0
 _MARGIN = 10.0
 _ARROW = 7.0
 _LARGEST = 32_000  # pixels along either side
+_PIXELS = 4e6  # up to which a picture has twice the resolution
 _FRAME = 8.0  # the least distance of a cluster's frame from what is in it
 _SMALL = SIZE - 2
 _FAINT = "#b4bac4"
 LAID_OUT = "laid out by Pullback"
-
-
-class Text(NamedTuple):
-    """A line of text around a point."""
-
-    at: Point
-    content: str
-    size: float
-    colour: str
-
-
-class Block(NamedTuple):
-    """A rectangle with round corners around a point."""
-
-    at: Point
-    size: Point
-    radius: float
-    fill: str
-    line: str
-
-
-class Curve(NamedTuple):
-    """A line of cubic Bezier curves: its start, then three points (two of them controls) for each."""
-
-    points: list[Point]
-    line: str
-
-
-class Polygon(NamedTuple):
-    """A filled polygon."""
-
-    points: list[Point]
-    fill: str
-
-
-Shape = Text | Block | Curve | Polygon
 
 
 class Scene(NamedTuple):
@@ -100,12 +67,15 @@ def scene(drawing: Drawing) -> Scene:
     (centres, routes, extent), stems, frames = arrange_nested(sizes, ends, (gap, 14.0), homes, parents, margins)
     width, height = at(extent)
     groups: list[tuple[str, list[Shape]]] = []
-    for number, (middle, size) in frames.items():
-        (x, y), (w, h) = at(middle), turn(size)
+    for number, frame in frames.items():
+        (x, y), (w, h) = at(frame.middle), turn(frame.size)
         label = drawing.clusters[number].label
-        left = x - w / 2 + _width(label) * _SMALL / SIZE / 2 + _PADDING
-        frame = Block((x, y), (w, h), 6.0, "none", _FAINT)
-        groups.append(("cluster", [frame, Text((left, y - h / 2 + 0.55 * _LINE), label, _SMALL, GREY)]))
+        half = _width(label) * _SMALL / SIZE / 2
+        ways = [] if rightward else [at((0.0, gate))[0] for gate in frame.gates]
+        spots = [x - w / 2 + half + _PADDING, x + w / 2 - half - _PADDING]  # left or right, where no link comes in
+        spot = min(spots, key=lambda spot: sum(abs(way - spot) < half + 3 for way in ways))
+        title = Text((spot, y - h / 2 + 0.55 * _LINE), label, _SMALL, GREY)
+        groups.append(("cluster", [Block((x, y), (w, h), 6.0, "none", _FAINT), title]))
     for number, stem in stems:
         colour = BACKWARD if drawing.links[number].kind == "backward" else GREY
         groups.append(("stem", [Curve([at(p) for p in _bent(stem)], colour)]))
@@ -128,6 +98,7 @@ def scene(drawing: Drawing) -> Scene:
     for box, p, size in zip(drawing.boxes, centres, sizes, strict=True):
         groups.append(("node", list(_box(box, at(p), turn(size), rightward))))
     lines: list[Shape] = []
+    height += _FRAME
     for text, size in [*((line, SIZE) for line in drawing.caption.split("\n") if line), (LAID_OUT, _SMALL)]:
         width, height = max(width, _width(text) * size / SIZE + _MARGIN), height + _LINE
         lines.append(Text((0.0, height - _LINE / 2), text, size, GREY))
@@ -168,7 +139,8 @@ def _box(box: Box, centre: Point, size: Point, rightward: bool) -> Iterator[Shap
     fill, line = COLOURS[box.kind]
     width, height = size
     round_ = box.kind in ROUND
-    yield Block(centre, size, min(height / 2, 12.0) if round_ else 2.0, fill, line)
+    radius = min(height / 2, 12.0) if round_ else 2.0
+    yield Block(centre, size, radius, fill, line, 2.0 if box.kind in BOLD else 1.0)
     left, top = centre[0] - width / 2, centre[1] - height / 2
     if len(box.cells) == 1:
         yield Text(centre, box.cells[0], SIZE, "black")
@@ -205,10 +177,11 @@ def _element(shape: Shape) -> str:
         case Text((x, y), content, size, colour):
             y += 0.35 * size
             return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{colour}">{html.escape(content)}</text>'
-        case Block((x, y), (width, height), radius, fill, line):
+        case Block((x, y), (width, height), radius, fill, line, stroke):
             return (
                 f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" '
-                f'rx="{radius:g}" fill="{fill}" stroke="{line}"/>'
+                f'rx="{radius:g}" fill="{fill}" stroke="{line}"'
+                + (f' stroke-width="{stroke:g}"/>' if stroke != 1 else "/>")
             )
         case Curve((start, *points), line):
             return f'<path d="M{_listed([start])} C{_listed(points)}" fill="none" stroke="{line}"/>'
@@ -222,28 +195,23 @@ def _listed(points: list[Point]) -> str:
 
 
 def by_matplotlib(scene: Scene, form: str) -> bytes:
-    """Write a scene in any format that Matplotlib knows."""
+    """Write a scene in any format that Matplotlib knows: few collections of paths, since single shapes take long."""
     width, height = scene.size
     figure = new_figure(width / 72, height / 72)
-    from matplotlib import patches
-    from matplotlib.path import Path
+    from matplotlib.collections import PathCollection
 
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
-    for _, shapes in scene.groups:
-        for shape in shapes:
-            match shape:
-                case Text(at, content, size, colour):
-                    axes.text(*at, content, size=0.9 * size, color=colour, ha="center", va="center", parse_math=False)
-                case Block((x, y), (w, h), radius, fill, line):
-                    style = patches.BoxStyle("Round", pad=0, rounding_size=radius)
-                    block = patches.FancyBboxPatch((x - w / 2, y - h / 2), w, h, style, facecolor=fill, edgecolor=line)
-                    axes.add_patch(block)
-                case Curve(points, line):
-                    path = Path(points, [Path.MOVETO] + [Path.CURVE4] * (len(points) - 1))
-                    axes.add_patch(patches.PathPatch(path, facecolor="none", edgecolor=line))
-                case Polygon(points, fill):
-                    axes.add_patch(patches.Polygon(points, facecolor=fill))
+    layers = [shape for _, shapes in scene.groups for shape in shapes if not isinstance(shape, Text)]
+    texts = [shape for _, shapes in scene.groups for shape in shapes if isinstance(shape, Text)]
+    outlines, write = Outlines(), outlined
+    for shapes in (layers, texts):
+        looks = [write(shape, outlines) for shape in shapes]
+        paths, fills, lines, widths = zip(*looks, strict=True) if looks else ((), (), (), ())
+        axes.add_collection(PathCollection(paths, facecolors=fills, edgecolors=lines, linewidths=widths), autolim=False)
+    area = width * height / 72**2
+    dpi = max(72.0, min(144.0, (_PIXELS / area) ** 0.5))
     file = io.BytesIO()
-    figure.savefig(file, format=form, dpi=min(144.0, 72 * _LARGEST / max(scene.size)), transparent=True)
+    options = {"pil_kwargs": {"compress_level": 1}} if form == "png" else {}
+    figure.savefig(file, format=form, dpi=min(dpi, 72 * _LARGEST / max(scene.size)), transparent=True, **options)
     return file.getvalue()

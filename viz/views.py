@@ -32,6 +32,7 @@ LEGEND = {
     "operation": "operation",
     "module": "module call",
 }
+MANY = 3  # units that read a value, from which on each has a box of it
 FEW = 60  # operations, up to which each value between two of them has a box of its own
 
 
@@ -216,10 +217,13 @@ class _Writer:
                 self._link(self.box_of[source], box, role, value, key)
         elif value.kind == "constant" and value.shape in ((), None) and not value.names:
             pass  # in the operation's own text
-        elif self.values or self.scalar or len(self.readers[value]) <= 1:
+        elif self.values or self.scalar or len(self._readers_of(value)) < MANY:
             self._link(self._value_box(value), box, role, value, key)
         else:  # a small copy at each use: links from all over the picture to one box hide it
             self._link(self._ghost(value, unit), box, role, value, key)
+
+    def _readers_of(self, value: Value) -> set[Unit]:
+        return {self.unit_of[operation] for operation, _ in self.readers[value]} & self.box_of.keys()
 
     def _ghost(self, value: Value, unit: Unit) -> int:
         """A box for one more use of a value; the first has all that is said of it."""
