@@ -65,7 +65,11 @@ def scene(drawing: Drawing) -> Scene:
 
     ends = [(link.tail, link.head) for link in drawing.links]
     homes, parents = [box.cluster for box in drawing.boxes], [cluster.parent for cluster in drawing.clusters]
-    (centres, routes, extent), stems, frames = arrange_nested(sizes, ends, (gap, 14.0), homes, parents, margins)
+    try:
+        nested = arrange_nested(sizes, ends, (gap, 14.0), homes, parents, margins)
+    except ValueError:  # of clusters that would be before one another there are no frames
+        nested = arrange_nested(sizes, ends, (gap, 14.0), [-1] * len(homes), (), margins)
+    (centres, routes, extent), stems, frames = nested
     width, height = at(extent)
     groups: list[tuple[str, list[Shape]]] = []
     for number, frame in frames.items():
