@@ -105,9 +105,9 @@ def scene(drawing: Drawing) -> Scene:
         groups.append(("node", list(_box(box, at(p), turn(size), rightward))))
     lines: list[Shape] = []
     height += _FRAME
-    for text, size in [*((line, SIZE) for line in drawing.caption.split("\n") if line), (LAID_OUT, _SMALL)]:
-        width, height = max(width, _width(text) * size / SIZE + _MARGIN), height + _LINE
-        lines.append(Text((0.0, height - _LINE / 2), text, size, GREY))
+    for text, points in [*((line, SIZE) for line in drawing.caption.split("\n") if line), (LAID_OUT, _SMALL)]:
+        width, height = max(width, _width(text) * points / SIZE + _MARGIN), height + _LINE
+        lines.append(Text((0.0, height - _LINE / 2), text, points, GREY))
     groups.append(("caption", [line._replace(at=(width / 2, line.at[1])) for line in lines if isinstance(line, Text)]))
     return Scene((width + _MARGIN, height + _MARGIN), groups)
 
