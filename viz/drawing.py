@@ -5,35 +5,66 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import NamedTuple
+
+from .layout import ranked
 
 FONT = "Helvetica,Arial,sans-serif"
 SIZE = 12.0  # of the text, in points
-GREY = "#7c8591"  # readable on white and on black
+GREY = "#73777d"  # has a contrast of 4.5 with white and with black
 COLOURS = {  # fill and line by the kind of a box
-    "leaf": ("#dcebfd", "#3b7dd8"),
+    "input": ("#ffffff", "#3b7dd8"),
+    "parameter": ("#cfe3fb", "#3b7dd8"),
+    "leaf": ("#cfe3fb", "#3b7dd8"),
+    "ghost": ("#eef5fe", "#a9c8f0"),
+    "constant": ("#ffffff", "#c3c9d2"),
     "value": ("#ffffff", "#9aa3af"),
-    "output": ("#fdf0d0", "#d99a1c"),
+    "kept": ("#fcdcae", "#c77a0a"),
+    "output": ("#bfe3bd", "#2f7a32"),
     "operation": ("#e9ecf1", "#9aa3af"),
+    "module": ("#e4e0f5", "#7a6bc2"),
+    "failed": ("#fbd3d0", "#c62828"),
 }
-_TIMEOUT = 10.0  # seconds
+ROUND = ("operation", "module", "failed")  # kinds of boxes with round corners, to which a link leads anywhere
+BOLD = ("kept", "output", "failed")  # kinds of boxes with a strong line, which print in grey as such
+BACKWARD = "#7d84e8"  # links of the backward pass
+_TIMEOUT = 5.0  # seconds
+_MOST = 1500  # boxes, and _LONGEST ranks that links of more than _LONG ranks span, for which `dot` takes a second
+_LONG = 12
+_LONGEST = 4000
 _RASTER = ("png", "jpg", "jpeg", "gif", "webp")
 
 
 class Box(NamedTuple):
-    """A box with text in cells; `kind` is leaf, value, output, operation, or "more" for what is not drawn."""
+    """A box with text in cells, in the cluster of this number (-1: in none); `id` is that of what it stands for.
+
+    `kind` is that of a value (form.py), "kept", operation, module, "failed" for one of these, "ghost" for one more box
+    of a value, or "more" for what is not drawn.
+    """
 
     kind: str
     cells: tuple[str, ...]
+    cluster: int = -1
+    id: str = ""
 
 
 class Link(NamedTuple):
-    """An arrow from the box at index `tail` to the one at index `head`."""
+    """An arrow from the box at index `tail` to the one at index `head`; `kind` is forward, backward or both."""
 
     tail: int
     head: int
     label: str = ""
+    kind: str = "forward"
+
+
+class Cluster(NamedTuple):
+    """A frame around boxes, with a title; `parent` is the number of the cluster around it, or -1."""
+
+    label: str
+    parent: int = -1
 
 
 class Drawing(NamedTuple):
@@ -43,43 +74,122 @@ class Drawing(NamedTuple):
     links: Sequence[Link]
     rightward: bool
     caption: str = ""
+    clusters: Sequence[Cluster] = ()
 
-    def dot(self) -> str:
-        """Write the drawing in Graphviz' DOT language."""
+    def dot(self, note: str = "") -> str:
+        """Write the drawing in Graphviz' DOT language, with a `note` below the caption."""
         text = {"fontname": FONT, "fontsize": f"{SIZE:g}"}
         whole = {"rankdir": "LR" if self.rightward else "TB", "bgcolor": "transparent", "nodesep": "0.2"}
         whole |= {"ranksep": "0.45", "fontcolor": GREY, **text}
         arrow = {**text, "fontsize": f"{SIZE - 2:g}", "fontcolor": GREY, "color": GREY, "arrowsize": "0.6"}
         arrow["tailport"] = "e" if self.rightward else "s"
-        if self.caption:
-            whole["label"] = _escaped(self.caption)
+        if self.caption or note:
+            whole["label"] = _escaped("\n".join(filter(None, (self.caption, note))))
         lines = [
             f"graph {_attributes(whole)}",
             f"node {_attributes({'height': '0.3', 'margin': '0.11,0.04', **text})}",
             f"edge {_attributes(arrow)}",
         ]
-        lines += [f"n{i} {_attributes(_look(box))}" for i, box in enumerate(self.boxes)]
-        for tail, head, label in self.links:
-            port = "" if self.boxes[head].kind == "operation" else ":w" if self.rightward else ":n"
-            lines.append(f"n{tail} -> n{head}{port}" + (f" {_attributes({'label': _escaped(label)})}" if label else ""))
+        lines += self._boxes_of(-1)
+        for tail, head, label, kind in self.links:
+            port = "" if self.boxes[head].kind in ROUND else ":w" if self.rightward else ":n"
+            look = {"label": _escaped(label)} if label else {}
+            if kind != "forward":
+                look |= {"color": BACKWARD, "style": "dashed"} if kind == "backward" else {"dir": "both"}
+            lines.append(f"n{tail} -> n{head}{port}" + (f" {_attributes(look)}" if look else ""))
         return "\n  ".join(["digraph {", *lines]) + "\n}\n"
 
+    def _boxes_of(self, cluster: int) -> list[str]:
+        """DOT's lines of the boxes in a cluster, and of the clusters in it."""
+        lines: list[str] = []
+        boxes: dict[int, list[str]] = {}
+        for i, box in enumerate(self.boxes):
+            boxes.setdefault(box.cluster, []).append(f"n{i} {_attributes(_look(box))}")
+        inner: dict[int, list[int]] = {}
+        for i, frame in enumerate(self.clusters):
+            inner.setdefault(frame.parent, []).append(i)
+        waiting: list[int | str] = [cluster]
+        while waiting:
+            number = waiting.pop()
+            if isinstance(number, str):
+                lines.append(number)
+                continue
+            if number >= 0:
+                look = {"label": _escaped(self.clusters[number].label), "style": "dashed,rounded", "color": GREY}
+                lines += [f"subgraph cluster_{number} {{", f"graph {_attributes(look)}"]
+                waiting.append("}")
+            lines += boxes.get(number, [])
+            waiting += reversed(inner.get(number, []))
+        return lines
 
-_useless: set[str] = set()  # programs that could not be run, or took too long: they are not asked again
+
+_useless: set[str] = set()  # programs that could not be run, took too long or failed: they are not asked again
 
 
-def graphviz(source: str, form: str) -> bytes | None:
-    """Let Graphviz draw DOT source in the format `form`; None without its program, or if that fails."""
-    program = shutil.which("dot")
-    if program is None or program in _useless:
-        return None
-    command = [program, f"-T{form}", *(["-Gdpi=144"] if form in _RASTER else [])]
+class Program(NamedTuple):
+    """One that draws DOT: its name for captions, what it is remembered by, and its command but for the format."""
+
+    name: str
+    key: str
+    command: tuple[str, ...]
+
+
+def programs() -> Iterator[Program]:
+    """The programs that may draw: Graphviz's `dot`, then the Graphviz that the package pygraphviz brings along.
+
+    That one holds the interpreter lock and cannot be interrupted, and so it runs in a process of its own.
+    """
+    found = shutil.which("dot")
+    if found is not None:
+        yield Program("Graphviz", found, (found,))
+    if find_spec("pygraphviz") is not None:
+        yield Program("pygraphviz", "pygraphviz", (sys.executable, "-c", _BUNDLED))
+
+
+_BUNDLED = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from pygraphviz import AGraph
+form = sys.argv[1].removeprefix("-T")
+graph = AGraph(string=sys.stdin.buffer.read().decode())
+graph.graph_attr.update(setting.removeprefix("-G").split("=") for setting in sys.argv[2:])
+sys.stdout.buffer.write(graph.draw(format=form, prog="dot"))
+"""
+
+
+def graphviz(drawing: Drawing, form: str) -> bytes | None:
+    """Let Graphviz draw in the format `form`; None without it, where it would take long, or if it fails."""
+    for program in programs() if _quick(drawing) else ():
+        if program.key not in _useless:
+            source = drawing.dot(f"drawn by {program.name}")
+            drawn = _asked(program, source.encode(), form)
+            if drawn is not None:
+                return drawn
+    return None
+
+
+def _quick(drawing: Drawing) -> bool:
+    """Whether `dot` takes about a second or less: it is long links that it takes long for, more than many boxes."""
+    if len(drawing.boxes) > _MOST:
+        return False
     try:
-        done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=_TIMEOUT)
+        ranks = ranked(len(drawing.boxes), [(link.tail, link.head) for link in drawing.links])
+    except ValueError:  # links in a circle
+        return False
+    spans = (ranks[link.tail] - ranks[link.head] for link in drawing.links)
+    return sum(span for span in spans if span > _LONG) < _LONGEST
+
+
+def _asked(program: Program, source: bytes, form: str) -> bytes | None:
+    command = [*program.command, f"-T{form}", *(["-Gdpi=144"] if form in _RASTER else [])]
+    try:
+        done = subprocess.run(command, input=source, capture_output=True, timeout=_TIMEOUT)
     except (subprocess.TimeoutExpired, OSError):
-        _useless.add(program)
+        _useless.add(program.key)
         return None
     if done.returncode or not done.stdout or (form == "svg" and b"<svg" not in done.stdout):
+        if form == "svg":  # that it can always write
+            _useless.add(program.key)
         return None
     return re.sub(rb"<title>.*?</title>\n", b"", done.stdout) if form == "svg" else done.stdout  # they pop up as n0, n1
 
@@ -89,9 +199,11 @@ def _look(box: Box) -> dict[str, str]:
     if box.kind == "more":
         return {"label": " ".join(cells), "shape": "plaintext", "fontcolor": GREY}
     fill, line = COLOURS[box.kind]
-    look = {"style": "filled", "fillcolor": fill, "color": line}
-    if box.kind == "operation":
-        return {"label": " ".join(cells), "shape": "box", **look, "style": "rounded,filled", "width": "0.4"}
+    look = {"style": "filled", "fillcolor": fill, "color": line, **({"penwidth": "2"} if box.kind in BOLD else {})}
+    if box.kind in ROUND or box.kind == "ghost":
+        text = "\\n".join(cells)
+        style = "rounded,filled" if box.kind in ROUND else "filled,dashed"
+        return {"label": text, "shape": "box", **look, "style": style, "width": "0.4"}
     return {"label": f"{{{'|'.join(f' {_in_record(cell)} ' for cell in cells)}}}", "shape": "record", **look}
 
 

@@ -8,14 +8,16 @@ possible to the middle of its neighbours (Sugiyama, Tagawa and Toda 1981). All p
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import NamedTuple
 
 Point = tuple[float, float]
-Spot = tuple[int, int]  # (box, rank): at the box's own rank the box, at others its links on their way through
+Spot = tuple[int, int]  # (box, rank), or (number of boxes + lane, rank) for links on their way through a layer
 Spots = dict[Spot, list[Spot]]
 
+NOWHERE: Mapping[int, float] = MappingProxyType({})
 PORTS = 0.6  # the part of a box's side that links arrive at
 _SWEEPS = 12
 _PASSAGE = 4.0  # the breadth of links on their way through a layer
@@ -29,17 +31,34 @@ class Arrangement(NamedTuple):
     extent: Point
 
 
-def arrange(sizes: Sequence[Point], links: Sequence[tuple[int, int]], gap: Point) -> Arrangement:
+def arrange(
+    sizes: Sequence[Point],
+    links: Sequence[tuple[int, int]],
+    gap: Point,
+    lanes: Sequence[Hashable] = (),
+    exits: Mapping[int, float] = NOWHERE,
+    entries: Mapping[int, float] = NOWHERE,
+    first: Collection[int] = (),
+) -> Arrangement:
     """Lay out boxes of these sizes so that every link `(tail, head)` runs forward; `gap` is the least distance.
 
-    A route is straight through each layer, and bends on the way from one to the next. Links from the same box
-    share their way: the one that goes farthest has it, the others begin where they leave it.
+    A route is straight through each layer, and bends on the way from one to the next. Links of the same lane, those of
+    the same box unless `lanes` says otherwise, share their way: the one that goes farthest has it, the others begin
+    where they leave it. A link leaves in the middle of a side, and arrives in a place of its own, or where `exits` and
+    `entries` have it by its number, as a distance from the middle. The boxes `first` stand in the first layer.
 
     >>> arrange([(10, 10), (10, 10)], [(0, 1)], (20, 5)).routes
     [[(10.0, 5.0), (10, 5.0), (30, 5.0), (30.0, 5.0)]]
     """
-    ranks = _ranks(len(sizes), links)
-    chains = [[*((tail, r) for r in range(ranks[tail], ranks[head], -1)), (head, ranks[head])] for tail, head in links]
+    count, ranks = len(sizes), ranked(len(sizes), links)
+    foremost = max(ranks)
+    ranks = [foremost if box in first else rank for box, rank in enumerate(ranks)]
+    numbers: dict[Hashable, int] = {}
+    ways = [numbers.setdefault(lane, len(numbers)) for lane in lanes or [tail for tail, _ in links]]
+    chains = [
+        [(tail, ranks[tail]), *((count + way, r) for r in range(ranks[tail] - 1, ranks[head], -1)), (head, ranks[head])]
+        for (tail, head), way in zip(links, ways, strict=True)
+    ]
     before: Spots = {}
     after: Spots = {}
     for spot, following in dict.fromkeys(pair for chain in chains for pair in pairwise(chain)):
@@ -48,7 +67,7 @@ def arrange(sizes: Sequence[Point], links: Sequence[tuple[int, int]], gap: Point
     layers = _order(ranks, before, after)
 
     def breadth(spot: Spot) -> float:
-        return sizes[spot[0]][1] if ranks[spot[0]] == spot[1] else _PASSAGE
+        return sizes[spot[0]][1] if spot[0] < count else _PASSAGE
 
     across = _place(layers, before, after, breadth, gap[1])
     near: dict[int, float] = {}  # where each layer begins and ends
@@ -56,29 +75,31 @@ def arrange(sizes: Sequence[Point], links: Sequence[tuple[int, int]], gap: Point
     end = -gap[0]
     for rank in reversed(range(len(layers))):
         near[rank] = end + gap[0]
-        end = far[rank] = near[rank] + max(sizes[box][0] for box, _ in layers[rank] if ranks[box] == rank)
+        end = far[rank] = near[rank] + max((sizes[box][0] for box, _ in layers[rank] if box < count), default=0.0)
     centres = [((near[rank] + far[rank]) / 2, across[box, rank]) for box, rank in enumerate(ranks)]
 
     arrivals: dict[int, list[int]] = {}
     for i in sorted(range(len(links)), key=lambda i: across[chains[i][-2]]):
-        arrivals.setdefault(links[i][1], []).append(i)
+        if i not in entries:
+            arrivals.setdefault(links[i][1], []).append(i)
+    ports = {i: PORTS * ((k + 0.5) / len(own) - 0.5) for own in arrivals.values() for k, i in enumerate(own)}
     farthest: dict[int, int] = {}
     for i in sorted(range(len(links)), key=lambda i: -ranks[links[i][1]]):
-        farthest[links[i][0]] = i
+        farthest[ways[i]] = i
     routes: list[list[Point]] = []
     for i, (tail, head) in enumerate(links):
-        share = (arrivals[head].index(i) + 0.5) / len(arrivals[head]) - 0.5
-        port = centres[head][1] + PORTS * share * sizes[head][1]
-        route = [(centres[tail][0] + sizes[tail][0] / 2, centres[tail][1]), (far[ranks[tail]], centres[tail][1])]
-        for _, rank in chains[i][1:-1]:
-            route += [(near[rank], across[tail, rank]), (far[rank], across[tail, rank])]
+        port = centres[head][1] + (entries[i] if i in entries else ports[i] * sizes[head][1])
+        leaves = centres[tail][1] + exits.get(i, 0.0)
+        route = [(centres[tail][0] + sizes[tail][0] / 2, leaves), (far[ranks[tail]], leaves)]
+        for spot in chains[i][1:-1]:
+            route += [(near[spot[1]], across[spot]), (far[spot[1]], across[spot])]
         route += [(near[ranks[head]], port), (centres[head][0] - sizes[head][0] / 2, port)]
-        routes.append(route if farthest[tail] == i else route[-3:])
+        routes.append(route if farthest[ways[i]] == i else route[-3:])
     return Arrangement(centres, routes, (end, max(across[spot] + breadth(spot) / 2 for spot in across)))
 
 
-def _ranks(count: int, links: Sequence[tuple[int, int]]) -> list[int]:
-    """The longest path from each box to a sink, in links."""
+def ranked(count: int, links: Sequence[tuple[int, int]]) -> list[int]:
+    """The longest path from each box to a sink, in links; ValueError for links that run in a circle."""
     inputs: list[list[int]] = [[] for _ in range(count)]
     waiting = [0] * count
     for tail, head in links:
@@ -93,6 +114,8 @@ def _ranks(count: int, links: Sequence[tuple[int, int]]) -> list[int]:
             waiting[tail] -= 1
             if not waiting[tail]:
                 ready.append(tail)
+    if any(waiting):
+        raise ValueError("arrange: the links run in a circle")
     return ranks
 
 
@@ -145,10 +168,18 @@ def _crossings(layers: Sequence[Sequence[Spot]], before: Spots) -> int:
 def _place(
     layers: Sequence[Sequence[Spot]], before: Spots, after: Spots, breadth: Callable[[Spot], float], gap: float
 ) -> dict[Spot, float]:
-    """Where each spot is across the links, from 0: in turns near to its inputs and near to its consumers."""
+    """Where each spot is across the links, from 0: in turns near to its inputs and near to its consumers.
+
+    Sources follow their consumers, and do not pull them aside where there are other inputs: or else a long chain with
+    a parameter at each step, on the same side, would run across.
+    """
     across: dict[Spot, float] = {}
-    for sweep in range(_SWEEPS):
-        ahead, direction = (before, -1) if sweep % 2 else (after, 1)
+    pulling = {spot: [s for s in inputs if s in before] or inputs for spot, inputs in before.items()}
+    still = {spot: [spot] for spot in before}
+    for sweep in range(_SWEEPS + 1):
+        ahead, direction = (pulling, -1) if sweep % 2 else (after, 1)
+        if sweep == _SWEEPS:
+            ahead = after | still
         for layer in layers[::direction]:
             wishes = [_mean([across[s] for s in ahead.get(spot, ())], across.get(spot, 0.0)) for spot in layer]
             across.update(zip(layer, _spaced(wishes, [breadth(spot) for spot in layer], gap), strict=True))

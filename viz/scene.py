@@ -9,51 +9,24 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .drawing import COLOURS, FONT, GREY, SIZE, Box, Drawing
+from .drawing import BACKWARD, BOLD, COLOURS, FONT, GREY, ROUND, SIZE, Box, Drawing
 from .figures import new_figure
-from .layout import PORTS, Point, arrange
+from .layout import PORTS, Point
+from .nesting import arrange_nested
+from .outlines import Outlines, outlined
+from .shapes import Block, Curve, Polygon, Shape, Text
 
 _LINE = 19.0  # the height of a cell; all lengths are in points
 _PADDING = 9.0
 _MARGIN = 10.0
 _ARROW = 7.0
 _LARGEST = 32_000  # pixels along either side
-
-
-class Text(NamedTuple):
-    """A line of text around a point."""
-
-    at: Point
-    content: str
-    size: float
-    colour: str
-
-
-class Block(NamedTuple):
-    """A rectangle with round corners around a point."""
-
-    at: Point
-    size: Point
-    radius: float
-    fill: str
-    line: str
-
-
-class Curve(NamedTuple):
-    """A line of cubic Bezier curves: its start, then three points (two of them controls) for each."""
-
-    points: list[Point]
-    line: str
-
-
-class Polygon(NamedTuple):
-    """A filled polygon."""
-
-    points: list[Point]
-    fill: str
-
-
-Shape = Text | Block | Curve | Polygon
+_PIXELS = 4e6  # up to which a picture has twice the resolution
+_MOST_PIXELS = 6e7
+_FRAME = 8.0  # the least distance of a cluster's frame from what is in it
+_SMALL = SIZE - 2
+_FAINT = "#b4bac4"
+LAID_OUT = "laid out by Pullback"
 
 
 class Scene(NamedTuple):
@@ -77,30 +50,67 @@ def scene(drawing: Drawing) -> Scene:
 
     room = max((_width(link.label) for link in drawing.links if link.label), default=0.0)
     labelled = Counter(link.head for link in drawing.links if link.label)
+    arriving = Counter(link.head for link in drawing.links)
     sizes = []
     for i, box in enumerate(drawing.boxes):
         width, height = _extent(box, rightward)
-        sizes.append((width, height) if rightward else (height, max(width, (room + 8) * labelled[i] / PORTS)))
+        breadth = (room + 8) * arriving[i] / PORTS if labelled[i] else 0.0
+        sizes.append((width, height) if rightward else (height, max(width, breadth)))
     gap = 2 * room + 28 if rightward else 30.0
-    centres, routes, extent = arrange(sizes, [(link.tail, link.head) for link in drawing.links], (gap, 14.0))
+
+    def margins(cluster: int) -> tuple[Point, Point, Point]:
+        """What a frame needs around its inside, and at least: room for its title."""
+        title = 2 * _width(drawing.clusters[cluster].label) * _SMALL / SIZE + 2 * _PADDING  # left or right of a link
+        return ((_FRAME, _FRAME + _LINE), (_FRAME, _FRAME), (title, 0.0)) if rightward else (
+            (_FRAME + _LINE, _FRAME), (_FRAME, _FRAME), (0.0, title)
+        )  # fmt: skip
+
+    ends = [(link.tail, link.head) for link in drawing.links]
+    homes, parents = [box.cluster for box in drawing.boxes], [cluster.parent for cluster in drawing.clusters]
+    try:
+        nested = arrange_nested(sizes, ends, (gap, 14.0), homes, parents, margins)
+    except ValueError:  # of clusters that would be before one another there are no frames
+        nested = arrange_nested(sizes, ends, (gap, 14.0), [-1] * len(homes), (), margins)
+    (centres, routes, extent), stems, frames = nested
     width, height = at(extent)
     groups: list[tuple[str, list[Shape]]] = []
+    for number, frame in frames.items():
+        (x, y), (w, h) = at(frame.middle), turn(frame.size)
+        label = drawing.clusters[number].label
+        half = _width(label) * _SMALL / SIZE / 2
+        ways = [] if rightward else [at((0.0, gate))[0] for gate in frame.gates]
+        spots = [x - w / 2 + half + _PADDING, x + w / 2 - half - _PADDING]  # left or right, where no link comes in
+        spot = min(spots, key=lambda spot: sum(abs(way - spot) < half + 3 for way in ways))
+        title = Text((spot, y - h / 2 + 0.55 * _LINE), label, _SMALL, GREY)
+        groups.append(("cluster", [Block((x, y), (w, h), 6.0, "none", _FAINT), title]))
+    for number, stem in stems:
+        colour = BACKWARD if drawing.links[number].kind == "backward" else GREY
+        groups.append(("stem", [Curve([at(p) for p in _bent(stem)], colour)]))
     for link, route in zip(drawing.links, routes, strict=True):
         end, back = route[-1], route[-1][0] - _ARROW
-        tip = Polygon([at(p) for p in (end, (back, end[1] - 3), (back, end[1] + 3))], GREY)
-        edge: list[Shape] = [Curve([at(p) for p in _bent([*route[:-1], (back, end[1])])], GREY), tip]
+        colour = BACKWARD if link.kind == "backward" else GREY
+        tip = Polygon([at(p) for p in (end, (back, end[1] - 3), (back, end[1] + 3))], colour)
+        edge: list[Shape] = [Curve([at(p) for p in _bent([*route[:-1], (back, end[1])])], colour), tip]
+        if link.kind == "both":
+            start = route[0]
+            feet = [(start[0] + _ARROW, start[1] + side) for side in (-3, 3)]
+            edge.append(Polygon([at(p) for p in (start, *feet)], BACKWARD))
         if link.label:
             (x, y), half = at((back, end[1])), _width(link.label) / 2
             alone = labelled[link.head] == 1
             above = route[-3][1] > end[1] - 1 if alone else end[1] <= centres[link.head][1]
-            beside = (x - half - 2, y - 8 if above else y + 8) if rightward else (x + half + 5, y)
-            edge.append(Text(beside, link.label, SIZE - 2, GREY))
+            side = -1 if alone and route[-3][1] > end[1] + 1 else 1  # not where the link comes from
+            beside = (x - half - 2, y - 8 if above else y + 8) if rightward else (x + side * (half + 5), y)
+            edge.append(Text(beside, link.label, _SMALL, GREY))
         groups.append(("edge", edge))
     for box, p, size in zip(drawing.boxes, centres, sizes, strict=True):
         groups.append(("node", list(_box(box, at(p), turn(size), rightward))))
-    if drawing.caption:
-        width, height = max(width, _width(drawing.caption) + _MARGIN), height + _LINE
-        groups.append(("caption", [Text((width / 2, height - _LINE / 2), drawing.caption, SIZE, GREY)]))
+    lines: list[Shape] = []
+    height += _FRAME
+    for text, points in [*((line, SIZE) for line in drawing.caption.split("\n") if line), (LAID_OUT, _SMALL)]:
+        width, height = max(width, _width(text) * points / SIZE + _MARGIN), height + _LINE
+        lines.append(Text((0.0, height - _LINE / 2), text, points, GREY))
+    groups.append(("caption", [line._replace(at=(width / 2, line.at[1])) for line in lines if isinstance(line, Text)]))
     return Scene((width + _MARGIN, height + _MARGIN), groups)
 
 
@@ -125,7 +135,7 @@ def _width(text: str) -> float:
 
 def _extent(box: Box, rightward: bool) -> Point:
     widths = [_width(cell) + 2 * _PADDING for cell in box.cells]
-    if rightward:
+    if rightward and box.kind not in ROUND:
         return max(sum(widths), 26.0), _LINE + 4
     return max(*widths, 26.0), _LINE * len(widths) + 4
 
@@ -136,11 +146,13 @@ def _box(box: Box, centre: Point, size: Point, rightward: bool) -> Iterator[Shap
         return
     fill, line = COLOURS[box.kind]
     width, height = size
-    yield Block(centre, size, height / 2 if box.kind == "operation" else 2.0, fill, line)
+    round_ = box.kind in ROUND
+    radius = min(height / 2, 12.0) if round_ else 2.0
+    yield Block(centre, size, radius, fill, line, 2.0 if box.kind in BOLD else 1.0)
     left, top = centre[0] - width / 2, centre[1] - height / 2
     if len(box.cells) == 1:
         yield Text(centre, box.cells[0], SIZE, "black")
-    elif rightward:
+    elif rightward and not round_:
         for i, cell in enumerate(box.cells):
             step = _width(cell) + 2 * _PADDING
             if i:
@@ -150,7 +162,7 @@ def _box(box: Box, centre: Point, size: Point, rightward: bool) -> Iterator[Shap
     else:
         step = height / len(box.cells)
         for i, cell in enumerate(box.cells):
-            if i:
+            if i and not round_:
                 yield Curve([(left, top), (left, top), (left + width, top), (left + width, top)], line)
             yield Text((centre[0], top + step / 2), cell, SIZE, "black")
             top += step
@@ -173,10 +185,10 @@ def _element(shape: Shape) -> str:
         case Text((x, y), content, size, colour):
             y += 0.35 * size
             return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{colour}">{html.escape(content)}</text>'
-        case Block((x, y), (width, height), radius, fill, line):
+        case Block((x, y), (width, height), radius, fill, line, stroke):
             return (
                 f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" '
-                f'rx="{radius:g}" fill="{fill}" stroke="{line}"/>'
+                f'rx="{radius:g}" fill="{fill}" stroke="{line}"' + f' stroke-width="{stroke:g}"/>'
             )
         case Curve((start, *points), line):
             return f'<path d="M{_listed([start])} C{_listed(points)}" fill="none" stroke="{line}"/>'
@@ -190,28 +202,23 @@ def _listed(points: list[Point]) -> str:
 
 
 def by_matplotlib(scene: Scene, form: str) -> bytes:
-    """Write a scene in any format that Matplotlib knows."""
+    """Write a scene in any format that Matplotlib knows: few collections of paths, since single shapes take long."""
     width, height = scene.size
     figure = new_figure(width / 72, height / 72)
-    from matplotlib import patches
-    from matplotlib.path import Path
+    from matplotlib.collections import PathCollection
 
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
-    for _, shapes in scene.groups:
-        for shape in shapes:
-            match shape:
-                case Text(at, content, size, colour):
-                    axes.text(*at, content, size=0.9 * size, color=colour, ha="center", va="center", parse_math=False)
-                case Block((x, y), (w, h), radius, fill, line):
-                    style = patches.BoxStyle("Round", pad=0, rounding_size=radius)
-                    block = patches.FancyBboxPatch((x - w / 2, y - h / 2), w, h, style, facecolor=fill, edgecolor=line)
-                    axes.add_patch(block)
-                case Curve(points, line):
-                    path = Path(points, [Path.MOVETO] + [Path.CURVE4] * (len(points) - 1))
-                    axes.add_patch(patches.PathPatch(path, facecolor="none", edgecolor=line))
-                case Polygon(points, fill):
-                    axes.add_patch(patches.Polygon(points, facecolor=fill))
+    layers = [shape for _, shapes in scene.groups for shape in shapes if not isinstance(shape, Text)]
+    texts = [shape for _, shapes in scene.groups for shape in shapes if isinstance(shape, Text)]
+    outlines, write = Outlines(), outlined
+    for shapes in (layers, texts):
+        looks = [write(shape, outlines) for shape in shapes]
+        paths, fills, lines, widths = zip(*looks, strict=True) if looks else ((), (), (), ())
+        axes.add_collection(PathCollection(paths, facecolors=fills, edgecolors=lines, linewidths=widths), autolim=False)
+    area = width * height / 72**2
+    dpi = min(max(72.0, min(144.0, (_PIXELS / area) ** 0.5)), (_MOST_PIXELS / area) ** 0.5)
     file = io.BytesIO()
-    figure.savefig(file, format=form, dpi=min(144.0, 72 * _LARGEST / max(scene.size)), transparent=True)
+    options = {"pil_kwargs": {"compress_level": 1}} if form == "png" else {}
+    figure.savefig(file, format=form, dpi=min(dpi, 72 * _LARGEST / max(scene.size)), transparent=True, **options)
     return file.getvalue()

@@ -1,0 +1,161 @@
+"""Words and numbers for pictures: names, shapes, values, norms, options of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .form import Operation, Value
+
+SMALL = 4  # tensors of up to so many entries are shown with their values
+_LONGEST = 60  # characters of a name
+INFIX = {"subtract": "−", "divide": "÷", "matmul": "@", "power": "**"}
+SYMBOLS = {
+    "add": "+",
+    "multiply": "×",
+    "negative": "−",
+    "affine": "linear",
+    "class_cross_entropy": "cross_entropy",
+    **INFIX,
+}
+SYMMETRIC = {"add", "multiply", "maximum", "minimum", "hypot", "logaddexp"}
+_QUIET = {"geo": {"stride": 1, "padding": 0, "dilation": 1}}  # what is not said where it is so
+
+
+def number(value: Any) -> str:
+    """A number of four digits, with a real minus sign; integers and bools whole."""
+    whole = isinstance(value, (bool, np.bool_, int, np.integer))
+    return (str(value) if whole else f"{value:.4g}").replace("-", "−")
+
+
+def numbers(values: Any) -> str:
+    """A number, or a nest of brackets of them."""
+    if np.ndim(values):
+        return f"[{' '.join(map(numbers, values))}]"
+    return number(values)
+
+
+def norm(values: Any) -> Any:
+    """The Euclidean norm in double precision, scaled: no square is too small or too large."""
+    sizes = np.abs(np.asarray(values, np.result_type(values, np.float64)))
+    largest = sizes.max(initial=0)
+    return largest * np.linalg.norm(sizes / largest) if 0 < largest < np.inf else largest
+
+
+def statistics(values: Any) -> str:
+    """Least, mean and largest entry, and how many are NaN or infinite, if any."""
+    values = np.asarray(values)
+    if values.dtype.kind == "c":
+        values = np.abs(values)
+    finite = values[np.isfinite(values)].astype(np.float64)
+    parts = [f"{number(finite.min())} … {number(finite.max())}, mean {number(finite.mean())}"] if finite.size else []
+    for name, count in (("NaN", np.isnan(values).sum()), ("Inf", np.isinf(values).sum())):
+        if count:
+            parts.append(f"{count} {name}")
+    return ", ".join(parts) or "empty"
+
+
+def shape(value: Value) -> str:
+    """As in `(4, 3) float32`; nothing of what was not recorded."""
+    return "" if value.shape is None else f"{value.shape} {value.dtype}"
+
+
+def name(names: Iterable[str]) -> str:
+    """Names as one, printable, a long one without its middle: beginning and end tell it from others."""
+    return shortened(printable(" = ".join(names)))
+
+
+def printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(text: str, longest: int = _LONGEST) -> str:
+    if len(text) <= longest:
+        return text
+    head = (longest - 1) // 3
+    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
+
+
+def lines(text: str, longest: int = 44) -> list[str]:
+    """A list with commas, on as many lines as it needs."""
+    found = [""]
+    for part in text.split(", "):
+        if found[-1] and len(found[-1]) + len(part) > longest:
+            found[-1] += ","
+            found.append("")
+        found[-1] += f", {part}" if found[-1] else part
+    return list(map(shortened, found))
+
+
+def duration(seconds: float) -> str:
+    """A time, as in `12.3 µs`."""
+    unit, size = next(((unit, size) for unit, size in (("s", 1.0), ("ms", 1e-3)) if seconds >= size), ("µs", 1e-6))
+    return f"{seconds / size:.3g} {unit}"
+
+
+def symbol(operation: Operation) -> str:
+    """What stands for an operation: +, ×, or its name."""
+    return SYMBOLS.get(operation.name, operation.name)
+
+
+def role(operation: Operation, position: int) -> str:
+    """The name of an argument, where the arguments are not alike."""
+    if operation.name in INFIX:
+        return ("left", "right")[position]
+    if operation.name in SYMMETRIC or len(operation.arguments) == 1:
+        return ""
+    return operation.arguments[position].role
+
+
+def inlined(operation: Operation) -> list[str]:
+    """Scalar constants, as part of an operation's text."""
+    found = []
+    for i, (_, value) in enumerate(operation.arguments):
+        if value.kind == "constant" and value.maker is None and value.shape in ((), None) and not value.names:
+            text = "…" if value.data is None else number(value.data)
+            found.append(f"({text} left)" if i == 0 and operation.name in INFIX else text)
+    return found
+
+
+def options(operation: Operation) -> list[str]:
+    """An operation's options as text, but those that are as they mostly are."""
+    found = []
+    for key, value in operation.options.items():
+        if hasattr(value, "kernel"):  # the geometry of windows
+            found += _geometry(value)
+        elif value is not None and _USUAL.get(key) != value:
+            found.append(f"{key}={shortened(printable(_value(value)), 40)}")
+    return found
+
+
+def _geometry(geo: Any) -> list[str]:
+    parts = [f"kernel={_even(geo.kernel)}"]
+    for key, usual in _QUIET["geo"].items():
+        text = _even(getattr(geo, key))
+        if text != str(usual):
+            parts.append(f"{key}={text}")
+    return parts
+
+
+def _even(values: Any) -> str:
+    """What is alike in all directions as one number."""
+    flat = np.unique(np.asarray(values)).tolist()
+    return str(flat[0]) if len(flat) == 1 else str(values).replace(" ", "")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, slice):
+        parts = ["" if part is None else str(part) for part in (value.start, value.stop, value.step)]
+        return ":".join(parts[:2] if value.step is None else parts)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_value, value))}{',' if len(value) == 1 else ''})"
+    if value is Ellipsis:
+        return "..."
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    return number(value) if isinstance(value, float) else str(value)
+
+
+_USUAL = {"keepdims": False, "correction": 0, "groups": 1, "order": "C", "mean": True}
