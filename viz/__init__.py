@@ -4,6 +4,7 @@ from .deconvnet import deconvnet, guided_backprop, saliency
 from .figures import Picture
 from .graph import Graph, graph
 from .pictures import confusion, curves, feature_maps, filters, images, profile
+from .receptive_fields import receptive_field
 from .report import report
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "guided_backprop",
     "images",
     "profile",
+    "receptive_field",
     "report",
     "saliency",
 ]
