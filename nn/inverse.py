@@ -192,7 +192,9 @@ def _of_convolution(operation: Operation, kinds: tuple[type[Module], ...]) -> Mo
     weight, geo, groups = operation.args[1], operation.options["geo"], operation.options["groups"]
     if len(geo.kernel) > len(kinds):
         return Transposed(operation, 0)
-    settings = {"stride": geo.stride, "padding": geo.padding, "dilation": geo.dilation, "groups": groups}
+    even = all(before == after for before, after in geo.padding)
+    padding = tuple(before for before, _ in geo.padding) if even else geo.padding
+    settings = {"stride": geo.stride, "padding": padding, "dilation": geo.dilation, "groups": groups}
     channels = weight.shape[0], weight.shape[1] * groups
     if kinds is _TRANSPOSES:
         reached = [

@@ -6,10 +6,13 @@ from .graph import Graph, graph
 from .pictures import confusion, curves, feature_maps, filters, images, profile
 from .receptive_fields import receptive_field
 from .report import report
+from .top_activations import TopActivation, TopActivations, top_activations
 
 __all__ = [
     "Graph",
     "Picture",
+    "TopActivation",
+    "TopActivations",
     "confusion",
     "curves",
     "deconvnet",
@@ -22,4 +25,5 @@ __all__ = [
     "receptive_field",
     "report",
     "saliency",
+    "top_activations",
 ]

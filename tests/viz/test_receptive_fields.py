@@ -98,6 +98,12 @@ def test_data_and_weights_do_not_matter():
     assert viz.receptive_field(model, (1, 1, 20), 0, 0) == (slice(0, 1), slice(0, 20))
 
 
+@pytest.mark.parametrize("layer", [nn.AdaptiveMaxPool1d(3), nn.AdaptiveAvgPool1d(3)])
+def test_adaptive_pooling(layer):
+    fields = [viz.receptive_field(layer, (1, 1, 11), "", (0, i)) for i in range(3)]
+    assert fields == [(slice(0, 1), slice(*ends)) for ends in ((0, 4), (3, 8), (7, 11))]
+
+
 def test_norms_and_attention_see_all_that_they_mix():
     norm = nn.Sequential(nn.Conv1d(4, 4, 1, groups=4), nn.GroupNorm(2, 4))
     assert viz.receptive_field(norm, (1, 4, 9), 1, (3, 5)) == (slice(2, 4), slice(0, 9))
