@@ -37,9 +37,9 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## A network and its inverse
 #
-# `nn.invert(model, layer)` runs the model, sees which operations lead to the layer, and puts for each of them what undoes
-# it: for a convolution the transposed one with the very same weight, for ReLU again ReLU, for max-pooling the unpooling
-# that puts entries back to where the largest were.
+# `nn.invert(model, layer)` runs the model, sees which operations lead to the layer, and puts for each of them what
+# undoes it: for a convolution the transposed one with the very same weight, for ReLU again ReLU, for max-pooling the
+# unpooling that puts entries back to where the largest were.
 
 # %%
 photograph = rng.normal(size=(1, 3, 224, 224)).astype(np.float32)
@@ -83,7 +83,7 @@ def shapes(count, size=32):
     y, x = np.mgrid[:size, :size]
     kinds = rng.integers(len(KINDS), size=count)
     pictures = np.empty((count, 3, size, size), np.float32)
-    for picture, kind in zip(pictures, kinds):
+    for picture, kind in zip(pictures, kinds, strict=True):
         radius = rng.uniform(6, 11)
         dy, dx = y - rng.uniform(radius, size - radius), x - rng.uniform(radius, size - radius)
         distance, box = np.hypot(dy, dx), np.maximum(abs(dy), abs(dx))
@@ -130,7 +130,7 @@ losses
 #
 # For each of eight maps of a layer: at the right the patches of the images in which it is most active, each cropped to
 # what the unit sees; at the left what in the patch the activation came from. The first layer answers to colours and
-# edges, the second to ends, corners and bends, the third to parts of a shape.
+# edges, the second to ends, corners and bends, the fourth to parts of a shape. A map may well never be active.
 
 # %%
 figures = {}
@@ -153,7 +153,7 @@ seconds = sum(trainer.history["seconds"])
 text = {
     "features.1": "The first layer: colours and edges.",
     "features.4": "The second: ends, corners and bends, whatever their place.",
-    "features.9": "The fourth: parts of shapes. The patches differ, and what they have in common stands out at the left.",
+    "features.9": "The fourth: parts of shapes. The patches differ; what they share stands out at the left.",
 }
 viz.report(
     folder / "deconvolution.html",

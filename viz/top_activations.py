@@ -22,6 +22,7 @@ from .receptive_fields import ReceptiveFields
 __all__ = ["TopActivation", "TopActivations", "top_activations"]
 
 _FIRST = 16  # maps that are shown where none are named
+_TILE = 48  # pixels along a tile's longer side, to which small ones are enlarged
 _INK, _GREY = "#2b3038", "#5b6470"
 _BEYOND = 0.91, 0.93, 0.96, 1.0
 _CAPTION = """Left: what of an image the unit saw, projected back; mid-gray is 0, each has its own scale.
@@ -209,14 +210,17 @@ def _scaled(projection: Array) -> Array:
 
 def _grid(tiles: list[tuple[Array, Field]], side: tuple[int, int], n: int, columns: int) -> Array:
     """Tiles (C, height, width) in rows of `columns`, as (height, width, RGBA); pale where there is no image."""
-    line = max(1, max(side) // 16)
-    step = side[0] + line, side[1] + line
-    board = np.zeros((math.ceil(n / columns) * step[0] - line, columns * step[1] - line, 4))
+    zoom = max(1, _TILE // max(side))
+    height, width = side[0] * zoom, side[1] * zoom
+    line = max(1, max(height, width) // 16)
+    shape = math.ceil(n / columns) * (height + line) - line, columns * (width + line) - line
+    board = np.zeros((*shape, 4))
     for number, (tile, field) in enumerate(tiles):
-        corner = number // columns * step[0], number % columns * step[1]
-        top, left = (c + _offset(*at) for c, at in zip(corner, zip(field[1:], side, strict=True), strict=True))
-        board[corner[0] : corner[0] + side[0], corner[1] : corner[1] + side[1]] = _BEYOND
-        board[top : top + tile.shape[1], left : left + tile.shape[2], :3] = np.clip(np.moveaxis(tile, 0, -1), 0, 1)
+        whole = np.full((*side, 4), _BEYOND)
+        top, left = (_offset(*at) for at in zip(field[1:], side, strict=True))
+        whole[top : top + tile.shape[1], left : left + tile.shape[2], :3] = np.clip(np.moveaxis(tile, 0, -1), 0, 1)
+        row, column = number // columns * (height + line), number % columns * (width + line)
+        board[row : row + height, column : column + width] = whole.repeat(zoom, 0).repeat(zoom, 1)
     return board
 
 
