@@ -187,7 +187,7 @@ class Transposed(Module):
         return f"{self.primitive.name}, shape={self.shape}"
 
 
-def _of_convolution(operation: Operation, kinds: tuple[type[Module], ...]) -> Module:
+def _of_convolution(operation: Operation, kinds: tuple[Callable[..., Any], ...]) -> Module:
     """The transpose of a convolution, or the convolution that one is the transpose of, with the same weight."""
     weight, geo, groups = operation.args[1], operation.options["geo"], operation.options["groups"]
     if len(geo.kernel) > len(kinds):
@@ -204,8 +204,7 @@ def _of_convolution(operation: Operation, kinds: tuple[type[Module], ...]) -> Mo
         settings["output_padding"] = tuple(n - m for n, m in zip(geo.spatial, reached, strict=True))
     else:
         channels = channels[::-1]
-    kind: Any = kinds[len(geo.kernel) - 1]
-    layer = skip_init(kind, *channels, geo.kernel, bias=False, **settings)
+    layer: Module = skip_init(kinds[len(geo.kernel) - 1], *channels, geo.kernel, bias=False, **settings)
     layer.weight = None
     layer.weight = weight
     return layer

@@ -137,8 +137,9 @@ def _mixed(move: Callable[[Operation, Sets], Sets]) -> Callable[[Operation, Sets
 
     def needed(operation: Operation, wanted: Sets) -> Sets:
         samples, channels, *spatial = move(operation, wanted)
-        groups = channels.reshape(operation.options["groups"], -1).any(axis=1)
-        return samples, np.repeat(groups, operation.args[0].shape[1] // len(groups)), *spatial
+        count = operation.options["groups"]
+        groups = channels.reshape(count, -1).any(axis=1)
+        return samples, np.repeat(groups, operation.args[0].shape[1] // count), *spatial
 
     return needed
 

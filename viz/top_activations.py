@@ -97,7 +97,9 @@ def top_activations(
         return TopActivation(value, number, place, field, image[field], projection[field])
 
     found = {
-        channel: [seen(channel, value, -negative, *rest) for value, negative, *rest in sorted(kept, reverse=True)]
+        channel: [
+            seen(channel, value, -minus, place, image) for value, minus, place, image in sorted(kept, reverse=True)
+        ]
         for channel, kept in strongest.items()
     }
     return TopActivations(found, n)
