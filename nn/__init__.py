@@ -29,6 +29,7 @@ from .embedding_bag import EmbeddingBag
 from .folding import ChannelShuffle, Fold, PixelShuffle, PixelUnshuffle, Unfold
 from .fractional_pooling import FractionalMaxPool2d, FractionalMaxPool3d
 from .init import manual_seed
+from .inverse import Inverse, invert
 from .linear import Bilinear, Identity, Linear
 from .loss import HuberLoss, L1Loss, MSELoss, SmoothL1Loss
 from .loss_ctc import CTCLoss
@@ -167,6 +168,7 @@ __all__ = [
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "Inverse",
     "KLDivLoss",
     "L1Loss",
     "LPPool1d",
@@ -252,6 +254,7 @@ __all__ = [
     "functional",
     "functional_call",
     "init",
+    "invert",
     "load",
     "manual_seed",
     "modules",

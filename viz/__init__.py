@@ -7,12 +7,16 @@ from .figures import Picture
 from .graph import Graph, Record, graph, record
 from .perturbation import occlusion
 from .pictures import confusion, curves, feature_maps, filters, images, profile
+from .receptive_fields import receptive_field
 from .report import report
+from .top_activations import TopActivation, TopActivations, top_activations
 
 __all__ = [
     "Graph",
     "Picture",
     "Record",
+    "TopActivation",
+    "TopActivations",
     "activation_maximization",
     "confusion",
     "curves",
@@ -27,8 +31,10 @@ __all__ = [
     "integrated_gradients",
     "occlusion",
     "profile",
+    "receptive_field",
     "record",
     "report",
     "saliency",
     "smoothgrad",
+    "top_activations",
 ]
