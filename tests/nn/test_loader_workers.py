@@ -254,7 +254,9 @@ def test_what_cannot_be_pickled_is_named(wrong, said):
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize("context", ["spawn", "fork", multiprocessing.get_context("forkserver")], ids=["spawn", "fork", "object"])
+@pytest.mark.parametrize(
+    "context", ["spawn", "fork", multiprocessing.get_context("forkserver")], ids=["spawn", "fork", "object"]
+)
 def test_other_ways_to_start_processes(context):
     if sys.platform != "linux":
         pytest.skip("forks")
