@@ -2,7 +2,7 @@
 
 from .deconvnet import deconvnet, guided_backprop, saliency
 from .figures import Picture
-from .graph import Graph, Record, graph, record
+from .graph import Graph, Record, first_nan, graph, record
 from .pictures import confusion, curves, feature_maps, filters, images, profile
 from .report import report
 
@@ -15,6 +15,7 @@ __all__ = [
     "deconvnet",
     "feature_maps",
     "filters",
+    "first_nan",
     "graph",
     "guided_backprop",
     "images",

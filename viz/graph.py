@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike
@@ -16,12 +17,16 @@ from ..nn import Module
 from . import scene
 from .builder import Builder, backward_of, of_tensors
 from .drawing import Drawing, graphviz
-from .form import Form
+from .exports import dumped, mermaid, model_explorer, node_link, of_node_link
+from .form import FEW, Form, Operation, Value
+from .heat import heated
+from .nonfinite import NonFinite, first_nonfinite, marked
 from .recording import Recording, recording
 from .report import page
+from .tree import tree
 from .views import USUAL, Settings, view
 
-__all__ = ["Graph", "Record", "graph", "record"]
+__all__ = ["Graph", "Record", "first_nan", "graph", "record"]
 
 
 class Graph:
@@ -38,8 +43,12 @@ class Graph:
         drawn = " and ".join(f"{n} {word if n == 1 else plural[word]}" for word, n in counts.items() if n)
         return f"<Graph of {drawn or 'values'}: render(path) draws it, notebooks show it>"
 
+    def __str__(self) -> str:
+        return self.to_text(limit=300)
+
     def render(self, path: str | PathLike[str]) -> None:
-        """Write the picture in the format that the path's suffix names (.svg, .png, .pdf, .dot, ...).
+        """Write the picture in the format that the path's suffix names (.svg, .png, .pdf, .dot, ...), or the graph as
+        text (.json, .mmd, .txt, as to_json, to_mermaid and to_text give it) or as a page (.html).
 
         Graphviz draws it where its program `dot` or the package pygraphviz is installed, and the picture is one that
         it is quick at; else the package's own layout does, as SVG or through Matplotlib. The caption says which.
@@ -50,7 +59,42 @@ class Graph:
 
     def to_html(self, path: str | PathLike[str]) -> None:
         """Write a self-contained HTML page that shows the picture."""
-        Path(path).write_text(page("Computation graph", self._repr_html_(), "wide"), encoding="utf-8")
+        Path(path).write_text(self._page(), encoding="utf-8")
+
+    def _page(self) -> str:
+        return page("Computation graph", self._repr_html_(), "wide")
+
+    def to_text(self, depth: int | None = None, limit: int | None = None) -> str:
+        """Return the graph as a tree of module calls and operations, with shapes, parameters and sums.
+
+        `depth`: no deeper calls than this; 0 is the whole model. `limit`: at most so many lines of the tree.
+        """
+        return tree(self.form, depth, limit)
+
+    def to_mermaid(self) -> str:
+        """Return the picture in the language of Mermaid, which GitHub and others draw in Markdown."""
+        return mermaid(self._drawing)
+
+    def to_json(self, entries: int | None = FEW) -> str:
+        """Return the graph as JSON with nodes and edges (docs/graph_json.md), which `from_json` reads.
+
+        Arrays of more than so many `entries` are left out; None writes all.
+        """
+        return dumped(node_link(self.form, entries))
+
+    @classmethod
+    def from_json(cls, text: str, **options: Unpack[Options]) -> Graph:
+        """Draw a graph that `to_json` wrote, with the options of `graph`: ValueError for other text.
+
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> Graph.from_json(graph(x * x).to_json())
+        <Graph of 1 leaf and 1 operation: render(path) draws it, notebooks show it>
+        """
+        return _drawn(of_node_link(json.loads(text)), _settings(options))
+
+    def to_model_explorer(self) -> str:
+        """Return the graph as JSON that Google's Model Explorer opens."""
+        return dumped(model_explorer(self.form))
 
     def to_graphviz(self) -> Any:
         """Return the picture as a `Source` of the package graphviz, which is in the extra `viz`."""
@@ -61,8 +105,9 @@ class Graph:
         return package.Source(self.source)
 
     def _written(self, form: str) -> bytes:
-        if form in ("dot", "gv"):
-            return self.source.encode()
+        texts = {"dot": lambda: self.source, "json": self.to_json, "mmd": self.to_mermaid, "txt": self.to_text}
+        if form in (texts := texts | {"gv": texts["dot"], "html": self._page}):
+            return texts[form]().encode()
         if not form:
             raise ValueError("render: the path needs a suffix that names the format, such as .svg")
         drawn = graphviz(self._drawing, form)
@@ -95,6 +140,7 @@ class Options(TypedDict, total=False):
     values: bool | None
     title: str
     legend: bool
+    color_by: str | Callable[[Operation | Value], float | None] | None
 
 
 def graph(
@@ -121,6 +167,10 @@ def graph(
     - `roll`: draw what repeats itself once, in a frame that says how often it ran.
     - `values`: whether values between operations have boxes of their own; None: where there are few.
     - `title` and `legend` are added to the picture.
+    - `color_by`: colours for "time", "bytes" (of results), "gradient" (its norm), or a function that gives a number for
+      an operation or value, or None; a module call or a repeat has the sum of times and bytes, else the largest number.
+
+    Where the outputs, or else the gradients, have NaN or infinities, the way of the first (see `first_nan`) is in red.
 
     RuntimeError where nothing was recorded, or a backward pass has freed it. See `record` for programs that fail.
 
@@ -137,7 +187,7 @@ def graph(
         form = _run(output, model, names, given)
     else:
         form = _of(output, model, names)
-    return Graph(view(form, settings), form)
+    return _drawn(form, settings)
 
 
 class Record:
@@ -157,7 +207,20 @@ class Record:
         settings = _settings(options)
         form = self._seen.finished(None if output is None else _tensors(output))
         self._seen.builder.named(names)
-        return Graph(view(form, settings), form)
+        return _drawn(form, settings)
+
+
+def first_nan(graph: Graph) -> NonFinite | None:
+    """Find the first NaN or infinity that reached the outputs of a graph, or, where those are finite, its gradients.
+
+    As text it says the operation that made it of finite numbers, the line of code (of graphs with `inputs`, or that
+    `record` gave) and its way to the output. None where all is finite, also where an infinity was lost again.
+
+    >>> x = Tensor([1.0, 0.0], requires_grad=True)
+    >>> print(first_nan(graph((x.log() * x).sum())))
+    first Inf: log, then multiply → sum
+    """
+    return first_nonfinite(graph.form)
 
 
 @contextmanager
@@ -179,6 +242,15 @@ def record(model: Module | None = None) -> Iterator[Record]:
         except Exception as error:
             error.add_note("viz.record has seen this: graph() of what it gave draws what ran, and what failed last")
             raise
+
+
+def _drawn(form: Form, settings: Settings) -> Graph:
+    """The view of a form, with heat where it is asked for, and the first NaN where there is one."""
+    drawing = view(form, settings)
+    if settings.color_by is not None:
+        drawing = heated(drawing, form, settings.color_by)
+    first = first_nonfinite(form)
+    return Graph(drawing if first is None else marked(drawing, first), form)
 
 
 def _settings(options: Options) -> Settings:
