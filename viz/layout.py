@@ -168,10 +168,18 @@ def _crossings(layers: Sequence[Sequence[Spot]], before: Spots) -> int:
 def _place(
     layers: Sequence[Sequence[Spot]], before: Spots, after: Spots, breadth: Callable[[Spot], float], gap: float
 ) -> dict[Spot, float]:
-    """Where each spot is across the links, from 0: in turns near to its inputs and near to its consumers."""
+    """Where each spot is across the links, from 0: in turns near to its inputs and near to its consumers.
+
+    Sources follow their consumers, and do not pull them aside where there are other inputs: or else a long chain with
+    a parameter at each step, on the same side, would run across.
+    """
     across: dict[Spot, float] = {}
-    for sweep in range(_SWEEPS):
-        ahead, direction = (before, -1) if sweep % 2 else (after, 1)
+    pulling = {spot: [s for s in inputs if s in before] or inputs for spot, inputs in before.items()}
+    still = {spot: [spot] for spot in before}
+    for sweep in range(_SWEEPS + 1):
+        ahead, direction = (pulling, -1) if sweep % 2 else (after, 1)
+        if sweep == _SWEEPS:
+            ahead = after | still
         for layer in layers[::direction]:
             wishes = [_mean([across[s] for s in ahead.get(spot, ())], across.get(spot, 0.0)) for spot in layer]
             across.update(zip(layer, _spaced(wishes, [breadth(spot) for spot in layer], gap), strict=True))

@@ -10,11 +10,11 @@ LEAST = 3  # repeats
 
 
 class Run(NamedTuple):
-    """`count` repeats of `period` items, from the item number `start`."""
+    """`times` repeats of `period` items, from the item number `start`."""
 
     start: int
     period: int
-    count: int
+    times: int
 
 
 def runs(items: Sequence[Hashable], begins: Sequence[bool] = ()) -> list[Run]:
@@ -23,7 +23,7 @@ def runs(items: Sequence[Hashable], begins: Sequence[bool] = ()) -> list[Run]:
     Where a run may start at several items, it starts at one that `begins` something, if there is one.
 
     >>> runs("xabababy")
-    [Run(start=1, period=2, count=3)]
+    [Run(start=1, period=2, times=3)]
     """
     codes = list(map({item: i for i, item in enumerate(dict.fromkeys(items))}.__getitem__, items))
     found: list[tuple[int, Run]] = []
@@ -42,7 +42,7 @@ def runs(items: Sequence[Hashable], begins: Sequence[bool] = ()) -> list[Run]:
     taken: list[Run] = []
     free = [True] * len(codes)
     for _, run in sorted(found, key=lambda pair: (pair[0], pair[1].period)):
-        span = range(run.start, run.start + run.period * run.count)
+        span = range(run.start, run.start + run.period * run.times)
         if all(free[i] for i in span):
             taken.append(run)
             for i in span:

@@ -22,6 +22,7 @@ _MARGIN = 10.0
 _ARROW = 7.0
 _LARGEST = 32_000  # pixels along either side
 _PIXELS = 4e6  # up to which a picture has twice the resolution
+_MOST_PIXELS = 6e7
 _FRAME = 8.0  # the least distance of a cluster's frame from what is in it
 _SMALL = SIZE - 2
 _FAINT = "#b4bac4"
@@ -64,7 +65,11 @@ def scene(drawing: Drawing) -> Scene:
 
     ends = [(link.tail, link.head) for link in drawing.links]
     homes, parents = [box.cluster for box in drawing.boxes], [cluster.parent for cluster in drawing.clusters]
-    (centres, routes, extent), stems, frames = arrange_nested(sizes, ends, (gap, 14.0), homes, parents, margins)
+    try:
+        nested = arrange_nested(sizes, ends, (gap, 14.0), homes, parents, margins)
+    except ValueError:  # of clusters that would be before one another there are no frames
+        nested = arrange_nested(sizes, ends, (gap, 14.0), [-1] * len(homes), (), margins)
+    (centres, routes, extent), stems, frames = nested
     width, height = at(extent)
     groups: list[tuple[str, list[Shape]]] = []
     for number, frame in frames.items():
@@ -91,16 +96,17 @@ def scene(drawing: Drawing) -> Scene:
             (x, y), half = at((back, end[1])), _width(link.label) / 2
             alone = labelled[link.head] == 1
             above = route[-3][1] > end[1] - 1 if alone else end[1] <= centres[link.head][1]
-            beside = (x - half - 2, y - 8 if above else y + 8) if rightward else (x + half + 5, y)
+            side = -1 if alone and route[-3][1] > end[1] + 1 else 1  # not where the link comes from
+            beside = (x - half - 2, y - 8 if above else y + 8) if rightward else (x + side * (half + 5), y)
             edge.append(Text(beside, link.label, _SMALL, GREY))
         groups.append(("edge", edge))
     for box, p, size in zip(drawing.boxes, centres, sizes, strict=True):
         groups.append(("node", list(_box(box, at(p), turn(size), rightward))))
     lines: list[Shape] = []
     height += _FRAME
-    for text, size in [*((line, SIZE) for line in drawing.caption.split("\n") if line), (LAID_OUT, _SMALL)]:
-        width, height = max(width, _width(text) * size / SIZE + _MARGIN), height + _LINE
-        lines.append(Text((0.0, height - _LINE / 2), text, size, GREY))
+    for text, points in [*((line, SIZE) for line in drawing.caption.split("\n") if line), (LAID_OUT, _SMALL)]:
+        width, height = max(width, _width(text) * points / SIZE + _MARGIN), height + _LINE
+        lines.append(Text((0.0, height - _LINE / 2), text, points, GREY))
     groups.append(("caption", [line._replace(at=(width / 2, line.at[1])) for line in lines if isinstance(line, Text)]))
     return Scene((width + _MARGIN, height + _MARGIN), groups)
 
@@ -184,8 +190,7 @@ def _element(shape: Shape) -> str:
         case Block((x, y), (width, height), radius, fill, line, stroke):
             return (
                 f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" '
-                f'rx="{radius:g}" fill="{fill}" stroke="{line}"'
-                + (f' stroke-width="{stroke:g}"/>' if stroke != 1 else "/>")
+                f'rx="{radius:g}" fill="{fill}" stroke="{line}"' + f' stroke-width="{stroke:g}"/>'
             )
         case Curve((start, *points), line, stroke):
             wide = f' stroke-width="{stroke:g}"' if stroke != 1 else ""
@@ -215,7 +220,7 @@ def by_matplotlib(scene: Scene, form: str) -> bytes:
         paths, fills, lines, widths = zip(*looks, strict=True) if looks else ((), (), (), ())
         axes.add_collection(PathCollection(paths, facecolors=fills, edgecolors=lines, linewidths=widths), autolim=False)
     area = width * height / 72**2
-    dpi = max(72.0, min(144.0, (_PIXELS / area) ** 0.5))
+    dpi = min(max(72.0, min(144.0, (_PIXELS / area) ** 0.5)), (_MOST_PIXELS / area) ** 0.5)
     file = io.BytesIO()
     options = {"pil_kwargs": {"compress_level": 1}} if form == "png" else {}
     figure.savefig(file, format=form, dpi=min(dpi, 72 * _LARGEST / max(scene.size)), transparent=True, **options)

@@ -95,7 +95,7 @@ def rolled_up(
         common = next((group for group in enclosing(units[run.start].around) if group in last), None)
         for i in range(run.start, run.start + run.period):
             run_of[units[i]] = run, common
-            for k in range(1, run.count):
+            for k in range(1, run.times):
                 stand_in[units[i + k * run.period]] = units[i]
     return [unit for unit in units if unit not in stand_in], stand_in, run_of
 
@@ -109,10 +109,10 @@ def repeated(run: Run, units: list[Unit]) -> str:
         read = (value for unit in mine for operation in unit.operations for _, value in operation.arguments)
         return {value for value in read if value.kind in ("parameter", "leaf")}
 
-    sets = [parameters(k) for k in range(run.count)]
+    sets = [parameters(k) for k in range(run.times)]
     if not any(sets):
-        return f"×{run.count}"
+        return f"×{run.times}"
     if all(other == sets[0] for other in sets):
-        return f"×{run.count}, same parameters"
+        return f"×{run.times}, same parameters"
     shared = sum(map(len, sets)) > len(set().union(*sets))
-    return f"×{run.count}, {'some' if shared else 'all'} parameters different"
+    return f"×{run.times}, {'some' if shared else 'all'} parameters different"
