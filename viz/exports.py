@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import labels
-from .drawing import BACKWARD, Box, Drawing, paint
+from .drawing import BACKWARD, GREY, Box, Drawing, paint
 from .form import FEW, Argument, Form, Group, Operation, Step, Value, enclosing
 
 FORMAT, VERSION = "pullback.graph", 1
@@ -24,13 +24,13 @@ def node_link(form: Form, entries: int | None = FEW) -> dict[str, Any]:
     def array(data: object) -> dict[str, Any] | None:
         return None if data is None else _encoded(np.asarray(data), entries)
 
-    values = [
+    values: list[dict[str, Any]] = [
         {"id": v.id, "type": "value", "kind": v.kind, "names": list(v.names), "kept": v.kept}
         | {"shape": None if v.shape is None else list(v.shape), "dtype": None if v.dtype is None else str(v.dtype)}
         | {"data": array(v.data), "gradient": array(v.gradient)}
         for v in form.values
     ]
-    operations = [
+    operations: list[dict[str, Any]] = [
         {"id": o.id, "type": "operation", "name": o.name, "options": _options(o), "group": _id(o.group)}
         | {"place": o.place, "seconds": o.seconds, "back_seconds": o.back_seconds, "kept": o.kept, "error": o.error}
         for o in form.operations
@@ -247,18 +247,21 @@ def mermaid(drawing: Drawing) -> str:
     if drawing.caption:
         lines = ["---", f"title: {json.dumps(' · '.join(drawing.caption.splitlines()))}", "---", *lines]
     lines += _nested(drawing)
-    backward = []
-    for i, (tail, head, label, kind, *_) in enumerate(drawing.links):
-        arrow = {"forward": "-->", "backward": "-.->", "both": "<-->"}[kind]
-        lines.append(f"  n{tail} {arrow}" + (f'|"{_quoted(label)}"|' if label else "") + f" n{head}")
-        backward += [str(i)] if kind == "backward" else []
+    strokes: dict[str, list[str]] = {}
+    for i, link in enumerate(drawing.links):
+        arrow = {"forward": "-->", "backward": "-.->", "both": "<-->"}[link.kind]
+        label = f'|"{_quoted(link.label)}"|' if link.label else ""
+        lines.append(f"  n{link.tail} {arrow}{label} n{link.head}")
+        stroke = f"{link.colour},stroke-width:3px" if link.colour else BACKWARD if link.kind == "backward" else ""
+        strokes.setdefault(stroke, []).append(str(i))
     styles: dict[str, list[str]] = {}
     for i, box in enumerate(drawing.boxes):
         styles.setdefault(_style(box), []).append(f"n{i}")
+    if drawing.clusters:
+        styles[f"fill:transparent,stroke:{GREY}"] = [f"s{i}" for i in range(len(drawing.clusters))]
     for i, (style, names) in enumerate(styles.items()):
         lines += [f"  classDef c{i} {style}", f"  class {','.join(names)} c{i}"]
-    if backward:
-        lines.append(f"  linkStyle {','.join(backward)} stroke:{BACKWARD}")
+    lines += [f"  linkStyle {','.join(numbers)} stroke:{stroke}" for stroke, numbers in strokes.items() if stroke]
     return "\n".join([*lines, ""])
 
 
@@ -290,5 +293,8 @@ def _style(box: Box) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Text with entities, as Mermaid writes them, in place of all ASCII that could have a meaning."""
-    return re.sub("[^A-Za-z0-9 \u0080-\U0010ffff]", lambda c: f"#{ord(c[0])};", text)
+    """Text with entities, as Mermaid writes them, in place of all ASCII that could have a meaning.
+
+    It takes even `\\n` that is so written for a new line, but for a word joiner (8288) in between.
+    """
+    return re.sub("[^A-Za-z0-9 \u0080-\U0010ffff]", lambda c: f"#{ord(c[0])};", text).replace("#92;n", "#92;#8288;n")

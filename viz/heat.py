@@ -100,7 +100,8 @@ def heated(drawing: Drawing, form: Form, color_by: str | Callable[[Part], float 
 
 def _inside(form: Form) -> dict[str, list[Part]]:
     """What a box of this id stands for: itself, or the operations of a module call."""
-    inside: dict[str, list[Part]] = {part.id: [part] for part in (*form.values, *form.operations)}
+    parts: list[Part] = [*form.values, *form.operations]
+    inside = {part.id: [part] for part in parts}
     for operation in form.operations:
         for group in enclosing(operation.group):
             inside.setdefault(group.id, []).append(operation)

@@ -74,11 +74,12 @@ def _back_from(form: Form, output: Value) -> NonFinite:
                 through[parent] = value
                 waiting.append(parent)
     origin = min(origins, key=lambda value: -1 if value.maker is None else order[value.maker])
-    way, value = [], origin
-    while value is not None:
-        if value.maker is not None and (not way or way[-1] is not value.maker):
-            way.append(value.maker)
-        value = through[value]
+    way: list[Operation] = []
+    ahead: Value | None = origin
+    while ahead is not None:
+        if ahead.maker is not None:
+            way.append(ahead.maker)
+        ahead = through[ahead]
     return NonFinite(_what(origin.data), origin.maker or origin, way)
 
 

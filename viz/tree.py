@@ -75,7 +75,7 @@ def _made(form: Form) -> dict[Group, list[Value]]:
     made: dict[Group, dict[Value, None]] = {group: {} for group in form.groups}
     read = [(value, around[operation]) for operation in form.operations for _, value in operation.arguments]
     for value, outside in [*read, *((value, []) for value in form.outputs)]:
-        for group in around[value.maker] if value.maker in around else ():
+        for group in () if value.maker is None else around[value.maker]:
             if group not in outside:
                 made[group][value] = None
     return {group: list(values) for group, values in made.items()}
