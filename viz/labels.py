@@ -92,6 +92,16 @@ def role(operation: Operation, position: int) -> str:
     return operation.arguments[position].role
 
 
+def inlined(operation: Operation) -> list[str]:
+    """Scalar constants, as part of an operation's text."""
+    found = []
+    for i, (_, value) in enumerate(operation.arguments):
+        if value.kind == "constant" and value.maker is None and value.shape in ((), None) and not value.names:
+            text = "…" if value.data is None else number(value.data)
+            found.append(f"({text} left)" if i == 0 and operation.name in INFIX else text)
+    return found
+
+
 def options(operation: Operation) -> list[str]:
     """An operation's options as text, but those that are as they mostly are."""
     found: dict[str, Any] = {}

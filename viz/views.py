@@ -210,7 +210,8 @@ class _Writer:
     def _argument(self, unit: Unit, key: Hashable, role: str, value: Value, drawn: set[Unit]) -> None:
         """Draw where an argument comes from."""
         box = self.box_of[unit]
-        value = self.same.get(value, value)
+        if value in self.same:  # one link for all repeats
+            value = key = self.same[value]
         if value.maker is not None:
             source = self.unit_of[value.maker]
             if source is unit:
@@ -288,7 +289,7 @@ def _cells_of(unit: Unit, show: frozenset[str], rolled: bool) -> list[str]:
             cells.append(f"{place.parameters:,} parameters")
         given, source = place.arguments, unit.operations[-1].place if unit.operations else ""
     else:
-        cells = [" ".join([labels.symbol(place), *_inline(place)])]
+        cells = [" ".join([labels.symbol(place), *labels.inlined(place)])]
         if "options" in show:
             more = " …" if rolled and place.name == "getitem" else ""
             cells += [text + more for text in labels.options(place)]
@@ -313,16 +314,6 @@ def _times(operations: list[Operation]) -> list[str]:
         if seconds:
             cells.append(f"{word} {1e6 * sum(seconds):.3g} µs")
     return cells
-
-
-def _inline(operation: Operation) -> list[str]:
-    """Scalar constants, as part of an operation's text."""
-    found = []
-    for i, (_, value) in enumerate(operation.arguments):
-        if value.kind == "constant" and value.maker is None and value.shape in ((), None) and not value.names:
-            text = "…" if value.data is None else labels.number(value.data)
-            found.append(f"({text} left)" if i == 0 and operation.name in labels.INFIX else text)
-    return found
 
 
 def _cells_of_value(value: Value, show: frozenset[str], rolled: bool) -> list[str]:
