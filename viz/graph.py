@@ -5,36 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
-from os import PathLike
-from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
 from ..autograd import Tensor, tree_leaves
 from ..nn import Module
-from . import scene
 from .builder import Builder, backward_of, of_tensors
-from .drawing import Drawing, graphviz
-from .exports import dumped, mermaid, model_explorer, node_link, of_node_link
+from .drawing import Drawing
+from .drawn import Drawn
+from .exports import dumped, model_explorer, node_link, of_node_link
 from .form import FEW, Form, Operation, Value
 from .heat import heated
 from .nonfinite import NonFinite, first_nonfinite, marked
 from .recording import Recording, recording
-from .report import page
 from .tree import tree
 from .views import USUAL, Settings, view
 
 __all__ = ["Graph", "Record", "first_nan", "graph", "record"]
 
 
-class Graph:
+class Graph(Drawn):
     """A picture of a computation graph, described in Graphviz' DOT language by `source`; notebooks show it."""
 
     def __init__(self, drawing: Drawing, form: Form) -> None:
-        self._drawing, self.form = drawing, form
-        self.source = drawing.dot()
+        super().__init__(drawing)
+        self.form = form
 
     def __repr__(self) -> str:
         kinds = {"module": ("module",), "leaf": ("leaf", "parameter"), "operation": ("operation",)}
@@ -46,34 +42,12 @@ class Graph:
     def __str__(self) -> str:
         return self.to_text(limit=300)
 
-    def render(self, path: str | PathLike[str]) -> None:
-        """Write the picture in the format that the path's suffix names (.svg, .png, .pdf, .dot, ...), or the graph as
-        text (.json, .mmd, .txt, as to_json, to_mermaid and to_text give it) or as a page (.html).
-
-        Graphviz draws it where its program `dot` or the package pygraphviz is installed, and the picture is one that
-        it is quick at; else the package's own layout does, as SVG or through Matplotlib. The caption says which.
-        ValueError for a format that cannot be written.
-        """
-        path = Path(path)
-        path.write_bytes(self._written(path.suffix[1:].lower()))
-
-    def to_html(self, path: str | PathLike[str]) -> None:
-        """Write a self-contained HTML page that shows the picture."""
-        Path(path).write_text(self._page(), encoding="utf-8")
-
-    def _page(self) -> str:
-        return page("Computation graph", self._repr_html_(), "wide")
-
     def to_text(self, depth: int | None = None, limit: int | None = None) -> str:
         """Return the graph as a tree of module calls and operations, with shapes, parameters and sums.
 
         `depth`: no deeper calls than this; 0 is the whole model. `limit`: at most so many lines of the tree.
         """
         return tree(self.form, depth, limit)
-
-    def to_mermaid(self) -> str:
-        """Return the picture in the language of Mermaid, which GitHub and others draw in Markdown."""
-        return mermaid(self._drawing)
 
     def to_json(self, entries: int | None = FEW) -> str:
         """Return the graph as JSON with nodes and edges (docs/graph_json.md), which `from_json` reads.
@@ -96,37 +70,8 @@ class Graph:
         """Return the graph as JSON that Google's Model Explorer opens."""
         return dumped(model_explorer(self.form))
 
-    def to_graphviz(self) -> Any:
-        """Return the picture as a `Source` of the package graphviz, which is in the extra `viz`."""
-        try:
-            import graphviz as package
-        except ImportError:
-            raise ImportError("to_graphviz needs the package graphviz: pip install pullback[viz]") from None
-        return package.Source(self.source)
-
-    def _written(self, form: str) -> bytes:
-        texts = {"dot": lambda: self.source, "json": self.to_json, "mmd": self.to_mermaid, "txt": self.to_text}
-        if form in (texts := texts | {"gv": texts["dot"], "html": self._page}):
-            return texts[form]().encode()
-        if not form:
-            raise ValueError("render: the path needs a suffix that names the format, such as .svg")
-        drawn = graphviz(self._drawing, form)
-        if drawn is not None:
-            return drawn
-        laid_out = scene.scene(self._drawing)
-        return scene.svg(laid_out).encode() if form == "svg" else scene.by_matplotlib(laid_out, form)
-
-    @cached_property
-    def _svg(self) -> bytes:
-        return self._written("svg")
-
-    def _repr_svg_(self) -> str:
-        return self._svg.decode()
-
-    def _repr_html_(self) -> str:
-        svg = self._repr_svg_()
-        whole = svg[svg.index("<svg") :].replace("<svg", '<svg style="max-width: none"', 1)
-        return f'<div style="overflow: auto">{whole}</div>'
+    def _texts(self) -> dict[str, Callable[[], str]]:
+        return super()._texts() | {"json": self.to_json, "txt": self.to_text}
 
 
 class Options(TypedDict, total=False):
