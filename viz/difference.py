@@ -31,7 +31,7 @@ class Change(NamedTuple):
     after: Part
 
     def __str__(self) -> str:
-        return f"{_title(self.before)}: {', '.join(_said(self.before, self.after)) or 'its arguments'}"
+        return f"{_name(self.after)}: {', '.join(_said(self.before, self.after)) or 'other arguments or outputs'}"
 
 
 class Difference(Drawn):
@@ -63,12 +63,11 @@ class Difference(Drawn):
 
 
 def difference(a: Graph, b: Graph, *, limit: int | None = 300, title: str = "") -> Difference:
-    """Compare two graphs, and draw what was added (+), removed (−) and changed (~) from `a` to `b`, with what is next to
-    it.
+    """Compare two graphs, and draw what was added, removed and changed from `a` to `b`, with what is next to it.
 
     Operations are matched by what leads to them and what they lead to; names, ids, data and the order in which they ran
-    play no part. Another option, shape or dtype, or another constant number, is a change. `limit`: at most so many boxes
-    are drawn; None for all.
+    play no part. Another option, shape or dtype, or another constant number, is a change. `limit`: at most so many
+    boxes for these; None for all.
 
     >>> from pullback import Tensor
     >>> from pullback.viz import graph
@@ -120,9 +119,9 @@ class _Union:
         """What is compared of a part itself; of its arguments only numbers."""
         if isinstance(part, Value):
             return leaf(part)
-        name, given, options, made = structure.label(part)  # type: ignore[misc]
-        numbers = tuple((role, leaf(v) if is_number(v) else None) for role, v in part.arguments)
-        return name, numbers, options, made
+        given = tuple((role, leaf(v) if is_number(v) else None) for role, v in part.arguments)
+        made = tuple((value.shape, value.dtype, structure.outputs.get(value)) for value in part.results)
+        return part.name, given, tuple(labels.options(part)), made
 
     def moved(self) -> list[Tie]:
         """Of arguments that come from another part than before the ties of both graphs, where all parts are in both."""
@@ -196,7 +195,7 @@ class _Writer:
         self.boxes: list[Box] = []
         self.links: list[Link] = []
         self.clusters: list[Cluster] = []
-        self.cluster_of: dict[tuple[tuple[str, int], ...], int] = {}
+        self.cluster_of: dict[Hashable, int] = {}
         self.box_of: dict[Hashable, int] = {}
 
     def drawing(self, title: str, counted: str) -> Drawing:
@@ -205,8 +204,8 @@ class _Writer:
             self.boxes.append(Box("operation", ("no difference",)))
         for part in self.shown:
             self._box(part)
-        for tie, value in self.ties.items():
-            self._link(tie, value)
+        for tie in self.ties:
+            self._link(tie)
         rest = sum(_operates(part) for part in union.parts) - sum(map(_operates, self.shown))
         words = (
             f"{rest:,} more operations are not drawn" if self.cut else f"{rest:,} unchanged operations are not drawn"
@@ -216,7 +215,7 @@ class _Writer:
 
     def _box(self, part: Part) -> None:
         state, before = self.union.state[part], self.union.origin.get(part)
-        cells = [SIGNS.get(state, ""), _title(part)]
+        cells = [SIGNS.get(state, ""), _name(part) if state == "changed" else _title(part)]
         if state == "changed" and before is not None:
             cells += _said(before, part)
         elif state != "same" and isinstance(part, Operation):
@@ -231,14 +230,14 @@ class _Writer:
         chain = [g for g in enclosing(group) if g.path][::-1]
         number = -1
         for i, g in enumerate(chain):
-            key = tuple((g.path, g.call) for g in chain[: i + 1])
+            key = tuple((g.path, g.name, g.call) for g in chain[: i + 1])
             if key not in self.cluster_of:
                 self.cluster_of[key] = len(self.clusters)
                 self.clusters.append(Cluster(labels.printable(f"{g.path}: {g.name}"), number))
             number = self.cluster_of[key]
         return number
 
-    def _link(self, tie: Tie, value: Value) -> None:
+    def _link(self, tie: Tie) -> None:
         source, head, _ = tie
         tail, end = self.box_of.get(source), self.box_of.get(head)
         if tail is None and end is None:
@@ -253,8 +252,169 @@ class _Writer:
             return
         sign = "" if tie in self.union.before and tie in self.union.after else "+" if tie in self.union.after else "−"
         colour = {"": "", "+": PAINTS["added"].line, "−": PAINTS["removed"].line}[sign]
-        text = " ".join(filter(None, (sign, "×".join(map(str, value.shape or ())))))
-        self.links.append(Link(tail, end, text, "forward", colour))
+        self.links.append(Link(tail, end, sign, "forward", colour))
+
+    def _more(self, key: Hashable, cluster: int) -> int:
+        if key not in self.box_of:
+            self.box_of[key] = len(self.boxes)
+            self.boxes.append(Box("more", ("⋯",), cluster))
+        return self.box_of[key]
+
+
+def _operates(part: Part) -> bool:
+    return isinstance(part, Operation)
+
+
+def _name(part: Part) -> str:
+    return part.name if isinstance(part, Operation) else labels.name(part.names) or part.kind
+
+
+def _title(part: Part) -> str:
+    """A name with what tells it from others: an operation's constant numbers, a value's shape."""
+    if isinstance(part, Value):
+        return f"{_name(part)} {labels.shape(part)}".rstrip()
+    numbers = ["…" if v.data is None else labels.number(v.data) for _, v in part.arguments if is_number(v)]
+    return " ".join([_name(part), *numbers])
+
+
+def _said(structure: Structure, part: Part) -> Hashable:
+        """What is compared of a part itself; of its arguments only numbers."""
+        if isinstance(part, Value):
+            return leaf(part)
+        given = tuple((role, leaf(v) if is_number(v) else None) for role, v in part.arguments)
+        made = tuple((value.shape, value.dtype, structure.outputs.get(value)) for value in part.results)
+        return part.name, given, tuple(labels.options(part)), made
+
+    def moved(self) -> list[Tie]:
+        """Of arguments that come from another part than before the ties of both graphs, where all parts are in both."""
+        sources: dict[tuple[Operation, int], list[Part]] = {}
+        for source, head, position in dict.fromkeys([*self.before, *self.after]):
+            sources.setdefault((head, position), []).append(source)
+        return [
+            (source, *place)
+            for place, found in sources.items()
+            if {self.state[part] for part in (place[0], *found)} <= _BOTH
+            for source in found
+            if ((source, *place) in self.before) != ((source, *place) in self.after)
+        ]
+
+
+_BOTH = {"same", "changed"}
+
+
+def _parts(structure: Structure) -> list[Part]:
+    """Operations, each after the values that are its arguments and that no operation made."""
+    found: dict[Part, None] = {}
+    for operation in structure.order:
+        for _, value in operation.arguments:
+            if value.maker is None and not is_number(value):
+                found[value] = None
+        found[operation] = None
+    return list(found)
+
+
+def _ties(structure: Structure, into: dict[Part, Part]) -> dict[Tie, Value]:
+    """From what each argument comes, with the argument."""
+    ties: dict[Tie, Value] = {}
+    for operation in structure.order:
+        for position, (_, value) in enumerate(operation.arguments):
+            if not is_number(value):
+                source: Part = value if value.maker is None else value.maker
+                head = into.get(operation, operation)
+                assert isinstance(head, Operation)
+                ties[into.get(source, source), head, position] = value
+    return ties
+
+
+def _merged(ours: list[Part], others: list[Part]) -> list[Part]:
+    """Both lists as one, what only the first has where it stands there: after what is before it."""
+    known = set(others)
+    behind: dict[Part | None, list[Part]] = {}
+    last: Part | None = None
+    for part in ours:
+        if part in known:
+            last = part
+        else:
+            behind.setdefault(last, []).append(part)
+    merged = behind.get(None, [])
+    for part in others:
+        merged += [part, *behind.get(part, ())]
+    return merged
+
+
+class _Writer:
+    """Writes what differs and what is next to it as boxes and links."""
+
+    def __init__(self, union: _Union, limit: int | None) -> None:
+        self.union = union
+        self.ties = union.before | union.after
+        near = {part for part, state in union.state.items() if state != "same"}
+        near |= {end for tie in union.moved() for end in tie[:2]}
+        around = {end for tie in self.ties if near & {*tie[:2]} for end in tie[:2] if _operates(end) or end in near}
+        self.shown = [part for part in union.parts if part in near | around]
+        self.cut = 0 if limit is None else max(0, len(self.shown) - limit)
+        self.shown = self.shown[: len(self.shown) - self.cut]
+        self.boxes: list[Box] = []
+        self.links: list[Link] = []
+        self.clusters: list[Cluster] = []
+        self.cluster_of: dict[Hashable, int] = {}
+        self.box_of: dict[Hashable, int] = {}
+
+    def drawing(self, title: str, counted: str) -> Drawing:
+        union = self.union
+        if not self.shown:
+            self.boxes.append(Box("operation", ("no difference",)))
+        for part in self.shown:
+            self._box(part)
+        for tie in self.ties:
+            self._link(tie)
+        rest = sum(_operates(part) for part in union.parts) - sum(map(_operates, self.shown))
+        words = (
+            f"{rest:,} more operations are not drawn" if self.cut else f"{rest:,} unchanged operations are not drawn"
+        )
+        caption = "\n".join(filter(None, (title, counted, words * bool(rest))))
+        return Drawing(self.boxes, self.links, False, caption, self.clusters)
+
+    def _box(self, part: Part) -> None:
+        state, before = self.union.state[part], self.union.origin.get(part)
+        cells = [SIGNS.get(state, ""), _name(part) if state == "changed" else _title(part)]
+        if state == "changed" and before is not None:
+            cells += _said(before, part)
+        elif state != "same" and isinstance(part, Operation):
+            cells += labels.options(part)
+        kind = "operation" if isinstance(part, Operation) else part.kind
+        group = part.group if isinstance(part, Operation) else None
+        self.box_of[part] = len(self.boxes)
+        self.boxes.append(Box(kind, tuple(filter(None, cells)), self._cluster(group), part.id, (), PAINTS[state]))
+
+    def _cluster(self, group: Group | None) -> int:
+        """The number of the innermost cluster: that of a module call, which both graphs may have."""
+        chain = [g for g in enclosing(group) if g.path][::-1]
+        number = -1
+        for i, g in enumerate(chain):
+            key = tuple((g.path, g.name, g.call) for g in chain[: i + 1])
+            if key not in self.cluster_of:
+                self.cluster_of[key] = len(self.clusters)
+                self.clusters.append(Cluster(labels.printable(f"{g.path}: {g.name}"), number))
+            number = self.cluster_of[key]
+        return number
+
+    def _link(self, tie: Tie) -> None:
+        source, head, _ = tie
+        tail, end = self.box_of.get(source), self.box_of.get(head)
+        if tail is None and end is None:
+            return
+        if tail is None:
+            if _operates(source):
+                self.links.append(Link(self._more(("before", head), self.boxes[end or 0].cluster), end or 0))
+            return
+        if end is None:
+            if _operates(source):
+                self.links.append(Link(tail, self._more(("after", source), self.boxes[tail].cluster)))
+            return
+        sign = "" if tie in self.union.before and tie in self.union.after else "+" if tie in self.union.after else "−"
+        colour = {"": "", "+": PAINTS["added"].line, "−": PAINTS["removed"].line}[sign]
+        self.links.append(Link(tail, end, sign, "forward", colour))
 
     def _more(self, key: Hashable, cluster: int) -> int:
         if key not in self.box_of:
@@ -277,15 +437,14 @@ def _title(part: Part) -> str:
 def _said(before: Part, after: Part) -> list[str]:
     """What of a part is otherwise than before."""
     if isinstance(before, Value) or isinstance(after, Value):
-        return [f"now {_shape(after)}"]
+        return [f"{_shape(before)} → {_shape(after)}"]
     said = [] if _title(before) == _title(after) else [f"{_title(before)} → {_title(after)}"]
     old, new = ({text.partition("=")[0]: text for text in labels.options(part)} for part in (before, after))
     for key in dict.fromkeys([*old, *new]):
         if old.get(key) != new.get(key):
             said.append(f"{old.get(key, f'no {key}')} → {new[key].partition('=')[2] if key in new else 'none'}")
-    shapes = [", ".join(map(labels.shape, part.results)) for part in (before, after)]
-    if shapes[0] != shapes[1]:
-        said.append(" → ".join(shapes))
+    if _shape(before) != _shape(after):
+        said.append(f"{_shape(before)} → {_shape(after)}")
     return list(map(labels.printable, said))
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from . import labels
 from .form import Form, Operation, Value
 
 _LOOKED_AT = 64  # candidates of the same structure
 
-Codes = dict[Hashable, int]
+Codes = dict[Hashable, int]  # numbers for what is told apart, the same for both graphs
 Label = Callable[[Operation], Hashable]
 
 
 class Structure:
-    """A form in an order that depends on its structure alone: depth first from the outputs, arguments before results."""
+    """A form in an order that its structure alone decides: depth first from the outputs, arguments before results."""
 
     def __init__(self, form: Form) -> None:
         self.form = form = form.behind()
@@ -99,10 +98,10 @@ def matched(a: Structure, b: Structure) -> dict[Operation, Operation]:
     for one, other in ((a.label, b.label), (_named, _named)):
         up = a.from_inputs(one, codes), b.from_inputs(other, codes)
         down = a.from_outputs(one, codes), b.from_outputs(other, codes)
-        _pair(found, a.order, b.order, lambda x, k, u=up, d=down: (u[k][x], d[k][x]), (a.before, b.before), tuple)
-        _pair(found, a.order, b.order, lambda x, k, u=up: u[k][x], (a.before, b.before), tuple)
-        back = a.order[::-1], b.order[::-1]
-        _pair(found, *back, lambda x, k, d=down: d[k][x], (a.after, b.after), frozenset)
+        both = tuple({x: (above[x], below[x]) for x in above} for above, below in zip(up, down, strict=True))
+        _pair(found, (a.order, b.order), both, (a.before, b.before), tuple)
+        _pair(found, (a.order, b.order), up, (a.before, b.before), tuple)
+        _pair(found, (a.order[::-1], b.order[::-1]), down, (a.after, b.after), frozenset)
     for one, other in ((a.label, b.label), (_named, _named)):
         taken = set(found.values())
         left, right = [x for x in a.order if x not in found], [y for y in b.order if y not in taken]
@@ -117,20 +116,19 @@ def _named(operation: Operation) -> Hashable:
 
 def _pair(
     found: dict[Operation, Operation],
-    first: Sequence[Operation],
-    second: Sequence[Operation],
-    code: Callable[[Operation, int], Hashable],
-    neighbours: tuple[Callable[[Operation], list[Operation]], Callable[[Operation], list[Operation]]],
+    orders: Sequence[Sequence[Operation]],
+    codes: Sequence[Mapping[Operation, Hashable]],
+    neighbours: Sequence[Callable[[Operation], list[Operation]]],
     gather: Callable[[Iterable[Operation | None]], Hashable],
 ) -> None:
     """Pair what has the same code and neighbours that stand for each other, as far as these are paired at all."""
     back = {y: x for x, y in found.items()}
     candidates: dict[Hashable, deque[Operation]] = {}
-    for y in second:
+    for y in orders[1]:
         if y not in back:
-            candidates.setdefault(code(y, 1), deque()).append(y)
-    for x in first:
-        same = candidates.get(code(x, 0))
+            candidates.setdefault(codes[1][y], deque()).append(y)
+    for x in orders[0]:
+        same = candidates.get(codes[0][x])
         if x in found or not same:
             continue
         wanted = gather(map(found.get, neighbours[0](x)))
