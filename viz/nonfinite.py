@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,13 +21,15 @@ class NonFinite(NamedTuple):
 
     `origin` is the operation that made it of finite numbers, or the value that had it when it was given to the program;
     `way` are the operations from the origin, if it is one, to the output. `backward` says that the forward pass had
-    finite numbers alone, and that the operation's rules in the backward pass gave it.
+    finite numbers alone, and that the operation's rules in the backward pass gave it. Of a graph of Tensors not all
+    results are known: `certain` is false where one that is not may have been NaN or infinite before.
     """
 
     what: str
     origin: Operation | Value
     way: list[Operation]
     backward: bool = False
+    certain: bool = True
 
     @property
     def place(self) -> str:
@@ -40,7 +43,8 @@ class NonFinite(NamedTuple):
             later[_SHOWN:-_SHOWN] = [f"… {len(later) - 2 * _SHOWN} more …"]
         where = f" at {self.place}" if self.place else ""
         pass_ = ", in the backward pass" if self.backward else ""
-        return f"first {self.what}: {name}{where}{pass_}" + (f", then {' → '.join(later)}" if later else "")
+        first = f"first {self.what}" + ("" if self.certain else " that is known")
+        return f"{first}: {name}{where}{pass_}" + (f", then {' → '.join(later)}" if later else "")
 
 
 def _called(value: Value) -> str:
@@ -61,26 +65,29 @@ def _back_from(form: Form, output: Value) -> NonFinite:
     """What made an output NaN or infinite: of all that it comes from by way of others that are, what ran first."""
     order = {operation: i for i, operation in enumerate(form.operations)}
     through: dict[Value, Value | None] = {output: None}  # with what comes after each
-    waiting, origins = [output], []
+    waiting = [output]
     while waiting:
         value = waiting.pop()
-        maker = value.maker
-        given = [] if maker is None else list(dict.fromkeys(v for _, v in maker.arguments if _what(v.data)))
+        given = [] if value.maker is None else [v for _, v in value.maker.arguments]
         nan = [v for v in given if _what(v.data) == "NaN"]
-        if not given:
-            origins.append(value)
-        for parent in nan or given:
+        for parent in nan or [v for v in given if _what(v.data) or _unknown(v)]:
             if parent not in through:
                 through[parent] = value
                 waiting.append(parent)
-    origin = min(origins, key=lambda value: -1 if value.maker is None else order[value.maker])
+    known = [value for value in through if _what(value.data)]
+    origin = min(known, key=lambda value: -1 if value.maker is None else order[value.maker])
+    certain = origin.maker is None or not any(_unknown(v) for _, v in origin.maker.arguments)
     way: list[Operation] = []
     ahead: Value | None = origin
     while ahead is not None:
         if ahead.maker is not None:
             way.append(ahead.maker)
         ahead = through[ahead]
-    return NonFinite(_what(origin.data), origin.maker or origin, way)
+    return NonFinite(_what(origin.data), origin.maker or origin, way, False, certain)
+
+
+def _unknown(value: Value) -> bool:
+    return value.data is None and value.maker is not None
 
 
 def _first_gradient(form: Form) -> NonFinite | None:
@@ -90,26 +97,30 @@ def _first_gradient(form: Form) -> NonFinite | None:
     if value is None:
         return None
     readers = form.readers()
-    makers = [operation for operation, _ in readers[value]]
-    if not makers:
+    through = [operation for operation, _ in readers[value]]
+    clean = [o for o in through if any(v.gradient is not None and not _what(v.gradient) for v in o.results)]
+    if not through:
         return NonFinite(_what(value.gradient), value.maker or value, [value.maker] if value.maker else [], True)
-    clean = [o for o in makers if any(v.gradient is not None and not _what(v.gradient) for v in o.results)]
-    origin = (clean or makers)[0]
-    way, seen, outputs = [origin], {origin}, set(form.outputs)
-    after: dict[Operation, Operation] = {}
-    for operation in way:  # grows: breadth first, so the way is a shortest one
-        if outputs.intersection(operation.results):
-            break
+    origin = (clean or through)[0]
+    return NonFinite(_what(value.gradient), origin, _shortest(form, origin, readers), True)
+
+
+def _shortest(form: Form, origin: Operation, readers: dict[Value, list[tuple[Operation, int]]]) -> list[Operation]:
+    """The shortest way from an operation to an output."""
+    outputs, before = set(form.outputs), {origin: origin}
+    waiting = deque([origin])
+    operation = origin
+    while waiting and not outputs.intersection(operation.results):
+        operation = waiting.popleft()
         for result in operation.results:
             for reader, _ in readers[result]:
-                if reader not in seen:
-                    seen.add(reader)
-                    after[reader] = operation
-                    way.append(reader)
-    found = [operation]
-    while found[-1] in after:
-        found.append(after[found[-1]])
-    return NonFinite(_what(value.gradient), origin, found[::-1], True)
+                if reader not in before:
+                    before[reader] = operation
+                    waiting.append(reader)
+    way = [operation]
+    while way[-1] is not origin:
+        way.append(before[way[-1]])
+    return way[::-1]
 
 
 def _what(data: object) -> str:
