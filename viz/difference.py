@@ -90,14 +90,7 @@ class _Union:
     def __init__(self, a: Structure, b: Structure) -> None:
         self.a, self.b = a, b
         self.into: dict[Part, Part] = dict(matched(a, b).items())
-        pairs = list(self.into.items())
-        taken: set[Value] = set()
-        for x, y in pairs:
-            assert isinstance(x, Operation) and isinstance(y, Operation)
-            for (_, mine), (_, its) in zip(x.arguments, y.arguments, strict=False):
-                if mine.maker is None and its.maker is None and mine not in self.into and its not in taken:
-                    self.into[mine] = its
-                    taken.add(its)
+        self._leaves()
         self.origin = {y: x for x, y in self.into.items()}
         self.before, self.after = _ties(a, self.into), _ties(b, {})
         ours, others = _parts(a), _parts(b)
@@ -113,6 +106,23 @@ class _Union:
         self.state.update(dict.fromkeys(self.added, "added"))
         self.state.update(dict.fromkeys(self.removed, "removed"))
         self.state.update((change.after, "changed") for change in self.changed)
+
+    def _leaves(self) -> None:
+        """Match the values that no operation made: arguments of matched operations, then what has the same name."""
+        ours, others = ([v for v in _parts(side) if isinstance(v, Value)] for side in (self.a, self.b))
+        taken: set[Value] = set()
+        pairs = [
+            (mine, its)
+            for x, y in self.into.items()
+            if isinstance(x, Operation) and isinstance(y, Operation)
+            for (_, mine), (_, its) in zip(x.arguments, y.arguments, strict=False)
+        ]
+        called = {(v.kind, v.names, leaf(v)): v for v in reversed(others)}
+        pairs += [(v, called[key]) for v in ours if (key := (v.kind, v.names, leaf(v))) in called]
+        for mine, its in pairs:
+            if mine.maker is None and its.maker is None and mine not in self.into and its not in taken:
+                self.into[mine] = its
+                taken.add(its)
 
     @staticmethod
     def _said(structure: Structure, part: Part) -> Hashable:
