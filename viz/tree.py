@@ -17,13 +17,14 @@ Inside = dict[Group | None, list[Group | Operation]]  # what is directly in a mo
 
 @dataclass(eq=False)
 class _Node:
-    """A line of the tree: a module call, an operation, or what is repeated so many times."""
+    """A line of the tree: the `call`-th call of a module, an operation, or what is repeated so many times."""
 
     cells: tuple[str, ...]
     children: list[_Node] = field(default_factory=list)
+    call: int = 1
 
     def signature(self) -> Hashable:
-        """What two lines have in common if one repeats the other; a module's own name is not in it."""
+        """What two lines have in common if one repeats the other: not a module's own name, nor which call it is."""
         return self.cells[0].rpartition(": ")[2], self.cells[1:], tuple(child.signature() for child in self.children)
 
 
@@ -35,7 +36,7 @@ def tree(form: Form, depth: int | None = None, limit: int | None = None) -> str:
     """
     form = form.behind()
     whole = _Node(("",), _children(None, _inside(form), _made(form), depth))
-    rows = [_COLUMNS, *((text, *node.cells[1:]) for text, node in _lines(whole))]
+    rows = [_COLUMNS, *_lines(whole)]
     if limit is not None and len(rows) > limit + 1:
         rows[limit + 1 :] = [(f"… {len(rows) - limit - 1:,} more lines",)]
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(len(_COLUMNS))]
@@ -92,7 +93,7 @@ def _children(group: Group | None, inside: Inside, made: dict[Group, list[Value]
             nodes.append(_Node(_cells_of(part)))
         else:
             below = _children(part, inside, made, depth) if depth is None or part.depth < depth else []
-            nodes.append(_Node(_cells_of_call(part, made[part]), below))
+            nodes.append(_Node(_cells_of_call(part, made[part]), below, part.call))
     return _rolled(nodes)
 
 
@@ -107,7 +108,7 @@ def _rolled(nodes: list[_Node]) -> list[_Node]:
             first, last = nodes[start].cells, nodes[at - 1].cells
             names = [cells[0].rpartition(": ")[0] for cells in (first, last)]
             name = first[0] if names[0] == names[1] else f"{names[0]} … {names[1]}: {first[0].rpartition(': ')[2]}"
-            found.append(_Node((f"{name} ×{count}", *first[1:]), nodes[start].children))
+            found.append(_Node((f"{name} ×{count}", *first[1:]), nodes[start].children, nodes[start].call))
         else:
             found.append(_Node((f"×{count}", "", "", ""), nodes[start : start + period]))
     return found + nodes[at:]
@@ -119,10 +120,8 @@ def _cells_of_call(group: Group, made: list[Value]) -> tuple[str, ...]:
     name = f"{group.name}({labels.shortened(group.extra, 80)})" if group.extra else group.name
     name = f"{own}: {name}" if own else name
     parameters = f"{group.parameters:,}" if group.parameters else ""
-    if group.call > 1:
-        name, parameters = f"{name}, call {group.call}", "the same" if parameters else ""
     if group.error:
-        name = f"{name}: {labels.shortened(group.error, 80)}"
+        name = f"{name}, failed"
     return labels.printable(name), _shapes(group.arguments), _shapes(made), parameters
 
 
@@ -130,14 +129,14 @@ def _cells_of(operation: Operation) -> tuple[str, ...]:
     given = [value for _, value in operation.arguments if value.shape or value.kind != "constant"]
     text = " ".join([operation.name, *labels.options(operation)])
     if operation.error:
-        text = f"{text}: {operation.error}"
+        text = f"{text}, failed"
     sizes = {value: _size(value) for value in given if value.kind == "parameter"}
     parameters = f"{sum(sizes.values()):,}" if sizes else ""
     return labels.shortened(labels.printable(text), 100), _shapes(given), _shapes(operation.results), parameters
 
 
 def _shapes(values: Iterable[Value]) -> str:
-    found = ["?" if v.shape is None else f"({', '.join(map(str, v.shape))})" for v in values]
+    found = ["?" if v.shape is None else str(v.shape) for v in values]
     return labels.shortened(", ".join(found), _WIDEST)
 
 
@@ -145,12 +144,15 @@ def _size(value: Value) -> int:
     return value.nbytes // value.dtype.itemsize if value.dtype is not None and value.dtype.itemsize else 0
 
 
-def _lines(whole: _Node) -> Iterator[tuple[str, _Node]]:
-    """The text of each line, with the branches before it."""
+def _lines(whole: _Node) -> Iterator[tuple[str, ...]]:
+    """The cells of each line, with branches before its name, and of a later call that it is one."""
     waiting = [(node, "", "", "") for node in reversed(whole.children)]
     while waiting:
         node, before, branch, under = waiting.pop()
-        yield before + branch + node.cells[0], node
+        name, *shapes, parameters = node.cells
+        if node.call > 1:
+            name, parameters = f"{name}, call {node.call}", "the same" if parameters else ""
+        yield (before + branch + name, *shapes, parameters)
         for child in reversed(node.children):
             last = child is node.children[-1]
             waiting.append((child, before + under, "└─ " if last else "├─ ", "   " if last else "│  "))
