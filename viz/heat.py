@@ -143,7 +143,8 @@ class Scale(NamedTuple):
             return 0.5
         if self.log:
             number = max(number, self.least)
-            return float(np.log(number / self.least) / np.log(self.largest / self.least))
+            least, largest, own = np.log([self.least, self.largest, number])
+            return float((own - least) / (largest - least))
         half = self.largest / 2 - self.least / 2  # the difference itself may overflow
         return float((number / 2 - self.least / 2) / half)
 
@@ -166,9 +167,9 @@ class Scale(NamedTuple):
             return [self.least]
         ways = np.arange(_STEPS) / (_STEPS - 1)
         if self.log:
-            inner = [self.least * (self.largest / self.least) ** way for way in ways[1:-1]]
+            inner = np.exp(np.log(self.least) * (1 - ways[1:-1]) + np.log(self.largest) * ways[1:-1])
         else:
-            inner = [self.least * (1 - way) + self.largest * way for way in ways[1:-1]]
+            inner = self.least * (1 - ways[1:-1]) + self.largest * ways[1:-1]
         return [self.least, *map(float, inner), self.largest]
 
 

@@ -1,6 +1,7 @@
 """Boxes coloured by numbers, and the first NaN or infinity."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,7 +154,7 @@ def test_heat_in_each_format(form, tmp_path):
 
 def line_of(function, text):
     code = function.__code__
-    lines = open(code.co_filename, encoding="utf-8").read().splitlines()
+    lines = Path(code.co_filename).read_text(encoding="utf-8").splitlines()
     found = [n for n, line in enumerate(lines, 1) if text in line and n > code.co_firstlineno]
     return f"test_heat.py:{found[0]}"
 
