@@ -27,9 +27,10 @@ COLOURS = {  # fill and line by the kind of a box
     "operation": ("#e9ecf1", "#9aa3af"),
     "module": ("#e4e0f5", "#7a6bc2"),
     "more": ("#ffffff", "#ffffff"),
+    "failed": ("#fbd3d0", "#c62828"),
 }
-ROUND = ("operation", "module")  # kinds of boxes with round corners, to which a link leads anywhere
-BOLD = ("kept", "output")  # kinds of boxes with a strong line, which print in grey as such
+ROUND = ("operation", "module", "failed")  # kinds of boxes with round corners, to which a link leads anywhere
+BOLD = ("kept", "output", "failed")  # kinds of boxes with a strong line, which print in grey as such
 BACKWARD = "#7d84e8"  # links of the backward pass
 _TIMEOUT = 5.0  # seconds
 _MOST = 1500  # boxes, and _LONGEST ranks that links of more than _LONG ranks span, for which `dot` takes a second
@@ -56,8 +57,9 @@ class Paint(NamedTuple):
 class Box(NamedTuple):
     """A box with text in cells, in the cluster of this number (-1: in none); `id` is that of what it stands for.
 
-    `kind` is that of a value (form.py), "kept", operation, module, "ghost" for one more box of a value, or "more" for
-    what is not drawn. `also` are the ids of its repeats, which are not drawn; `paint` replaces the kind's colours.
+    `kind` is that of a value (form.py), "kept", operation, module, "failed" for one of these, "ghost" for one more box
+    of a value, or "more" for what is not drawn. `also` are the ids of its repeats, which are not drawn; `paint`
+    replaces the kind's colours.
     """
 
     kind: str

@@ -94,7 +94,15 @@ def graph(
     names: Mapping[str, object] | None = None,
     *,
     inputs: object = None,
-    **options: Unpack[Options],
+    depth: int | None = None,
+    limit: int | None = 300,
+    direction: str = "forward",
+    show: Iterable[str] = USUAL,
+    roll: bool = True,
+    values: bool | None = None,
+    title: str = "",
+    legend: bool = False,
+    color_by: str | Callable[[Operation | Value], float | None] | None = None,
 ) -> Graph:
     """Draw a computation graph: of a Tensor or a nest of them, or of a function or Module called with `inputs`.
 
@@ -126,7 +134,7 @@ def graph(
     >>> graph(Linear(3, 2), inputs=Tensor([[1.0, 2.0, 3.0]]), depth=0)
     <Graph of 1 module: render(path) draws it, notebooks show it>
     """
-    settings = _settings(options)
+    settings = Settings(depth, limit, direction, frozenset(show), roll, values, title, legend, color_by).checked()
     if inputs is not None:
         given = inputs if isinstance(inputs, tuple) else (inputs,)
         form = _run(output, model, names, given)
@@ -140,6 +148,9 @@ class Record:
 
     def __init__(self, seen: Recording) -> None:
         self._seen = seen
+
+    def __repr__(self) -> str:
+        return f"<Record of {len(self._seen.form.operations)} operations: graph() draws them>"
 
     def graph(
         self, output: object = None, names: Mapping[str, object] | None = None, **options: Unpack[Options]

@@ -78,6 +78,23 @@ def shortened(text: str, longest: int = _LONGEST) -> str:
     return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
 
 
+def lines(text: str, longest: int = 44) -> list[str]:
+    """A list with commas, on as many lines as it needs."""
+    found = [""]
+    for part in text.split(", "):
+        if found[-1] and len(found[-1]) + len(part) > longest:
+            found[-1] += ","
+            found.append("")
+        found[-1] += f", {part}" if found[-1] else part
+    return list(map(shortened, found))
+
+
+def duration(seconds: float) -> str:
+    """A time, as in `12.3 µs`."""
+    unit, size = next(((unit, size) for unit, size in (("s", 1.0), ("ms", 1e-3)) if seconds >= size), ("µs", 1e-6))
+    return f"{seconds / size:.3g} {unit}"
+
+
 def symbol(operation: Operation) -> str:
     """What stands for an operation: +, ×, or its name."""
     return SYMBOLS.get(operation.name, operation.name)

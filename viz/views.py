@@ -31,6 +31,7 @@ LEGEND = {
     "output": "output",
     "operation": "operation",
     "module": "module call",
+    "failed": "failed",
 }
 MANY = 3  # units that read a value, from which on each has a box of it
 FEW = 60  # operations, up to which each value between two of them has a box of its own
@@ -119,7 +120,7 @@ class _Writer:
         drawn = set(self.units)
         for unit in self.units:
             rolled = unit in self.run_of
-            kind = "module" if isinstance(unit.place, Group) else "operation"
+            kind = "failed" if unit.place.error else "module" if isinstance(unit.place, Group) else "operation"
             cells, also = _cells_of(unit, self.show, rolled), self.also.get(unit, ())
             self.box_of[unit] = self._box(cells, kind, unit.place.id, self._cluster(unit), also)
         for unit in self.units:
@@ -284,7 +285,7 @@ def _cells_of(unit: Unit, show: frozenset[str], rolled: bool) -> list[str]:
     if isinstance(place, Group):
         cells = [labels.shortened(_called(place) if place.path else place.name)]
         if "options" in show and place.extra:
-            cells.append(labels.shortened(place.extra))
+            cells += labels.lines(place.extra)
         if "parameters" in show and place.parameters:
             cells.append(f"{place.parameters:,} parameters")
         given, source = place.arguments, unit.operations[-1].place if unit.operations else ""
@@ -312,7 +313,7 @@ def _times(operations: list[Operation]) -> list[str]:
         ("backward", [operation.back_seconds for operation in operations if operation.back_seconds is not None]),
     ):
         if seconds:
-            cells.append(f"{word} {1e6 * sum(seconds):.3g} µs")
+            cells.append(f"{word} {labels.duration(sum(seconds))}")
     return cells
 
 
