@@ -3,8 +3,9 @@
 from .ascent import activation_maximization
 from .attributions import grad_cam, input_x_gradient, integrated_gradients, smoothgrad
 from .deconvnet import deconvnet, guided_backprop, saliency
+from .difference import Difference, difference
 from .figures import Picture
-from .graph import Graph, Record, graph, record
+from .graph import Graph, Record, first_nan, graph, record
 from .perturbation import occlusion
 from .pictures import confusion, curves, feature_maps, filters, images, profile
 from .receptive_fields import receptive_field
@@ -12,6 +13,7 @@ from .report import report
 from .top_activations import TopActivation, TopActivations, top_activations
 
 __all__ = [
+    "Difference",
     "Graph",
     "Picture",
     "Record",
@@ -21,8 +23,10 @@ __all__ = [
     "confusion",
     "curves",
     "deconvnet",
+    "difference",
     "feature_maps",
     "filters",
+    "first_nan",
     "grad_cam",
     "graph",
     "guided_backprop",

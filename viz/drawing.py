@@ -26,6 +26,7 @@ COLOURS = {  # fill and line by the kind of a box
     "output": ("#bfe3bd", "#2f7a32"),
     "operation": ("#e9ecf1", "#9aa3af"),
     "module": ("#e4e0f5", "#7a6bc2"),
+    "more": ("#ffffff", "#ffffff"),
     "failed": ("#fbd3d0", "#c62828"),
 }
 ROUND = ("operation", "module", "failed")  # kinds of boxes with round corners, to which a link leads anywhere
@@ -38,26 +39,53 @@ _LONGEST = 4000
 _RASTER = ("png", "jpg", "jpeg", "gif", "webp")
 
 
+class Paint(NamedTuple):
+    """The colours of a box, and whether its line is a strong one."""
+
+    fill: str
+    line: str
+    bold: bool = False
+
+    @property
+    def ink(self) -> str:
+        """The colour of text on it: black or white, of which one always has a contrast of 4.5 or more."""
+        parts = (int(self.fill[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+        return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#ffffff"
+
+
 class Box(NamedTuple):
     """A box with text in cells, in the cluster of this number (-1: in none); `id` is that of what it stands for.
 
     `kind` is that of a value (form.py), "kept", operation, module, "failed" for one of these, "ghost" for one more box
-    of a value, or "more" for what is not drawn.
+    of a value, or "more" for what is not drawn. `also` are the ids of its repeats, which are not drawn; `paint`
+    replaces the kind's colours.
     """
 
     kind: str
     cells: tuple[str, ...]
     cluster: int = -1
     id: str = ""
+    also: tuple[str, ...] = ()
+    paint: Paint | None = None
+
+
+def paint(box: Box) -> Paint:
+    """The colours of a box: its own, or those of its kind."""
+    return box.paint or Paint(*COLOURS[box.kind], box.kind in BOLD)
 
 
 class Link(NamedTuple):
-    """An arrow from the box at index `tail` to the one at index `head`; `kind` is forward, backward or both."""
+    """An arrow from the box at index `tail` to the one at index `head`; `kind` is forward, backward or both.
+
+    One with a `colour` of its own is drawn strong.
+    """
 
     tail: int
     head: int
     label: str = ""
     kind: str = "forward"
+    colour: str = ""
 
 
 class Cluster(NamedTuple):
@@ -91,11 +119,13 @@ class Drawing(NamedTuple):
             f"edge {_attributes(arrow)}",
         ]
         lines += self._boxes_of(-1)
-        for tail, head, label, kind in self.links:
+        for tail, head, label, kind, colour in self.links:
             port = "" if self.boxes[head].kind in ROUND else ":w" if self.rightward else ":n"
             look = {"label": _escaped(label)} if label else {}
             if kind != "forward":
                 look |= {"color": BACKWARD, "style": "dashed"} if kind == "backward" else {"dir": "both"}
+            if colour:
+                look |= {"color": colour, "penwidth": "2"}
             lines.append(f"n{tail} -> n{head}{port}" + (f" {_attributes(look)}" if look else ""))
         return "\n  ".join(["digraph {", *lines]) + "\n}\n"
 
@@ -198,8 +228,10 @@ def _look(box: Box) -> dict[str, str]:
     cells = [_escaped(cell) for cell in box.cells]
     if box.kind == "more":
         return {"label": " ".join(cells), "shape": "plaintext", "fontcolor": GREY}
-    fill, line = COLOURS[box.kind]
-    look = {"style": "filled", "fillcolor": fill, "color": line, **({"penwidth": "2"} if box.kind in BOLD else {})}
+    own = paint(box)
+    look = {"style": "filled", "fillcolor": own.fill, "color": own.line, **({"penwidth": "2"} if own.bold else {})}
+    if own.ink != "#000000":
+        look["fontcolor"] = own.ink
     if box.kind in ROUND or box.kind == "ghost":
         text = "\\n".join(cells)
         style = "rounded,filled" if box.kind in ROUND else "filled,dashed"

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
-from os import PathLike
-from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
 from ..autograd import Tensor, tree_leaves
 from ..nn import Module
-from . import scene
 from .builder import Builder, backward_of, of_tensors
-from .drawing import Drawing, graphviz
-from .form import Form
+from .drawing import Drawing
+from .drawn import Drawn
+from .exports import dumped, model_explorer, node_link, of_node_link
+from .form import FEW, Form, Operation, Value
+from .heat import heated
+from .nonfinite import NonFinite, first_nonfinite, marked
 from .recording import Recording, recording
-from .report import page
+from .tree import tree
 from .views import USUAL, Settings, view
 
-__all__ = ["Graph", "Record", "graph", "record"]
+__all__ = ["Graph", "Record", "first_nan", "graph", "record"]
 
 
-class Graph:
+class Graph(Drawn):
     """A picture of a computation graph, described in Graphviz' DOT language by `source`; notebooks show it."""
 
     def __init__(self, drawing: Drawing, form: Form) -> None:
-        self._drawing, self.form = drawing, form
-        self.source = drawing.dot()
+        super().__init__(drawing)
+        self.form = form
 
     def __repr__(self) -> str:
         kinds = {"module": ("module",), "leaf": ("leaf", "parameter"), "operation": ("operation",)}
@@ -38,50 +39,39 @@ class Graph:
         drawn = " and ".join(f"{n} {word if n == 1 else plural[word]}" for word, n in counts.items() if n)
         return f"<Graph of {drawn or 'values'}: render(path) draws it, notebooks show it>"
 
-    def render(self, path: str | PathLike[str]) -> None:
-        """Write the picture in the format that the path's suffix names (.svg, .png, .pdf, .dot, ...).
+    def __str__(self) -> str:
+        return self.to_text(limit=300)
 
-        Graphviz draws it where its program `dot` or the package pygraphviz is installed, and the picture is one that
-        it is quick at; else the package's own layout does, as SVG or through Matplotlib. The caption says which.
-        ValueError for a format that cannot be written.
+    def to_text(self, depth: int | None = None, limit: int | None = None) -> str:
+        """Return the graph as a tree of module calls and operations, with shapes, parameters and sums.
+
+        `depth`: no deeper calls than this; 0 is the whole model. `limit`: at most so many lines of the tree.
         """
-        path = Path(path)
-        path.write_bytes(self._written(path.suffix[1:].lower()))
+        return tree(self.form, depth, limit)
 
-    def to_html(self, path: str | PathLike[str]) -> None:
-        """Write a self-contained HTML page that shows the picture."""
-        Path(path).write_text(page("Computation graph", self._repr_html_(), "wide"), encoding="utf-8")
+    def to_json(self, entries: int | None = FEW) -> str:
+        """Return the graph as JSON with nodes and edges (docs/graph_json.md), which `from_json` reads.
 
-    def to_graphviz(self) -> Any:
-        """Return the picture as a `Source` of the package graphviz, which is in the extra `viz`."""
-        try:
-            import graphviz as package
-        except ImportError:
-            raise ImportError("to_graphviz needs the package graphviz: pip install pullback[viz]") from None
-        return package.Source(self.source)
+        Arrays of more than so many `entries` are left out; None writes all.
+        """
+        return dumped(node_link(self.form, entries))
 
-    def _written(self, form: str) -> bytes:
-        if form in ("dot", "gv"):
-            return self.source.encode()
-        if not form:
-            raise ValueError("render: the path needs a suffix that names the format, such as .svg")
-        drawn = graphviz(self._drawing, form)
-        if drawn is not None:
-            return drawn
-        laid_out = scene.scene(self._drawing)
-        return scene.svg(laid_out).encode() if form == "svg" else scene.by_matplotlib(laid_out, form)
+    @classmethod
+    def from_json(cls, text: str, **options: Unpack[Options]) -> Graph:
+        """Draw a graph that `to_json` wrote, with the options of `graph`: ValueError for other text.
 
-    @cached_property
-    def _svg(self) -> bytes:
-        return self._written("svg")
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> Graph.from_json(graph(x * x).to_json())
+        <Graph of 1 leaf and 1 operation: render(path) draws it, notebooks show it>
+        """
+        return _drawn(of_node_link(json.loads(text)), _settings(options))
 
-    def _repr_svg_(self) -> str:
-        return self._svg.decode()
+    def to_model_explorer(self) -> str:
+        """Return the graph as JSON that Google's Model Explorer opens."""
+        return dumped(model_explorer(self.form))
 
-    def _repr_html_(self) -> str:
-        svg = self._repr_svg_()
-        whole = svg[svg.index("<svg") :].replace("<svg", '<svg style="max-width: none"', 1)
-        return f'<div style="overflow: auto">{whole}</div>'
+    def _texts(self) -> dict[str, Callable[[], str]]:
+        return super()._texts() | {"json": self.to_json, "txt": self.to_text}
 
 
 class Options(TypedDict, total=False):
@@ -95,6 +85,7 @@ class Options(TypedDict, total=False):
     values: bool | None
     title: str
     legend: bool
+    color_by: str | Callable[[Operation | Value], float | None] | None
 
 
 def graph(
@@ -111,6 +102,7 @@ def graph(
     values: bool | None = None,
     title: str = "",
     legend: bool = False,
+    color_by: str | Callable[[Operation | Value], float | None] | None = None,
 ) -> Graph:
     """Draw a computation graph: of a Tensor or a nest of them, or of a function or Module called with `inputs`.
 
@@ -128,6 +120,10 @@ def graph(
     - `roll`: draw what repeats itself once, in a frame that says how often it ran.
     - `values`: whether values between operations have boxes of their own; None: where there are few.
     - `title` and `legend` are added to the picture.
+    - `color_by`: colours for "time", "bytes" (of results), "gradient" (its norm), or a function that gives a number for
+      an operation or value, or None; a module call or a repeat has the sum of times and bytes, else the largest number.
+
+    Where the outputs, or else the gradients, have NaN or infinities, the way of the first (see `first_nan`) is in red.
 
     RuntimeError where nothing was recorded, or a backward pass has freed it. See `record` for programs that fail.
 
@@ -138,13 +134,13 @@ def graph(
     >>> graph(Linear(3, 2), inputs=Tensor([[1.0, 2.0, 3.0]]), depth=0)
     <Graph of 1 module: render(path) draws it, notebooks show it>
     """
-    settings = Settings(depth, limit, direction, frozenset(show), roll, values, title, legend).checked()
+    settings = Settings(depth, limit, direction, frozenset(show), roll, values, title, legend, color_by).checked()
     if inputs is not None:
         given = inputs if isinstance(inputs, tuple) else (inputs,)
         form = _run(output, model, names, given)
     else:
         form = _of(output, model, names)
-    return Graph(view(form, settings), form)
+    return _drawn(form, settings)
 
 
 class Record:
@@ -164,10 +160,24 @@ class Record:
         Without an output, what led to the Tensors that `backward` was called of, or else to all that nothing reads;
         where the program failed, all that ran, with what failed last.
         """
-        settings = Settings(**{**options, "show": frozenset(options.get("show", USUAL))}).checked()  # type: ignore[arg-type]
+        settings = _settings(options)
         form = self._seen.finished(None if output is None else _tensors(output))
         self._seen.builder.named(names)
-        return Graph(view(form, settings), form)
+        return _drawn(form, settings)
+
+
+def first_nan(graph: Graph) -> NonFinite | None:
+    """Find the first NaN or infinity that reached the outputs of a graph, or, where those are finite, its gradients.
+
+    As text it says the operation that made it of finite numbers, the line of code (of graphs with `inputs`, or that
+    `record` gave) and its way to the output. None where all is finite, also where an infinity was lost again.
+
+    >>> x = Tensor([1.0, 0.0], requires_grad=True)
+    >>> with np.errstate(divide="ignore", invalid="ignore"):
+    ...     print(first_nan(graph((x.log() * x).sum())))
+    first Inf: log, then multiply → sum
+    """
+    return first_nonfinite(graph.form)
 
 
 @contextmanager
@@ -189,6 +199,20 @@ def record(model: Module | None = None) -> Iterator[Record]:
         except Exception as error:
             error.add_note("viz.record has seen this: graph() of what it gave draws what ran, and what failed last")
             raise
+
+
+def _drawn(form: Form, settings: Settings) -> Graph:
+    """The view of a form, with heat where it is asked for, and the first NaN where there is one."""
+    drawing = view(form, settings)
+    if settings.color_by is not None:
+        drawing = heated(drawing, form, settings.color_by)
+    first = first_nonfinite(form)
+    return Graph(drawing if first is None else marked(drawing, first), form)
+
+
+def _settings(options: Options) -> Settings:
+    settings = Settings(**{**options, "show": frozenset(options.get("show", USUAL))})  # type: ignore[arg-type]
+    return settings.checked()
 
 
 def _tensors(output: object) -> list[Tensor]:

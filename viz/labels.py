@@ -21,7 +21,7 @@ SYMBOLS = {
     **INFIX,
 }
 SYMMETRIC = {"add", "multiply", "maximum", "minimum", "hypot", "logaddexp"}
-_QUIET = {"geo": {"stride": 1, "padding": 0, "dilation": 1}}  # what is not said where it is so
+_QUIET = {"stride": 1, "padding": 0, "dilation": 1}  # what is not said of windows where it is so
 
 
 def number(value: Any) -> str:
@@ -121,36 +121,33 @@ def inlined(operation: Operation) -> list[str]:
 
 def options(operation: Operation) -> list[str]:
     """An operation's options as text, but those that are as they mostly are."""
-    found = []
+    found: dict[str, Any] = {}
     for key, value in operation.options.items():
         if hasattr(value, "kernel"):  # the geometry of windows
-            found += _geometry(value)
+            found |= geometry(value)
         elif value is not None and _USUAL.get(key) != value:
-            found.append(f"{key}={shortened(printable(_value(value)), 40)}")
-    return found
+            found[key] = value
+    return [f"{key}={shortened(printable(text(value)), 40)}" for key, value in found.items()]
 
 
-def _geometry(geo: Any) -> list[str]:
-    parts = [f"kernel={_even(geo.kernel)}"]
-    for key, usual in _QUIET["geo"].items():
-        text = _even(getattr(geo, key))
-        if text != str(usual):
-            parts.append(f"{key}={text}")
-    return parts
+def geometry(geo: Any) -> dict[str, Any]:
+    """What windows have: the kernel, and what is not as it mostly is; what is alike in all directions as one number."""
+    found = {"kernel": _even(geo.kernel)} | {key: _even(getattr(geo, key)) for key in _QUIET}
+    return {key: value for key, value in found.items() if _QUIET.get(key) != value}
 
 
-def _even(values: Any) -> str:
-    """What is alike in all directions as one number."""
+def _even(values: Any) -> Any:
     flat = np.unique(np.asarray(values)).tolist()
-    return str(flat[0]) if len(flat) == 1 else str(values).replace(" ", "")
+    return flat[0] if len(flat) == 1 else values
 
 
-def _value(value: Any) -> str:
+def text(value: Any) -> str:
+    """An option's value."""
     if isinstance(value, slice):
         parts = ["" if part is None else str(part) for part in (value.start, value.stop, value.step)]
         return ":".join(parts[:2] if value.step is None else parts)
     if isinstance(value, tuple):
-        return f"({', '.join(map(_value, value))}{',' if len(value) == 1 else ''})"
+        return f"({', '.join(map(text, value))}{',' if len(value) == 1 else ''})"
     if value is Ellipsis:
         return "..."
     if isinstance(value, np.ndarray):

@@ -63,8 +63,8 @@ def outlined(shape: Shape, outlines: Outlines) -> Look:
             return outlines.text(shape), shape.colour, "none", 0.0
         case Block(_, _, _, fill, line, width):
             return _block(shape), fill, line, width
-        case Curve(points, line):
-            return Path(points, [Path.MOVETO] + [Path.CURVE4] * (len(points) - 1)), "none", line, 1.0
+        case Curve(points, line, width):
+            return Path(points, [Path.MOVETO] + [Path.CURVE4] * (len(points) - 1)), "none", line, width
         case Polygon(points, fill):
             return Path([*points, points[0]], closed=True), fill, fill, 0.0
     raise TypeError(f"outlined: {shape!r} is not a shape")

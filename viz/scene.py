@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .drawing import BACKWARD, BOLD, COLOURS, FONT, GREY, ROUND, SIZE, Box, Drawing
+from .drawing import BACKWARD, FONT, GREY, ROUND, SIZE, Box, Drawing, Link, paint
 from .figures import new_figure
 from .layout import PORTS, Point
 from .nesting import arrange_nested
@@ -84,13 +84,12 @@ def scene(drawing: Drawing) -> Scene:
         title = Text((spot, y - h / 2 + 0.55 * _LINE), label, _SMALL, GREY)
         groups.append(("cluster", [Block((x, y), (w, h), 6.0, "none", _FAINT), title]))
     for number, stem in stems:
-        colour = BACKWARD if drawing.links[number].kind == "backward" else GREY
-        groups.append(("stem", [Curve([at(p) for p in _bent(stem)], colour)]))
+        groups.append(("stem", [Curve([at(p) for p in _bent(stem)], *_pen(drawing.links[number]))]))
     for link, route in zip(drawing.links, routes, strict=True):
         end, back = route[-1], route[-1][0] - _ARROW
-        colour = BACKWARD if link.kind == "backward" else GREY
+        colour, stroke = _pen(link)
         tip = Polygon([at(p) for p in (end, (back, end[1] - 3), (back, end[1] + 3))], colour)
-        edge: list[Shape] = [Curve([at(p) for p in _bent([*route[:-1], (back, end[1])])], colour), tip]
+        edge: list[Shape] = [Curve([at(p) for p in _bent([*route[:-1], (back, end[1])])], colour, stroke), tip]
         if link.kind == "both":
             start = route[0]
             feet = [(start[0] + _ARROW, start[1] + side) for side in (-3, 3)]
@@ -112,6 +111,11 @@ def scene(drawing: Drawing) -> Scene:
         lines.append(Text((0.0, height - _LINE / 2), text, points, GREY))
     groups.append(("caption", [line._replace(at=(width / 2, line.at[1])) for line in lines if isinstance(line, Text)]))
     return Scene((width + _MARGIN, height + _MARGIN), groups)
+
+
+def _pen(link: Link) -> tuple[str, float]:
+    """A link's colour, and how wide it is."""
+    return (link.colour, 2.0) if link.colour else (BACKWARD if link.kind == "backward" else GREY, 1.0)
 
 
 def _bent(route: list[Point]) -> list[Point]:
@@ -144,27 +148,27 @@ def _box(box: Box, centre: Point, size: Point, rightward: bool) -> Iterator[Shap
     if box.kind == "more":
         yield Text(centre, " ".join(box.cells), SIZE, GREY)
         return
-    fill, line = COLOURS[box.kind]
+    look = paint(box)
     width, height = size
     round_ = box.kind in ROUND
     radius = min(height / 2, 12.0) if round_ else 2.0
-    yield Block(centre, size, radius, fill, line, 2.0 if box.kind in BOLD else 1.0)
+    yield Block(centre, size, radius, look.fill, look.line, 2.0 if look.bold else 1.0)
     left, top = centre[0] - width / 2, centre[1] - height / 2
     if len(box.cells) == 1:
-        yield Text(centre, box.cells[0], SIZE, "black")
+        yield Text(centre, box.cells[0], SIZE, look.ink)
     elif rightward and not round_:
         for i, cell in enumerate(box.cells):
             step = _width(cell) + 2 * _PADDING
             if i:
-                yield Curve([(left, top), (left, top), (left, top + height), (left, top + height)], line)
-            yield Text((left + step / 2, centre[1]), cell, SIZE, "black")
+                yield Curve([(left, top), (left, top), (left, top + height), (left, top + height)], look.line)
+            yield Text((left + step / 2, centre[1]), cell, SIZE, look.ink)
             left += step
     else:
         step = height / len(box.cells)
         for i, cell in enumerate(box.cells):
             if i and not round_:
-                yield Curve([(left, top), (left, top), (left + width, top), (left + width, top)], line)
-            yield Text((centre[0], top + step / 2), cell, SIZE, "black")
+                yield Curve([(left, top), (left, top), (left + width, top), (left + width, top)], look.line)
+            yield Text((centre[0], top + step / 2), cell, SIZE, look.ink)
             top += step
 
 
@@ -190,8 +194,9 @@ def _element(shape: Shape) -> str:
                 f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" '
                 f'rx="{radius:g}" fill="{fill}" stroke="{line}"' + f' stroke-width="{stroke:g}"/>'
             )
-        case Curve((start, *points), line):
-            return f'<path d="M{_listed([start])} C{_listed(points)}" fill="none" stroke="{line}"/>'
+        case Curve((start, *points), line, stroke):
+            wide = f' stroke-width="{stroke:g}"' if stroke != 1 else ""
+            return f'<path d="M{_listed([start])} C{_listed(points)}" fill="none" stroke="{line}"{wide}/>'
         case Polygon(points, fill):
             return f'<polygon points="{_listed(points)}" fill="{fill}"/>'
     raise TypeError(f"svg: {shape!r} is not a shape")

@@ -32,6 +32,7 @@ class Curve(NamedTuple):
 
     points: list[Point]
     line: str
+    width: float = 1.0
 
 
 class Polygon(NamedTuple):

@@ -6,7 +6,7 @@ is too much is left out, and only what is left gets its text.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from . import labels
@@ -48,6 +48,7 @@ class Settings(NamedTuple):
     values: bool | None = None
     title: str = ""
     legend: bool = False
+    color_by: str | Callable[[Operation | Value], float | None] | None = None
 
     def checked(self) -> Settings:
         """Themselves, if there is such a view: ValueError if not."""
@@ -98,10 +99,14 @@ class _Writer:
         self.outputs = set(form.outputs)
         drawn, stand_in, self.run_of = rolled_up(units, rolled)
         self.labels = {run: repeated(run, units) for run in rolled}
+        self.also: dict[Unit | Value, list[str]] = {}  # the ids of repeats that are not drawn
         self.same: dict[Value, Value] = {}  # for a value in a repeat that is not drawn, the one in that which is
         for unit, other in stand_in.items():
+            self.also.setdefault(other, []).append(unit.place.id)
             for mine, its in zip(unit.operations, other.operations, strict=True):
                 self.same.update(zip(mine.results, its.results, strict=True))
+        for value, shown in self.same.items():
+            self.also.setdefault(shown, []).append(value.id)
         self.unit_of = {operation: unit for unit in units for operation in unit.operations}
         self.hidden = max(0, len(drawn) - most)
         self.units = drawn[self.hidden :]
@@ -116,7 +121,8 @@ class _Writer:
         for unit in self.units:
             rolled = unit in self.run_of
             kind = "failed" if unit.place.error else "module" if isinstance(unit.place, Group) else "operation"
-            self.box_of[unit] = self._box(_cells_of(unit, self.show, rolled), kind, unit.place.id, self._cluster(unit))
+            cells, also = _cells_of(unit, self.show, rolled), self.also.get(unit, ())
+            self.box_of[unit] = self._box(cells, kind, unit.place.id, self._cluster(unit), also)
         for unit in self.units:
             for key, role, value in self._given(unit):
                 self._argument(unit, key, role, value, drawn)
@@ -137,7 +143,7 @@ class _Writer:
             if not links:
                 raise ValueError("graph: no gradient is known, and so no backward pass; run backward first")
             self.boxes, links = _linked(self.boxes, links)
-        if self.settings.legend:
+        if self.settings.legend and self.settings.color_by is None:
             self.clusters.append(Cluster("legend"))
             kinds = {box.kind for box in self.boxes}
             number = len(self.clusters) - 1
@@ -149,8 +155,8 @@ class _Writer:
 
     # Boxes
 
-    def _box(self, cells: list[str], kind: str, id: str, cluster: int) -> int:
-        self.boxes.append(Box(kind, tuple(filter(None, cells)), cluster, id))
+    def _box(self, cells: list[str], kind: str, id: str, cluster: int, also: Iterable[str] = ()) -> int:
+        self.boxes.append(Box(kind, tuple(filter(None, cells)), cluster, id, tuple(also)))
         return len(self.boxes) - 1
 
     def _cluster(self, unit: Unit) -> int:
@@ -176,7 +182,7 @@ class _Writer:
             home = None if output or value.kind == "input" else self._home(value)
             cluster = -1 if home is None else self.boxes[self.box_of[home]].cluster
             cells = _cells_of_value(value, self.show, home in self.run_of and value.maker is not None)
-            self.box_of[value] = self._box(cells, kind, value.id, cluster)
+            self.box_of[value] = self._box(cells, kind, value.id, cluster, self.also.get(value, ()))
         return self.box_of[value]
 
     def _home(self, value: Value) -> Unit | None:
