@@ -50,15 +50,17 @@ def scene(drawing: Drawing) -> Scene:
 
     room = max((_width(link.label) for link in drawing.links if link.label), default=0.0)
     labelled = Counter(link.head for link in drawing.links if link.label)
+    arriving = Counter(link.head for link in drawing.links)
     sizes = []
     for i, box in enumerate(drawing.boxes):
         width, height = _extent(box, rightward)
-        sizes.append((width, height) if rightward else (height, max(width, (room + 8) * labelled[i] / PORTS)))
+        breadth = (room + 8) * arriving[i] / PORTS if labelled[i] else 0.0
+        sizes.append((width, height) if rightward else (height, max(width, breadth)))
     gap = 2 * room + 28 if rightward else 30.0
 
     def margins(cluster: int) -> tuple[Point, Point, Point]:
         """What a frame needs around its inside, and at least: room for its title."""
-        title = _width(drawing.clusters[cluster].label) * _SMALL / SIZE + 2 * _PADDING
+        title = 2 * _width(drawing.clusters[cluster].label) * _SMALL / SIZE + 2 * _PADDING  # left or right of a link
         return ((_FRAME, _FRAME + _LINE), (_FRAME, _FRAME), (title, 0.0)) if rightward else (
             (_FRAME + _LINE, _FRAME), (_FRAME, _FRAME), (0.0, title)
         )  # fmt: skip

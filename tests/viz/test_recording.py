@@ -231,7 +231,7 @@ def test_a_program_that_fails_is_drawn_up_to_there():
         pb.exp(x.reshape(2, 2)) @ np.ones((3, 5))
     assert "graph() of what it gave" in caught.value.__notes__[-1]
     graph = rec.graph()
-    last = boxes(graph, "operation")[-1]
+    (last,) = boxes(graph, "failed")
     assert last[:2] == ("@", "given (2, 2) float64, (3, 5) float64") and last[2].startswith("ValueError: ")
     assert "failed: ValueError" in graph._drawing.caption
     graph._repr_svg_()
@@ -242,9 +242,9 @@ def test_a_module_that_fails_before_any_operation_is_the_last_box():
     with pytest.raises(ValueError), viz.record(model) as rec:
         model(Tensor(np.ones((5, 4), np.float32)))
     for depth in (None, 1):
-        first, last = boxes(rec.graph(depth=depth), "module")
+        (first,), (last,) = (boxes(rec.graph(depth=depth), kind) for kind in ("module", "failed"))
         assert first[0] == "0: Linear" and last[0] == "1: Linear" and "given (5, 3) float32" in last
-    (whole,) = boxes(rec.graph(depth=0), "module")
+    (whole,) = boxes(rec.graph(depth=0), "failed")
     assert "given (5, 4) float32" in whole
 
 

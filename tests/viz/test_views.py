@@ -62,6 +62,17 @@ def test_repeats_are_rolled_and_say_whether_parameters_are_the_same():
     assert frames(some)[0] == "×20, some parameters different"
 
 
+def test_what_is_connected_otherwise_is_no_repeat():
+    rng, values = np.random.default_rng(0), [Tensor(0.5, requires_grad=True), Tensor(0.1, requires_grad=True)]
+    for k in range(60):
+        values.append(pb.sin(values[rng.integers(k // 2 + 1)]) + values[-1])
+    assert len(boxes(viz.graph(values[-1]), "operation")) > 90
+    t, other = Tensor(0.5, requires_grad=True), Tensor(0.1, requires_grad=True)
+    for k in range(60):
+        t = pb.sin(t) * (0.5 if k < 40 else 0.25) + other
+    assert sorted(frames(viz.graph(t))) == ["×20, same parameters", "×40, same parameters"]
+
+
 def test_what_goes_into_the_first_repeat_and_out_of_the_last():
     graph = viz.graph(Recurrent(40), inputs=np.ones((1, 40, 2)), values=False)
     drawn, links = graph._drawing.boxes, [(link.tail, link.head) for link in graph._drawing.links]
@@ -114,9 +125,9 @@ def test_no_more_boxes_than_the_limit(limit):
     t = [Tensor(float(v), requires_grad=True) for v in rng.standard_normal(20)]
     for _ in range(600):
         i, j = rng.integers(len(t), size=2)
-        t.append(pb.sin(t[i]) * 0.5 + t[j])
+        t.append(pb.sin(t[i]) * t[j] + t[-1])
     drawn = viz.graph(t[-1], limit=limit)._drawing
-    assert len(drawn.boxes) <= max(limit, 4) and "more are not drawn" in drawn.caption
+    assert len(drawn.boxes) <= max(limit, 5) and "more are not drawn" in drawn.caption
     assert viz.graph(t[-1], limit=None)._drawing.caption == ""
 
 
