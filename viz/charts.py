@@ -23,7 +23,6 @@ from .figures import (
     inked,
     new_figure,
     panels,
-    unfinished,
 )  # fmt: skip
 
 __all__ = ["confusion", "curves", "profile"]
@@ -32,12 +31,13 @@ __all__ = ["confusion", "curves", "profile"]
 _ANNOTATED = 25  # classes at most whose counts are written into a confusion matrix
 
 
-def curves(history: Mapping[str, Sequence[float]], *, log: bool = False, columns: int = 3) -> Picture:
+def curves(history: Mapping[str, Sequence[float]], *, log: bool | Sequence[str] = False, columns: int = 3) -> Picture:
     """Draw loss, accuracy and whatever else `history` holds (as `optim.Trainer` leaves it), over the epochs.
 
     A panel for each quantity, in rows of at most `columns`, in which the one of the same name with "val_" before it is
-    drawn, too; "seconds" is left out. `log` draws what is positive throughout on a logarithmic scale. Epochs whose
-    value is not finite have a red cross at the foot of the panel. ValueError for a history without epochs.
+    drawn, too; "seconds" is left out. `log` names the quantities that have a logarithmic scale, or True for all.
+    Epochs whose value is not finite, or not positive on such a scale, have a red cross at the foot of the panel.
+    ValueError for a history without epochs, or names in `log` that it lacks.
 
     >>> curves({"loss": [2.0, 1.5], "val_loss": [2.1, 1.8]}).png()[:4]
     b'\\x89PNG'
@@ -46,41 +46,55 @@ def curves(history: Mapping[str, Sequence[float]], *, log: bool = False, columns
     lengths = [len(values) for name, values in history.items() if name != "seconds"]
     if not any(lengths):
         raise ValueError("curves: the history is empty: it has no quantity of which an epoch was recorded")
+    scaled = (names if log else []) if isinstance(log, bool) else list(log)
+    if unknown := [name for name in scaled if name not in names]:
+        raise ValueError(f"curves: log={unknown!r} given; the history has {', '.join(names)}")
     figure, places = panels(len(names), columns, 4.4, 3.2)
-    bad = 0
+    lost = 0
     for axes, name in zip(places, names, strict=True):
-        drawn = []
-        for key, label, colour in ((name, "training", BLUE), (f"val_{name}", "validation", ORANGE)):
-            if key in history:
-                drawn.append(np.array(history[key], float))
-                _line(axes, drawn[-1], label, colour)
-        values = np.concatenate(drawn)
-        finite = values[np.isfinite(values)]
-        bad += values.size - finite.size
-        if log and finite.size and finite.min() > 0:
-            axes.set_yscale("log")
+        both = [key for key in (name, f"val_{name}") if key in history]
+        for key in both:
+            lost += _line(axes, np.array(history[key], float), key, name in scaled)
+        if name in scaled:
+            _logarithmic(axes)
         add_title(axes, name)
         axes.set_xlabel("epoch", color=GREY)
         axes.set_xlim(0.5, max(lengths) + 0.5)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(axis="y", color=RULE, linewidth=0.8)
-        if len(drawn) > 1:
+        if len(both) > 1:
             axes.legend(frameon=False, fontsize=9, labelcolor=INK)
     figure.tight_layout()
-    last = "; ".join(f"{name} {values[-1]:.4g}" for name, values in history.items() if len(values))
+    last = ", ".join(f"{key} {values[-1]:.4g}" for key, values in history.items() if key != "seconds" and len(values))
     epochs = max(lengths)
-    notes = [f"{', '.join(names)} over {epochs} {'epoch' if epochs == 1 else 'epochs'}; at the end {last}."]
-    return Picture(figure, " ".join([*notes, *unfinished(bad)]))
+    notes = [f"{epochs} {'epoch' if epochs == 1 else 'epochs'}; at the end {last}."]
+    notes += [f"Red crosses: {lost} that {'is' if lost == 1 else 'are'} not drawn."] if lost else []
+    return Picture(figure, " ".join(notes))
 
 
-def _line(axes: Any, values: Array, label: str, colour: str) -> None:
+def _line(axes: Any, values: Array, key: str, positive: bool) -> int:
+    """Draw values over the epochs, and return how many cannot be."""
+    label, colour = ("validation", ORANGE) if key.startswith("val_") else ("training", BLUE)
     epochs = np.arange(1, len(values) + 1)
+    drawn = np.isfinite(values) & ((values > 0) | (not positive))
     marker = "o" if len(values) <= 30 else None
-    axes.plot(epochs, values, color=colour, marker=marker, markersize=3.5, label=label)
-    lost = epochs[~np.isfinite(values)]
+    shown = np.where(drawn, values, np.nan)
+    axes.plot(epochs, shown, color=colour, marker=marker, markersize=3.5, label=label)
+    lost = epochs[~drawn]
     if lost.size:
         foot = axes.get_xaxis_transform()
-        axes.plot(lost, np.zeros(len(lost)), "x", color=RED, transform=foot, clip_on=False, label=f"{label} not finite")
+        axes.plot(lost, np.zeros(len(lost)), "x", color=RED, transform=foot, clip_on=False, label=f"{label}, not drawn")
+    return lost.size
+
+
+def _logarithmic(axes: Any) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(lambda number, _: f"{number:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(which="both", length=0)
 
 
 def profile(profile: Profile, by: str = "operation", value: str = "seconds", limit: int = 12) -> Picture:

@@ -154,4 +154,4 @@ def image(png: bytes, alternative: str) -> str:
 def captioned(element: str, caption: str) -> str:
     """Write an HTML figure, whose element is moved sideways where it is too wide."""
     below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    return f'<figure><div tabindex="0">{element}</div>{below}</figure>'
+    return f'<figure><div tabindex="0" style="overflow-x: auto">{element}</div>{below}</figure>'

@@ -21,9 +21,9 @@ KINDS = ("weights", "gradients", "activations")
 class Histograms:
     """What the values of a model are like, again and again while it is trained; `draw` makes pictures of it.
 
-    Each `record()` counts the weights and gradients of all parameters in `bins` bins and, where a batch `x` is given,
-    what each module without children makes of it in eval mode. As a callback of `optim.Trainer` it does so after each
-    epoch.
+    Each `record()` counts the weights and gradients of all parameters in at most `bins` bins and, where a batch `x` is
+    given, what each module without children makes of it in eval mode. As a callback of `optim.Trainer` it does so
+    after each epoch.
 
     >>> from pullback import nn
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
@@ -59,8 +59,9 @@ class Histograms:
     def draw(self, kind: str = "weights", *, limit: int = 12) -> Picture:
         """Draw "weights", "gradients" or "activations": a panel for each name, and in it a curve for each record.
 
-        The first record is behind and above, the last in front and darkest; heights are shares of its values. At most
-        `limit` names are drawn, the first ones. ValueError for another kind, or if nothing of the kind was recorded.
+        The first record is behind and above, the last in front and darkest; heights are square roots of counts, so
+        that tails are seen. At most `limit` names are drawn, the first ones. ValueError for another kind, or if nothing
+        of the kind was recorded.
         """
         if kind not in KINDS:
             raise ValueError(f"Histograms.draw: kind={kind!r} given; there are {', '.join(KINDS)}")
@@ -74,7 +75,7 @@ class Histograms:
             _ridges(axes, counts[name])
             add_title(axes, name)
         figure.tight_layout()
-        notes = [f"Distributions of {kind} at {self._records} records, the last in front."]
+        notes = [f"Distributions of {kind} at {self._records} records, the last in front; heights are roots of counts."]
         if len(counts) > limit:
             notes.append(f"{len(counts) - limit} more of {len(counts)} are not drawn.")
         bad = sum(own.bad for name in names for own in counts[name].values())
@@ -110,22 +111,20 @@ class _Counts:
     def __init__(self, values: Array, bins: int) -> None:
         finite = values[np.isfinite(values)].astype(np.float64)
         self.bad = values.size - finite.size
-        counts, self.edges = np.histogram(finite, bins)
-        self.shares = counts / max(1, counts.max())
+        counts, self.edges = np.histogram(finite, min(bins, max(1, round(2 * finite.size ** (1 / 3)))))  # Rice's rule
+        self.heights = np.sqrt(counts / max(1, counts.max()))
 
 
 def _ridges(axes: Any, counts: dict[int, _Counts]) -> None:
     """A filled curve for each record, each a step lower than the one before."""
     last, step = max(counts), 0.35
     for time, own in counts.items():
-        foot, depth = step * (last - time), time - last
-        heights = foot + np.repeat(own.shares, 2)
+        foot, front = step * (last - time), 3 + 2 * (time - last) / (last + 1)
+        heights = foot + np.repeat(own.heights, 2)
         across = np.repeat(own.edges, 2)[1:-1]
         shade = 0.25 + 0.6 * (time + 1) / (last + 1)
-        axes.fill_between(
-            across, foot, heights, color=BLUE, alpha=shade, linewidth=0, zorder=3 + 2 * depth / (last + 1)
-        )
-        axes.plot(across, heights, color="white", linewidth=0.7, zorder=3 + (2 * depth + 1) / (last + 1))
+        axes.fill_between(across, foot, heights, color=BLUE, alpha=shade, linewidth=0, zorder=front)
+        axes.plot(across, heights, color="white", linewidth=0.7, zorder=front + 1 / (last + 1))
         if own.bad:
             axes.plot([1], [foot], "x", color=RED, transform=axes.get_yaxis_transform(), clip_on=False, zorder=9)
     every = max(1, -(-(last + 1) // 6))

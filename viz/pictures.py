@@ -73,7 +73,7 @@ def filters(layer: Module | ArrayLike, *, shared: bool = False) -> Picture:
     zero = "Mid-gray is 0 in each colour" if channels == 3 else _GRAYS
     dead = int((finite.max(axis=(1, 2, 3)) == 0).sum())
     notes = [f"{count} filters of {shape} weights, {scale}. {zero}."]
-    notes += [f"{dead} {'is' if dead == 1 else 'are'} 0 everywhere."] if dead else []
+    notes += [f"Of filters, {dead} {'is' if dead == 1 else 'are'} 0 everywhere."] if dead else []
     return Picture(figure, " ".join([*notes, *unfinished(_bad(weights))]))
 
 
@@ -90,7 +90,7 @@ def feature_maps(model: Module, x: ArrayLike, layer: Layer) -> Picture:
     b'\\x89PNG'
     """
     maps = numbers(activation(model, x, layer), "feature_maps: the output")
-    kind = "units" if maps.ndim == 2 else "feature maps"
+    name, kind = ("unit", "units") if maps.ndim == 2 else ("channel", "feature maps")
     shape = " \u00d7 ".join(map(str, maps.shape[2:]))
     maps = _thickened(maps[:, :, None, None] if maps.ndim == 2 else maps)
     if maps.ndim != 4 or not maps.size:
@@ -103,7 +103,7 @@ def feature_maps(model: Module, x: ArrayLike, layer: Layer) -> Picture:
     signed = low < 0
     limits = _limits(maps, signed) if signed else (0.0, high or 1.0)
     columns = _columns(channels) if samples == 1 else channels
-    sides = ("channel",) if samples == 1 else ("channel", "sample")
+    sides = (name,) if samples == 1 else (name, "sample")
     colours = signed_colours() if signed else "viridis"
     figure, axes = _mosaic(maps.reshape(-1, *maps.shape[2:]), columns, limits=limits, sides=sides, colours=colours)
     _key(axes, limits, colours)
@@ -111,7 +111,7 @@ def feature_maps(model: Module, x: ArrayLike, layer: Layer) -> Picture:
     of = f" of {shape}" if shape else ""
     notes = [f"{channels} {kind}{of}, {samples} {'sample' if samples == 1 else 'samples'}, all on one scale."]
     notes += ["Gray is 0, yellow is positive, blue is negative."] if signed else []
-    notes += [f"{silent} {'is' if silent == 1 else 'are'} 0 everywhere."] if silent else []
+    notes += [f"Of {kind}, {silent} {'is' if silent == 1 else 'are'} 0 everywhere."] if silent else []
     return Picture(figure, " ".join([*notes, *unfinished(_bad(maps))]))
 
 
@@ -153,7 +153,9 @@ def images(
         bad = _spoiled(image)
         axes.imshow(np.where(bad[..., None], 0, scaled) if image.ndim == 3 else scaled, cmap="gray", vmin=0, vmax=1)
         redden(axes, bad)
-        axes.axis("off")
+        bare(axes, spines=("left", "right", "top", "bottom"))
+        axes.set_xticks(())
+        axes.set_yticks(())
         if titles is not None:
             size = min(9.0, 72 * side / (0.65 * max(1, len(titles[i]))))
             axes.set_title(titles[i], fontsize=size, color=INK, parse_math=False)
@@ -178,7 +180,7 @@ def _caption(prepared: list[Array], signs: list[bool], shared: bool) -> str:
         notes = [f"{scale}. {_GRAYS}."]
     elif any(signs):
         which = ", ".join(str(i) for i, sign in enumerate(signs) if sign)
-        notes = [f"{scale}. {_GRAYS} in those with a sign, which are (from 0): {which}."]
+        notes = [f"{scale}. Counted from 0, {which} have a sign: {_GRAYS.lower()}."]
     else:
         notes = [f"{scale}. Black is least, white is largest."]
     for i, image in enumerate(prepared):
@@ -204,7 +206,7 @@ def _thickened(a: Array) -> Array:
 
 def _columns(count: int) -> int:
     """Of a grid that is a little wider than high."""
-    return math.ceil(math.sqrt(1.5 * count))
+    return min(count, math.ceil(math.sqrt(1.5 * count)))
 
 
 def _as_image(a: Array, index: int) -> Array:
@@ -278,7 +280,7 @@ def _mosaic(
 
 
 def _number(axes: Any, steps: tuple[tuple[int, int], ...], sides: tuple[str, ...]) -> None:
-    """Number columns and rows of tiles; where tiles of one kind go on in the next row, each row says where it begins."""
+    """Number columns and rows of tiles; rows that go on with the tiles of the one above say where they begin."""
     across, counts, sizes = steps
     every = [max(1, math.ceil(n / _NUMBERS)) for n in counts]
     shown = [range(0, n, e) for n, e in zip(counts, every, strict=True)]

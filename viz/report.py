@@ -14,12 +14,14 @@ from .figures import captioned, image
 __all__ = ["report"]
 
 
+_SHRUNK = 0.8
+
 _STYLE = """
 :root { color-scheme: light dark; --text: #1f2328; --soft: #57606a; --paper: #fcfcfa; --line: #d9dde3; }
 @media (prefers-color-scheme: dark) {
   :root { --text: #e3e6ea; --soft: #a2abb5; --paper: #16181c; --line: #343a42; }
 }
-body { margin: 0 auto; max-width: 60rem; padding: 3rem 1.5rem 5rem; color: var(--text); background: var(--paper);
+body { margin: 0 auto; max-width: 72rem; padding: 3rem 1.5rem 5rem; color: var(--text); background: var(--paper);
   font: 1.0625rem/1.6 Charter, "Bitstream Charter", "Iowan Old Style", "Source Serif 4", Georgia, serif;
   overflow-wrap: anywhere; }
 body.wide { max-width: none; }
@@ -28,7 +30,7 @@ h1 { font-size: 2rem; margin: 0 0 2rem; }
 h2 { font-size: 1.25rem; margin: 3rem 0 0.75rem; padding-top: 1.25rem; border-top: 1px solid var(--line); }
 p { max-width: 42rem; margin: 0 0 1rem; }
 figure { margin: 1.25rem 0; }
-figure > div { overflow-x: auto; width: fit-content; max-width: 100%; box-sizing: border-box; padding: 0.5rem;
+figure > div { width: fit-content; max-width: 100%; box-sizing: border-box; padding: 0.5rem;
   background: white; border-radius: 6px; }
 figure img { display: block; max-width: 100%; height: auto; }
 figure svg { display: block; height: auto; }
@@ -80,8 +82,14 @@ def report(path: str | PathLike[str], title: str, sections: Iterable[tuple[str, 
 def _inline(picture: Any, alternative: str) -> str:
     if hasattr(picture, "_repr_svg_"):
         svg = picture._repr_svg_()
-        named = f'<svg role="img" aria-label="{html.escape(alternative)}"'
-        return re.sub("<svg", lambda _: named, svg[svg.index("<svg") :], count=1)
+        begin = f'<svg role="img" aria-label="{html.escape(alternative)}" style="max-width: 100%; {_narrowest(svg)}"'
+        return begin + svg[svg.index("<svg") + 4 :]
     if hasattr(picture, "_repr_png_"):
         return image(picture._repr_png_(), alternative)
     raise TypeError(f"report: {picture!r} is not a picture")
+
+
+def _narrowest(svg: str) -> str:
+    """Down to which width an SVG is shrunk before it is moved sideways: its texts stay readable."""
+    width = re.search(r'<svg[^>]*? width="([\d.]+)(pt|px|)"', svg)
+    return f"min-width: {_SHRUNK * float(width[1]):.0f}{width[2] or 'px'}" if width else ""
