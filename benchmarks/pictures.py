@@ -38,9 +38,9 @@ HEAD = """# Pictures of computation graphs
 
 Seconds of the processor from the graph to the SVG file, `dot` included; {timeout} s of wall time are the limit. In
 brackets the nodes in the file, as far as its classes tell. Each in a process of its own; torchview and TorchLens also
-run the model once, since they see it as it runs; torchview saw no function outside a module with this PyTorch. `view` is
-the default, `all` has everything in it. micrograd has no `draw_dot` in its package: here its notebook's way, a recursion
-and a set, is written anew for scalars.
+run the model once, since they see it as it runs; torchview saw no function outside a module with this PyTorch. `view`
+is the default, `all` has everything in it. micrograd has no `draw_dot` in its package: here its notebook's way, a
+recursion and a set, is written anew for scalars.
 
 - Machine: {machine}; NumPy {numpy}, Python {python}, {dot}
 - {versions}
