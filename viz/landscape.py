@@ -75,7 +75,7 @@ def _surface(
 ) -> tuple[Array, float]:
     """The losses [second, first] at steps along two directions, and that of the model itself."""
     parameters = list(model.parameters())
-    kept = [p.data for p in parameters]
+    kept = [p.numpy().copy() for p in parameters]
     first, second = (_direction(kept, generator) for _ in range(2))
     losses = np.empty((len(along), len(along)))
     try:

@@ -238,6 +238,7 @@ class Sum(nn.Module):
 def test_landscape_is_filter_normalized():
     """A step along a direction is as long as the weight, filter by filter: at s along one the loss is s²·Σ‖w_i‖²."""
     model = Sum()
+    shared = model.weight.detach()  # writing into the weight is seen here
     before = [p.numpy().tobytes() for p in model.parameters()]
     picture = viz.landscape(model, model.moved, span=2.0, steps=5)
     losses = np.asarray(picture.figure.axes[0].images[0].get_array())
@@ -246,6 +247,7 @@ def test_landscape_is_filter_normalized():
     np.testing.assert_allclose(losses[:, 2], 0.25 + along**2 * (25 + 4))
     assert losses[0, 0] != pytest.approx(losses[0, 4])  # the directions are not at right angles
     assert [p.numpy().tobytes() for p in model.parameters()] == before and model.training
+    np.testing.assert_array_equal(shared.numpy(), model.center)
     assert picture.figure.axes[0].images[0].get_extent() == [-2.5, 2.5, -2.5, 2.5]
     assert "0.25" in picture.caption
 
