@@ -1,10 +1,11 @@
 PYTHON ?= python3
 NUMPY ?= numpy
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-torch parity test-with names mutants lint bench clean
+.PHONY: help demo test test-fast test-torch parity test-with names mutants lint bench gallery clean
 
 help:
 	@echo "make demo   train the seed's network on the shipped digits; writes demo/report.html"
+	@echo "make gallery  draw each kind of picture once; writes demo/gallery.html"
 	@echo "make test   run the tests"
 	@echo "make test-fast   core, ops, nn, optim and viz with few examples: less than a minute"
 	@echo "make test-torch  the comparisons with PyTorch, in an environment that has it"
@@ -24,6 +25,9 @@ help:
 
 demo: .venv/all/ready
 	.venv/all/bin/python notebooks/mnist.py
+
+gallery: .venv/all/ready
+	.venv/all/bin/python notebooks/gallery.py
 
 test: .venv/test/ready
 	.venv/test/bin/pytest --numprocesses 2 --durations 10

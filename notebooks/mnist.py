@@ -165,30 +165,41 @@ feature_maps
 # For some channels of a layer we find the digits that excite them most, and project that activation back to the
 # pixels with a deconvolution network. It is the ordinary backward pass, in which only ReLU has another rule: to let
 # pass what is positive. Each picture belongs to one channel: the digits above, and under each what in it the most
-# active unit saw. After the max-pooling that is a stroke or a corner, and before the last layer most of a digit.
+# active unit saw. After the max-pooling a unit sees 6 by 6 pixels, and moves by 2 from one unit to the next; of each
+# digit that patch is drawn, and in it a stroke or a corner is found. Before the last layer it is most of a digit.
 
 
 # %%
-def what_excites(layer, channels):
-    """A picture for each of the channels that have the strongest activations."""
+def what_excites(layer, channels, size=28, step=0):
+    """A picture for each of the channels that have the strongest activations, of units that see `size` pixels."""
     with no_grad():
         activations = model[: layer + 1](Tensor(images[:200])).numpy()
-    peaks = activations.reshape(*activations.shape[:2], -1).max(axis=2)
+    activations = activations.reshape(*activations.shape, *[1] * (4 - activations.ndim))
+    peaks = activations.max(axis=(2, 3))
     strongest = np.argsort(peaks.max(axis=0))[::-1][:channels]
     pictures = []
     for channel in strongest:
         best = np.argsort(peaks[:, channel])[::-1][:8]
         seen = viz.deconvnet(model, images[best], layer, int(channel))
-        pictures.append(viz.images([*images[best], *seen]))
+        units = [np.unravel_index(activations[i, channel].argmax(), activations.shape[2:]) for i in best]
+        fields = [
+            np.s_[0, step * row : step * row + size, step * column : step * column + size] for row, column in units
+        ]
+        above = [images[i][field] for i, field in zip(best, fields, strict=True)]
+        below = [one[field] for one, field in zip(seen, fields, strict=True)]
+        picture = viz.images([*above, *below], signed=[False] * 8 + [True] * 8)
+        pictures.append(
+            (picture, f"Channel {channel}: what excites it most, and below what in it does. Mid-gray is 0.")
+        )
     return pictures
 
 
 model.eval()
-strokes, shapes = what_excites(layer=4, channels=3), what_excites(layer=8, channels=3)
-strokes[0]
+strokes, shapes = what_excites(layer=4, channels=3, size=6, step=2), what_excites(layer=8, channels=3)
+strokes[0][0]
 
 # %%
-shapes[0]
+shapes[0][0]
 
 # %% [markdown]
 # ## The report
@@ -215,8 +226,9 @@ viz.report(
         ("Feature maps", "What the first layer makes of the first digit, a tile for each filter.", [feature_maps]),
         (
             "Deconvolutions: strokes",
-            "Each picture belongs to a channel of the second layer: the digits that excite it most, and under each "
-            "what in it the most active unit saw, projected back to the pixels by a deconvolution network.",
+            "Each picture belongs to a channel of the second layer: the patches of digits that excite it most, exactly "
+            "as large as what a unit sees, and under each what in it does, projected back to the pixels by a "
+            "deconvolution network.",
             strokes,
         ),
         ("Deconvolutions: shapes", "The same for units of the layer of 128, just before the last.", shapes),

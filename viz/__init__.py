@@ -2,10 +2,13 @@
 
 from .ascent import activation_maximization
 from .attributions import grad_cam, input_x_gradient, integrated_gradients, smoothgrad
+from .charts import confusion, curves, profile
 from .deconvnet import deconvnet, guided_backprop, saliency
 from .difference import Difference, difference
 from .figures import Picture
 from .graph import Graph, Record, first_nan, graph, record
+from .histograms import Histograms
+from .landscape import landscape
 from .perturbation import occlusion
 from .pictures import confusion, curves, feature_maps, filters, images, profile
 from .receptive_fields import receptive_field
@@ -15,6 +18,7 @@ from .top_activations import TopActivation, TopActivations, top_activations
 __all__ = [
     "Difference",
     "Graph",
+    "Histograms",
     "Picture",
     "Record",
     "TopActivation",
@@ -33,6 +37,7 @@ __all__ = [
     "images",
     "input_x_gradient",
     "integrated_gradients",
+    "landscape",
     "occlusion",
     "profile",
     "receptive_field",

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import html
-from base64 import b64encode
+import re
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from .figures import DPI
+from .figures import captioned, image
 
 __all__ = ["report"]
 
 
+_SHRUNK = 0.8
+
 _STYLE = """
-:root { color-scheme: light dark; --text: #1f2328; --paper: #fcfcfa; --line: #d9dde3; }
+:root { color-scheme: light dark; --text: #1f2328; --soft: #57606a; --paper: #fcfcfa; --line: #d9dde3; }
 @media (prefers-color-scheme: dark) {
-  :root { --text: #e3e6ea; --paper: #16181c; --line: #343a42; }
+  :root { --text: #e3e6ea; --soft: #a2abb5; --paper: #16181c; --line: #343a42; }
 }
-body { margin: 0 auto; max-width: 60rem; padding: 3rem 1.5rem 5rem; color: var(--text); background: var(--paper);
-  font: 1.0625rem/1.6 Charter, "Bitstream Charter", "Iowan Old Style", "Source Serif 4", Georgia, serif; }
+body { margin: 0 auto; max-width: 72rem; padding: 3rem 1.5rem 5rem; color: var(--text); background: var(--paper);
+  font: 1.0625rem/1.6 Charter, "Bitstream Charter", "Iowan Old Style", "Source Serif 4", Georgia, serif;
+  overflow-wrap: anywhere; }
 body.wide { max-width: none; }
 h1, h2 { font-family: Helvetica, Arial, sans-serif; line-height: 1.2; letter-spacing: -0.01em; text-wrap: balance; }
 h1 { font-size: 2rem; margin: 0 0 2rem; }
 h2 { font-size: 1.25rem; margin: 3rem 0 0.75rem; padding-top: 1.25rem; border-top: 1px solid var(--line); }
 p { max-width: 42rem; margin: 0 0 1rem; }
-figure { margin: 1.25rem 0; overflow-x: auto; }
-figure img { max-width: calc(100% - 1rem); height: auto; padding: 0.5rem; background: white; border-radius: 6px; }
+figure { margin: 1.25rem 0; }
+figure > div { width: fit-content; max-width: 100%; box-sizing: border-box; padding: 0.5rem;
+  background: white; border-radius: 6px; }
+figure img { display: block; max-width: 100%; height: auto; }
+figure svg { display: block; height: auto; }
+figcaption { max-width: 42rem; margin-top: 0.5rem; color: var(--soft); font-size: 0.9375rem; line-height: 1.5; }
+@media (max-width: 40rem) {
+  body { padding: 1.5rem 1rem 3rem; }
+  h1 { font-size: 1.5rem; }
+}
 """
 
 
@@ -54,22 +65,31 @@ def report(path: str | PathLike[str], title: str, sections: Iterable[tuple[str, 
     """Write one self-contained HTML page of `sections`, each a heading, a text and pictures.
 
     An empty line in a text begins a new paragraph. Pictures are those of this package, or whatever else
-    notebooks show by `_repr_svg_` or `_repr_png_`; they become part of the page. TypeError for anything else.
+    notebooks show by `_repr_svg_` or `_repr_png_`; they become part of the page. A picture in a tuple with a text has
+    that as its caption instead of its own; the caption, or without one the heading, is what screen readers read.
+    TypeError for anything else.
     """
     parts = []
     for heading, text, pictures in sections:
         parts.append(f"<h2>{html.escape(heading)}</h2>")
         parts += [f"<p>{html.escape(paragraph)}</p>" for paragraph in text.split("\n\n") if paragraph.strip()]
-        parts += [f"<figure>{_inline(picture)}</figure>" for picture in pictures]
+        for given in pictures:
+            picture, caption = given if isinstance(given, tuple) else (given, getattr(given, "caption", ""))
+            parts.append(captioned(_inline(picture, caption or heading), caption))
     Path(path).write_text(page(title, "\n".join(parts)), encoding="utf-8")
 
 
-def _inline(picture: Any) -> str:
+def _inline(picture: Any, alternative: str) -> str:
     if hasattr(picture, "_repr_svg_"):
         svg = picture._repr_svg_()
-        return svg[svg.index("<svg") :]
+        begin = f'<svg role="img" aria-label="{html.escape(alternative)}" style="max-width: 100%; {_narrowest(svg)}"'
+        return begin + svg[svg.index("<svg") + 4 :]
     if hasattr(picture, "_repr_png_"):
-        png = picture._repr_png_()
-        width = round(int.from_bytes(png[16:20]) * 96 / DPI)
-        return f'<img alt="" width="{width}" src="data:image/png;base64,{b64encode(png).decode()}">'
+        return image(picture._repr_png_(), alternative)
     raise TypeError(f"report: {picture!r} is not a picture")
+
+
+def _narrowest(svg: str) -> str:
+    """Down to which width an SVG is shrunk before it is moved sideways: its texts stay readable."""
+    width = re.search(r'<svg[^>]*? width="([\d.]+)(pt|px|)"', svg)
+    return f"min-width: {_SHRUNK * float(width[1]):.0f}{width[2] or 'px'}" if width else ""

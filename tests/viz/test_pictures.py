@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from pullback import Tensor, nn, viz
-from pullback.autograd.debug.profiling import Row
 
 pytest.importorskip("matplotlib")
 
@@ -119,10 +118,11 @@ def test_feature_maps():
     for picture, samples in ((one, 1), (both, 2)):
         shown = board(picture)
         np.testing.assert_allclose(np.unique(shown[np.isfinite(shown)]), np.unique(maps[:samples]))
-        assert picture.figure.axes[0].images[0].get_clim() == (maps[:samples].min(), maps[:samples].max())
+        largest = np.abs(maps[:samples]).max()
+        assert picture.figure.axes[0].images[0].get_clim() == (-largest, largest)
     assert both.figure.axes[0].get_ylabel().endswith("sample")
-    with pytest.raises(ValueError, match=r"shape \(2, 180\)"):
-        viz.feature_maps(model, x, 1)
+    with pytest.raises(ValueError, match=r"shape \(2, 5, 1, 6, 6\)"):
+        viz.feature_maps(nn.Sequential(conv, nn.Unflatten(1, (5, 1))), x, 1)
 
 
 def test_images_are_stretched_and_signed_ones_keep_zero_in_the_middle():
@@ -137,39 +137,6 @@ def test_images_are_stretched_and_signed_ones_keep_zero_in_the_middle():
     assert [axes.get_title() for axes in picture.figure.axes] == ["a", "$b", "c", ""]
     picture.png()
     viz.images(np.zeros((3, 4, 4)), columns=2).png()
-
-
-class Profiled:
-    """What `pullback.profile` would have recorded: forward and backward bars of known lengths."""
-
-    def by(self, *names):
-        assert names == ("operation", "direction")
-        figures = [
-            ("conv", "forward", 3.0),
-            ("relu", "forward", 5.0),
-            ("conv", "backward", 4.0),
-            ("sum", "forward", 1.0),
-        ]
-        return [Row("", name, direction, 1, seconds, 10 * seconds, 0) for name, direction, seconds in figures]
-
-
-def test_bars_of_a_profile():
-    """The longest above, forward from 0 on and backward behind it, each in its own colour."""
-    axes = viz.profile(Profiled(), limit=2).figure.axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["conv", "relu"] and axes.yaxis_inverted()
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["forward", "backward"]
-    forward, backward = axes.containers
-    assert [(b.get_x(), b.get_width()) for b in forward] == [(0, 3), (0, 5)]
-    assert [(b.get_x(), b.get_width()) for b in backward] == [(3, 4), (5, 0)]
-    assert [b.get_y() + b.get_height() / 2 for b in (*forward, *backward)] == [0, 1, 0, 1]
-    colours = [{b.get_facecolor() for b in bars} for bars in (forward, backward)]
-    assert [len(own) for own in colours] == [1, 1] and colours[0] != colours[1]
-    handles = [handle.get_facecolor() for handle in axes.get_legend().legend_handles]
-    assert [{colour} for colour in handles] == colours
-    assert axes.get_xlabel() == "seconds" and axes.xaxis.get_major_formatter()(2.0, 0) == "2 s"
-    axes = viz.profile(Profiled(), value="allocated").figure.axes[0]
-    assert [b.get_width() for b in axes.containers[0]] == [30, 50, 10]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["conv", "relu", "sum"]
 
 
 def test_frames_lie_around_the_tiles_and_a_bar_says_what_colours_mean():
@@ -198,59 +165,122 @@ def test_what_are_no_images():
         viz.images([np.ones((3, 3)), np.ones((2, 3, 4))])
 
 
-def test_curves():
-    history = {"loss": [3, 2, 1], "accuracy": [0.1, 0.2, 0.4], "val_loss": [4, 3, 3], "seconds": [1, 1, 1]}
-    axes = viz.curves(history).figure.axes
-    assert [a.get_title(loc="left") for a in axes] == ["loss", "accuracy"]
-    drawn = [[(line.get_label(), list(line.get_xdata()), list(line.get_ydata())) for line in a.lines] for a in axes]
-    assert drawn == [
-        [("training", [1, 2, 3], [3, 2, 1]), ("validation", [1, 2, 3], [4, 3, 3])],
-        [("training", [1, 2, 3], [0.1, 0.2, 0.4])],
-    ]
-    viz.curves({"val_loss": [1.0], "loss": [2.0]}).png()
-    with pytest.raises(ValueError, match="empty"):
-        viz.curves({"seconds": [1]})
+def red(picture, axes=0):
+    """Where an image is laid over with red."""
+    images = picture.figure.axes[axes].images
+    return np.asarray(images[1].get_array())[..., 3] > 0 if len(images) > 1 else None
 
 
-def test_confusion():
-    labels = np.array([0, 0, 1, 2, 2, 2])
-    predictions = np.array([0, 1, 1, 2, 2, 0])
-    expected = {(0, 0): 1, (0, 1): 1, (1, 1): 1, (2, 2): 2, (2, 0): 1}
-    scores = np.eye(3)[predictions]
-    for given in (predictions, scores, Tensor(scores)):
-        axes = viz.confusion(labels, given, ["x", "y", "z"]).figure.axes[0]
-        counts = {tuple(int(v) for v in text.get_position()[::-1]): int(text.get_text()) for text in axes.texts}
-        assert counts == expected
-        assert axes.get_title(loc="left") == "66.7% of 6 right"
-        np.testing.assert_allclose(axes.images[0].get_array(), [[0.5, 0.5, 0], [0, 1, 0], [1 / 3, 0, 2 / 3]])
-        assert [label.get_text() for label in axes.get_yticklabels()] == ["x", "y", "z"]
-    viz.confusion(np.arange(100), np.arange(100)).png()
+def gray(picture, axes=0):
+    """The grays in which an image is drawn, from 0 to 1, by its colours."""
+    shown = picture.figure.axes[axes].images[0]
+    colours = shown.to_rgba(shown.get_array())
+    np.testing.assert_array_equal(colours[..., 0], colours[..., 1])
+    return colours[..., 0]
 
 
-@pytest.mark.parametrize(
-    ("labels", "predictions", "message"),
-    [
-        ([0, 1], [0], "2 labels given for 1"),
-        ([0.5], [0], "labels must be class numbers"),
-        ([0], [-1], "least value of -1"),
-        ([], [], "labels must be"),
-        ([[0]], [0], "labels must be"),
-    ],
-)
-def test_what_has_no_confusion(labels, predictions, message):
-    with pytest.raises(ValueError, match=message):
-        viz.confusion(labels, predictions)
+@pytest.mark.parametrize("low", [0.0, 0.5])
+def test_zero_is_gray_also_where_nothing_is_negative(low):
+    a = np.array([[low, 1.0], [2.0, 4.0]])
+    expected = 0.5 + a / 8
+    np.testing.assert_allclose(gray(viz.images([a], signed=True)), expected, atol=1 / 255)
+    np.testing.assert_allclose(gray(viz.images([a, a], signed=[False, True]), 1), expected, atol=1 / 255)
+    np.testing.assert_allclose(gray(viz.images([a])), (a - low) / (4 - low), atol=1 / 255)
+    np.testing.assert_allclose(gray(viz.images([-a, a], shared=True), 1), expected, atol=1 / 255)
+    with pytest.raises(ValueError, match="signed has 1 entries for 2"):
+        viz.images([a, a], signed=[True])
 
 
-def test_class_names_that_do_not_fit():
-    with pytest.raises(ValueError, match="1 names given for 2 classes"):
-        viz.confusion([0, 1], [0, 1], ["one"])
+@pytest.mark.parametrize("value", [0.0, 5.0, -5.0, 1e30, 200])
+@pytest.mark.parametrize("signed", [None, False])
+def test_what_is_the_same_everywhere_is_gray_and_said_so(value, signed):
+    """With a sign it has its own gray, white or black; without, none is called for."""
+    picture = viz.images([np.full((2, 2), value)], signed=signed)
+    expected = 0.0 if value < 0 and signed is None else 0.5
+    np.testing.assert_allclose(gray(picture), expected, atol=1 / 255)
+    assert f"Image 0 is {value:.4g} everywhere." in picture.caption
 
 
-def test_what_is_not_finite_does_not_blank_a_picture():
-    from pullback.viz.pictures import _as_image, _range
+def test_what_is_not_finite_is_red_and_counted():
+    a = np.array([[0.0, 1.0], [np.nan, 3.0], [np.inf, -np.inf]])
+    bad = ~np.isfinite(a)
+    picture = viz.images([a, a[:1]])
+    np.testing.assert_array_equal(red(picture), bad)
+    np.testing.assert_allclose(gray(picture)[~bad], [0, 1 / 3, 1], atol=1 / 255)
+    assert red(picture, 1) is None and "3 values are NaN or infinite (red)." in picture.caption
+    assert "NaN" not in viz.images([a[:1]]).caption and "1 value is NaN" in viz.images([a[:2]]).caption
+    colour = viz.images([np.stack([a, np.zeros_like(a), np.zeros_like(a)])])
+    np.testing.assert_array_equal(red(colour), bad)
+    assert red(viz.images([np.full((2, 2), np.nan)])).all()
 
-    a = np.array([[0.0, 1.0], [np.nan, 3.0]])
-    np.testing.assert_array_equal(_as_image(a, 0), [[0, 1 / 3], [np.nan, 1]])
-    assert _range(np.array([np.nan, -1.0, np.inf, 2.0])) == (-1.0, 2.0) and _range(np.array([np.nan])) == (0.0, 0.0)
-    np.testing.assert_array_equal(_as_image(np.stack([a, a, a]), 0)[1, 0], [0, 0, 0])
+
+def test_what_is_not_finite_in_filters_and_maps():
+    weights = RNG.normal(size=(2, 1, 2, 2))
+    weights[1, 0, 0, 1] = np.nan
+    picture = viz.filters(weights)
+    shown = red(picture)
+    tops = [shown[:32], shown[:32, 34:]]  # of both tiles, and of the second
+    assert shown.sum() == 16 * 16 and tops[1][:16, 16:].all() and "1 value is NaN" in picture.caption
+    picture = viz.filters(np.where(np.arange(3)[:, None, None] == 1, np.inf, np.ones((1, 3, 2, 2))))
+    assert red(picture).all() and "4 values are" in picture.caption
+    maps = np.zeros((1, 2, 2, 2))
+    maps[0, 1] = np.nan
+    picture = viz.feature_maps(nn.Sequential(nn.Identity()), maps, 0)
+    assert red(picture).sum() == 32 * 32 and "4 values are" in picture.caption
+
+
+def test_a_shared_scale_has_a_bar():
+    weights = np.array([1.0, -4.0]).reshape(2, 1, 1, 1)
+    for shared, expected in ((False, [1, 0]), (True, [0.625, 0])):
+        picture = viz.filters(weights, shared=shared)
+        shown = board(picture)
+        assert [shown[0, 0], shown[0, -1]] == pytest.approx(expected)
+        bars = picture.figure.axes[0].child_axes
+        assert [bar.get_ylim() for bar in bars] == ([(-4, 4)] if shared else [])
+    picture = viz.images([np.eye(2), 3 * np.eye(2)], shared=True)
+    np.testing.assert_allclose(gray(picture), np.eye(2) / 3, atol=1 / 255)
+    assert picture.figure.axes[2].get_ylim() == (0, 3) and len(viz.images([np.eye(2)]).figure.axes) == 1
+
+
+def test_maps_of_both_signs_have_gray_zero_and_others_begin_at_zero():
+    identity = nn.Sequential(nn.Identity())
+    colours = {}
+    for sign in (-1, 1):
+        picture = viz.feature_maps(identity, np.array([0.0, 2.0, sign * 4.0]).reshape(1, 3, 1, 1), 0)
+        shown = picture.figure.axes[0].images[0]
+        colours[sign] = shown.to_rgba(np.array([0.0]))[0, :3]
+        assert shown.get_clim() == ((-4, 4) if sign < 0 else (0, 4))
+    np.testing.assert_allclose(colours[-1], 128 / 255, atol=2 / 255)
+    picture = viz.feature_maps(identity, np.zeros((1, 3, 2, 2)), 0)
+    assert picture.figure.axes[0].images[0].get_clim() == (0, 1) and "3 are 0 everywhere" in picture.caption
+
+
+def test_flat_layers_are_rows_of_units():
+    values = RNG.normal(size=(2, 30))
+    picture = viz.feature_maps(nn.Sequential(nn.Identity()), values, 0)
+    np.testing.assert_allclose(board(picture)[::34, ::34], values)
+    axes = picture.figure.axes[0]
+    assert axes.get_xlabel().startswith("unit") and axes.get_ylabel().endswith("sample")
+
+
+def test_tiles_are_numbered():
+    axes = viz.filters(np.ones((8, 1, 3, 3))).figure.axes[0]  # in rows of 4
+    numbers = [[label.get_text() for label in labels] for labels in (axes.get_xticklabels(), axes.get_yticklabels())]
+    assert numbers == [["0", "+1", "+2", "+3"], ["0", "4"]]
+    width, height = board(viz.filters(np.ones((8, 1, 3, 3)))).shape[::-1]
+    np.testing.assert_allclose(axes.get_xticks(), (np.arange(4) + 0.5) * (width + 2) / 4 - 1.5, atol=0.6)
+    np.testing.assert_allclose(axes.get_yticks(), (np.arange(2) + 0.5) * (height + 2) / 2 - 1.5, atol=0.6)
+    axes = viz.filters(np.ones((60, 2, 3, 3))).figure.axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == [str(i) for i in range(0, 60, 3)]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "1"]
+
+
+def test_complex_numbers_are_refused():
+    with pytest.raises(ValueError, match="complex128 holds no real numbers"):
+        viz.images([np.ones((2, 2), complex)])
+
+
+def test_small_types_are_not_lost():
+    a = np.array([[0, 200], [255, 100]], np.uint8)
+    np.testing.assert_allclose(gray(viz.images([a])), a / 255, atol=1 / 255)
+    np.testing.assert_allclose(gray(viz.images([a.view(np.int8)]))[0, 0], 0.5, atol=1 / 255)
