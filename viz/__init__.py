@@ -10,7 +10,7 @@ from .graph import Graph, Record, first_nan, graph, record
 from .histograms import Histograms
 from .landscape import landscape
 from .perturbation import occlusion
-from .pictures import confusion, curves, feature_maps, filters, images, profile
+from .pictures import feature_maps, filters, images
 from .receptive_fields import receptive_field
 from .report import report
 from .top_activations import TopActivation, TopActivations, top_activations
