@@ -105,7 +105,8 @@ class _Recorder(Observer):
     def leave(self, module: Any, args: object, output: Any) -> None:
         if self not in modes.observers:
             return  # another thread
-        self.stack.pop()
+        while self.stack and self.stack.pop() is not module:
+            pass  # one that raised an error, which the model took
         if module is self.layer:
             first = output[0] if isinstance(output, tuple) else output
             self.output = first, first._node
