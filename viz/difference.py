@@ -47,6 +47,7 @@ class Difference(Drawn):
         super().__init__(_Writer(union, limit).drawing(title, _counted(self)))
 
     def __bool__(self) -> bool:
+        """Whether there is a difference."""
         return bool(self.added or self.removed or self.changed or self.moved)
 
     def __repr__(self) -> str:

@@ -119,6 +119,14 @@ def test_options_arguments_and_outputs():
     assert tied
     swapped = viz.difference(viz.graph(sin(x) - y), viz.graph(y - sin(x)))
     assert swapped
+    between = viz.difference(viz.graph(exp(sin(x).sum(axis=0))), viz.graph(cos(x.tanh().sum(axis=1))))
+    assert [str(change) for change in between.changed] == ["sum: axis=(0,) → (1,)"]
+    assert (len(between.added), len(between.removed)) == (2, 2)
+    read = sin(x)
+    assert changes(cos(read), [read, cos(read)]) == [
+        "sin: other arguments or outputs",
+        "cos: other arguments or outputs",
+    ]
     one, two = sin(x), cos(sin(x))
     assert [part.name for part in viz.difference(viz.graph(two), viz.graph([one, two])).added] == ["sin"]
 

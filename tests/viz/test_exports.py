@@ -197,6 +197,14 @@ def test_model_explorer():
     assert (about["class"], about["parameters"]) == ("Linear", "16")
 
 
+def test_model_explorer_tells_results_apart():
+    values, vectors = pb.linalg.eigh(Tensor(np.eye(2), requires_grad=True))
+    (graph,) = json.loads(viz.graph(vectors * values).to_model_explorer())["graphs"]
+    product = next(node for node in graph["nodes"] if node["label"] == "multiply")
+    assert [edge["sourceNodeOutputId"] for edge in product["incomingEdges"]] == ["1", "0"]
+    assert len({edge["sourceNodeId"] for edge in product["incomingEdges"]}) == 1
+
+
 @pytest.mark.parametrize("make", GRAPHS)
 def test_model_explorer_has_both_ends_of_each_edge(make):
     graph = json.loads(make().to_model_explorer(), parse_constant=refuse)["graphs"][0]

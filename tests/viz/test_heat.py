@@ -52,7 +52,7 @@ def test_two_decades_are_logarithmic():
     assert [box.cells[0] for box in legend] == ["1", "10", "100", "1000", "1e+04"]
     assert [box.paint for box in boxes[:3]] == [box.paint for box in legend[:3]]
     assert boxes[4].paint == legend[0].paint and boxes[4].cells[-1] == "0"
-    for plain in ([1.0, 99.0], [-1.0, 1e6], [0.0, 0.0]):
+    for plain in ([1.0, 99.0], [-1.0, 1.0, 1e6], [0.0, 0.0]):
         assert "log" not in chain(plain)[2]
 
 
