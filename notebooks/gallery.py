@@ -45,13 +45,16 @@ def show(title, text, *pictures):
 # ## Graphs of computations
 
 # %%
-a, b = Tensor(2.0, requires_grad=True), Tensor(-3.0, requires_grad=True)
-c = a * b
+with viz.record() as seen:
+    a, b = Tensor(2.0, requires_grad=True), Tensor(-3.0, requires_grad=True)
+    c = a * b
+    out = (c + a) ** 2
+    out.backward()
 show(
     "Numbers",
     "An expression of two numbers, from left to right, each value with the gradient of the result with respect to it. "
-    "c is made of both; a is used twice, and its gradient is the sum of both ways.",
-    viz.graph((c + 10 - a) ** 2, names={"a": a, "b": b, "c": c}),
+    "a is used twice, and its gradient is the sum of both ways.",
+    seen.graph(names={"a": a, "b": b, "c": c, "out": out}),
 )
 
 # %%
@@ -63,19 +66,29 @@ def layer(x, w, bias):
     return pb.mean((pb.tanh(x @ w + bias) - 1) ** 2)
 
 
-loss = layer(x, w, bias)
+with viz.record() as seen:
+    loss = layer(x, w, bias)
+    loss.backward()
 names = {"x": x, "w": w, "bias": bias, "loss": loss}
 show(
     "Arrays",
-    "A layer written by hand and its loss, from top to bottom.",
-    viz.graph(loss, names=names, legend=True),
+    "A layer written by hand and its loss, from top to bottom. Light blue are leaves, green is the output, and orange "
+    "what is kept for the backward pass.",
+    seen.graph(names=names, title="mean((tanh(x @ w + bias) − 1) ** 2)"),
 )
 
 # %%
 show(
     "Forward and backward",
     "The same with the backward pass beside it: each operation gives its result's cotangent back to its inputs.",
-    viz.graph(loss, names=names, direction="both"),
+    seen.graph(names=names, direction="both"),
+)
+
+# %%
+show(
+    "The backward pass alone",
+    "The way of the cotangents, from the loss to the leaves.",
+    seen.graph(names=names, direction="backward"),
 )
 
 # %%
@@ -146,7 +159,7 @@ def unrolled(steps):
 show(
     "Two hundred steps",
     "What repeats itself is drawn once, in a frame that says how often it ran.",
-    viz.graph(unrolled, cell, inputs=(200,)),
+    viz.graph(unrolled, cell, inputs=(200,), legend=True),
 )
 
 # %%

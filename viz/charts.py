@@ -193,7 +193,7 @@ def _confused(labels: ArrayLike, predictions: ArrayLike, classes: Sequence[str] 
 def _mistakes(table: Array, classes: Sequence[str] | None) -> str:
     """The commonest mistake in words."""
     wrong = table - np.diag(np.diag(table))
-    i, j = np.unravel_index(wrong.argmax(), wrong.shape)
+    i, j = divmod(int(wrong.argmax()), len(wrong))
     if not wrong[i, j]:
         return "None is wrong."
     label, taken = (classes[k] if classes else k for k in (i, j))

@@ -77,6 +77,8 @@ def add_bar(figure: Any, colours: Any, **place: Any) -> None:
     """Draw what colours mean, in axes of its own (`cax`) or in a part of others (`ax`)."""
     bar = figure.colorbar(colours, **place)
     bar.outline.set_visible(False)
+    bar.minorticks_off()
+    bar.ax.yaxis.label.set_color(GREY)
     bar.ax.tick_params(which="both", length=0, labelsize=8, colors=INK)
 
 

@@ -48,7 +48,7 @@ class Histograms:
             if p.grad is not None:
                 self._count("gradients", name, p.grad.numpy())
         if self._x is not None:
-            for name, values in self._activations().items():
+            for name, values in self._activations(self._x).items():
                 self._count("activations", name, values)
         self._records += 1
 
@@ -84,7 +84,7 @@ class Histograms:
     def _count(self, kind: str, name: str, values: Array) -> None:
         self._counts[kind].setdefault(name, {})[self._records] = _Counts(values, self._bins)
 
-    def _activations(self) -> dict[str, Array]:
+    def _activations(self, x: ArrayLike) -> dict[str, Array]:
         """What modules without children give for the batch; the last call counts."""
         seen: dict[str, Array] = {}
 
@@ -98,7 +98,7 @@ class Histograms:
         handles = [m.register_forward_hook(look(n)) for n, m in self._model.named_modules() if not any(m.children())]
         try:
             with in_mode(self._model, training=False), no_grad():
-                self._model(Tensor(self._x))
+                self._model(Tensor(x))
         finally:
             for handle in handles:
                 handle.remove()

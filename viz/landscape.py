@@ -52,6 +52,7 @@ def landscape(
 
 def _draw(axes: Any, along: Array, losses: Array, finite: Array) -> None:
     from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.ticker import LogLocator
 
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     logarithmic = low > 0 and high > 20 * low
@@ -67,7 +68,8 @@ def _draw(axes: Any, along: Array, losses: Array, finite: Array) -> None:
     bare(axes, spines=())
     axes.set_xlabel("first direction \u2192", color=GREY, loc="left")
     axes.set_ylabel("second direction \u2192", color=GREY, loc="bottom")
-    add_bar(axes.figure, shown, ax=axes, label="loss")
+    ticks = LogLocator(subs=(1, 2, 5)) if logarithmic else None
+    add_bar(axes.figure, shown, ax=axes, label="loss", ticks=ticks, format=lambda number, _: f"{number:g}")
 
 
 def _surface(

@@ -50,27 +50,27 @@ def filters(layer: Module | ArrayLike, *, shared: bool = False) -> Picture:
     >>> filters(np.ones((8, 3, 5, 5))).png()[:4]
     b'\\x89PNG'
     """
-    weights = numbers(getattr(layer, "weight", layer), "filters: weights")
-    weights = _thickened(weights)
+    given = numbers(getattr(layer, "weight", layer), "filters: weights")
+    weights = _thickened(given)
     if weights.ndim != 4 or not weights.size:
         raise ValueError(f"filters: weights of shape {weights.shape} are not (K, C, height, width) or (K, C, length)")
     finite = np.where(np.isfinite(weights), np.abs(weights), 0)
     largest = finite.max(axis=None if shared else (1, 2, 3), keepdims=True)
     tiles = 0.5 + 0.5 * weights / np.where(largest == 0, 1, largest)
     count, channels = weights.shape[:2]
-    columns, sides = _columns(count), ("filter",)
+    columns, sides = _columns(count), ["filter"]
     if channels == 3:
         tiles = tiles.transpose(0, 2, 3, 1)
     else:
         tiles = tiles.swapaxes(0, 1).reshape(-1, *tiles.shape[2:])
         if channels > 1:
-            columns, sides = count, ("filter", "channel")
+            columns, sides = count, ["filter", "channel"]
     figure, axes = _mosaic(tiles, columns, limits=(0, 1), sides=sides)
     if shared:
         reach = float(largest.max()) or 1.0
         _key(axes, (-reach, reach), "gray")
     scale = "all on one scale" if shared else "each on its own scale"
-    shape = " \u00d7 ".join(map(str, np.shape(getattr(layer, "weight", layer))[1:]))
+    shape = " \u00d7 ".join(map(str, given.shape[1:]))
     zero = "Mid-gray is 0 in each colour" if channels == 3 else _GRAYS
     dead = int((finite.max(axis=(1, 2, 3)) == 0).sum())
     notes = [f"{count} filters of {shape} weights, {scale}. {zero}."]
@@ -104,7 +104,7 @@ def feature_maps(model: Module, x: ArrayLike, layer: Layer) -> Picture:
     signed = low < 0
     limits = _limits(maps, signed) if signed else (0.0, high or 1.0)
     columns = _columns(channels) if samples == 1 else channels
-    sides = (name,) if samples == 1 else (name, "sample")
+    sides = [name] if samples == 1 else [name, "sample"]
     colours = signed_colours() if signed else "viridis"
     figure, axes = _mosaic(maps.reshape(-1, *maps.shape[2:]), columns, limits=limits, sides=sides, colours=colours)
     _key(axes, limits, colours)
@@ -181,7 +181,7 @@ def _caption(prepared: list[Array], signs: list[bool], shared: bool) -> str:
         notes = [f"{scale}. {_GRAYS}."]
     elif any(signs):
         which = ", ".join(str(i) for i, sign in enumerate(signs) if sign)
-        notes = [f"{scale}. Counted from 0, {which} have a sign: {_GRAYS.lower()}."]
+        notes = [f"{scale}. Images with a sign (counted from 0: {which}): {_GRAYS.lower()}."]
     else:
         notes = [f"{scale}. Black is least, white is largest."]
     for i, image in enumerate(prepared):
@@ -222,8 +222,8 @@ def _as_image(a: Array, index: int) -> Array:
 
 def _spoiled(image: Array) -> Array:
     """Where pixels, of one or of three colours, are not finite."""
-    bad = ~np.isfinite(image)
-    return bad.any(axis=2) if image.ndim == 3 else bad
+    depth = (2,) if image.ndim == 3 else ()
+    return np.logical_or.reduce(~np.isfinite(image), axis=depth)
 
 
 def _bad(a: Array) -> int:
@@ -247,7 +247,7 @@ def _limits(a: Array, signed: bool) -> Limits:
 
 
 def _mosaic(
-    tiles: Array, columns: int, *, limits: Limits, sides: tuple[str, ...], colours: Any = "gray"
+    tiles: Array, columns: int, *, limits: Limits, sides: Sequence[str], colours: Any = "gray"
 ) -> tuple[Any, Any]:
     """Tiles (count, height, width) or (count, height, width, 3) as one image, framed and numbered."""
     zoom = max(1, min(_TILE, _BOARD // columns) // max(tiles.shape[1:3]))
@@ -280,7 +280,7 @@ def _mosaic(
     return figure, axes
 
 
-def _number(axes: Any, steps: tuple[tuple[int, int], ...], sides: tuple[str, ...]) -> None:
+def _number(axes: Any, steps: tuple[tuple[int, int], ...], sides: Sequence[str]) -> None:
     """Number columns and rows of tiles; rows that go on with the tiles of the one above say where they begin."""
     across, counts, sizes = steps
     every = [max(1, math.ceil(n / _NUMBERS)) for n in counts]

@@ -14,14 +14,12 @@ from .figures import captioned, image
 __all__ = ["report"]
 
 
-_SHRUNK = 0.8
-
 _STYLE = """
 :root { color-scheme: light dark; --text: #1f2328; --soft: #57606a; --paper: #fcfcfa; --line: #d9dde3; }
 @media (prefers-color-scheme: dark) {
   :root { --text: #e3e6ea; --soft: #a2abb5; --paper: #16181c; --line: #343a42; }
 }
-body { margin: 0 auto; max-width: 72rem; padding: 3rem 1.5rem 5rem; color: var(--text); background: var(--paper);
+body { margin: 0 auto; max-width: 78rem; padding: 3rem 1.5rem 5rem; color: var(--text); background: var(--paper);
   font: 1.0625rem/1.6 Charter, "Bitstream Charter", "Iowan Old Style", "Source Serif 4", Georgia, serif;
   overflow-wrap: anywhere; }
 body.wide { max-width: none; }
@@ -90,6 +88,6 @@ def _inline(picture: Any, alternative: str) -> str:
 
 
 def _narrowest(svg: str) -> str:
-    """Down to which width an SVG is shrunk before it is moved sideways: its texts stay readable."""
-    width = re.search(r'<svg[^>]*? width="([\d.]+)(pt|px|)"', svg)
-    return f"min-width: {_SHRUNK * float(width[1]):.0f}{width[2] or 'px'}" if width else ""
+    """An SVG is shrunk until its least texts, of 10 points, have 11 pixels, and then moved sideways."""
+    width = re.search(r'<svg[^>]*? width="([\d.]+)pt"', svg)
+    return f"min-width: {1.1 * float(width[1]):.0f}px" if width else ""
