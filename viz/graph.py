@@ -13,12 +13,11 @@ import numpy as np
 
 from ..autograd import Tensor, tree_leaves
 from ..nn import Module
-from . import scene
+from . import page, scene
 from .builder import Builder, backward_of, of_tensors
 from .drawing import Drawing, graphviz
 from .form import Form
 from .recording import Recording, recording
-from .report import page
 from .views import USUAL, Settings, view
 
 __all__ = ["Graph", "Record", "graph", "record"]
@@ -48,17 +47,13 @@ class Graph:
         path = Path(path)
         path.write_bytes(self._written(path.suffix[1:].lower()))
 
-    def to_html(self, path: str | PathLike[str]) -> None:
-        """Write a self-contained HTML page that shows the picture."""
-        Path(path).write_text(page("Computation graph", self._repr_html_(), "wide"), encoding="utf-8")
+    def to_html(self, path: str | PathLike[str], title: str = "Computation graph") -> None:
+        """Write one HTML page on which the whole graph can be looked at: it needs no other file and no network.
 
-    def to_graphviz(self) -> Any:
-        """Return the picture as a `Source` of the package graphviz, which is in the extra `viz`."""
-        try:
-            import graphviz as package
-        except ImportError:
-            raise ImportError("to_graphviz needs the package graphviz: pip install pullback[viz]") from None
-        return package.Source(self.source)
+        Modules unfold, a search finds operations and names, a click shows what led to a value and what it leads to,
+        and a slider plays the backward pass. It works with keyboard, mouse and touch.
+        """
+        Path(path).write_text(page.html(self.form, title), encoding="utf-8")
 
     def _written(self, form: str) -> bytes:
         if form in ("dot", "gv"):

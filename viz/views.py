@@ -215,7 +215,7 @@ class _Writer:
                 self._link(self._value_box(value), box, role, value, key)
             elif self.box_of[source] < box:
                 self._link(self.box_of[source], box, role, value, key)
-        elif value.kind == "constant" and value.shape in ((), None) and not value.names:
+        elif is_inline(value):
             pass  # in the operation's own text
         elif self.values or self.scalar or len(self._readers_of(value)) < MANY:
             self._link(self._value_box(value), box, role, value, key)
@@ -282,7 +282,7 @@ def _cells_of(unit: Unit, show: frozenset[str], rolled: bool) -> list[str]:
             cells.append(f"{place.parameters:,} parameters")
         given, source = place.arguments, unit.operations[-1].place if unit.operations else ""
     else:
-        cells = [" ".join([labels.symbol(place), *_inline(place)])]
+        cells = [" ".join([labels.symbol(place), *inline(place)])]
         if "options" in show:
             more = " …" if rolled and place.name == "getitem" else ""
             cells += [text + more for text in labels.options(place)]
@@ -309,11 +309,16 @@ def _times(operations: list[Operation]) -> list[str]:
     return cells
 
 
-def _inline(operation: Operation) -> list[str]:
+def is_inline(value: Value) -> bool:
+    """Whether a value is told in the text of its operation."""
+    return value.kind == "constant" and value.maker is None and value.shape in ((), None) and not value.names
+
+
+def inline(operation: Operation) -> list[str]:
     """Scalar constants, as part of an operation's text."""
     found = []
     for i, (_, value) in enumerate(operation.arguments):
-        if value.kind == "constant" and value.maker is None and value.shape in ((), None) and not value.names:
+        if is_inline(value):
             text = "…" if value.data is None else labels.number(value.data)
             found.append(f"({text} left)" if i == 0 and operation.name in labels.INFIX else text)
     return found
