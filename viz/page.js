@@ -3,7 +3,9 @@
 const form = JSON.parse(document.getElementById("form").textContent);
 const text = (number) => form.texts[number || 0];
 const LINE = 16, PAD = 9, HEAD = 26; // lengths in pixels at scale 1
+const LEAST = 60; // pixels, up to which it is not drawn what is in a part
 const SMALL = 60; // operations, up to which a value is one box for all that read it
+const MANY = 6; // operations that read a result, above which there is no link from it to each of them
 const FEW = 60; // boxes that are unfolded at first
 const UNITS = { e: [2, decodeHalf], f: [4, "getFloat32"], d: [8, "getFloat64"], F: [4, "getFloat32"], D: [8, "getFloat64"] };
 
@@ -45,6 +47,7 @@ form.operations.forEach(([part, label, given, results = [], roles, detail, place
 });
 for (const value of valueOf) value.readers = [];
 for (const node of [...nodes]) for (const value of new Set(node.given)) value.readers.push(node);
+for (const node of nodes) node.readers = Math.max(0, ...node.values.map((value) => value.readers.length));
 for (const value of valueOf) {
   const inText = value.kind === "constant" && !value.name && !value.shape.includes(", ") && !value.maker;
   if (value.maker || (inText && !value.output)) continue;
@@ -80,19 +83,23 @@ function common(a, b) {
 function join(tail, head) {
   tail.after.push(head);
   head.before.push(tail);
+  if (tail.given && tail.readers > MANY) return addLink(head.parent, entry(head.parent, tail), head);
   const home = common(tail.parent, head.parent);
-  let to = head;
+  let to = head, from = tail;
   for (; to.parent !== home; to = to.parent) {
     const entries = to.parent.entries;
-    if (!entries.has(tail)) {
-      entries.set(tail, { type: "entry", kind: "entry", parent: to.parent, source: tail, first: -2, values: [], label: `↓ ${tail.values[0]?.name || tail.label}` });
-      to.parent.children.push(entries.get(tail));
-    }
+    if (!entries.has(tail)) entries.set(tail, entry(to.parent, tail));
     addLink(to.parent, entries.get(tail), to);
   }
-  let from = tail;
   while (from.parent !== home) from = from.parent;
   addLink(home, from, to);
+}
+
+/** A box for what comes from outside, or from one that goes to many. */
+function entry(parent, source) {
+  const label = `↓ ${source.values[0]?.name || source.label}`;
+  parent.children.push({ type: "entry", kind: "entry", parent, source, first: -2, values: [], label });
+  return parent.children.at(-1);
 }
 
 function addLink(part, from, to) {
@@ -116,6 +123,8 @@ function unpack(packed) {
   return Array.from({ length: bytes.length / size }, (_, i) => typeof get === "string" ? view[get](i * size, true) : get(view, i * size));
 }
 
+const whole = (n) => n.toLocaleString("en");
+
 function digits(x) {
   if (x === null || Number.isNaN(x)) return "NaN";
   if (!Number.isFinite(x)) return x < 0 ? "−Inf" : "Inf";
@@ -138,15 +147,15 @@ function words(cotangent, long) {
   return `${digits(least)} … ${digits(most)}, mean ${digits(middle)}, norm ${digits(norm)}${bad && `, ${bad}`}`;
 }
 
-/** The last of a value's steps in the first `frame`, if there is one. */
-const stepAt = (value) => value.steps.findLast((step) => step.number <= frame);
+/** The last of a value's steps in a frame, if there is one. */
+const stepAt = (value, frame) => value.steps.findLast((step) => step.number <= frame);
 
-// Drawing: each part has an element of its own, in which those of its children are
+// Drawing: each box has an element, in that of the part around it, while it is in the window
 
 const svg = document.getElementById("graph"), details = document.getElementById("details");
 const pen = document.createElement("canvas").getContext("2d");
 pen.font = "12px Helvetica, Arial, sans-serif";
-let frame = 0, selected = null, marked = new Map(), hits = new Set(), view = { x: 0, y: 0, scale: 1 };
+let frame = 0, selected = null, marked = new Map(), hits = new Set(), drawn = [], view = { x: 0, y: 0, scale: 1 };
 
 function make(name, attributes, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -157,8 +166,8 @@ function make(name, attributes, ...children) {
 
 function cellsOf(node) {
   if (node.type === "part") {
-    const count = `${node.count.toLocaleString("en")} operation${node.count === 1 ? "" : "s"}`;
-    return [node.label || "graph", node.detail, count];
+    const count = `${whole(node.count)} operation${node.count === 1 ? "" : "s"}`;
+    return [node.label || "graph", ...node.detail.split("\n"), count];
   }
   if (node.type === "entry") return [node.label];
   const cells = [node.label, node.detail];
@@ -180,84 +189,111 @@ function shorten(cell) {
 const grows = (node) => (node.type === "part" ? node.steps : node.stepped?.length);
 
 function drawHead(node, width, height, cells) {
-  const folded = node.type === "part" && !node.open, name = (node.label || "graph") + (node.detail ? `, ${node.detail}` : "");
-  const head = make("g", { class: `node ${node.kind}`, role: "button", tabindex: -1, "aria-label": name });
+  const name = [node.label || "graph", ...(node.detail || "").split("\n")].filter(Boolean).join(", ");
+  const head = make("g", { class: `node ${node.parent ? node.kind : "whole"}`, role: "button", tabindex: -1, "aria-label": name });
   head.node = node;
   node.head = head;
   head.append(make("rect", { width, height, rx: node.type === "node" && !node.given ? 2 : 7 }));
   if (node.type === "part") {
     head.setAttribute("aria-expanded", node.open);
     head.classList.toggle("opened", node.open);
-    head.append(make("g", { class: "fold" }, make("rect", { width: 24, height: 24, x: 2, y: 1 }), make("path", { d: folded ? "M9 13h10M14 8v10" : "M9 13h10" })));
+    head.append(make("g", { class: "fold" }, make("rect", { width: 24, height: 24, x: 2, y: 1 }), make("path", { d: !node.open ? "M9 13h10M14 8v10" : "M9 13h10" })));
   }
   const left = node.type === "part" ? 26 : 0;
   cells.forEach((cell, i) => {
-    const at = node.open ? { x: left + 2, y: 17, "text-anchor": "start" } : { x: (left + width) / 2, y: PAD + LINE * (i + 0.75) };
+    const at = node.open ? { x: left + 2, y: 17, class: "start" } : { x: (left + width) / 2, y: PAD + LINE * (i + 0.75) };
     const line = make("text", at, cell);
     if (i) line.classList.add("minor");
     head.append(line);
   });
   if (grows(node)) {
-    const at = node.open ? { x: width - 8, y: 17, "text-anchor": "end" } : { x: (left + width) / 2, y: height - PAD - 1 };
+    const at = node.open ? { x: width - 8, y: 17, class: "note end" } : { x: (left + width) / 2, y: height - PAD - 1 };
     head.append((node.note = make("text", { class: "note", ...at })));
   }
   return head;
 }
 
-function draw(node) {
-  let cells = cellsOf(node).filter(Boolean).map(shorten);
-  if (node.open) return drawOpen(node, cells[0]);
+/** Find the size of a box, and where in it its children are. */
+function measure(node) {
+  node.stale = true;
+  node.cells = cellsOf(node).filter(Boolean).map(shorten);
+  if (node.open) return measureOpen(node);
+  const lines = grows(node) ? [...node.cells, noteOf(node, Infinity)] : node.cells;
   const left = node.type === "part" ? 26 : 0;
-  node.width = Math.ceil(Math.max(...cells.map((cell) => pen.measureText(cell).width), grows(node) ? 84 : 16)) + 2 * PAD + left;
-  node.height = LINE * (cells.length + (grows(node) ? 1 : 0)) + 2 * PAD - 6;
-  node.element = make("g", { class: "box" }, drawHead(node, node.width, node.height, cells));
+  node.width = Math.ceil(Math.max(16, ...lines.map((line) => pen.measureText(line).width))) + 2 * PAD + left;
+  node.height = LINE * lines.length + 2 * PAD - 6;
 }
 
-function drawOpen(part, title) {
-  const children = part.children;
-  const links = [];
-  for (const [from, heads] of part.links) for (const to of heads) if (from.index < to.index) links.push([from.index, to.index]);
-  for (const child of children) if (!child.element) draw(child);
+function measureOpen(part) {
+  const { children, cells: [title] } = part;
+  part.cells = [title];
+  for (const child of children) if (!child.width) measure(child);
+  const links = [...part.links].flatMap(([from, heads]) => [...heads].map((to) => [from.index, to.index])).filter(([i, j]) => i < j);
   const plan = arrange(children, links);
-  const space = pen.measureText(title).width + 34 + (part.steps ? 90 : 0);
+  const space = pen.measureText(title).width + 40 + (part.steps ? pen.measureText(noteOf(part, Infinity)).width + PAD : 0);
   part.width = Math.max(plan.width + 2 * PAD, space);
   part.height = plan.height + HEAD + 2 * PAD;
   const left = (part.width - plan.width) / 2, top = HEAD + PAD;
-  const edges = make("g", { class: "edges", transform: `translate(${left} ${top})` });
-  part.edges = links.map(([tail, head], i) => {
-    const edge = make("path", { d: curve(plan.routes[i]), "marker-end": "url(#tip)" });
-    edges.append(edge);
-    return { edge, tail: children[tail], head: children[head] };
-  });
-  part.element = make("g", { class: "box" }, drawHead(part, part.width, part.height, [title]), edges);
+  part.paths = plan.routes.map((route) => curve(route.map(([x, y]) => [left + x, top + y])));
+  part.ends = links.map(([tail, head]) => [children[tail], children[head]]);
   children.forEach((child, i) => {
-    const [x, y] = plan.centres[i];
-    child.x = left + x - child.width / 2;
-    child.y = top + y - child.height / 2;
-    child.element.setAttribute("transform", `translate(${child.x} ${child.y})`);
-    part.element.append(child.element);
+    child.x = left + plan.centres[i][0] - child.width / 2;
+    child.y = top + plan.centres[i][1] - child.height / 2;
   });
+}
+
+/** Make the element of a box, without those of its children. */
+function build(node) {
+  const old = node.element;
+  node.element = make("g", { class: "box" }, drawHead(node, node.width, node.height, node.cells));
+  node.edges = node.open ? node.paths.map((d) => make("path", { d, "marker-end": "url(#tip)" })) : [];
+  if (node.open) node.element.append(make("g", { class: "edges" }, ...node.edges));
+  old?.remove();
+  node.stale = false;
+}
+
+/** Have in the document what is in the window, and large enough to be seen. */
+function draw() {
+  const right = view.x + svg.clientWidth / view.scale, bottom = view.y + svg.clientHeight / view.scale;
+  const waiting = [[parts[0], document.getElementById("scene"), 0, 0]];
+  drawn = [];
+  while (waiting.length) {
+    const [node, around, x, y] = waiting.pop();
+    if (node.stale) build(node);
+    if (node.element.parentNode !== around) around.append(node.element);
+    if (node.parent) node.element.setAttribute("transform", `translate(${node.x} ${node.y})`);
+    drawn.push(node);
+    for (const child of node.open ? node.children : []) {
+      const left = x + child.x, top = y + child.y;
+      const inside = left < right && left + child.width > view.x && top < bottom && top + child.height > view.y;
+      if (inside && node.height * view.scale > LEAST) waiting.push([child, node.element, left, top]);
+      else child.element?.remove();
+    }
+  }
+  paint();
 }
 
 function curve(points) {
   let path = `M${points[0].map(Math.round)}`;
   for (let i = 1; i < points.length; i++) {
-    const [[a, b], [c, d]] = [points[i - 1], points[i]], y = Math.round(i === points.length - 1 ? d - 5 : d);
-    path += Math.abs(a - c) < 1 ? `L${Math.round(c)},${y}` : `C${[a, (b + d) / 2, c, (b + d) / 2, c, y].map(Math.round)}`;
+    const [[a, b], [c, d]] = [points[i - 1], points[i]];
+    if (Math.hypot(a - c, b - d) < 1) continue; // it would have no direction
+    path += Math.abs(a - c) < 1 ? `L${[c, d].map(Math.round)}` : `C${[a, (b + d) / 2, c, (b + d) / 2, c, d].map(Math.round)}`;
   }
   return path;
 }
 
-/** Draw parts anew, given from the inside outwards, and all around them. */
-function redraw(changed) {
-  const all = new Set(changed);
+/** Measure parts that have been folded or unfolded, and all around them. */
+function remeasure(changed) {
+  const all = new Set();
   for (const part of changed) for (let p = part; p; p = p.parent) all.add(p);
-  for (const part of [...all].sort((a, b) => depth(b) - depth(a))) if (part === parts[0] || part.parent.open) draw(part);
-  if (!svg.contains(parts[0].element)) document.getElementById("scene").replaceChildren(parts[0].element);
-  paint();
+  for (const part of [...all].sort((a, b) => depth(b) - depth(a))) {
+    if (!part.parent || part.parent.open) measure(part);
+    else part.width = 0; // when it comes to be shown
+  }
 }
 
-/** All that is drawn, parts before what is in them. */
+/** All boxes, parts before what is in them, as far as they are unfolded. */
 function* visible() {
   const waiting = [parts[0]];
   while (waiting.length) {
@@ -271,41 +307,35 @@ function* visible() {
 function paint() {
   const now = form.steps[frame - 1]?.[0];
   const current = new Set(now === undefined ? [] : valueOf[now].nodes.map(shownFor));
-  for (const node of visible()) {
-    const mark = marked.get(node.source || node);
-    const list = node.head.classList;
+  for (const node of drawn) {
+    const mark = marked.get(node.source || node), list = node.head.classList;
     for (const name of ["earlier", "later", "chosen"]) list.toggle(name, mark === name && !node.open);
     list.toggle("dim", marked.size > 0 && !mark);
     list.toggle("found", hits.has(node));
     list.toggle("current", current.has(node));
     if (node.note) paintSteps(node, list);
-    for (const { edge, tail, head } of (node.open && node.edges) || []) {
-      const ends = [marked.get(tail.source || tail), marked.get(head)];
-      edge.classList.toggle("on", Boolean(ends[0] && ends[1]));
-      edge.classList.toggle("dim", marked.size > 0 && !(ends[0] && ends[1]));
-    }
+    node.edges.forEach((edge, i) => {
+      const on = node.ends[i].every((end) => marked.has(end.source || end));
+      edge.classList.toggle("on", on);
+      edge.classList.toggle("dim", marked.size > 0 && !on);
+    });
   }
 }
 
 function paintSteps(node, list) {
-  let note;
-  if (node.type === "part") {
-    list.toggle("reached", node.reached > 0);
-    note = node.reached ? `∂ ${node.reached} of ${node.steps}` : "";
-  } else {
-    const steps = node.stepped.map((value) => [value, stepAt(value)]).filter(([, step]) => step);
-    list.toggle("reached", steps.length > 0);
-    node.head.dataset.values = steps.map(([value]) => value.number).join(" ");
-    note = steps.map(([, step]) => `∂ ${words(step.cotangent)}`).join(", ");
-  }
+  const note = noteOf(node, frame);
+  list.toggle("reached", note !== "");
   if (node.note.textContent !== note) node.note.textContent = note;
-  fitNote(node);
 }
 
-function fitNote(node) {
-  const room = node.width - 12 - (node.type === "part" ? 26 : 0);
-  if (pen.measureText(node.note.textContent).width > room) node.note.setAttribute("textLength", room);
-  else node.note.removeAttribute("textLength");
+/** What a box says of the gradients in a frame. */
+function noteOf(node, frame) {
+  if (node.type === "part") {
+    const reached = frame === Infinity ? node.steps : node.reached;
+    return reached ? `∂ ${whole(reached)} of ${whole(node.steps)}` : "";
+  }
+  const steps = node.stepped.map((value) => stepAt(value, frame)).filter(Boolean);
+  return steps.map((step) => `∂ ${words(step.cotangent)}`).join(", ");
 }
 
 /** What is drawn of a node: itself, or the outermost part around it that is folded. */

@@ -52,7 +52,7 @@ class _Texts:
         self.numbers = {"": 0}
 
     def __call__(self, text: str) -> int:
-        return self.numbers.setdefault(labels.printable(text), len(self.numbers))
+        return self.numbers.setdefault(text, len(self.numbers))
 
 
 def data(form: Form) -> dict[str, object]:
@@ -87,7 +87,7 @@ def data(form: Form) -> dict[str, object]:
         "kept": [number[value] for value in form.values if value.kept and value.maker],
         "outputs": [number[value] for value in form.outputs],
         "error": labels.printable(form.error),
-        "texts": list(texts.numbers),
+        "texts": ["\n".join(map(labels.printable, text.split("\n"))) for text in texts.numbers],
     }
 
 
@@ -122,7 +122,7 @@ def _told(part: Part) -> tuple[str, str]:
     call = f", call {group.call}" if group.call > 1 else ""
     label = f"{group.path}: {group.name}{call}" if group.path else group.name + call
     parameters = f"{group.parameters:,} parameters" if group.parameters else ""
-    return labels.shortened(label), ", ".join(filter(None, (labels.shortened(group.extra), parameters)))
+    return labels.shortened(label), "\n".join(filter(None, (labels.shortened(group.extra), parameters)))
 
 
 def _row(value: Value, few: int, texts: _Texts) -> list[int | str]:

@@ -1,5 +1,6 @@
 // What the reader does: move and scale, fold, select, search, play the backward pass.
 
+const TEXT = 0.92; // the least scale at which text is easy to read
 const $ = (id) => document.getElementById(id);
 
 // Moving and scaling: `view` is the point of the graph at the window's corner, and pixels per unit
@@ -7,6 +8,7 @@ const $ = (id) => document.getElementById(id);
 function look() {
   const { clientWidth: width, clientHeight: height } = svg;
   svg.setAttribute("viewBox", [view.x, view.y, (width || 1) / view.scale, (height || 1) / view.scale].join(" "));
+  draw();
 }
 
 function zoom(factor, x = svg.clientWidth / 2, y = svg.clientHeight / 2) {
@@ -15,13 +17,11 @@ function zoom(factor, x = svg.clientWidth / 2, y = svg.clientHeight / 2) {
   look();
 }
 
-/** All of the graph in the window, but no smaller than `least` and no larger than a little. */
-function fit(least = 0) {
-  const { width, height } = parts[0], margin = 12;
-  const room = [svg.clientWidth - 2 * margin, svg.clientHeight - 2 * margin];
-  const scale = Math.max(least, Math.min(room[0] / width, room[1] / height, 1.3));
-  view = { x: width / 2 - svg.clientWidth / 2 / scale, y: Math.max(height * scale > room[1] ? -1e9 : height / 2 - svg.clientHeight / 2 / scale), scale };
-  if (view.y < -1e8) view.y = -margin / scale;
+/** All of the graph in the window, but no smaller than `least` and no larger than a little; then from its top. */
+function fit(least = 0.02) {
+  const { width, height } = parts[0], margin = 12, room = [svg.clientWidth, svg.clientHeight];
+  const scale = Math.max(least, Math.min((room[0] - 2 * margin) / width, (room[1] - 2 * margin) / height, 1.3));
+  view = { x: (width - room[0] / scale) / 2, y: Math.min((height - room[1] / scale) / 2, -margin / scale), scale };
   look();
 }
 
@@ -42,15 +42,19 @@ function reveal(node) {
 
 // Folding
 
-function setOpen(part, open) {
-  const before = placeOf(part);
-  part.open = open;
-  redraw([part]);
-  const after = placeOf(part);
+/** Change what is folded, with a box where it is in the window. */
+function change(parts, open, fixed) {
+  const corner = () => { const [x, y] = placeOf(fixed); return [x + fixed.width / 2, y]; };
+  const before = corner();
+  for (const part of parts) part.open = open;
+  remeasure(parts);
+  const after = corner();
   view.x += after[0] - before[0];
   view.y += after[1] - before[1];
   look();
 }
+
+const setOpen = (part, open) => change([part], open, part);
 
 /** Unfold what is around a node. */
 function unfold(node) {
@@ -59,18 +63,18 @@ function unfold(node) {
     if (!p.open) folded.push(p);
     p.open = true;
   }
-  if (folded.length) redraw(folded);
+  if (folded.length) remeasure(folded);
 }
 
 function unfoldLevel() {
   const folded = [...visible()].filter((node) => node.type === "part" && !node.open);
-  for (const part of folded) part.open = true;
-  redraw(folded);
+  if (folded.length) change(folded, true, drawn.findLast((node) => node.parent) || folded[0]);
 }
 
 function foldAll() {
-  for (const part of parts) if (part.parent) part.open = false;
-  redraw(parts.slice(1).filter((part) => part.parent.open));
+  for (const part of parts) part.open = !part.parent;
+  remeasure(parts);
+  fit(TEXT);
 }
 
 // Selecting
@@ -105,7 +109,7 @@ function mark(node, word) {
 // Details
 
 const ROWS = {
-  part: (part) => [["module", part.label], ["options", part.detail], ["operations", part.count], ["gradients", part.steps && `${part.reached} of ${part.steps}`]],
+  part: (part) => [[part.kind === "module" ? "module" : "part", part.label], ["options", part.detail.replaceAll("\n", ", ")], ["operations", part.count], ["gradients", part.steps && `${whole(part.reached)} of ${whole(part.steps)}`]],
   entry: (entry) => [["from outside", entry.source.label], ...ROWS.node(entry.source)],
   node: (node) => [
     node.given ? ["operation", node.label] : [node.kind === "leaf" ? "given" : node.kind, node.label],
@@ -119,23 +123,25 @@ const ROWS = {
 };
 
 function described(value) {
-  return [value.name, value.shape, value.maker || value.name ? "" : value.data].filter(Boolean).join(" · ") || (value.maker ? "a result" : "not recorded");
+  const data = value.maker || value.name || !value.data ? "" : value.data;
+  return [value.name, value.shape.startsWith("()") && value.data ? value.data : value.shape, value.shape.startsWith("()") ? "" : data].filter(Boolean).join(" · ") || (value.maker ? "a result" : "not recorded");
 }
 
 function gradientOf(value) {
-  const step = stepAt(value);
+  const step = stepAt(value, frame);
   if (step) return `${words(step.cotangent, true)} (step ${step.number})`;
   return value.steps.length ? "not yet" : form.steps.length ? "none" : "";
 }
 
 /** Show the details of a node, or what there is. */
 function tell(node) {
-  const rows = node ? ROWS[node.type](node) : [["operations", form.operations.length], ["values", form.values.length], ["failed", form.error]];
+  const rows = node ? ROWS[node.type](node) : [["operations", form.operations.length], ["values", form.values.length], ["failed", form.error],
+    ["help", "Click a box to see what led to it and what it leads to; + unfolds a module. Drag to move, turn the wheel to scale."]];
   const list = document.createElement("dl");
   for (const [term, words] of rows) if (words || words === 0) {
     const dt = document.createElement("dt"), dd = document.createElement("dd");
     dt.textContent = term;
-    dd.textContent = typeof words === "number" ? words.toLocaleString("en") : words;
+    dd.textContent = typeof words === "number" ? whole(words) : words;
     list.append(dt, dd);
   }
   details.replaceChildren(list);
@@ -152,14 +158,14 @@ function search() {
   match = -1;
   hits = new Set(matches);
   for (const node of matches) for (let p = node.parent; p?.parent; p = p.parent) if (!p.open) hits.add(p);
-  $("found").value = wanted ? `${matches.length.toLocaleString("en")} found` : "";
+  $("found").value = wanted ? `${whole(matches.length)} found` : "";
   paint();
 }
 
 function nextMatch(step) {
   if (!matches.length) return;
   match = (match + step + matches.length) % matches.length;
-  $("found").value = `${(match + 1).toLocaleString("en")} of ${matches.length.toLocaleString("en")}`;
+  $("found").value = `${whole(match + 1)} of ${whole(matches.length)}`;
   unfold(matches[match]);
   select(matches[match]);
   reveal(matches[match]);
@@ -178,7 +184,7 @@ function setFrame(number) {
     for (let p = value.nodes[0]?.parent; p; p = p.parent) p.reached += Math.sign(frame - old);
   }
   $("frame").value = frame;
-  $("step").value = `${frame.toLocaleString("en")} of ${form.steps.length.toLocaleString("en")}${frame ? `: ${stepWords()}` : ""}`;
+  $("step").value = `${whole(frame)} of ${whole(form.steps.length)}${frame ? `: ${stepWords()}` : ""}`;
   paint();
   tell(selected);
 }
@@ -330,14 +336,15 @@ addEventListener("afterprint", () => { view = screen; look(); });
 
 svg.append(make("defs", {}, make("marker", { id: "tip", viewBox: "0 0 6 6", refX: 1, refY: 3, markerWidth: 6, markerHeight: 6, orient: "auto", markerUnits: "userSpaceOnUse" }, make("path", { d: "M0 0L6 3L0 6z" }))), make("g", { id: "scene" }));
 parts[0].open = true;
+const inner = (part) => part.children.some((child) => child.type === "part");
 for (let level = [parts[0]], shown = parts[0].children.length; level.length;) {
-  level = level.flatMap((part) => part.children).filter((child) => child.type === "part");
+  level = level.flatMap((part) => part.children).filter((child) => child.type === "part" && (child.kind === "range" || inner(child)));
   shown += level.reduce((sum, part) => sum + part.children.length - 1, 0);
-  if (shown > FEW && level.some((part) => part.parent !== parts[0] || parts[0].children.length > 1)) break;
+  if (shown > FEW) break;
   for (const part of level) part.open = true;
 }
-redraw(parts.filter((part) => !part.parent || part.parent.open).reverse());
+remeasure(parts);
 $("frame").max = form.steps.length;
 $("backward").hidden = !form.steps.length;
 setFrame(0);
-fit(0.92);
+fit(TEXT);

@@ -3,6 +3,7 @@
 
 const GAP = [34, 16]; // between layers, and between boxes in one
 const PASSAGE = 8; // the breadth of a link on its way through a layer
+const TIP = 5; // the length of an arrow's head
 const SWEEPS = 8;
 
 /** Lay out boxes {width, height}; each link [tail, head] leads from a box to a later one. */
@@ -133,7 +134,7 @@ function routes(boxes, centres, chains, tops, bottoms) {
     const port = head.x + 0.6 * boxes[head.box].width * ((all.indexOf(chain) + 0.5) / all.length - 0.5);
     const points = [[tail.x, centres[tail.box][1] + boxes[tail.box].height / 2], [tail.x, bottoms[tail.rank]]];
     for (const spot of chain.slice(1, -1)) points.push([spot.x, tops[spot.rank]], [spot.x, bottoms[spot.rank]]);
-    points.push([port, tops[head.rank]], [port, centres[head.box][1] - boxes[head.box].height / 2]);
+    points.push([port, tops[head.rank] - TIP], [port, centres[head.box][1] - boxes[head.box].height / 2 - TIP]);
     return points;
   });
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
@@ -66,15 +67,16 @@ def _repeats(members: Sequence[Part | Operation]) -> list[Part | Operation]:
 
 
 def _ranges(members: Sequence[Part | Operation]) -> Sequence[Part | Operation]:
-    """The members, or, of many, parts of so many of them that there are few."""
-    count, each = len(members), 1
-    while len(members) > MOST:
-        each *= MOST
-        firsts = range(0, count, each)
-        pieces = [members[i : i + MOST] for i in range(0, len(members), MOST)]
+    """The members, or, of many, parts of them, all with about as many members, so that there are few."""
+    count, levels, each = len(members), 1, 1
+    while MOST**levels < count:
+        levels += 1
+    size = math.ceil(count ** (1 / levels))
+    while len(members) > size:
+        each *= size
         members = [
-            Part(f"{first + 1:,}–{min(first + each, count):,} of {count:,}", members=piece)
-            for first, piece in zip(firsts, pieces, strict=True)
+            Part(f"{first + 1:,}–{min(first + each, count):,} of {count:,}", members=members[i : i + size])
+            for first, i in zip(range(0, count, each), range(0, len(members), size), strict=True)
         ]
     return members
 
