@@ -325,6 +325,7 @@ function paint() {
 function paintSteps(node, list) {
   const note = noteOf(node, frame);
   list.toggle("reached", note !== "");
+  node.head.dataset.values = node.values.filter((value) => stepAt(value, frame)).map((value) => value.number).join(" ");
   if (node.note.textContent !== note) node.note.textContent = note;
 }
 

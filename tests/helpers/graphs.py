@@ -62,7 +62,12 @@ def shared() -> viz.Graph:
 
 
 def hostile() -> viz.Graph:
-    names = ["</script><script>alert(1)</script>", "<!-- & \"quotes\" 'single' \\ `${x}` $title", "\u2028\u2029\ud800\x00", "名前 <img src=x>"]
+    names = [
+        "</script><script>alert(1)</script>",
+        "<!-- & \"quotes\" 'single' \\ `${x}` $title",
+        "\u2028\u2029\ud800\x00",
+        "名前 <img src=x>",
+    ]
     leaves = [leaf(2, seed=i) for i in range(len(names))]
     out = leaves[0]
     for other in leaves[1:]:
@@ -78,6 +83,5 @@ def second_order() -> viz.Graph:
 
 
 GALLERY: dict[str, Callable[[], viz.Graph]] = {
-    make.__name__: make
-    for make in (scalars, mlp, lenet, resnet, transformer, rnn, long, shared, hostile, second_order)
+    make.__name__: make for make in (scalars, mlp, lenet, resnet, transformer, rnn, long, shared, hostile, second_order)
 }
