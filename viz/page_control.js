@@ -136,9 +136,10 @@ function gradientOf(value) {
 /** Show the details of a node, or what there is. */
 function tell(node) {
   const rows = node ? ROWS[node.type](node) : [["operations", form.operations.length], ["values", form.values.length], ["failed", form.error],
+    [`step ${whole(frame)} of the backward pass`, frame && stepWords()],
     ["help", "Click a box to see what led to it and what it leads to; + unfolds a module. Drag to move, turn the wheel to scale."]];
   const list = document.createElement("dl");
-  for (const [term, words] of rows) if (words || words === 0) {
+  for (const [term, words] of rows) if (words || (words === 0 && term === "operations")) {
     const dt = document.createElement("dt"), dd = document.createElement("dd");
     dt.textContent = term;
     dd.textContent = typeof words === "number" ? whole(words) : words;
