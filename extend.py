@@ -65,7 +65,8 @@ from .autograd.ops.normalization import rescale
 
 __all__ = [
     "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
-    "Output", "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike",
+    "Output", "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor",
+    "TensorLike",
     "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved", "drawn", "dtype_of_target",
     "elementwise", "everywhere", "face_by_example", "floating", "folded", "fused", "generator", "gru", "gru_back",
     "implements", "in_blocks", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes",

@@ -35,8 +35,8 @@ class Builder:
                 raise TypeError(f"graph: names maps a name to a Tensor, not {name!r} to {type(tensor).__name__}")
             if isinstance(tensor, (Tensor, np.ndarray)):
                 node, array = getattr(tensor, "_node", None), bottom(tensor)
-                _, known = self.of_array.get(id(array), (None, None))
-                value = self.of_node.get(node, known)
+                known = self.of_array.get(id(array))
+                value = self.of_node.get(node) if node is not None else known and known[1]
                 if value is not None and name not in value.names:
                     value.names = (*value.names, name)
                     value.data = as_it_is(array) if value.data is None else value.data

@@ -26,9 +26,10 @@ COLOURS = {  # fill and line by the kind of a box
     "output": ("#bfe3bd", "#2f7a32"),
     "operation": ("#e9ecf1", "#9aa3af"),
     "module": ("#e4e0f5", "#7a6bc2"),
+    "failed": ("#fbd3d0", "#c62828"),
 }
-ROUND = ("operation", "module")  # kinds of boxes with round corners, to which a link leads anywhere
-BOLD = ("kept", "output")  # kinds of boxes with a strong line, which print in grey as such
+ROUND = ("operation", "module", "failed")  # kinds of boxes with round corners, to which a link leads anywhere
+BOLD = ("kept", "output", "failed")  # kinds of boxes with a strong line, which print in grey as such
 BACKWARD = "#7d84e8"  # links of the backward pass
 _TIMEOUT = 5.0  # seconds
 _MOST = 1500  # boxes, and _LONGEST ranks that links of more than _LONG ranks span, for which `dot` takes a second
@@ -40,8 +41,8 @@ _RASTER = ("png", "jpg", "jpeg", "gif", "webp")
 class Box(NamedTuple):
     """A box with text in cells, in the cluster of this number (-1: in none); `id` is that of what it stands for.
 
-    `kind` is that of a value (form.py), "kept", operation, module, "ghost" for one more box of a value, or "more" for
-    what is not drawn.
+    `kind` is that of a value (form.py), "kept", operation, module, "failed" for one of these, "ghost" for one more box
+    of a value, or "more" for what is not drawn.
     """
 
     kind: str

@@ -98,7 +98,14 @@ def graph(
     names: Mapping[str, object] | None = None,
     *,
     inputs: object = None,
-    **options: Unpack[Options],
+    depth: int | None = None,
+    limit: int | None = 300,
+    direction: str = "forward",
+    show: Iterable[str] = USUAL,
+    roll: bool = True,
+    values: bool | None = None,
+    title: str = "",
+    legend: bool = False,
 ) -> Graph:
     """Draw a computation graph: of a Tensor or a nest of them, or of a function or Module called with `inputs`.
 
@@ -126,7 +133,7 @@ def graph(
     >>> graph(Linear(3, 2), inputs=Tensor([[1.0, 2.0, 3.0]]), depth=0)
     <Graph of 1 module: render(path) draws it, notebooks show it>
     """
-    settings = _settings(options)
+    settings = Settings(depth, limit, direction, frozenset(show), roll, values, title, legend).checked()
     if inputs is not None:
         given = inputs if isinstance(inputs, tuple) else (inputs,)
         form = _run(output, model, names, given)
@@ -141,6 +148,9 @@ class Record:
     def __init__(self, seen: Recording) -> None:
         self._seen = seen
 
+    def __repr__(self) -> str:
+        return f"<Record of {len(self._seen.form.operations)} operations: graph() draws them>"
+
     def graph(
         self, output: object = None, names: Mapping[str, object] | None = None, **options: Unpack[Options]
     ) -> Graph:
@@ -149,7 +159,7 @@ class Record:
         Without an output, what led to the Tensors that `backward` was called of, or else to all that nothing reads;
         where the program failed, all that ran, with what failed last.
         """
-        settings = _settings(options)
+        settings = Settings(**{**options, "show": frozenset(options.get("show", USUAL))}).checked()  # type: ignore[arg-type]
         form = self._seen.finished(None if output is None else _tensors(output))
         self._seen.builder.named(names)
         return Graph(view(form, settings), form)
@@ -174,11 +184,6 @@ def record(model: Module | None = None) -> Iterator[Record]:
         except Exception as error:
             error.add_note("viz.record has seen this: graph() of what it gave draws what ran, and what failed last")
             raise
-
-
-def _settings(options: Options) -> Settings:
-    settings = Settings(**{**options, "show": frozenset(options.get("show", USUAL))})  # type: ignore[arg-type]
-    return settings.checked()
 
 
 def _tensors(output: object) -> list[Tensor]:

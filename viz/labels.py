@@ -78,6 +78,23 @@ def shortened(text: str, longest: int = _LONGEST) -> str:
     return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
 
 
+def lines(text: str, longest: int = 44) -> list[str]:
+    """A list with commas, on as many lines as it needs."""
+    found = [""]
+    for part in text.split(", "):
+        if found[-1] and len(found[-1]) + len(part) > longest:
+            found[-1] += ","
+            found.append("")
+        found[-1] += f", {part}" if found[-1] else part
+    return list(map(shortened, found))
+
+
+def duration(seconds: float) -> str:
+    """A time, as in `12.3 µs`."""
+    unit, size = next(((unit, size) for unit, size in (("s", 1.0), ("ms", 1e-3)) if seconds >= size), ("µs", 1e-6))
+    return f"{seconds / size:.3g} {unit}"
+
+
 def symbol(operation: Operation) -> str:
     """What stands for an operation: +, ×, or its name."""
     return SYMBOLS.get(operation.name, operation.name)
@@ -90,6 +107,21 @@ def role(operation: Operation, position: int) -> str:
     if operation.name in SYMMETRIC or len(operation.arguments) == 1:
         return ""
     return operation.arguments[position].role
+
+
+def is_inlined(value: Value) -> bool:
+    """Whether a value is told in the text of its operation."""
+    return value.kind == "constant" and value.maker is None and value.shape in ((), None) and not value.names
+
+
+def inlined(operation: Operation) -> list[str]:
+    """Scalar constants, as part of an operation's text."""
+    found = []
+    for i, (_, value) in enumerate(operation.arguments):
+        if is_inlined(value):
+            text = "…" if value.data is None else number(value.data)
+            found.append(f"({text} left)" if i == 0 and operation.name in INFIX else text)
+    return found
 
 
 def options(operation: Operation) -> list[str]:

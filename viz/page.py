@@ -15,7 +15,6 @@ from ..extend import Array
 from . import labels
 from .form import KINDS, Form, Operation, Value
 from .parts import Part, parts
-from .views import inline, is_inline
 
 FEW = 16  # entries of a cotangent, up to which it is there in full
 T = TypeVar("T")
@@ -93,7 +92,7 @@ def data(form: Form) -> dict[str, object]:
 
 def _called(operation: Operation) -> str:
     """The label of an operation: its symbol, and constants that it was given."""
-    return " ".join([labels.symbol(operation), *inline(operation)])
+    return " ".join([labels.symbol(operation), *labels.inlined(operation)])
 
 
 def _said(operation: Operation) -> tuple[str, str, str, str]:
@@ -129,7 +128,7 @@ def _row(value: Value, few: int, texts: _Texts) -> list[int | str]:
     shape = f"{labels.shape(value)}, {value.nbytes:,} B" if value.shape else labels.shape(value)
     row: list[int | str] = [KINDS.index(value.kind), texts(labels.name(value.names)), texts(shape)]
     size = np.size(value.data)
-    if value.data is None or (few == 1 and value.maker is not None and size > 1) or is_inline(value):
+    if value.data is None or (few == 1 and value.maker is not None and size > 1) or labels.is_inlined(value):
         return _trimmed(row)
     return [*row, labels.numbers(value.data) if size <= few else labels.statistics(value.data)]
 

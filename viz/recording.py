@@ -95,11 +95,11 @@ class Recording(Backward):
     def rule(self, rule: Any, node: Node, parent: Node) -> Any:
         """Wrap a rule; one that runs on Tensors (create_graph=True) is made of operations that are recorded, too, but
         not what a checkpoint runs again."""
-        stand_in = super().rule(rule, node, parent)
+        observed = super().rule(rule, node, parent)
         if isinstance(rule, Output):
-            return stand_in
-        again = stand_in is rule
-        stand_in = copy(stand_in)
+            return observed
+        again = observed is rule
+        stand_in: Any = copy(observed)
         run = stand_in.function
 
         def told(g: Any, *saved: Any) -> Any:

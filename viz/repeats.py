@@ -10,11 +10,11 @@ LEAST = 3  # repeats
 
 
 class Run(NamedTuple):
-    """`count` repeats of `period` items, from the item number `start`."""
+    """`times` repeats of `period` items, from the item number `start`."""
 
     start: int
     period: int
-    count: int
+    times: int
 
 
 def runs(items: Sequence[Hashable], begins: Sequence[bool] = ()) -> list[Run]:
@@ -23,28 +23,32 @@ def runs(items: Sequence[Hashable], begins: Sequence[bool] = ()) -> list[Run]:
     Where a run may start at several items, it starts at one that `begins` something, if there is one.
 
     >>> runs("xabababy")
-    [Run(start=1, period=2, count=3)]
+    [Run(start=1, period=2, times=3)]
     """
     codes = list(map({item: i for i, item in enumerate(dict.fromkeys(items))}.__getitem__, items))
-    found: list[tuple[int, Run]] = []
+    found: list[tuple[int, int, int, int]] = []  # what it saves (negative), the period, and from where to where
     for period in range(1, min(LONGEST, len(codes) // LEAST) + 1):
         start = 0
         while start + period < len(codes):
             end = start
             while end + period < len(codes) and codes[end] == codes[end + period]:
                 end += 1
-            count = (end - start) // period + 1
-            if count >= LEAST:
-                slack = range(start, end + period - count * period + 1)
-                first = next((i for i in slack if begins and begins[i]), start)
-                found.append((-(count - 1) * period, Run(first, period, count)))
+            times = (end - start) // period + 1
+            if times >= LEAST:
+                found.append((-(times - 1) * period, period, start, end + period))
             start = max(end, start) + 1
     taken: list[Run] = []
     free = [True] * len(codes)
-    for _, run in sorted(found, key=lambda pair: (pair[0], pair[1].period)):
-        span = range(run.start, run.start + run.period * run.count)
-        if all(free[i] for i in span):
+    for _, period, start, stop in sorted(found):
+        while start < stop and not free[start]:
+            start += 1
+        while start < stop and not free[stop - 1]:
+            stop -= 1
+        times = (stop - start) // period
+        if times >= LEAST and all(free[start:stop]):
+            slack = range(start, stop - times * period + 1)
+            run = Run(next((i for i in slack if begins and begins[i]), start), period, times)
             taken.append(run)
-            for i in span:
+            for i in range(run.start, run.start + period * times):
                 free[i] = False
     return sorted(taken)

@@ -50,22 +50,28 @@ def scene(drawing: Drawing) -> Scene:
 
     room = max((_width(link.label) for link in drawing.links if link.label), default=0.0)
     labelled = Counter(link.head for link in drawing.links if link.label)
+    arriving = Counter(link.head for link in drawing.links)
     sizes = []
     for i, box in enumerate(drawing.boxes):
         width, height = _extent(box, rightward)
-        sizes.append((width, height) if rightward else (height, max(width, (room + 8) * labelled[i] / PORTS)))
+        breadth = (room + 8) * arriving[i] / PORTS if labelled[i] else 0.0
+        sizes.append((width, height) if rightward else (height, max(width, breadth)))
     gap = 2 * room + 28 if rightward else 30.0
 
     def margins(cluster: int) -> tuple[Point, Point, Point]:
         """What a frame needs around its inside, and at least: room for its title."""
-        title = _width(drawing.clusters[cluster].label) * _SMALL / SIZE + 2 * _PADDING
+        title = 2 * _width(drawing.clusters[cluster].label) * _SMALL / SIZE + 2 * _PADDING  # left or right of a link
         return ((_FRAME, _FRAME + _LINE), (_FRAME, _FRAME), (title, 0.0)) if rightward else (
             (_FRAME + _LINE, _FRAME), (_FRAME, _FRAME), (0.0, title)
         )  # fmt: skip
 
     ends = [(link.tail, link.head) for link in drawing.links]
     homes, parents = [box.cluster for box in drawing.boxes], [cluster.parent for cluster in drawing.clusters]
-    (centres, routes, extent), stems, frames = arrange_nested(sizes, ends, (gap, 14.0), homes, parents, margins)
+    try:
+        nested = arrange_nested(sizes, ends, (gap, 14.0), homes, parents, margins)
+    except ValueError:  # of clusters that would be before one another there are no frames
+        nested = arrange_nested(sizes, ends, (gap, 14.0), [-1] * len(homes), (), margins)
+    (centres, routes, extent), stems, frames = nested
     width, height = at(extent)
     groups: list[tuple[str, list[Shape]]] = []
     for number, frame in frames.items():
@@ -101,9 +107,9 @@ def scene(drawing: Drawing) -> Scene:
         groups.append(("node", list(_box(box, at(p), turn(size), rightward))))
     lines: list[Shape] = []
     height += _FRAME
-    for text, size in [*((line, SIZE) for line in drawing.caption.split("\n") if line), (LAID_OUT, _SMALL)]:
-        width, height = max(width, _width(text) * size / SIZE + _MARGIN), height + _LINE
-        lines.append(Text((0.0, height - _LINE / 2), text, size, GREY))
+    for text, points in [*((line, SIZE) for line in drawing.caption.split("\n") if line), (LAID_OUT, _SMALL)]:
+        width, height = max(width, _width(text) * points / SIZE + _MARGIN), height + _LINE
+        lines.append(Text((0.0, height - _LINE / 2), text, points, GREY))
     groups.append(("caption", [line._replace(at=(width / 2, line.at[1])) for line in lines if isinstance(line, Text)]))
     return Scene((width + _MARGIN, height + _MARGIN), groups)
 

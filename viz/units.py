@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from . import labels
 from .form import Form, Group, Operation, Value, enclosing
-from .repeats import Run, runs
+from .repeats import LEAST, Run, runs
 
 
 @dataclass(eq=False)
@@ -67,10 +67,50 @@ def _at_depth(form: Form, depth: int, leaves: set[Group]) -> list[Unit]:
 
 
 def repeats(units: list[Unit]) -> list[Run]:
-    """Runs of units that do the same, where they can begin with a module call."""
+    """Runs of units that do the same with what they get from each other, where they can begin with a module call."""
     around = [list(enclosing(unit.around)) for unit in units]
     begins = [i == 0 or len(set(groups) - set(around[i - 1])) > 0 for i, groups in enumerate(around)]
-    return runs([(_signature(unit), *(group.name for group in enclosing(unit.around))) for unit in units], begins)
+    alike = runs([(_signature(unit), *(group.name for group in enclosing(unit.around))) for unit in units], begins)
+    number = {operation: i for i, unit in enumerate(units) for operation in unit.operations}
+    return [part for run in alike for part in _connected_alike(run, units, number)]
+
+
+def _connected_alike(run: Run, units: list[Unit], number: dict[Operation, int]) -> list[Run]:
+    """The parts of a run in which each repeat takes from itself and the one before what the others do."""
+
+    def taken(k: int) -> list[Hashable]:
+        """Where each argument in the k-th repeat comes from."""
+        start = run.start + k * run.period
+        mine = units[start : start + run.period]
+        read = (value for unit in mine for operation in unit.operations for _, value in operation.arguments)
+        return [_origin(value, start, run.period, number) for value in read]
+
+    found, first = [], 0
+    while first < run.times - 1:
+        before, usual, last = taken(first), taken(first + 1), first
+        if all(a == b or _carried(b) for a, b in zip(before, usual, strict=True)):
+            last = first + 1
+            while last + 1 < run.times and taken(last + 1) == usual:
+                last += 1
+        if last - first + 1 >= LEAST:
+            found.append(Run(run.start + first * run.period, run.period, last - first + 1))
+        first = last + 1
+    return found
+
+
+def _origin(value: Value, start: int, period: int, number: dict[Operation, int]) -> Hashable:
+    """Where a value comes from, as a repeat from unit `start` on sees it."""
+    maker = value.maker
+    if maker is None:
+        return value.kind, value.shape, value.dtype
+    if -period <= number[maker] - start < period:
+        return number[maker] - start, maker.results.index(value)
+    return value
+
+
+def _carried(origin: Hashable) -> bool:
+    """Whether something comes from the repeat before: the first repeat has it from elsewhere."""
+    return isinstance(origin, tuple) and isinstance(origin[0], int) and origin[0] < 0
 
 
 def _signature(unit: Unit) -> Hashable:
@@ -80,7 +120,8 @@ def _signature(unit: Unit) -> Hashable:
     results = names, tuple((value.shape, value.dtype) for last in unit.operations[-1:] for value in last.results)
     if isinstance(place, Group):
         return place.name, place.extra, place.parameters, results
-    return place.name, tuple(labels.options(place)) if place.name != "getitem" else (), results
+    options = tuple(labels.options(place)) if place.name != "getitem" else ()
+    return place.name, options, tuple(labels.inlined(place)), results
 
 
 def rolled_up(
@@ -95,7 +136,7 @@ def rolled_up(
         common = next((group for group in enclosing(units[run.start].around) if group in last), None)
         for i in range(run.start, run.start + run.period):
             run_of[units[i]] = run, common
-            for k in range(1, run.count):
+            for k in range(1, run.times):
                 stand_in[units[i + k * run.period]] = units[i]
     return [unit for unit in units if unit not in stand_in], stand_in, run_of
 
@@ -109,10 +150,10 @@ def repeated(run: Run, units: list[Unit]) -> str:
         read = (value for unit in mine for operation in unit.operations for _, value in operation.arguments)
         return {value for value in read if value.kind in ("parameter", "leaf")}
 
-    sets = [parameters(k) for k in range(run.count)]
+    sets = [parameters(k) for k in range(1, run.times)]  # what the first has from outside may be what others carry on
     if not any(sets):
-        return f"×{run.count}"
+        return f"×{run.times}"
     if all(other == sets[0] for other in sets):
-        return f"×{run.count}, same parameters"
+        return f"×{run.times}, same parameters"
     shared = sum(map(len, sets)) > len(set().union(*sets))
-    return f"×{run.count}, {'some' if shared else 'all'} parameters different"
+    return f"×{run.times}, {'some' if shared else 'all'} parameters different"

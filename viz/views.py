@@ -31,6 +31,7 @@ LEGEND = {
     "output": "output",
     "operation": "operation",
     "module": "module call",
+    "failed": "failed",
 }
 MANY = 3  # units that read a value, from which on each has a box of it
 FEW = 60  # operations, up to which each value between two of them has a box of its own
@@ -114,7 +115,7 @@ class _Writer:
         drawn = set(self.units)
         for unit in self.units:
             rolled = unit in self.run_of
-            kind = "module" if isinstance(unit.place, Group) else "operation"
+            kind = "failed" if unit.place.error else "module" if isinstance(unit.place, Group) else "operation"
             self.box_of[unit] = self._box(_cells_of(unit, self.show, rolled), kind, unit.place.id, self._cluster(unit))
         for unit in self.units:
             for key, role, value in self._given(unit):
@@ -204,7 +205,8 @@ class _Writer:
     def _argument(self, unit: Unit, key: Hashable, role: str, value: Value, drawn: set[Unit]) -> None:
         """Draw where an argument comes from."""
         box = self.box_of[unit]
-        value = self.same.get(value, value)
+        if value in self.same:  # one link for all repeats
+            value = key = self.same[value]
         if value.maker is not None:
             source = self.unit_of[value.maker]
             if source is unit:
@@ -215,7 +217,7 @@ class _Writer:
                 self._link(self._value_box(value), box, role, value, key)
             elif self.box_of[source] < box:
                 self._link(self.box_of[source], box, role, value, key)
-        elif is_inline(value):
+        elif value.kind == "constant" and value.shape in ((), None) and not value.names:
             pass  # in the operation's own text
         elif self.values or self.scalar or len(self._readers_of(value)) < MANY:
             self._link(self._value_box(value), box, role, value, key)
@@ -277,12 +279,12 @@ def _cells_of(unit: Unit, show: frozenset[str], rolled: bool) -> list[str]:
     if isinstance(place, Group):
         cells = [labels.shortened(_called(place) if place.path else place.name)]
         if "options" in show and place.extra:
-            cells.append(labels.shortened(place.extra))
+            cells += labels.lines(place.extra)
         if "parameters" in show and place.parameters:
             cells.append(f"{place.parameters:,} parameters")
         given, source = place.arguments, unit.operations[-1].place if unit.operations else ""
     else:
-        cells = [" ".join([labels.symbol(place), *inline(place)])]
+        cells = [" ".join([labels.symbol(place), *labels.inlined(place)])]
         if "options" in show:
             more = " …" if rolled and place.name == "getitem" else ""
             cells += [text + more for text in labels.options(place)]
@@ -305,23 +307,8 @@ def _times(operations: list[Operation]) -> list[str]:
         ("backward", [operation.back_seconds for operation in operations if operation.back_seconds is not None]),
     ):
         if seconds:
-            cells.append(f"{word} {1e6 * sum(seconds):.3g} µs")
+            cells.append(f"{word} {labels.duration(sum(seconds))}")
     return cells
-
-
-def is_inline(value: Value) -> bool:
-    """Whether a value is told in the text of its operation."""
-    return value.kind == "constant" and value.maker is None and value.shape in ((), None) and not value.names
-
-
-def inline(operation: Operation) -> list[str]:
-    """Scalar constants, as part of an operation's text."""
-    found = []
-    for i, (_, value) in enumerate(operation.arguments):
-        if is_inline(value):
-            text = "…" if value.data is None else labels.number(value.data)
-            found.append(f"({text} left)" if i == 0 and operation.name in labels.INFIX else text)
-    return found
 
 
 def _cells_of_value(value: Value, show: frozenset[str], rolled: bool) -> list[str]:

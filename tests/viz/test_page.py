@@ -98,8 +98,10 @@ def test_hostile_names_stay_data():
     assert "\\u2028\\u2029\\ud800\\x00" in data["texts"]
 
 
-def test_the_page_needs_nothing_else():
-    text = page.html(scalars().form)
+def test_the_page_needs_nothing_else(tmp_path):
+    scalars().to_html(tmp_path / "graph.html", title="Scalars")
+    text = (tmp_path / "graph.html").read_text(encoding="utf-8")
+    assert "<title>Scalars</title>" in text
     assert text.startswith("<!DOCTYPE html>") and "$" + "script" not in text
     assert set(re.findall(r'(?:src|href)="(.*?)"', text)) == {"data:,"}
     assert set(re.findall(r"https?://[^\"']*", text)) == {"http://www.w3.org/2000/svg"}
