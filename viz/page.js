@@ -3,7 +3,7 @@
 const form = JSON.parse(document.getElementById("form").textContent);
 const text = (number) => form.texts[number || 0];
 const LINE = 16, PAD = 9, HEAD = 26; // lengths in pixels at scale 1
-const LEAST = 60; // pixels, up to which it is not drawn what is in a part
+const LEAST = 24; // pixels, up to which it is not drawn what is in a part
 const SMALL = 60; // operations, up to which a value is one box for all that read it
 const MANY = 6; // operations that read a result, above which there is no link from it to each of them
 const FEW = 60; // boxes that are unfolded at first
@@ -262,11 +262,13 @@ function draw() {
     if (node.stale) build(node);
     if (node.element.parentNode !== around) around.append(node.element);
     if (node.parent) node.element.setAttribute("transform", `translate(${node.x} ${node.y})`);
+    const large = node.height * view.scale > LEAST;
+    node.element.classList.toggle("far", !large);
     drawn.push(node);
     for (const child of node.open ? node.children : []) {
       const left = x + child.x, top = y + child.y;
       const inside = left < right && left + child.width > view.x && top < bottom && top + child.height > view.y;
-      if (inside && node.height * view.scale > LEAST) waiting.push([child, node.element, left, top]);
+      if (inside && large) waiting.push([child, node.element, left, top]);
       else child.element?.remove();
     }
   }

@@ -1,6 +1,7 @@
 // What the reader does: move and scale, fold, select, search, play the backward pass.
 
 const TEXT = 0.92; // the least scale at which text is easy to read
+const FAR = 0.001; // the least scale
 const $ = (id) => document.getElementById(id);
 
 // Moving and scaling: `view` is the point of the graph at the window's corner, and pixels per unit
@@ -12,13 +13,13 @@ function look() {
 }
 
 function zoom(factor, x = svg.clientWidth / 2, y = svg.clientHeight / 2) {
-  const scale = Math.min(4, Math.max(0.02, view.scale * factor));
+  const scale = Math.min(4, Math.max(FAR, view.scale * factor));
   view = { x: view.x + x / view.scale - x / scale, y: view.y + y / view.scale - y / scale, scale };
   look();
 }
 
 /** All of the graph in the window, but no smaller than `least` and no larger than a little; then from its top. */
-function fit(least = 0.02) {
+function fit(least = FAR) {
   const { width, height } = parts[0], margin = 12, room = [svg.clientWidth, svg.clientHeight];
   const scale = Math.max(least, Math.min((room[0] - 2 * margin) / width, (room[1] - 2 * margin) / height, 1.3));
   view = { x: (width - room[0] / scale) / 2, y: Math.min((height - room[1] / scale) / 2, -margin / scale), scale };

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pullback import Tensor, viz
+from pullback import Tensor, nn, viz
 
 from ..helpers.graphs import GALLERY, long, scalars, transformer
 
@@ -244,6 +244,8 @@ def test_what_is_unfolded_comes_within_a_tenth_of_a_second(show):
         for _ in range(4):
             page.click("#open")  # all of it
         assert page.evaluate("[...visible()].length") > 10_000 and page.locator(".node").count() < 2_000
+        page.click("#fit")
+        assert page.locator(".node").count() < 5_000
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
@@ -255,6 +257,28 @@ def test_numbers_are_read_to_the_bit(show, dtype):
     read = page.evaluate("unpack(form.steps.at(-1)[1])")
     expected = np.array(numbers, dtype).astype(np.float64)
     assert np.array(read, np.float64).tobytes() == expected.tobytes()
+
+
+def test_of_a_program_that_failed_there_is_what_ran(show):
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(5, 2))
+    with pytest.raises(ValueError), viz.record(model) as record:
+        model(Tensor(np.ones((2, 3), np.float32)))
+    page = show(record.graph())
+    page.click("#open")
+    page.click("#open")
+    assert labels(page, "failed") == ["linear"]
+    assert "ValueError" in page.inner_text("#details")
+    assert page.is_hidden("#backward") and page.evaluate(OVERLAPS) == []
+
+
+def test_a_hub_has_no_links_across_the_page(show):
+    x = Tensor(2.0, requires_grad=True)
+    hub = x * 3
+    page = show(viz.graph(sum([hub * k for k in range(2, 12)], start=hub)))
+    entries = labels(page, "entry")
+    assert len(entries) == 11 and page.evaluate("nodes.find((n) => n.label === '× 3').after.length") == 11
+    page.locator(".node.entry").first.click()
+    assert page.evaluate("marked.get(nodes.find((n) => n.label === '× 3'))") == "chosen"
 
 
 def test_print_shows_the_graph_alone(show):
