@@ -4,6 +4,7 @@ const form = JSON.parse(document.getElementById("form").textContent);
 const text = (number) => form.texts[number || 0];
 const LINE = 16, PAD = 9, HEAD = 26; // lengths in pixels at scale 1
 const LEAST = 24; // pixels, up to which it is not drawn what is in a part
+const TINY = 0.2; // the scale below which no text is drawn
 const SMALL = 60; // operations, up to which a value is one box for all that read it
 const MANY = 6; // operations that read a result, above which there is no link from it to each of them
 const FEW = 60; // boxes that are unfolded at first
@@ -242,13 +243,14 @@ function measureOpen(part) {
   });
 }
 
-/** Make the element of a box, without those of its children. */
+/** Make what is in the element of a box, but for its children, which stay where they are. */
 function build(node) {
-  const old = node.element;
-  node.element = make("g", { class: "box" }, drawHead(node, node.width, node.height, node.cells));
+  node.element ??= make("g", { class: "box" });
+  for (const old of node.own || []) old.remove();
+  if (!node.open) node.element.replaceChildren();
   node.edges = node.open ? node.paths.map((d) => make("path", { d, "marker-end": "url(#tip)" })) : [];
-  if (node.open) node.element.append(make("g", { class: "edges" }, ...node.edges));
-  old?.remove();
+  node.own = [drawHead(node, node.width, node.height, node.cells), make("g", { class: "edges" }, ...node.edges)];
+  node.element.prepend(...node.own);
   node.stale = false;
 }
 
@@ -257,6 +259,7 @@ function draw() {
   const right = view.x + svg.clientWidth / view.scale, bottom = view.y + svg.clientHeight / view.scale;
   const waiting = [[parts[0], document.getElementById("scene"), 0, 0]];
   drawn = [];
+  svg.classList.toggle("tiny", view.scale < TINY);
   while (waiting.length) {
     const [node, around, x, y] = waiting.pop();
     if (node.stale) build(node);
