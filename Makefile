@@ -1,7 +1,7 @@
 PYTHON ?= python3
 NUMPY ?= numpy
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-torch parity test-with names mutants lint bench gallery clean
+.PHONY: help demo test test-fast test-torch test-browser parity test-with names mutants lint bench gallery clean
 
 help:
 	@echo "make demo   train the seed's network on the shipped digits; writes demo/report.html"
@@ -9,6 +9,7 @@ help:
 	@echo "make test   run the tests"
 	@echo "make test-fast   core, ops, nn, optim and viz with few examples: less than a minute"
 	@echo "make test-torch  the comparisons with PyTorch, in an environment that has it"
+	@echo "make test-browser  the pages of graphs in headless Chromium, which has to be installed"
 	@echo "make parity  all of torch.nn and torch.optim beside PyTorch's, and what is missing"
 	@echo "make test-with PYTHON=python3.13 NUMPY='numpy==2.1.*' WITHOUT='llvmlite' TESTS=tests/nn   elsewhere; all optional"
 	@echo "make names  write the lists of public names, and docs/numpy.md, from the files that define them"
@@ -41,6 +42,10 @@ test-fast: .venv/test/ready
 test-torch: .venv/torch/ready
 	.venv/torch/bin/python -c "import torch"
 	.venv/torch/bin/pytest --numprocesses 2 -m "torch and not thorough"
+
+test-browser: .venv/browser/ready
+	.venv/browser/bin/python -c "import playwright"
+	.venv/browser/bin/pytest tests/viz/test_page_browser.py
 
 parity: .venv/torch/ready
 	.venv/torch/bin/python -m pullback.tests.parity

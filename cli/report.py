@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def show(options: argparse.Namespace) -> int:
     pictures = write_report(folder, f"{options.model} on {options.data}", model, data, scores, layer=options.layer)
     print(f"{folder / 'report.html'} written")
     for name, picture in pictures.items():
-        picture.save(folder / f"{name}.png")
+        write = picture.render if isinstance(picture, viz.Graph) else picture.save
+        write(folder / f"{name}.png")
         print(f"{folder / name}.png written")
     return 0
 
@@ -86,11 +88,13 @@ def write_report(
 def _inside(model: Module, images: Array, layer: str | None) -> list[Section]:
     """What the layers of a network make of images."""
     found = [(name, module) for name, module in model.named_modules() if isinstance(module, Conv2d)]
+    text = "What one image goes through: each box is a layer, links have the shapes of what is between."
+    graph: Section = ("Computation graph", text, [viz.graph(model, inputs=(images[:1],))])
     pixels = viz.saliency(model, images[:_SHOWN])
     text = "The images, and under each how much the score of its class hangs on each pixel."
     sections: list[Section] = [("Saliency", text, [viz.images([*images[:_SHOWN], *pixels], columns=_SHOWN)])]
     if not found:
-        return sections
+        return [graph, *sections]
     (_, first), (last, _) = found[0], found[-1]
     layer = layer or last
     sections = [
@@ -106,7 +110,11 @@ def _inside(model: Module, images: Array, layer: str | None) -> list[Section]:
         f"Each picture belongs to a channel of the layer {layer}: the images that excite it most, and under each what "
         "in it the most active unit saw, projected back to the pixels by a deconvolution network."
     )
-    return [*sections, ("Deconvolutions", text, _excited(model, images, layer))]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        pictures = _excited(model, images, layer)
+    text += "".join(f"\n\n{message}" for message in dict.fromkeys(str(warning.message) for warning in said))
+    return [graph, *sections, ("Deconvolutions", text, pictures)]
 
 
 def _excited(model: Module, images: Array, layer: str) -> list[viz.Picture]:

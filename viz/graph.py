@@ -11,6 +11,7 @@ import numpy as np
 
 from ..autograd import Tensor, tree_leaves
 from ..nn import Module
+from . import page
 from .builder import Builder, backward_of, of_tensors
 from .drawing import Drawing
 from .drawn import Drawn
@@ -48,6 +49,14 @@ class Graph(Drawn):
         `depth`: no deeper calls than this; 0 is the whole model. `limit`: at most so many lines of the tree.
         """
         return tree(self.form, depth, limit)
+
+    def to_html(self, path: str | PathLike[str], title: str = "Computation graph") -> None:
+        """Write one HTML page on which the whole graph can be looked at: it needs no other file and no network.
+
+        Modules unfold, a search finds operations and names, a click shows what led to a value and what it leads to,
+        and a slider plays the backward pass. It works with keyboard, mouse and touch.
+        """
+        Path(path).write_text(page.html(self.form, title), encoding="utf-8")
 
     def to_json(self, entries: int | None = FEW) -> str:
         """Return the graph as JSON with nodes and edges (docs/graph_json.md), which `from_json` reads.

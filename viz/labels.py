@@ -109,11 +109,16 @@ def role(operation: Operation, position: int) -> str:
     return operation.arguments[position].role
 
 
+def is_inlined(value: Value) -> bool:
+    """Whether a value is told in the text of its operation."""
+    return value.kind == "constant" and value.maker is None and value.shape in ((), None) and not value.names
+
+
 def inlined(operation: Operation) -> list[str]:
     """Scalar constants, as part of an operation's text."""
     found = []
     for i, (_, value) in enumerate(operation.arguments):
-        if value.kind == "constant" and value.maker is None and value.shape in ((), None) and not value.names:
+        if is_inlined(value):
             text = "…" if value.data is None else number(value.data)
             found.append(f"({text} left)" if i == 0 and operation.name in INFIX else text)
     return found

@@ -335,16 +335,6 @@ def test_formats_that_cannot_be_written(renderer, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_html_is_one_self_contained_page(renderer, tmp_path):
-    _, _, _, out = scalars()
-    graph = viz.graph(out)
-    graph.to_html(tmp_path / "graph.html")
-    page = (tmp_path / "graph.html").read_text(encoding="utf-8")
-    assert page.startswith("<!DOCTYPE html>") and page.count("<svg") == 1
-    assert not re.search(r"(src|href)\s*=|url\(|@import|<!DOCTYPE svg", page)
-    assert graph._repr_html_() in page
-
-
 def test_without_graphviz_and_matplotlib_there_is_svg(tmp_path):
     code = """if True:
         import shutil, sys
