@@ -77,12 +77,12 @@ def test_train_evaluate_show(run, npz, tmp_path):
     rows = history()
     assert [row["epoch"] for row in rows] == [1, 2, 3] and rows[-1]["val_accuracy"] == 1
     assert f"loss {rows[-1]['val_loss']:.4f}, accuracy 1.0000" in out
-    pictures = ["accuracy.png", "confusion.png", "filters.png", "feature-maps.png", "saliency.png"]
+    pictures = ["accuracy.png", "confusion.png", "computation-graph.png", "filters.png", "feature-maps.png", "saliency.png"]
     pictures += [f"deconvolutions-{i}.png" for i in (1, 2, 3)]
     written = {path.name for path in (tmp_path / "run").iterdir()}
     assert written == {"report.html", "weights.safetensors", "history.json"}
     report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "lenet on bars.npz" in report and report.count("<img") == len(pictures) + 1
+    assert "lenet on bars.npz" in report and report.count("<img") == len(pictures) and report.count("<svg") == 1
 
     code, out, err = run("evaluate bars.npz --weights run/weights.safetensors")
     assert (code, err) == (0, "")
