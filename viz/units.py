@@ -40,12 +40,11 @@ def units_of(form: Form, depth: int | None, limit: int | None) -> list[Unit]:
 
 
 def _around_all(form: Form) -> Group | None:
-    """The innermost module call in which everything ran, if there is one."""
-    common: list[Group] | None = None
-    for group in dict.fromkeys(operation.group for operation in form.operations):
-        around = list(enclosing(group))
-        common = around if common is None else [g for g in common if g in around]
-    return common[0] if common else None
+    """The outermost module call, if everything ran in one."""
+    ran = dict.fromkeys(operation.group for operation in form.operations)
+    places = [*ran, *(group for group in form.groups if group.error)]
+    outermost = {next(reversed(list(enclosing(place))), None) for place in places}
+    return outermost.pop() if len(outermost) == 1 else None
 
 
 def _at_depth(form: Form, depth: int, leaves: set[Group]) -> list[Unit]:

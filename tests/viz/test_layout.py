@@ -98,3 +98,12 @@ def test_a_chain_is_straight_however_long():
     centres, routes, extent = arrange([(10.0, 10.0)] * count, [(i + 1, i) for i in range(count - 1)], GAP)
     assert {y for _, y in centres} == {5.0} and extent == (count * 30.0 - 20.0, 10.0)
     assert {y for route in routes for _, y in route} == {5.0}
+
+
+def test_a_parameter_at_each_step_does_not_make_a_long_chain_run_across():
+    """x -> op -> x ..., a way past each op, and a source beside each x."""
+    links = []
+    for k in range(0, 120, 3):  # k + 3 -> k + 1 -> k, k + 3 -> k, k + 2 -> k + 1
+        links += [(k + 3, k + 1), (k + 2, k + 1), (k + 1, k), (k + 3, k)]
+    _, _, extent = arrange([(10.0, 30.0)] * 121, links, GAP)
+    assert extent[1] < 5 * 30

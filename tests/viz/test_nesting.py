@@ -79,6 +79,15 @@ def test_a_link_goes_through_the_borders_of_clusters_beside_the_boxes_in_it():
     assert abs(beside - centres[2][1]) >= 5 + GAP[1]
 
 
+def test_links_leave_a_cluster_where_their_boxes_are():
+    """2 -> 1 and 3 -> 0 with 2 and 3 side by side in a cluster: each link is in one piece."""
+    sizes, links = [(10.0, 10.0)] * 4, [(2, 1), (3, 0)]
+    (centres, routes, _), stems, _ = arrange_nested(sizes, links, GAP, [-1, -1, 0, 0], [-1], lambda cluster: MARGIN)
+    assert not stems and abs(centres[2][1] - centres[3][1]) >= 10 + GAP[1]
+    for (tail, _), route in zip(links, routes, strict=True):
+        assert route[0] == pytest.approx((centres[tail][0] + 5, centres[tail][1]))
+
+
 def test_clusters_that_would_be_before_one_another_are_refused():
     with pytest.raises(ValueError, match="circle"):
         arrange_nested([(9.0, 9.0)] * 4, [(3, 1), (2, 0)], GAP, [0, 1, 1, 0], [-1, -1], lambda cluster: MARGIN)

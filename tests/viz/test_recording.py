@@ -61,6 +61,12 @@ def test_modules_have_their_classes_and_functions_between_them_their_names():
     assert whole == ("Net", f"{2 * 9 + 2 + 2 + 2 + 2 * 2 + 2} parameters")
 
 
+def test_a_module_in_another_is_a_box_and_one_alone_is_opened():
+    x = np.ones((2, 3), np.float32)
+    assert boxes(viz.graph(nn.Sequential(nn.Linear(3, 2)), inputs=x), "module")[0][0] == "0: Linear"
+    assert boxes(viz.graph(nn.Linear(3, 2), inputs=x), "operation") == [("linear",)]
+
+
 def test_attributes_are_there_from_a_tensor_alone_too():
     x = Tensor(np.ones((1, 1, 8, 8)), requires_grad=True)
     w = Tensor(np.ones((2, 1, 3, 3)), requires_grad=True)
@@ -86,6 +92,10 @@ def test_writes_in_place_and_views():
     graph = viz.graph(program, inputs=vector())
     datas = [value.data.tolist() for value in graph.form.values if value.shape == (4,)]
     assert datas == [[0, 1, 2, 3], [0, 2, 4, 6], [5, 2, 4, 6], [5, 2, 5, 6]]  # each as it was
+    with viz.record() as rec:
+        y = Tensor([1.0, 2.0]) * 1
+        y += 1  # in the same memory
+    assert [value.data.tolist() for value in rec.graph(y).form.values if value.maker] == [[1, 2], [2, 3]]
 
 
 @pytest.mark.parametrize("f", [pb.linalg.slogdet, pb.linalg.eigh])
@@ -163,11 +173,11 @@ def test_a_recording_draws_forward_backward_and_both():
 def test_only_this_thread_is_recorded():
     x = vector()
     with viz.record() as rec:
-        other = threading.Thread(target=lambda: (x * 2).sum().backward())
+        other = threading.Thread(target=lambda: nn.ReLU()(x * 2).sum().backward())
         other.start()
         other.join()
         y = x + 1
-    assert names(rec.graph(y)) == ["add"] and len(rec.graph().form.operations) == 1
+    assert names(rec.graph(y)) == ["add"] and len(rec.graph().form.operations) == 1 and not rec.graph().form.groups
 
 
 def test_looking_changes_nothing():
@@ -237,13 +247,18 @@ def test_a_program_that_fails_is_drawn_up_to_there():
     graph._repr_svg_()
 
 
+class Refuses(nn.Module):
+    def forward(self, x):
+        raise ValueError("no")
+
+
 def test_a_module_that_fails_before_any_operation_is_the_last_box():
-    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(2, 2))
+    model = nn.Sequential(nn.Linear(4, 3), Refuses())
     with pytest.raises(ValueError), viz.record(model) as rec:
         model(Tensor(np.ones((5, 4), np.float32)))
     for depth in (None, 1):
         (first,), (last,) = (boxes(rec.graph(depth=depth), kind) for kind in ("module", "failed"))
-        assert first[0] == "0: Linear" and last[0] == "1: Linear" and "given (5, 3) float32" in last
+        assert first[0] == "0: Linear" and last[0] == "1: Refuses" and "given (5, 3) float32" in last
     (whole,) = boxes(rec.graph(depth=0), "failed")
     assert "given (5, 4) float32" in whole
 
