@@ -176,14 +176,14 @@ def numbers(values: Any, name: str) -> Array:
 
 def _caption(prepared: list[Array], signs: list[bool], shared: bool) -> str:
     """Which grays mean what, which images are constant, and how much is not finite."""
-    scale = "All are on one scale" if shared else "Each is on its own scale"
+    scale = ["All are on one scale." if shared else "Each is on its own scale."] if len(prepared) > 1 else []
     if all(signs):
-        notes = [f"{scale}. {_GRAYS}."]
+        notes = [*scale, f"{_GRAYS}."]
     elif any(signs):
         which = ", ".join(str(i) for i, sign in enumerate(signs) if sign)
-        notes = [f"{scale}. Images with a sign (counted from 0: {which}): {_GRAYS.lower()}."]
+        notes = [*scale, f"Images with a sign (counted from 0: {which}): {_GRAYS.lower()}."]
     else:
-        notes = [f"{scale}. Black is least, white is largest."]
+        notes = [*scale, "Black is least, white is largest."]
     for i, image in enumerate(prepared):
         low, high = _range(image)
         if low == high and np.isfinite(image).any():

@@ -49,7 +49,9 @@ def test_a_report_is_one_page_with_all_in_it(tmp_path):
     assert base64.b64decode(image["src"].removeprefix("data:image/png;base64,")) == picture.png()
     pixels = int.from_bytes(picture.png()[16:20])
     assert "loss 1" in image["alt"] and image["alt"] in page.texts  # the caption
-    assert dict(page.tags)["svg"]["aria-label"] == "First <part>"
+    drawn = dict(page.tags)["svg"]
+    assert drawn["aria-label"] == "First <part>"
+    assert drawn["style"] == f"max-width: 100%; min-width: {1.1 * float(drawn['width'][:-2]):.0f}px"
     assert image["width"] == str(round(pixels / 1.5))  # 144 to an inch, of which a page has 96
     assert names.count("svg") == 1
     for _, attributes in page.tags:
