@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.primitive import primitive
-from .gamma_slopes import bell, double, log_lack, polygamma, psi_gap, psi_lack, stirling
+from .gamma_slopes import bell, divided, double, log_lack, polygamma, psi_gap, psi_lack, stirling
 from .scaled import between
 from .table import POSITIVE, UNIT
 
@@ -57,14 +57,12 @@ class _Side(NamedTuple):
         """t**(shape - k) / mean**shape times exp(-off), which is 1 over both sides: it keeps large powers small."""
         low = self.shape < 10
         shape = np.where(low, self.shape, 0)
-        near = np.where((shape < 1) & (self.t != 0), self.t**shape / self.t**k, self.t ** (shape - k))
+        near = np.where((shape < 1) & (self.t != 0), divided(self.t**shape, self.t, k), self.t ** (shape - k))
         near = near / self.mean**shape * np.exp(-self.off)
         if np.all(low):
             return near
-        half = far = bell(self.shape / 2, self.off / self.shape, self.t / self.mean)
-        for _ in range(k):
-            far = np.where(half == 0, 0, far / self.t)
-        return np.where(low, near, half * far)
+        half = bell(self.shape / 2, self.off / self.shape, self.t / self.mean)
+        return np.where(low, near, half * np.where(half == 0, 0, divided(half, self.t, k)))
 
 
 class _Place:
@@ -307,7 +305,7 @@ def _(g: Any, a: Any, b: Any, x: Any, n: int, m: int) -> Any:
 
 @betainc_slope.strategy
 def _(draw: Any) -> Any:
-    return draw.entries((POSITIVE, POSITIVE, UNIT), dtype=np.float64), {"n": draw.integer(0, 1), "m": 1}
+    return tuple(draw.array((2,), np.float64, d) for d in (POSITIVE, POSITIVE, UNIT)), {"n": draw.integer(0, 1), "m": 1}
 
 
 @beta_density.strategy

@@ -55,7 +55,7 @@ def psi_gap(a: Any, b: Any, *, n: int) -> Any:
         low, step, s = np.where(inside, a, 1), np.where(inside, b, 0), n + 1
 
         def gap(power: int, low: Any) -> Any:
-            return low**-power * -np.expm1(-power * np.log1p(step / low))
+            return divided(-np.expm1(-power * np.log1p(step / low)), low, power)
 
         total = _added(lambda k: gap(s, low + k), 12, low)
         low = low + 12
@@ -75,6 +75,13 @@ def _(g: Any, a: Any, b: Any, n: int) -> Any:
 @psi_gap.vjp("b", "elementwise")
 def _(g: Any, a: Any, b: Any, n: int) -> Any:
     return (-1) ** (n + 1) * g * (math.factorial(n + 1) * zeta(n + 2, a + b))
+
+
+def divided(y: Any, x: Any, k: int) -> Any:
+    """y / x**k, where the power alone may be 0."""
+    for _ in range(k):
+        y = y / x
+    return y
 
 
 def log_lack(u: Any, log: Any) -> Any:
@@ -101,16 +108,15 @@ def stirling(a: Any) -> Any:
     return sum(c / (2 * k * (2 * k - 1)) / a ** (2 * k - 1) for k, c in enumerate(_BERNOULLI, 1))
 
 
-def _density(a: Any, x: Any, k: int) -> Any:
-    """x**(a - 1 - k) exp(-x) / gamma(max(a, a + 1)), the larger one where a < 1."""
+def _density(a: Any, x: Any, k: int, factor: Any = 1) -> Any:
+    """factor * x**(a - 1 - k) exp(-x) / gamma(max(a, a + 1)), the larger one where a < 1."""
     import scipy.special
 
     high, low = (a > 10) & ((a > 100) | (x > a / 2)), a < 1
     large = np.where(high, a, 10)
     far = bell(large, (x - large) / large, x / large) * np.exp(-stirling(large)) * np.sqrt(large / (2 * math.pi))
-    for _ in range(k + 1):
-        far = far / x
-    power = np.where(low & (x != 0), x**a / x ** (k + 1), x ** (a - (k + 1)))
+    far = divided(far, x, k + 1) * factor
+    power = np.where(low & (x != 0), divided(x**a * factor, x, k + 1), x ** (a - (k + 1)) * factor)
     near = power * np.exp(-x) * scipy.special.rgamma(np.where(low, a + 1, a))
     return np.where(high, np.where(x == 0, 0, far), near)
 
@@ -164,7 +170,7 @@ def gamma_density(a: Any, x: Any, *, n: int, k: int) -> Any:
     a, x = double(a, x)
     with np.errstate(all="ignore"):
         log = _log_less_psi(np.where(a < 1, a + 1, a), np.where(x == 0, 1, x)) if n else 0
-        return (_density(a, x, k) * _moment(n, a)(log)).astype(dtype)[()]
+        return _density(a, x, k, _moment(n, a)(log)).astype(dtype)[()]
 
 
 @gamma_density.vjp("a", "elementwise")
