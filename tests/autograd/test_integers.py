@@ -44,6 +44,7 @@ def apart(x, dtype):
 
 
 FORMS = {form.__name__: form for form in (ranks, rounded, largest, apart)}
+SQUARES = np.lib.NumpyVersion(np.__version__) < "2.3.0"  # of integers in their own type, by x ** 2.0 and np.int64(2)
 QUICK = {
     "ranks": ["bool", "int8", "uint8", "int64", "float16"],
     "rounded": ["bool", "uint8"],
@@ -257,6 +258,8 @@ METHODS = {
 def deviations_of_methods(dtypes, forms):
     start = np.array([[0.9, 2.3, -1.4], [1.2, 0.4, 1.7]])
     for (name, method), dtype, form in product(METHODS.items(), dtypes, forms):
+        if SQUARES and "pow" in name:
+            continue
         array = FORMS[form](start, dtype)
         differs = difference(outcome(method, array.copy()), outcome(method, Tensor(array)))
         if differs:

@@ -13,6 +13,7 @@ from ...core.forms import OfOrder
 from ...core.primitive import Primitive, primitive
 from .bessel_orders import iv_slope, jv_slope, kv_slope, scaled_iv_slope, scaled_kv_slope, yv_slope
 from .gamma_functions import rgamma
+from .gamma_slopes import divided
 from .scaled import ive_slope, kve_slope
 from .sinc_i0 import i0
 from .table import POSITIVE, of_order, scipy_function, table
@@ -34,8 +35,7 @@ def _near_zero(sign: int, direct: Any, v: Any, x: Any, k: int) -> Any:
     with np.errstate(all="ignore"):
         near = ((x > 0) | (x != 0) & (v == np.rint(v))) & (x * x < most) & (v < 170)
         series = _ascending(sign, np.where(near, v, 0), np.where(near, x / 2, 1), k) if near.any() else direct
-        for _ in range(k):
-            direct = direct / x
+        direct = divided(direct, x, k)
     return np.where(near, series, direct)
 
 
@@ -49,7 +49,7 @@ def _ascending(sign: int, v: Any, half: Any, k: int) -> Any:
             break
         term = term * (sign * half * half / (n * (v + n)))
         total = total + term
-    return total * np.where(v < 1, half**v / half**k, half ** (v - k))  # such that v - k is exact
+    return total * np.where(v < 1, divided(half**v, half, k), half ** (v - k))  # such that v - k is exact
 
 
 def _rescued(name: str, slope: Any) -> Callable[..., Any]:

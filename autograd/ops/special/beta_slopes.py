@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.primitive import primitive
-from .gamma_slopes import bell, double, log_lack, polygamma, psi_gap, psi_lack, stirling
+from .gamma_slopes import bell, divided, double, log_lack, polygamma, psi_gap, psi_lack, stirling
 from .scaled import between
 from .table import POSITIVE, UNIT
 
@@ -57,11 +57,12 @@ class _Side(NamedTuple):
         """t**(shape - k) / mean**shape times exp(-off), which is 1 over both sides: it keeps large powers small."""
         low = self.shape < 10
         shape = np.where(low, self.shape, 0)
-        half = far = bell(self.shape / 2, self.off / self.shape, self.t / self.mean)
-        for _ in range(k):
-            far = np.where(half == 0, 0, far / self.t)
-        near = np.where((shape < 1) & (self.t != 0), self.t**shape / self.t**k, self.t ** (shape - k))
-        return np.where(low, near / self.mean**shape * np.exp(-self.off), half * far)
+        near = np.where((shape < 1) & (self.t != 0), divided(self.t**shape, self.t, k), self.t ** (shape - k))
+        near = near / self.mean**shape * np.exp(-self.off)
+        if np.all(low):
+            return near
+        half = bell(self.shape / 2, self.off / self.shape, self.t / self.mean)
+        return np.where(low, near, half * np.where(half == 0, 0, divided(half, self.t, k)))
 
 
 class _Place:
@@ -83,6 +84,8 @@ class _Place:
 
         def by(side: _Side, other: Any) -> Any:
             middle = side.ratio + lack - psi_lack(side.shape)
+            if np.all(both):
+                return middle
             small = np.log(side.t * self.total) + lack - polygamma(0, side.shape + 1)
             near = side.log - psi_gap.function(side.shape + 1, other, n=0)
             return np.where(both, middle, np.where((side.shape < 0.5) & (other > 10) & (side.t > 0), small, near))
@@ -139,7 +142,7 @@ def beta_density(a: Any, b: Any, x: Any, *, n: int, m: int, i: int, j: int) -> A
     dtype = np.result_type(a, b, x)
     with np.errstate(all="ignore"):
         inside, place = _inside(*double(a, b, x))
-        factor = place.moment(n, m)(*place.logarithms())
+        factor = place.moment(n, m)(*(place.logarithms() if n or m else (0, 0)))
         return np.where(inside, place.density(1 + i, 1 + j) * factor, np.nan).astype(dtype)[()]
 
 
@@ -302,7 +305,7 @@ def _(g: Any, a: Any, b: Any, x: Any, n: int, m: int) -> Any:
 
 @betainc_slope.strategy
 def _(draw: Any) -> Any:
-    return draw.entries((POSITIVE, POSITIVE, UNIT), dtype=np.float64), {"n": draw.integer(0, 1), "m": 1}
+    return tuple(draw.array((2,), np.float64, d) for d in (POSITIVE, POSITIVE, UNIT)), {"n": draw.integer(0, 1), "m": 1}
 
 
 @beta_density.strategy

@@ -7,6 +7,7 @@ Sources: DLMF 5.11 (Stirling's series), 8.2 and 8.7 (incomplete gamma functions)
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from .table import POSITIVE, of_order, table
 __all__ = ["gamma_density", "gammainc_slope", "psi", "psi_gap", "zeta"]
 
 _FAR = 45.0  # exp(-45) is nothing beside 1
+_FEW = 1 << 10
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
 
 psi = table("psi", POSITIVE, x=lambda g, x: g * zeta(2, x))
@@ -27,6 +29,13 @@ zeta = of_order("zeta", x=lambda g, x, v: -g * (v * zeta(v + 1, x)))
 def double(*arrays: Any) -> tuple[Any, ...]:
     """Arrays of one shape and double precision."""
     return np.broadcast_arrays(*(np.asarray(a, np.float64) for a in arrays))
+
+
+def _added(term: Callable[[Any], Any], count: int, like: Any) -> Any:
+    """term(0) + term(1) + ..., arrays of one shape: at once where that is small."""
+    if np.size(like) < _FEW:
+        return term(np.arange(float(count)).reshape(-1, *(1,) * np.ndim(like))).sum(axis=0)
+    return sum(term(k) for k in range(count))
 
 
 def polygamma(n: int, x: Any) -> Any:
@@ -46,11 +55,9 @@ def psi_gap(a: Any, b: Any, *, n: int) -> Any:
         low, step, s = np.where(inside, a, 1), np.where(inside, b, 0), n + 1
 
         def gap(power: int, low: Any) -> Any:
-            return low**-power * -np.expm1(-power * np.log1p(step / low))
+            return divided(-np.expm1(-power * np.log1p(step / low)), low, power)
 
-        total = 0
-        for k in range(12):
-            total = total + gap(s, low + k)
+        total = _added(lambda k: gap(s, low + k), 12, low)
         low = low + 12
         total = total + (gap(s - 1, low) / (s - 1) if n else np.log1p(step / low)) + gap(s, low) / 2
         for j, number in enumerate(_BERNOULLI, 1):
@@ -68,6 +75,13 @@ def _(g: Any, a: Any, b: Any, n: int) -> Any:
 @psi_gap.vjp("b", "elementwise")
 def _(g: Any, a: Any, b: Any, n: int) -> Any:
     return (-1) ** (n + 1) * g * (math.factorial(n + 1) * zeta(n + 2, a + b))
+
+
+def divided(y: Any, x: Any, k: int) -> Any:
+    """y / x**k, where the power alone may be 0."""
+    for _ in range(k):
+        y = y / x
+    return y
 
 
 def log_lack(u: Any, log: Any) -> Any:
@@ -94,16 +108,15 @@ def stirling(a: Any) -> Any:
     return sum(c / (2 * k * (2 * k - 1)) / a ** (2 * k - 1) for k, c in enumerate(_BERNOULLI, 1))
 
 
-def _density(a: Any, x: Any, k: int) -> Any:
-    """x**(a - 1 - k) exp(-x) / gamma(max(a, a + 1)), the larger one where a < 1."""
+def _density(a: Any, x: Any, k: int, factor: Any = 1) -> Any:
+    """factor * x**(a - 1 - k) exp(-x) / gamma(max(a, a + 1)), the larger one where a < 1."""
     import scipy.special
 
     high, low = (a > 10) & ((a > 100) | (x > a / 2)), a < 1
     large = np.where(high, a, 10)
     far = bell(large, (x - large) / large, x / large) * np.exp(-stirling(large)) * np.sqrt(large / (2 * math.pi))
-    for _ in range(k + 1):
-        far = far / x
-    power = np.where(low & (x != 0), x**a / x ** (k + 1), x ** (a - (k + 1)))
+    far = divided(far, x, k + 1) * factor
+    power = np.where(low & (x != 0), divided(x**a * factor, x, k + 1), x ** (a - (k + 1)) * factor)
     near = power * np.exp(-x) * scipy.special.rgamma(np.where(low, a + 1, a))
     return np.where(high, np.where(x == 0, 0, far), near)
 
@@ -121,9 +134,13 @@ def _log_less_psi(a: Any, x: Any) -> Any:
 
 def psi_lack(a: Any) -> Any:
     """psi(a + 1) - log(a), made of positive terms."""
+
+    def step(k: Any) -> Any:
+        off = -1 / (a + (k + 1))
+        return log_lack(off, np.log1p(off))
+
     low = a < 10
-    off = -1 / (a + np.arange(1.0, 11.0).reshape(-1, *(1,) * np.ndim(a)))
-    near = log_lack(off, np.log1p(off)).sum(axis=0) if np.any(low) else 0
+    near = _added(step, 10, a) if np.any(low) else 0
     large = np.where(low, a + 10, a)
     series = 1 / (2 * large) - sum(c / (2 * j) / large ** (2 * j) for j, c in enumerate(_BERNOULLI, 1))
     return series + np.where(low, near, 0)
@@ -153,7 +170,7 @@ def gamma_density(a: Any, x: Any, *, n: int, k: int) -> Any:
     a, x = double(a, x)
     with np.errstate(all="ignore"):
         log = _log_less_psi(np.where(a < 1, a + 1, a), np.where(x == 0, 1, x)) if n else 0
-        return (_density(a, x, k) * _moment(n, a)(log)).astype(dtype)[()]
+        return _density(a, x, k, _moment(n, a)(log)).astype(dtype)[()]
 
 
 @gamma_density.vjp("a", "elementwise")
