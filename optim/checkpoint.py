@@ -106,7 +106,7 @@ class Checkpoint:
             self._remove([] if self.keep is None else [*before, path][: -self.keep])
         return path
 
-    def load(self, **objects: Stateful | np.random.Generator) -> dict[str, Any] | None:
+    def load(self, **objects: Stateful | np.random.Generator) -> dict[str, object] | None:
         """Give the objects their states of the newest whole checkpoint, and return its other parts, as data.
 
         This thread's random generator is set as well, if any object is. Where there is no checkpoint, None is returned.

@@ -40,7 +40,7 @@ class TrainingState:
         """Return the mean loss, and the accuracy, of the epoch under way so far."""
         return (self._running or Running()).scores()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return a copy of the state of the training, see the class; model and optimizer have states of their own."""
         running = self._running
         if running is not None:
@@ -59,7 +59,7 @@ class TrainingState:
 
     def load_state_dict(self, state_dict: Mapping[str, object]) -> None:
         """Take over what `state_dict` gave; ValueError, and no change, for one of other callbacks or of no trainer."""
-        before = self.state_dict()
+        before: dict[str, Any] = self.state_dict()
         state: dict[str, Any] = dict(state_dict)
         if missing := before.keys() - state.keys():
             raise ValueError(f"Trainer: the state lacks {', '.join(sorted(missing))}")

@@ -77,7 +77,8 @@ def test_train_evaluate_show(run, npz, tmp_path):
     rows = history()
     assert [row["epoch"] for row in rows] == [1, 2, 3] and rows[-1]["val_accuracy"] == 1
     assert f"loss {rows[-1]['val_loss']:.4f}, accuracy 1.0000" in out
-    pictures = ["accuracy.png", "confusion.png", "computation-graph.png", "filters.png", "feature-maps.png", "saliency.png"]
+    names = "accuracy confusion computation-graph filters feature-maps saliency"
+    pictures = [f"{name}.png" for name in names.split()]
     pictures += [f"deconvolutions-{i}.png" for i in (1, 2, 3)]
     written = {path.name for path in (tmp_path / "run").iterdir()}
     assert written == {"report.html", "weights.safetensors", "history.json"}

@@ -44,7 +44,7 @@ class TopActivation(NamedTuple):
 
 def top_activations(
     model: Module,
-    data: ArrayLike | Dataset | Iterable[ArrayLike | Sequence[ArrayLike]],
+    data: ArrayLike | Dataset[object] | Iterable[ArrayLike | Sequence[ArrayLike]],
     layer: Layer,
     maps: int | Sequence[int] | None = None,
     n: int = 9,

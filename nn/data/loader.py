@@ -75,7 +75,7 @@ class DataLoader:
         sampler: Iterable[object] | None = None,
         batch_sampler: Iterable[Iterable[object]] | None = None,
         num_workers: int = 0,
-        collate_fn: Callable[[list[Any]], Any] | None = None,
+        collate_fn: Callable[..., object] | None = None,
         pin_memory: bool = False,
         drop_last: bool = False,
         timeout: float = 0,

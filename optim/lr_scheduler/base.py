@@ -133,7 +133,7 @@ class LRScheduler:
 
     # State
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return all attributes but the optimizer, as numbers, strings, None, and lists and dicts of them.
 
         Functions are not saved, of other callables their attributes are, and of schedulers their states.

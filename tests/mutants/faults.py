@@ -492,7 +492,7 @@ VIZ = [
     Fault("near[rank] + max((sizes[box][0]", "near[rank] + min((sizes[box][0]", "test_layout"),
     Fault("before += widths", "before += 0", "test_pictures"),
     Fault("axes.invert_yaxis()", "axes.set_axisbelow(True)", "test_pictures"),
-    Fault("labels.astype(np.int64) * count + predictions", "predictions.astype(np.int64) * count + labels", "test_charts"),
+    Fault("labels.astype(np.int64) * count +", "labels.astype(np.int64) +", "test_charts"),
     Fault("* 96 / DPI", "* 72 / DPI", "test_report"),
     Fault("step = height / len(box.cells)", "step = height / 2", "viz/test_graph"),
     Fault(
