@@ -290,6 +290,47 @@ show(
 )
 
 # %%
+cam = viz.grad_cam(net, digit, 3, label, upsample=True)
+others = {
+    "input × gradient": viz.input_x_gradient(net, digit, label)[0],
+    "integrated": viz.integrated_gradients(net, digit, label)[0],
+    "SmoothGrad": viz.smoothgrad(net, digit, label)[0],
+    "Grad-CAM": cam,
+    "occlusion": viz.occlusion(net, digit, label, window=5)[0],
+}
+show(
+    "Five more",
+    "What speaks for it when the gradient is weighed by the pixels, summed on the way from black, averaged over noise, "
+    "by the maps of the second layer, and when a part is hidden.",
+    viz.images([*others.values()], [*others], columns=5, signed=True),
+)
+
+# %%
+ideal = viz.activation_maximization(net, np.zeros((1, 1, 28, 28), np.float32), unit=label, jitter=1)
+show("What would be best", f"An image made to look as much like a {label} as this network can tell.", viz.images(ideal))
+
+# %%
+show(
+    "Strongest activations",
+    "Zeiler and Fergus's figure 2 in one call: for each map its nine strongest activations, projected back, and beside "
+    "each the patch that its unit saw.",
+    viz.top_activations(net, images[:300], 4, maps=[0, 1, 2, 3]),
+)
+
+# %%
+wider = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+deeper = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Dropout(0.1), nn.Linear(4, 1))
+few = Tensor(np.ones((2, 3), np.float32))
+show(
+    "Two graphs compared",
+    "What was added, removed and changed.",
+    viz.difference(viz.graph(wider, inputs=few), viz.graph(deeper, inputs=few)),
+)
+
+# %%
+show("Heat", "The boxes coloured by what they take in memory.", viz.graph(net, inputs=batch[:2], color_by="bytes"))
+
+# %%
 spoilt = net[0].weight.numpy().copy()
 spoilt[3, 0, 1] = np.nan
 spoilt[7] = 0
