@@ -44,7 +44,8 @@ def _convolved(name: str, a: Any, v: Any, mode: str, start: Callable[[int, int],
         return scatter(a[rows] * v[columns], places[rows, columns], (len(kept),))
     long, short = (a, v) if n >= m else (v, a)
     out = conv(reshape(long, (1, 1, -1)), reshape(flip(short), (1, 1, -1)), padding=short.size - 1)
-    out = reshape(out, -1)[kept.start : kept.stop]
+    out = reshape(out, -1)
+    out = out if mode == "full" else out[kept.start : kept.stop]
     return out.astype(np.bool_) if a.dtype == v.dtype == np.bool_ else out
 
 

@@ -77,7 +77,7 @@ def wrong(name, form, dtype, actual, arrays):
                 good = error <= UNITS * max(size * eps, least)
                 if not good and name in ZEROS:
                     good = error <= UNITS * eps * floor(form, tuple(map(mpf, places)))
-                    good = good or error <= 1000 * least  # made of a subnormal number
+                good = good or error <= 1000 * least  # made of a subnormal number
         if not good:
             found.append((*places, value, float(exact)))
     return found

@@ -227,7 +227,7 @@ ONE = {
     "gamma": (*gamma_forms(), 0, inf),
     "gammaln": (lambda x: mp.psi(0, x), lambda x: mp.psi(1, x), 0, inf),
     "loggamma": (lambda x: mp.psi(0, x), lambda x: mp.psi(1, x), 0, inf),
-    "rgamma": (rgamma_slope, rgamma_curve, -30, inf),
+    "rgamma": (rgamma_slope, rgamma_curve, -30, 170),  # SciPy has 0 for what is subnormal
     "psi": (lambda x: mp.psi(1, x), lambda x: mp.psi(2, x), 0, inf),
     "expi": (lambda x: mp.exp(x) / x, lambda x: mp.exp(x) * (x - 1) / x**2, -inf, inf),
     "exp1": (lambda x: -mp.exp(-x) / x, lambda x: mp.exp(-x) * (x + 1) / x**2, 0, inf),

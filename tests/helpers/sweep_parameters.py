@@ -117,4 +117,4 @@ FORMS = {
     "beta": (BETA, [1e-300, 1e-30, 1e-3, 0.4, 1, 2.5, 7.7, 40], PLAIN),
     "betaln": (BETALN, [1e-300, 1e-30, 1e-3, 0.4, 1, 2.5, 7.7, 40, 1e9, 1e200], PLAIN + HUGE),
 }
-MORE = [0.5, 5.5, 17.3, 29.5, 80.2]  # parameters for thorough runs
+MORE = [0.5, 5.5, 17.3, 29.5, 90.2]  # parameters for thorough runs

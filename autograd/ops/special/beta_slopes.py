@@ -305,7 +305,10 @@ def _(g: Any, a: Any, b: Any, x: Any, n: int, m: int) -> Any:
 
 @betainc_slope.strategy
 def _(draw: Any) -> Any:
-    return tuple(draw.array((2,), np.float64, d) for d in (POSITIVE, POSITIVE, UNIT)), {"n": draw.integer(0, 1), "m": 1}
+    return tuple(draw.array((2,), d, dtype=np.float64) for d in (POSITIVE, POSITIVE, UNIT)), {
+        "n": draw.integer(0, 1),
+        "m": 1,
+    }
 
 
 @beta_density.strategy

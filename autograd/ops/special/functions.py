@@ -140,7 +140,13 @@ def _inverse(name: str, domain: Any, factor: float, power: Callable[..., Any], s
     return y
 
 
-erfinv = _inverse("erfinv", (-0.8, 0.8), math.sqrt(math.pi) / 2, lambda y, p: _erfcx(y) / (1 - np.abs(p)), 1)
+erfinv = _inverse(
+    "erfinv",
+    (-0.8, 0.8),
+    math.sqrt(math.pi) / 2,
+    lambda y, p: np.where(y < 0.5, np.exp(y * y), _erfcx(y) / (1 - np.abs(p)))[()],
+    1,
+)
 erfcinv = _inverse(
     "erfcinv", (0.2, 1.8), -math.sqrt(math.pi) / 2, lambda y, p: _erfcx(y) / np.where(p < 1, p, 2 - p), 1
 )
