@@ -396,7 +396,7 @@ def name(*key):
 @by_llvm
 def test_a_key_is_the_same_for_the_same_alone():
     kinds = [(1,), (True,), ("1",), (None,), ((1,),), (1, 1), ((1, 1),), ((1,), 1), (elementwise._rectified,)]
-    kinds += [(elementwise._gated,), (adam._adapted,), (launch._CODE,)]
+    kinds += [(elementwise._gated,), (adam.adapted,), (launch._CODE,)]
     assert all(name(*kind) == name(*kind) for kind in kinds)
     assert len({name(*kind) for kind in kinds} - {b""}) == len(kinds)
 
