@@ -235,7 +235,7 @@ def _tensors(output: object) -> list[Tensor]:
 
 def _of(output: object, model: Module | None, names: Mapping[str, object] | None) -> Form:
     if isinstance(output, Module) or (callable(output) and not isinstance(output, Tensor)):
-        raise TypeError(f"graph: {type(output).__name__} is called where inputs= has arguments for it, and has none")
+        raise TypeError(f"graph: a {type(output).__name__} is drawn by what it does; write graph(f, inputs=x)")
     outputs = _tensors(output)
     if all(out._node is None for out in outputs):
         raise RuntimeError("graph: output does not require a gradient, and nothing was recorded for it")
