@@ -15,7 +15,7 @@ Tensor(12.)
 """
 
 # New operations
-from .autograd.core.batching import drawn, everywhere, folded, looped
+from .autograd.core.batching import checked, drawn, everywhere, folded, looped, required, surely
 from .autograd.core.examples import by_example, face_by_example
 from .autograd.core.half_precision import by_single
 from .autograd.core.elementwise import elementwise
@@ -25,7 +25,7 @@ from .autograd.core.primitive import Primitive, implements, linear, override, pr
 from .autograd.core.spellings import dtype_of_target
 from .autograd.core.tensor import Tensor, plain, wrap
 from .autograd.core.conversion import floating, lift, seed
-from .autograd.core.tracing import bottom, raw
+from .autograd.core.tracing import bottom, is_later, layout, raw
 from .autograd.core.views import writable
 
 # The graph, and who looks on
@@ -67,10 +67,10 @@ from .autograd.ops.normalization import rescale
 __all__ = [
     "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
     "Output", "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor",
-    "TensorLike", "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved",
+    "TensorLike", "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "checked", "convolved",
     "drawing_from", "drawn", "dtype_of_target", "elementwise", "everywhere", "face_by_example", "floating", "folded",
     "fused", "fused_each", "generator", "gru", "gru_back", "if_positive", "implements", "in_blocks", "in_one_pass",
-    "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes", "one_blas_thread", "override",
-    "parallel_for", "plain", "pooled", "primitive", "product", "quantity", "raw", "registry", "rescale", "rnn",
-    "rnn_back", "seed", "standardize", "wrap", "writable",
+    "is_later", "layout", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes",
+    "one_blas_thread", "override", "parallel_for", "plain", "pooled", "primitive", "product", "quantity", "raw",
+    "registry", "required", "rescale", "rnn", "rnn_back", "seed", "standardize", "surely", "wrap", "writable",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, expand_dims, mean, no_grad, reshape, sqrt, squeeze
-from ..extend import ArrayLike, DTypeLike, TensorLike, bottom, by_single, captures, rescale, standardize
+from ..extend import ArrayLike, DTypeLike, TensorLike, by_single, captures, layout, rescale, standardize
 from . import init
 from .factory import empty
 from .module import Module, Parameter
@@ -190,7 +190,7 @@ def _move(name: str, running: Any, value: Any, share: Any) -> None:
     """Write into a running statistic its mean with a new value, which counts by its share."""
     if running is None or _calls.again:
         return
-    if np.ndim(bottom(value)) > max(np.ndim(value), np.ndim(bottom(running))):
+    if layout(value).ndim > max(np.ndim(value), layout(running).ndim):
         raise ValueError(
             f"{name}: inside vmap the examples have statistics of their own, and running ones cannot follow all; call "
             "eval(), make the layer with track_running_stats=False, or give each example its own buffers (by "

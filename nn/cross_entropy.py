@@ -21,7 +21,20 @@ from ..autograd import (
     take_along_axis,
     where,
 )
-from ..extend import TensorLike, added, bottom, by_single, everywhere, floating, folded, lift, plain, wrap
+from ..extend import (
+    TensorLike,
+    added,
+    bottom,
+    by_single,
+    checked,
+    floating,
+    folded,
+    is_later,
+    lift,
+    plain,
+    surely,
+    wrap,
+)
 from .loss import WeightedLoss, reduction_of
 
 __all__ = [
@@ -109,8 +122,10 @@ def cross_entropy(
     numbers, few = _numbers(classes), classes <= _FEW  # then class by class in memory, as the logits will be
     hit: Any = np.equal(numbers, flat).T if few else np.equal(flat[:, None], numbers[:, 0])
     if weight is None and not label_smoothing and not 0 <= ignore_index < classes:
-        known = bottom(hit)
-        if known.size and np.count_nonzero(known) * classes == known.size:  # a class was hit in every row: all count
+        known = None if is_later(hit) else bottom(hit)
+        if (
+            known is not None and known.size and np.count_nonzero(known) * classes == known.size
+        ):  # a class was hit in every row: all count
             hit = hit if hit.__class__ is Tensor else wrap(hit)  # an array would be copied
             if reduction == "mean":
                 return _apply(rows, hit, mean=True)
@@ -145,7 +160,7 @@ def nll_loss(
     classes = _check_target(input, target, "nll_loss")
     counted, chosen = _valid(reshape(target, -1), classes, ignore_index, "nll_loss")
     losses = -take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0]
-    if weight is None and everywhere(counted):
+    if weight is None and surely(counted):
         return _reduce(losses, target.shape, reduction, losses.size)
     weights = take(_class_weights(weight, classes, input.dtype, "nll_loss"), chosen)
     losses = losses * weights
@@ -175,10 +190,13 @@ def _valid(target: Any, classes: int, ignore_index: int, name: str) -> tuple[Any
     """Which targets (N,) count, and all with 0 for those that do not, (N,); ValueError for one out of range."""
     counted = target != ignore_index
     chosen = where(counted, target, 0)
-    known = bottom(chosen)
-    wrong = (known < 0) | (known >= classes)
-    if wrong.any():
-        raise ValueError(f"{name}: target {known[wrong][0]} is out of range for {classes} classes")
+
+    def check(known: Any) -> None:
+        wrong = (known < 0) | (known >= classes)
+        if wrong.any():
+            raise ValueError(f"{name}: target {known[wrong][0]} is out of range for {classes} classes")
+
+    checked(check, chosen)
     return counted, chosen
 
 

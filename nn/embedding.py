@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from ..autograd import Tensor, where
-from ..extend import ArrayLike, DTypeLike, TensorLike, added, bottom, everywhere, lift, linear
+from ..extend import ArrayLike, DTypeLike, TensorLike, added, bottom, checked, lift, linear
 from . import init
 from .factory import empty
 from .module import Module, Parameter
@@ -167,10 +167,13 @@ def check_numbers(input: Any, count: int, name: str) -> None:
     """TypeError unless these are integers, IndexError unless each is the number of one of `count` rows."""
     if input.dtype.kind not in "iu":
         raise TypeError(f"{name}: input of dtype {input.dtype}; expected integers, the numbers of rows")
-    known = bottom(input)
-    if known.size and (known.min() < 0 or known.max() >= count):
-        wrong = known[(known < 0) | (known >= count)]
-        raise IndexError(f"{name}: index {wrong.flat[0]} is out of range for {count} embeddings")
+
+    def check(known: Any) -> None:
+        if known.size and (known.min() < 0 or known.max() >= count):
+            wrong = known[(known < 0) | (known >= count)]
+            raise IndexError(f"{name}: index {wrong.flat[0]} is out of range for {count} embeddings")
+
+    checked(check, input)
 
 
 def padding_number(padding_idx: int, count: int, name: str) -> int:
@@ -208,14 +211,18 @@ def one_hot(input: ArrayLike, num_classes: int = -1) -> Tensor:
     classes: Any = lift(input)
     if classes.dtype.kind not in "iu":
         raise TypeError(f"one_hot: input of dtype {classes.dtype}; expected integers, the class numbers")
-    known = bottom(classes)
     if num_classes == -1:
+        known = bottom(classes)
         if not known.size:
             raise ValueError("one_hot: without numbers num_classes=-1 says nothing; write how many classes there are")
         num_classes = int(known.max()) + 1
-    if not everywhere((known >= 0) & (known < num_classes)):
+
+    def check(known: Any) -> None:
         wrong = known[(known < 0) | (known >= num_classes)]
-        raise ValueError(f"one_hot: class {wrong.flat[0]} is out of range for num_classes={num_classes}")
+        if wrong.size:
+            raise ValueError(f"one_hot: class {wrong.flat[0]} is out of range for num_classes={num_classes}")
+
+    checked(check, classes)
     return (classes[..., None] == np.arange(num_classes)).astype(np.int64)
 
 

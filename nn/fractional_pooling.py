@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, argmax, astype, expand_dims, flat_take, floor, reshape, stop_gradient, take_along_axis
-from ..extend import TensorLike, drawn, everywhere, lift, wrap
+from ..extend import TensorLike, drawn, lift, required, wrap
 from . import init
 from .windowed import Windowed, batched, per_dimension, thin
 
@@ -93,8 +93,7 @@ def _samples(name: str, x: Tensor, dims: int, given: Any) -> Any:
     given = lift(given)
     if given.shape != shape:
         raise ValueError(f"{name}: _random_samples of shape {given.shape}; expected {shape}")
-    if not everywhere((given >= 0) & (given <= 1)):
-        raise ValueError(f"{name}: _random_samples are not from 0 to 1")
+    required((given >= 0) & (given <= 1), f"{name}: _random_samples are not from 0 to 1")
     return stop_gradient(given)
 
 

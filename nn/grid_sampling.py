@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, isfinite, matmul, nan_to_num, reshape, stop_gradient, where
-from ..extend import TensorLike, by_single, everywhere, floating, folded, lift, pooled, primitive, wrap
+from ..extend import TensorLike, by_single, floating, folded, lift, pooled, primitive, surely, wrap
 
 __all__ = ["affine_grid", "grid_sample"]
 
@@ -279,7 +279,7 @@ def grid_sample(
     if grid.dtype != x.dtype:
         grid = grid.astype(x.dtype)
     fixed = stop_gradient(grid)
-    if not everywhere(isfinite(fixed)):
+    if not surely(isfinite(fixed)):
         grid = where(isfinite(fixed), grid, nan_to_num(fixed, nan=-1, posinf=_FAR, neginf=-_FAR))
     points = reshape(grid, (len(grid), math.prod(out), dims))
     weights, places = tap_weights.bind(points, lengths=lengths, mode=mode, padding=padding_mode, align=align)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import Tensor, exp, log, stop_gradient, where
-from ..extend import TensorLike, by_single, elementwise, everywhere
+from ..extend import TensorLike, by_single, elementwise, required
 from .loss import REDUCTIONS, Loss, WeightedLoss, alike, check_reduction, pair, reduced, reduction_of
 
 __all__ = [
@@ -52,8 +52,10 @@ def binary_cross_entropy(
     """
     reduction = reduction_of("binary_cross_entropy", reduction, size_average, reduce)
     input, target = pair(input, target, "binary_cross_entropy")
-    if not everywhere((input >= 0) & (input <= 1)):
-        raise ValueError("binary_cross_entropy: an input is not between 0 and 1; for logits there is ..._with_logits")
+    required(
+        (input >= 0) & (input <= 1),
+        "binary_cross_entropy: an input is not between 0 and 1; for logits there is ..._with_logits",
+    )
     return reduced(_times(binary.apply(input, target), weight, "binary_cross_entropy"), reduction)
 
 
@@ -174,8 +176,7 @@ def _variances(input: Any, var: Any) -> Any:
     if isinstance(var, (int, float)):
         var = np.full(input.shape, var, input.dtype)
     var = alike(var, input.dtype)
-    if not everywhere(var >= 0):
-        raise ValueError("gaussian_nll_loss: an entry of var is negative")
+    required(var >= 0, "gaussian_nll_loss: an entry of var is negative")
     ones = [b for a, b in zip(input.shape, var.shape, strict=False) if a != b]
     if var.shape == input.shape[:-1] and input.ndim:
         return var[..., None]

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import autograd
 from ..autograd import astype, relu, sum, take, take_along_axis, where
-from ..extend import Tensor, TensorLike, by_single, everywhere, floating, lift
+from ..extend import Tensor, TensorLike, by_single, floating, lift, required
 from .loss import Loss, WeightedLoss, alike, pair, reduced, reduction_of
 
 __all__ = [
@@ -104,8 +104,7 @@ def multi_margin_loss(
     scores = _class_scores(input, name)
     classes = scores.shape[1]
     target = _integers(target, shape, name).reshape(-1, 1)
-    if not everywhere((target >= 0) & (target < classes)):
-        raise ValueError(f"{name}: a target is out of range for {classes} classes")
+    required((target >= 0) & (target < classes), f"{name}: a target is out of range for {classes} classes")
     short = relu(margin - take_along_axis(scores, target, axis=1) + scores)
     losses = where(target == np.arange(classes), 0, short if p == 1 else short * short)
     if weight is not None:
@@ -137,8 +136,7 @@ def multilabel_margin_loss(
     target = _integers(target, shape, name).reshape(-1, classes)
     held = astype(autograd.cumprod(astype(target >= 0, np.int8), axis=1), bool)  # up to the first -1
     labels = where(held, target, 0)
-    if not everywhere(labels < classes):
-        raise ValueError(f"{name}: a target is out of range for {classes} classes")
+    required(labels < classes, f"{name}: a target is out of range for {classes} classes")
     others = ~autograd.any((labels[:, :, None] == np.arange(classes)) & held[:, :, None], axis=1)
     short = relu(1 - take_along_axis(scores, labels, axis=1)[:, :, None] + scores[:, None, :])
     losses = sum(where(held[:, :, None] & others[:, None, :], short, 0), axis=(1, 2)) / classes

@@ -10,7 +10,8 @@ import pullback
 ROOT = Path(pullback.__file__).parent
 FLOORS = (
     "autograd.runtime", "autograd.kernels", "autograd.core", "autograd.ops", "autograd.transforms",
-    "autograd.numpy_api", "autograd.debug", "autograd.testing", "autograd", "extend", "nn", "optim", "viz", "cli",
+    "autograd.programs", "autograd.numpy_api", "autograd.debug", "autograd.testing", "autograd", "extend", "nn",
+    "optim", "viz", "cli",
 )  # fmt: skip
 ARRAYS_ALONE = ("autograd.runtime", "autograd.kernels")  # where nobody knows Tensors
 MACHINE_CODE = "llvmlite"

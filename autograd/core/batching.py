@@ -21,7 +21,7 @@ import numpy as np
 from .graph import modes
 from .pytrees import flatten
 from .tensor import Tensor, holds_tensors, unmasked, wrap
-from .tracing import Tracer, bottom, level_of, raw
+from .tracing import Tracer, bottom, is_later, level_of, raw, tracer
 from .types import Array
 
 
@@ -76,6 +76,17 @@ class Batched(Tracer):
         results = primitive.batching(primitive.outputs, len(self.value), values, batched, **options)
         return tuple(self.raised(result) for result in results)
 
+    def computed(self, function: Any, values: list[Any], rebuild: Any) -> Any:
+        def one(*values: Any) -> tuple[Any]:
+            args, kwargs = rebuild(values)
+            return (computed(function, *args, **kwargs),)
+
+        one.__name__ = function.__name__
+        batched = {i for i, x in enumerate(values) if level_of(x) == self.level}
+        values = [x._held.value if i in batched else x for i, x in enumerate(values)]
+        rule = pointwise if isinstance(function, np.ufunc) else looped
+        return self.raised(rule(one, len(self.value), values, batched)[0])
+
     def raised(self, result: Any) -> Any:
         """A result, or several, as a value of this batch."""
         if isinstance(result, (tuple, list)):
@@ -91,7 +102,8 @@ def drawn(draw: Callable[[tuple[int, ...]], Array], shape: tuple[int, ...]) -> T
             "or randomness='same'"
         )
     each = [(level, n) for level, n, randomness in modes.batches if randomness == "different"]
-    numbers: Tensor | Array = draw((*(n for _, n in each), *shape))
+    drawing: Any = modes.recorder.drawn if modes.recorder is not None else lambda draw, shape: draw(shape)
+    numbers: Tensor | Array = drawing(draw, (*(n for _, n in each), *shape))
     for level, _ in each:
         numbers = wrap(Batched(level, numbers))
     return numbers
@@ -199,10 +211,27 @@ def everywhere(condition: object) -> bool:
     return bool(np.all(bottom(condition)))
 
 
-def example(x: Any) -> Any:
-    """The array in a value, of the first example where there is a batch."""
-    array = bottom(x)
-    return np.asarray(array[(0,) * (np.ndim(array) - np.ndim(x))])
+def surely(condition: object) -> bool:
+    """Whether a condition is known by now to hold for all entries, of all examples."""
+    return not is_later(condition) and everywhere(condition)
+
+
+def checked(check: Callable[[Any], None], x: Any) -> None:
+    """Call `check`, which may raise, with all values in x, of all examples: in a program whenever that runs."""
+    if is_later(x):
+        modes.recorder.checked(check, x)
+    else:
+        check(bottom(x))
+
+
+def required(condition: object, message: str, error: type[Exception] = ValueError) -> None:
+    """Raise an error unless a condition holds for all entries, of all examples: in a program whenever that runs."""
+
+    def check(holds: Any) -> None:
+        if not np.all(holds):
+            raise error(message)
+
+    checked(check, condition)
 
 
 def _lower(value: Any) -> Any:
@@ -239,17 +268,8 @@ def at_once(function: Any, *args: Any, **kwargs: Any) -> Any:
 def _for_examples(function: Any, values: list[Any], rebuild: Callable[[Any], Any]) -> Any:
     """`computed` for arguments with values that may differ over batches."""
     given = [x.detach() if isinstance(x, Tensor) else x for x in values]
-
-    def one(*values: Any) -> tuple[Any]:
-        args, kwargs = rebuild(values)
-        return (computed(function, *args, **kwargs),)
-
-    one.__name__ = function.__name__
     level = max(map(level_of, given), default=0)
-    if not level:
-        return one(*given)[0]
-    batched = {i for i, x in enumerate(given) if level_of(x) == level}
-    batch = next(given[i]._held for i in batched)
-    values = [x._held.value if i in batched else x for i, x in enumerate(given)]
-    rule = pointwise if isinstance(function, np.ufunc) else looped
-    return batch.raised(rule(one, len(batch.value), values, batched)[0])
+    if level:
+        return tracer(given, level).computed(function, given, rebuild)
+    args, kwargs = rebuild(given)
+    return at_once(function, *args, **kwargs)

@@ -47,8 +47,8 @@ class _Modes(threading.local):
 
     `depth` counts the transforms around that put values of their own in place of arrays (see tracing.py), `scopes` has
     a number for each, which falls with time, `batches` the level, the number of examples and the randomness of those
-    that are a `vmap`, outermost first; `checkpoints` counts those around; `floats` is the
-    default dtype, if one was set.
+    that are a `vmap`, outermost first; `checkpoints` counts those around; `recorder` writes down the operations of the
+    innermost `program`; `floats` is the default dtype, if one was set.
     """
 
     dispatch = RECORD
@@ -57,6 +57,7 @@ class _Modes(threading.local):
     scopes: tuple[int, ...] = ()
     batches: tuple[tuple[int, int, str], ...] = ()
     checkpoints = 0
+    recorder: Any = None
     floats: Any = None
     overrides: dict[Any, BackwardRule] = {}  # by the key of the rule that they stand in for
     observers: tuple[Any, ...] = ()  # see observers.py

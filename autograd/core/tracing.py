@@ -20,6 +20,7 @@ class Tracer:
     """What a transform puts in place of an array: it does the operations in which it is the highest."""
 
     __slots__ = ("level", "value")
+    later = False  # whether its numbers are known only when a program runs (see programs/trace.py)
 
     def __init__(self, level: int, value: Any) -> None:
         self.level, self.value = level, value
@@ -44,8 +45,17 @@ class Tracer:
     def _held(self) -> Any:
         return self.value
 
+    @property
+    def example(self) -> Any:
+        """A value of the same layout in memory: for what depends on shapes and strides alone."""
+        return self.value
+
     def outputs(self, primitive: Any, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         """What `primitive.outputs` gives for arguments of which this is the highest."""
+        raise NotImplementedError
+
+    def computed(self, function: Any, values: list[Any], rebuild: Any) -> Any:
+        """What a function without derivatives gives for a nest of values of which this is the highest."""
         raise NotImplementedError
 
     def detached(self) -> Any:
@@ -93,6 +103,28 @@ def bottom(x: object) -> Any:
     while isinstance(x, Tracer) or hasattr(x, "_held"):
         x = x.value if isinstance(x, Tracer) else x._held
     return x
+
+
+def layout(x: Any) -> Any:
+    """An array laid out in memory as a value is: where it differs over a batch, with the batch's axis in front."""
+    while isinstance(x, Tracer) or hasattr(x, "_held"):
+        x = x.example if isinstance(x, Tracer) else x._held
+    return np.asarray(x)
+
+
+def example(x: Any) -> Any:
+    """An array laid out in memory as a value is, of the first example where there is a batch."""
+    array = layout(x)
+    return array[(0,) * (array.ndim - len(x.shape))] if hasattr(x, "_held") or isinstance(x, Tracer) else array
+
+
+def is_later(x: Any) -> bool:
+    """Whether the numbers in a value are known only when a program runs that is being written down."""
+    while isinstance(x, Tracer) or hasattr(x, "_held"):
+        if isinstance(x, Tracer) and x.later:
+            return True
+        x = x.value if isinstance(x, Tracer) else x._held
+    return False
 
 
 def detached(x: Any) -> Any:

@@ -22,7 +22,7 @@ from numpy import ndarray
 
 from ..runtime import memory
 from .graph import modes
-from .tracing import bottom, level_of
+from .tracing import example, level_of
 
 _FEW = 1 << 4  # views that a base knows of before it forgets those that are gone
 _forgetting = threading.Lock()
@@ -38,9 +38,8 @@ def shares(out: Any, x: Any) -> bool:
 
 def shares_one(primitive: Any, x: Any, options: dict[str, Any]) -> bool:
     """Whether NumPy gives a view of `x`, or of one example where it stands for a batch."""
-    array = bottom(x)
-    example = np.asarray(array[(0,) * (array.ndim - x.ndim)])
-    return shares(primitive.function(example, **options), example)
+    array = example(x)
+    return shares(primitive.function(array, **options), array)
 
 
 def link(view: Any, base: Any, primitive: Any, options: dict[str, Any]) -> None:
@@ -148,7 +147,7 @@ def _permit(root: Any, new: Any, members: Any) -> None:
                     f"in-place operation on {what} that requires a gradient: use no_grad() to update it, or x = x + ..."
                 )
     if modes.depth:
-        level = level_of(new)
+        level = max(level_of(new), 0 if modes.recorder is None else modes.recorder.level)
         if level and getattr(root, "_scope", math.inf) > modes.scopes[(level - 1) // 2]:
             raise RuntimeError(
                 "in-place operation: a value that a transform (grad, jvp, vmap, ...) traces cannot be written into a "

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.batching import aligned, example
+from ..core.batching import aligned
 from ..core.conversion import apart, lift, values_of
 from ..core.primitive import implements, linear, primitive
 from ..core.tensor import Tensor, wrap
+from ..core.tracing import example
 from ..core.types import ArrayLike, Arrays, Axis, Casting, DTypeLike, Order, PerAxis, Shape
 from .casting import astype
 

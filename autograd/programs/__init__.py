@@ -1,0 +1,1 @@
+"""Programs: the operations of a function as a straight list, to be read, changed and run."""

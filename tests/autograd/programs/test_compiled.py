@@ -1,0 +1,300 @@
+"""Compiled functions beside the same functions as they run eagerly."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+
+import pullback as pb
+from pullback import Tensor, compile, grad, jacfwd, jvp, nn, override, registry, value_and_grad, vmap
+from pullback.autograd.core.pytrees import flatten
+from pullback.autograd.programs.trace import TracedValueError
+from pullback.autograd.testing.check import refuses
+from pullback.testing import strategies
+
+QUICK = settings(max_examples=10, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+THOROUGH = settings(max_examples=400, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+
+# Primitives and functions that ask their arguments for numbers, on which the form of the computation depends.
+ASK = {
+    "primitives": set(),
+    "functions": set(),
+}
+
+
+def same(actual, expected, scale=0.0):
+    """Whether nests of results are the same: to the bit, or within some units in the last place of the largest."""
+    left, right = flatten(actual)[0], flatten(expected)[0]
+    assert len(left) == len(right)
+    for a, b in zip(left, right, strict=True):
+        a, b = np.asarray(getattr(a, "data", a)), np.asarray(getattr(b, "data", b))
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        if scale and a.dtype.kind in "fc":
+            room = scale * np.finfo(a.dtype).eps * np.max(np.abs(b[np.isfinite(b)]), initial=1)
+            np.testing.assert_allclose(a, b, rtol=0, atol=room)
+        else:
+            np.testing.assert_array_equal(a, b)
+
+
+def summed(f):
+    return lambda *args: sum((out * out).sum() for out in flatten(f(*args))[0] if out.dtype.kind == "f")
+
+
+@pytest.mark.parametrize("name", registry)
+@pytest.mark.filterwarnings("ignore")
+def test_every_primitive(name):
+    @settings(QUICK, suppress_health_check=list(HealthCheck))
+    @given(strategies.arguments(registry[name]))
+    def examples(drawn):
+        arrays, options = drawn
+        assume(not refuses(registry[name], *drawn))
+        assume(all(isinstance(x, np.ndarray) and x.dtype.kind == "f" for x in arrays))
+        f = lambda *xs: registry[name].bind(*xs, **options)[0]  # noqa: E731
+        tensors = [Tensor(x) for x in arrays]
+        same(compile(f)(*tensors), f(*tensors))
+        both = value_and_grad(summed(f), tuple(range(len(arrays))))
+        same(compile(both)(*tensors), both(*tensors), 1e3)
+
+    examples()
+
+
+TRANSFORMS = {
+    "itself": lambda f: f,
+    "value_and_grad": lambda f: value_and_grad(f, 0),
+    "grad of grad": lambda f: grad(lambda *xs: (grad(f, 0)(*xs) ** 2).sum(), 0),
+    "jvp": lambda f: lambda *xs: jvp(f, xs, tuple(pb.cos(x) for x in xs)),
+    "jacfwd of grad": lambda f: jacfwd(grad(f, 0), 0),
+    "vmap": lambda f: lambda *xs: vmap(f)(*(pb.stack([x, pb.sin(x)]) for x in xs)),
+    "vmap of grad": lambda f: lambda *xs: vmap(grad(f, 0))(*(pb.stack([x, pb.sin(x)]) for x in xs)),
+    "checkpoint": lambda f: lambda *xs: value_and_grad(lambda *ys: pb.checkpoint(f)(*ys), 0)(*xs),
+}
+
+
+def stacked(program, inner, outer):
+    """A transform of the compiled transform of a random function, beside that without compilation."""
+
+    def scalar(*xs):
+        return (program(*xs) * 1.0).sum()
+
+    def loss(f):
+        return lambda *xs: sum((out * 1.0).sum() for out in flatten(f(*xs))[0])
+
+    plain = TRANSFORMS[outer](loss(TRANSFORMS[inner](scalar)))
+    through = TRANSFORMS[outer](loss(compile(TRANSFORMS[inner](scalar))))
+    arguments = tuple(Tensor(x) for x in program.arguments)
+    expected = plain(*arguments)
+    for f in (through, compile(plain), compile(through)):
+        same(f(*arguments), expected, 1e4)
+
+
+@settings(QUICK, max_examples=40, suppress_health_check=list(HealthCheck))
+@given(strategies.programs(), st.sampled_from(sorted(TRANSFORMS)), st.sampled_from(sorted(TRANSFORMS)))
+@pytest.mark.filterwarnings("ignore")
+def test_random_stacks_of_transforms(program, inner, outer):
+    stacked(program, inner, outer)
+
+
+@pytest.mark.thorough
+@settings(THOROUGH, max_examples=2000)
+@given(strategies.programs(), st.sampled_from(sorted(TRANSFORMS)), st.sampled_from(sorted(TRANSFORMS)))
+@pytest.mark.filterwarnings("ignore")
+def test_random_stacks_of_transforms_thoroughly(program, inner, outer):
+    stacked(program, inner, outer)
+
+
+def test_one_program_for_each_kind_of_arguments():
+    calls = []
+
+    @compile
+    def f(x, n=1, *, names=()):
+        calls.append(n)
+        return x * n
+
+    f(pb.ones(3)), f(pb.zeros(3)), f(np.ones(3)), f([1.0, 2.0, 3.0])
+    assert calls == [1]
+    f(pb.ones(4)), f(pb.ones(3, dtype="float32")), f(pb.ones(3), 2), f(pb.ones(3), 2.0), f(pb.ones(3), names=("a",))
+    assert calls == [1, 1, 1, 2, 2.0, 1]
+    f(pb.ones(3), -0.0), f(pb.ones(3), 0.0), f(pb.ones(3), 0), f(pb.ones(3), False)
+    assert len(calls) == 10 and len(f.programs) == 10
+    with pb.default_dtype("float32"):
+        f(pb.ones(3, dtype="float64"))
+    assert len(calls) == 11
+
+
+def test_tensors_from_outside_are_read_anew():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    f = compile(lambda x: (w * x).sum())
+    with pb.no_grad():
+        assert f([1.0, 1.0]).item() == 3
+        w += 1
+        assert f([1.0, 1.0]).item() == 5
+    f([3.0, 4.0]).backward()
+    np.testing.assert_array_equal(w.grad.data, [3, 4])
+    w.requires_grad = False
+    w.data = [5.0, 5.0]
+    assert f([1.0, 1.0]).item() == 10
+    w.data = [5.0]
+    with pytest.raises(ValueError, match=r"float64 of shape \(2,\) when .* is float64 of shape \(1,\) by now"):
+        f([1.0, 1.0])
+
+
+def test_constants_are_those_of_the_first_call():
+    outside = np.array([1.0, 2.0])
+    f = compile(lambda x: x * outside)
+    f([1.0, 1.0])
+    outside[0] = 100
+    np.testing.assert_array_equal(f([1.0, 1.0]).data, [1, 2])
+
+
+def test_results_share_no_memory():
+    w = pb.arange(6.0).reshape(2, 3)
+    f = compile(lambda x: (x, x.T, x[0], w, w.T, np.arange(3.0), (x + 1).T))
+    x = pb.ones((2, 3))
+    first = f(x)
+    for out in first:
+        out += 1
+    np.testing.assert_array_equal(x.data, np.ones((2, 3)))
+    np.testing.assert_array_equal(w.data, np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(f(x)[5].data, [0, 1, 2])
+
+
+def test_writes_inside_stay_inside():
+    def f(x):
+        y = x * 1
+        y[0] = 5.0
+        y[1:] *= 2
+        z = y[::2]
+        z += 1
+        return y, x.sum()
+
+    x = pb.ones(4)
+    same(compile(f)(x), f(pb.ones(4)))
+    np.testing.assert_array_equal(x.data, np.ones(4))
+
+
+def test_an_override_runs_the_function_itself():
+    f = compile(value_and_grad(lambda x: pb.relu(x).sum()))
+    x = Tensor([-1.0, 2.0])
+    f(x)
+    with override(pb.relu, "x", lambda g: 7 * g):
+        np.testing.assert_array_equal(f(x)[1].data, [7, 7])
+    np.testing.assert_array_equal(f(x)[1].data, [0, 1])
+
+
+def test_observers_see_each_operation():
+    f = compile(lambda x: pb.log(x) * 2)
+    f([1.0])
+    with pytest.raises(Exception, match="log"), pb.detect_anomaly():
+        f(Tensor([-1.0], requires_grad=True)).sum().backward()
+    with pb.profile() as profile:
+        f([1.0])
+    assert "log" in str(profile) and "multiply" in str(profile)
+
+
+def test_random_numbers_are_drawn_anew():
+    f = compile(lambda x: nn.functional.dropout(x, 0.5) + pb.random.normal(size=(8,)))
+    x = pb.ones(8)
+    pb.manual_seed(3)
+    actual = [f(x).numpy() for _ in range(3)]
+    pb.manual_seed(3)
+    g = lambda x: nn.functional.dropout(x, 0.5) + pb.random.normal(size=(8,))  # noqa: E731
+    expected = [g(x).numpy() for _ in range(3)]
+    np.testing.assert_array_equal(actual, expected)
+    assert (actual[0] != actual[1]).any()
+
+
+def test_threads_share_a_compiled_function():
+    calls, results = [], []
+
+    @compile
+    def f(x):
+        calls.append(1)
+        return (pb.sin(x) ** 2).sum()
+
+    def run(k):
+        results.append((k, [f(np.full(100, float(k))).item() for _ in range(50)]))
+
+    threads = [threading.Thread(target=run, args=(k,)) for k in range(8)]
+    [t.start() for t in threads], [t.join() for t in threads]
+    assert len(calls) == 1 and len(results) == 8
+    for k, values in results:
+        np.testing.assert_allclose(values, 100 * np.sin(k) ** 2, rtol=1e-14)
+
+
+def test_a_training_step_of_a_model():
+    pb.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 16), nn.Tanh(), nn.Linear(16, 3))
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((32, 5)).astype("f4"), rng.integers(0, 3, 32)
+
+    def loss(parameters, x, y):
+        return nn.functional.cross_entropy(nn.functional_call(model, parameters, (x,)), y)
+
+    def step(parameters, x, y):
+        value, gradients = value_and_grad(loss)(parameters, x, y)
+        return value, {name: p - 0.1 * gradients[name] for name, p in parameters.items()}
+
+    compiled, other = compile(step), parameters
+    for _ in range(20):
+        value, parameters = compiled(parameters, x, y)
+        expected, other = step(other, x, y)
+        same((value, parameters), (expected, other), 1e2)
+    assert len(compiled.programs) == 1
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x if x.sum() > 0 else -x,
+        lambda x: x * float(x[0]),
+        lambda x: x.item(0),
+        lambda x: x.numpy(),
+        lambda x: np.array_equal(x, x),
+        lambda x: [1.0][int(x[0])],
+        lambda x: np.asarray(x),
+        lambda x: x.data,
+        lambda x: pb.zeros(3)[x.astype(int)[0] :],
+    ],
+)
+def test_a_number_that_is_asked_for(f):
+    with pytest.raises(TracedValueError, match=r"test_compiled.py:\d+ asks .*where\(\)"):
+        compile(f)(Tensor([1.0, 2.0]))
+
+
+def test_a_shape_that_depends_on_numbers():
+    for f in (compile(lambda x: pb.nonzero(x)[0]), compile(lambda x: x[x > 0])):
+        f([1.0, 0.0]), f([0.0, 3.0])
+        with pytest.raises(RuntimeError, match=r"nonzero gave shape \(2,\), and \(1,\) when"):
+            f([1.0, 2.0])
+        with pytest.raises(RuntimeError, match=r"nonzero gave shape \(2,\), and \(1,\) when"), pb.profile():
+            f([1.0, 2.0])
+
+
+def test_what_is_written_outside_is_an_error():
+    total, history = Tensor([0.0]), []
+
+    def f(x):
+        total.__iadd__(x)
+        return x
+
+    with pytest.raises(RuntimeError, match="cannot be written into a tensor"):
+        compile(f)(Tensor([1.0]))
+
+    def g(x):
+        total.__iadd__(1)
+        return x
+
+    with pytest.raises(RuntimeError, match="cannot be written into a tensor"):
+        compile(g)(Tensor([1.0]))
+    assert total.item() == 0 and not history
+
+
+def test_what_it_is_given():
+    with pytest.raises(TypeError, match="compile: expected a function, not a Tensor"):
+        compile(Tensor(1.0))
+    assert repr(compile(test_what_it_is_given)) == "compile(test_what_it_is_given)"
+    with pytest.raises(ZeroDivisionError):
+        compile(lambda x: 1 / 0)([1.0])
