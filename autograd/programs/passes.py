@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import Primitive, registry
-from ..core.pytrees import flatten, over
+from ..core.pytrees import over
 from .program import Equation, Program, Slot, slots_of
 
 __all__ = ["PASSES", "folded", "merged", "optimized", "simplified", "without_dead"]
@@ -49,12 +49,12 @@ def folded(program: Program) -> Program:
     equations = []
     for equation in program.equations:
         known = all(slot in constants for slot in equation.inputs)
-        small = all(slot.dtype is not None and slot.size <= _FOLDED for slot in equation.defines)
+        small = all(slot.size <= _FOLDED for slot in equation.defines)
         if equation.effect or not (known and small):
             equations.append(equation)
             continue
-        results = flatten(equation.run({slot.number: constants[slot] for slot in equation.inputs}))[0]
-        constants |= zip(equation.defines, map(np.array, results), strict=True)
+        results = equation.run({slot.number: constants[slot] for slot in equation.inputs})
+        constants |= {slot: np.array(x) for slot, x in equation.defined(results)}
     return replace(program, equations=tuple(equations), constants=constants)
 
 

@@ -12,7 +12,7 @@ from ..core.fast_apply import scalar
 from ..core.primitive import Primitive
 from ..runtime.generated import run
 from ..runtime.memory import owned
-from .program import Equation, Program, Slot, check_shape, filled, slots_of
+from .program import ChangedShape, Equation, Program, Slot, another_form, check_shape, filled, slots_of
 
 __all__ = ["planned"]
 
@@ -29,7 +29,10 @@ def planned(program: Program) -> Callable[..., list[Any]]:
             del v2
             return [_own(v3, (v0, v1))]
     """
-    scope: dict[str, Any] = {"_scalar": scalar, "_own": _own, "_check_shape": check_shape, "__name__": __name__}
+    scope: dict[str, Any] = {
+        **{"__name__": __name__, "_ndarray": np.ndarray, "_scalar": scalar, "_own": _own, "_filled": filled},
+        **{"_check_shape": check_shape, "_ChangedShape": ChangedShape, "_another_form": another_form},
+    }
     scope |= {f"v{slot.number}": value[()] for slot, value in program.constants.items()}
     given = [f"v{slot.number}" for slot in (*program.inputs, *program.captured)]
     last = {slot: i for i, equation in enumerate(program.equations) for slot in (*equation.inputs, *equation.defines)}
@@ -57,12 +60,19 @@ def _lines(equation: Equation, i: int, scope: dict[str, Any]) -> list[str]:
     scope[f"_f{i}"] = operation.function if isinstance(operation, Primitive) else operation
     given = [_argument(x, f"_c{i}_{n}", scope) for n, x in enumerate(equation.args)]
     given += [f"{name}={_argument(x, f'_c{i}_{name}', scope)}" for name, x in equation.options.items()]
-    outputs = equation.outputs if primitive and len(equation.outputs) > 1 else equation.outputs[0]
-    left = f"{_target(outputs)} = " if equation.defines else ""
-    lines = [f"{left}_f{i}({', '.join(given)})"]
+    out, *aux = equation.outputs
+    if isinstance(operation, Primitive) and operation.several:
+        out = (*out, *aux)
+    elif aux:
+        out = equation.outputs
+    lines = [f"{_target(out)} = _f{i}({', '.join(given)})"]
+    for x in aux:
+        changed = "_aux.__class__ is _ndarray" if x is None else f"v{x.number} is None" if isinstance(x, Slot) else None
+        if changed:
+            lines.append(f"if {changed}: raise _ChangedShape(_another_form({equation.name!r}))")
     for slot in equation.defines:
         name = f"v{slot.number}"
-        if not slot.shape and slot.dtype is not None:
+        if not slot.shape:
             lines.append(f"{name} = _scalar({name})")
         if not primitive:
             scope[f"_s{slot.number}"] = slot
@@ -73,6 +83,9 @@ def _lines(equation: Equation, i: int, scope: dict[str, Any]) -> list[str]:
 
 
 def _target(nest: Any) -> str:
+    """How a nest of results is taken apart; what is None in it is nothing."""
+    if nest is None:
+        return "_aux"
     if isinstance(nest, Slot):
         return f"v{nest.number}"
     return f"({', '.join(map(_target, nest))},)"
@@ -88,7 +101,6 @@ def _argument(x: Any, name: str, scope: dict[str, Any]) -> str:
     scope[name] = x
     if not slots:
         return name
-    scope["_filled"] = filled
     inside = ", ".join(f"{slot.number}: v{slot.number}" for slot in slots)
     return f"_filled({name}, {{{inside}}})"
 

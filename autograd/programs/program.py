@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,11 +58,11 @@ ARRAYS = (Tensor, np.ndarray, np.generic, list)  # a list that is a leaf of a ne
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A value of a program: its number, shape and dtype (None for what is no array)."""
+    """A value of a program: its number, shape and dtype."""
 
     number: int
-    shape: tuple[int, ...] = ()
-    dtype: np.dtype[Any] | None = None
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
     def __repr__(self) -> str:
         return f"%{self.number}"
@@ -69,7 +70,7 @@ class Slot:
     @property
     def kind(self) -> str:
         """The dtype and the shape, as in `float32[64,128]`."""
-        return "object" if self.dtype is None else f"{self.dtype}[{','.join(map(str, self.shape))}]"
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
     @property
     def size(self) -> int:
@@ -80,7 +81,8 @@ class Slot:
 class Equation:
     """An operation of a program: a primitive, or a function on arrays that has no derivatives.
 
-    `args` and `options` are nests of slots and constants, `outputs` is the nest of slots that the operation defines.
+    `args` and `options` are nests of slots and constants, `outputs` is the nest of slots that the operation defines,
+    None for auxiliary outputs that are no arrays: these say only how the rules of the examples went on.
     `effect` says that it draws random numbers or raises errors, so that it must run; `line` is where the user wrote it.
     """
 
@@ -115,12 +117,19 @@ class Equation:
         args, options = filled((self.args, dict(self.options)), values)
         if isinstance(self.operation, Primitive):
             return self.operation.bind(*args, **options)
-        if self.effect:
-            return (self.operation(*args, **options),)
-        results = (computed(self.operation, *args, **options),)
-        for slot, x in zip(self.defines, flatten(results)[0], strict=True):
+        run = self.operation if self.effect else partial(computed, self.operation)
+        results = (run(*args, **options),)
+        for slot, x in self.defined(results):
             check_shape(x, slot, self.name)
         return results
+
+    def defined(self, results: Any) -> list[tuple[Slot, Any]]:
+        """The slots, with what the operation gave; ChangedShape where that has not the form it had for the examples."""
+        pairs = list(_pairs(self.outputs, results))
+        for slot, x in pairs:
+            if x is None if slot else isinstance(x, (np.ndarray, Tensor)):
+                raise ChangedShape(another_form(self.name))
+        return [(slot, x) for slot, x in pairs if slot is not None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +176,7 @@ class Program:
     @property
     def bytes(self) -> int:
         """How many bytes all values have that the operations define."""
-        return sum(slot.size * slot.dtype.itemsize for e in self.equations for slot in e.defines if slot.dtype)
+        return sum(slot.size * slot.dtype.itemsize for e in self.equations for slot in e.defines)
 
     def __str__(self) -> str:
         lines = [f"program {self.name}"]
@@ -206,8 +215,8 @@ class Program:
         values: dict[int, Any] = {slot.number: x for slot, x in zip(self.inputs, given, strict=True)}
         values |= {slot.number: x for slot, x in (*self.captured.items(), *self.constants.items())}
         for equation in self.equations:
-            defined = zip(equation.defines, flatten(equation.run(values))[0], strict=True)
-            values |= {slot.number: x for slot, x in defined}
+            for slot, x in equation.defined(equation.run(values)):
+                values[slot.number] = x
         return over(_given, filled(self.outputs, values))
 
     def verified(self) -> Program:
@@ -256,6 +265,22 @@ def _given(value: Any) -> Any:
     if isinstance(value, Tensor):
         return apart(value)
     return wrap(value.copy()) if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def _pairs(slots: Any, results: Any) -> Iterator[tuple[Slot | None, Any]]:
+    if isinstance(slots, (tuple, list)) and slots.__class__ is not Slot:
+        for slot, x in zip(slots, results, strict=True):
+            yield from _pairs(slot, x)
+    else:
+        yield slots, results
+
+
+def another_form(name: str) -> str:
+    """What is said where the numbers are such that an operation goes on otherwise than for the examples."""
+    return (
+        f"{name} goes on otherwise for these numbers than for those of the examples, as products do that leave the "
+        "range of floating-point numbers, which a program cannot follow: call the function itself"
+    )
 
 
 def check_shape(x: Any, slot: Slot, name: str) -> None:

@@ -29,8 +29,9 @@ __all__ = ["TracedValueError", "record"]
 _OF_SHAPES = {  # functions of shapes, dtypes and layouts alone
     *(np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.isscalar, np.iterable, np.common_type),
     *(np.min_scalar_type, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from),
-    *(np.may_share_memory, np.shares_memory),
+    *(np.may_share_memory, np.shares_memory, np.result_type, np.can_cast),
 }
+_VALUES = (np.ndarray, np.generic)
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -113,9 +114,8 @@ class Recorder:
 
     def slot(self, value: Any) -> Slot:
         """A new slot for a value like this."""
-        array = isinstance(value, (np.ndarray, np.generic, Tensor))
         self.count += 1
-        return Slot(self.count - 1, value.shape, value.dtype) if array else Slot(self.count - 1)
+        return Slot(self.count - 1, value.shape, value.dtype)
 
     def atom(self, x: Any) -> Any:
         """What stands in an equation for an argument: a slot, or a number."""
@@ -141,19 +141,18 @@ class Recorder:
     def equation(self, operation: Any, args: Any, options: Any, results: tuple[Any, ...], effect: bool = False) -> Any:
         """Write an operation down; gives its results as recorded values."""
         leaves, rebuild = flatten(results)
-        slots = [self.slot(leaf) for leaf in leaves]
-        given, named = over(self.atom, args), over(self.atom, options)
-        self.equations.append(Equation(operation, given, named, rebuild(slots), effect, users_line()))
-        if not isinstance(operation, Primitive) and any(slot.dtype is None for slot in slots):
+        slots = [self.slot(leaf) if isinstance(leaf, _VALUES) else None for leaf in leaves]
+        if not isinstance(operation, Primitive) and None in slots:
             name = getattr(operation, "__name__", "a function")
             raise TracedValueError(
                 f"{self.name}: {users_line()} asks {name} for a Python value of what a program is given only when it "
                 "runs; use where() in place of if, or pass it as a Python value"
             )
-        return rebuild([self._raised(slot, leaf) for slot, leaf in zip(slots, leaves, strict=True)])
-
-    def _raised(self, slot: Slot, known: Any) -> Any:
-        return wrap(Recorded(self, slot, known))
+        given, named = over(self.atom, args), over(self.atom, options)
+        self.equations.append(Equation(operation, given, named, rebuild(slots), effect, users_line()))
+        return rebuild(
+            [wrap(Recorded(self, slot, leaf)) if slot else leaf for slot, leaf in zip(slots, leaves, strict=True)]
+        )
 
     def drawn(self, draw: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> Any:
         """Random numbers that are drawn anew whenever the program runs."""

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.backward import backward_pass
 from ..core.graph import BackwardRule, Node, Output, Several
 from ..core.tensor import Tensor, wrap
-from ..core.tracing import bottom
+from ..core.tracing import bottom, is_later
 
 __all__ = ["Place", "Segment", "beyond_of", "check_same", "is_at", "outlined", "pulled"]
 
@@ -98,6 +98,8 @@ def is_at(level: int, x: Tensor, start: float = math.inf) -> bool:
 
 def check_same(name: str, again: Any, before: Any, scale: Any) -> None:
     """RuntimeError unless two runs of a function gave the same, up to rounding of what is as large as `scale`."""
+    if is_later(again):
+        return
     new, old = bottom(again), bottom(before)
     near = np.finfo(new.dtype).eps ** 0.75
     if new.shape != old.shape or not np.allclose(

@@ -17,11 +17,7 @@ from pullback.testing import strategies
 QUICK = settings(max_examples=10, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
 THOROUGH = settings(max_examples=400, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 
-# Primitives and functions that ask their arguments for numbers, on which the form of the computation depends.
-ASK = {
-    "primitives": set(),
-    "functions": set(),
-}
+ASK = ("beta", "eigh", "expm", "logm", "qr", "sqrtm", "svd")  # their rules ask for numbers, on which they go on
 
 
 def same(actual, expected, scale=0.0):
@@ -45,7 +41,7 @@ def summed(f):
 @pytest.mark.parametrize("name", registry)
 @pytest.mark.filterwarnings("ignore")
 def test_every_primitive(name):
-    @settings(QUICK, suppress_health_check=list(HealthCheck))
+    @settings(QUICK, max_examples=2, suppress_health_check=list(HealthCheck))
     @given(strategies.arguments(registry[name]))
     def examples(drawn):
         arrays, options = drawn
@@ -55,9 +51,26 @@ def test_every_primitive(name):
         tensors = [Tensor(x) for x in arrays]
         same(compile(f)(*tensors), f(*tensors))
         both = value_and_grad(summed(f), tuple(range(len(arrays))))
-        same(compile(both)(*tensors), both(*tensors), 1e3)
+        try:
+            same(compile(both)(*tensors), both(*tensors), 1e3)
+        except TracedValueError:
+            assert name in ASK
 
     examples()
+
+
+def test_numbers_that_change_the_form_of_a_result():
+    f = compile(grad(lambda x: pb.prod(x)))
+    small, large = Tensor([1e200, 1e-200, 2.0]), Tensor([1e150, 1e100, 1e-200, 1.0])
+    same(f(small), grad(pb.prod)(small), 10)
+    g = compile(grad(lambda x: (pb.cumprod(x) * 1.0)[-1]))
+    g(pb.ones(4))
+    with pytest.raises(RuntimeError, match="goes on otherwise for these numbers"):
+        g(large)
+    h = compile(grad(lambda x: (pb.cumprod(x) * 1.0)[-1]))
+    h(large)
+    with pytest.raises(RuntimeError, match="goes on otherwise for these numbers"):
+        h(pb.ones(4))
 
 
 TRANSFORMS = {
@@ -89,7 +102,7 @@ def stacked(program, inner, outer):
         same(f(*arguments), expected, 1e4)
 
 
-@settings(QUICK, max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(QUICK, max_examples=15, suppress_health_check=list(HealthCheck))
 @given(strategies.programs(), st.sampled_from(sorted(TRANSFORMS)), st.sampled_from(sorted(TRANSFORMS)))
 @pytest.mark.filterwarnings("ignore")
 def test_random_stacks_of_transforms(program, inner, outer):
