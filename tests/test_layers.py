@@ -1,6 +1,7 @@
 """The house's floors: each imports only from itself and from below, and no modules import one another in a circle."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def sources():
     return {".".join(f.relative_to(ROOT).with_suffix("").parts): f.read_text(encoding="utf-8") for f in files}
 
 
+@cache
 def imported(name, text, names):
     """The modules of the package, and those of others, that a module imports anywhere in its text."""
     package = name.split(".")[:-1]
@@ -46,9 +48,9 @@ def floor(name):
 
 
 def violations(texts):
-    graph, found = {}, []
+    graph, found, names = {}, [], frozenset(texts)
     for name, text in texts.items():
-        inside, outside = imported(name, text, texts)
+        inside, outside = imported(name, text, names)
         graph[name] = inside & texts.keys()
         here = FLOORS.index(floor(name))
         for other in graph[name]:
