@@ -106,3 +106,19 @@ def test_planted_imports_are_found(module, line, expected):
     texts = sources()
     texts[module] += f"\n{line}\n"
     assert any(expected in found for found in violations(texts))
+
+
+HOT = {"autograd.core.backward": "backward_pass", "autograd.core.fast_apply": "compiled"}  # in one piece, for speed
+
+
+def test_files_and_functions_are_short():
+    """A file has at most 400 lines, in tests 600, a function 60 beside its docstring."""
+    found = [name for name, text in sources().items() if text.count("\n") > 400]
+    found += [f for f in (ROOT / "tests").rglob("*.py") if f.read_text(encoding="utf-8").count("\n") > 600]
+    for name, text in sources().items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and HOT.get(name) != node.name:
+                first = node.body[ast.get_docstring(node) is not None :] or node.body
+                if node.end_lineno - first[0].lineno >= 60:
+                    found.append(f"{name}.{node.name}")
+    assert found == []
