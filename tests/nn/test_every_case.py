@@ -95,6 +95,7 @@ def no_gradient(case, training):
     return case.no_gradient
 
 
+@pytest.mark.slow
 @walk(no_gradient, renormed)
 def test_vmap_beside_a_loop(called):
     """Of inputs, parameters and buffers: the results and the gradients."""
@@ -120,6 +121,7 @@ def test_vmap_beside_a_loop(called):
         near(several, [np.stack(parts) for parts in zip(*expected, strict=True)])
 
 
+@pytest.mark.slow
 @walk(no_gradient, renormed, rescaled)
 def test_forward_mode_beside_reverse_mode(called):
     """<J v, w> = <v, J^T w>, and the same of the gradient, whose Jacobian is symmetric."""
@@ -218,10 +220,11 @@ def precise(dtype, rtol):
     return check
 
 
-test_single_precision = walk(renormed)(precise(np.float32, 1e-3))
-test_half_precision = walk(renormed)(precise(np.float16, 3e-2))
+test_single_precision = pytest.mark.slow(walk(renormed)(precise(np.float32, 1e-3)))
+test_half_precision = pytest.mark.slow(walk(renormed)(precise(np.float16, 3e-2)))
 
 
+@pytest.mark.slow
 @walk(renormed)
 def test_what_a_call_leaves_as_it_was(called):
     """Inputs and parameters, and in evaluation buffers; and that results are the same with and without a graph."""
@@ -247,6 +250,7 @@ def test_what_a_call_leaves_as_it_was(called):
     assert all(np.array_equal(b.numpy(), state[name].numpy()) for name, b in called.state.items())
 
 
+@pytest.mark.slow
 @walk(renormed)
 def test_copies(called):
     """By a state_dict, deepcopy and pickle; new parameters by `functional_call` and in their places."""

@@ -94,6 +94,7 @@ def test_an_affine_grid_by_hand() -> None:
     assert gradcheck(lambda t: F.affine_grid(t, (1, 1, 2, 3), False), (Tensor(theta, requires_grad=True),))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 def test_derivatives_and_transforms(mode: str, padding: str) -> None:

@@ -113,6 +113,7 @@ RULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*activations that are not positive")
 @pytest.mark.parametrize("picture", RULES)
 def test_pictures_are_those_of_networks_written_by_hand(picture: str) -> None:
@@ -308,6 +309,7 @@ LOOKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS)
 def test_what_is_seen_is_what_the_modules_do_one_after_the_other(look: str) -> None:
     nets = [(number, *drawn(number)) for number in range(NETS // 5)]

@@ -176,6 +176,7 @@ MODULES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "x"), MODULES, ids=lambda value: str(getattr(value, "shape", value)))
 def test_modules(module: Any, x: Any) -> None:
     rng = np.random.default_rng(5)

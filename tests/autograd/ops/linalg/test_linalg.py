@@ -96,6 +96,7 @@ COMPOSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPOSED)
 def test_value_and_gradients(name):
     f, *arrays = COMPOSED[name]
@@ -111,6 +112,7 @@ VECTOR_ORDERS = [None, inf, -inf, 0, 1, -1, 2, -2, 3, 0.5, 2.5]
 MATRIX_ORDERS = [None, "fro", "nuc", inf, -inf, 1, -1, 2, -2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("ord", VECTOR_ORDERS)
 def test_norms_of_vectors(ord, keepdims):
@@ -126,6 +128,7 @@ def test_norms_of_vectors(ord, keepdims):
             assert gradcheck(f, leaf(a)) and gradgradcheck(f, leaf(a))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("ord", MATRIX_ORDERS)
 def test_norms_of_matrices(ord, keepdims):
