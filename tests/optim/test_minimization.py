@@ -207,6 +207,7 @@ def network():
     return model, lambda: ((model(x) - np.sin(x[:, :1]) * x[:, 1:]) ** 2).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "steps"), [("L-BFGS-B", 60), ("trust-exact", 100)])
 def test_a_network_goes_lower_than_by_sgd(method, steps):
     model, loss = network()
