@@ -521,6 +521,7 @@ def test_views_are_dropped_at_once():
         gc.enable()
 
 
+@pytest.mark.slow
 def test_views_taken_by_many_threads_are_all_known():
     y = Tensor(np.zeros((64, 4)))
     kept, start = [], threading.Barrier(8)
@@ -547,6 +548,7 @@ def test_views_taken_by_many_threads_are_all_known():
         sys.setswitchinterval(interval)
 
 
+@pytest.mark.slow
 def test_long_chains():
     y = Tensor(np.zeros(10))
     view = y
