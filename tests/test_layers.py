@@ -122,3 +122,9 @@ def test_files_and_functions_are_short():
                 if node.end_lineno - first[0].lineno >= 60:
                     found.append(f"{name}.{node.name}")
     assert found == []
+
+
+def test_the_map_has_every_file_or_its_folder():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    paths = [name.split(".") for name in sources() if not name.endswith("__init__")]
+    assert [p for p in paths if f"{p[-1]}.py`" not in text and f"`{'/'.join(p[:-1])}/`" not in text] == []
