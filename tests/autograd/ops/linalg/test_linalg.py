@@ -125,7 +125,9 @@ def test_norms_of_vectors(ord, keepdims):
         np.testing.assert_allclose(f(Tensor(a)).numpy(), f(a), rtol=1e-13)
         assert f(Tensor(a)).shape == f(a).shape
         if ord != 0:
-            assert gradcheck(f, leaf(a)) and gradgradcheck(f, leaf(a))
+            assert gradcheck(f, leaf(a))
+    if ord != 0:
+        assert gradgradcheck(f, leaf(a))
 
 
 @pytest.mark.slow
