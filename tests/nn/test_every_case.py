@@ -14,7 +14,7 @@ from pullback import Tensor, enable_grad, jvp, nn, no_grad, vjp, vmap
 from pullback.testing import check_module
 from pullback.tests.helpers.case_calls import Called, by_name, drawn, inner, slope
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
 NAMES = by_name()
 FEW = {name: cases[:: max(1, len(cases) - 1)] for name, cases in NAMES.items()}
@@ -95,7 +95,6 @@ def no_gradient(case, training):
     return case.no_gradient
 
 
-@pytest.mark.slow
 @walk(no_gradient, renormed)
 def test_vmap_beside_a_loop(called):
     """Of inputs, parameters and buffers: the results and the gradients."""
@@ -121,7 +120,6 @@ def test_vmap_beside_a_loop(called):
         near(several, [np.stack(parts) for parts in zip(*expected, strict=True)])
 
 
-@pytest.mark.slow
 @walk(no_gradient, renormed, rescaled)
 def test_forward_mode_beside_reverse_mode(called):
     """<J v, w> = <v, J^T w>, and the same of the gradient, whose Jacobian is symmetric."""
@@ -220,11 +218,10 @@ def precise(dtype, rtol):
     return check
 
 
-test_single_precision = pytest.mark.slow(walk(renormed)(precise(np.float32, 1e-3)))
-test_half_precision = pytest.mark.slow(walk(renormed)(precise(np.float16, 3e-2)))
+test_single_precision = walk(renormed)(precise(np.float32, 1e-3))
+test_half_precision = walk(renormed)(precise(np.float16, 3e-2))
 
 
-@pytest.mark.slow
 @walk(renormed)
 def test_what_a_call_leaves_as_it_was(called):
     """Inputs and parameters, and in evaluation buffers; and that results are the same with and without a graph."""
@@ -250,7 +247,6 @@ def test_what_a_call_leaves_as_it_was(called):
     assert all(np.array_equal(b.numpy(), state[name].numpy()) for name, b in called.state.items())
 
 
-@pytest.mark.slow
 @walk(renormed)
 def test_copies(called):
     """By a state_dict, deepcopy and pickle; new parameters by `functional_call` and in their places."""

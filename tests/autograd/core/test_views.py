@@ -231,6 +231,7 @@ NOT_AS_NUMPY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(name for name in CALLS if name not in NOT_AS_NUMPY and qualified(name)))
 def test_every_function_gives_views_where_numpy_does(name):
     function = qualified(name)

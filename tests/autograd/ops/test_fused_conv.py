@@ -83,6 +83,7 @@ def test_one_pass_is_what_the_operations_give(given, dtype, seed):
         assert mine is None or isinstance(mine, list) or mine.dtype == dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rectified", [True, False])
 @pytest.mark.parametrize("tile", [(), (2, 2), (2, 3)])
 def test_derivatives_of_higher_order(rectified, tile):

@@ -220,6 +220,7 @@ def test_draws_have_their_distribution(name):
     assert family.rvs(*shapes, Tensor(np.zeros(3, np.float32)), np.float32(1)).shape == (3,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", ["logpmf", "pmf", "cdf", "sf", "logcdf", "logsf"])
 @pytest.mark.parametrize("name", DISCRETE)
 def test_discrete_values_and_derivatives(name, function):
