@@ -71,6 +71,7 @@ LAYOUTS: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("centered", [True, False])
 @pytest.mark.parametrize("given", ["", "weight", "bias", "weight bias"])
 @pytest.mark.parametrize(("shape", "axes", "weights"), LAYOUTS, ids=str)
