@@ -139,7 +139,7 @@ from .ops.statistics import (
     average, median, nancumprod, nancumsum, nanmean, nanmedian, nanpercentile, nanprod, nanquantile, nanstd, nansum,
     nanvar, percentile, quantile, std, var,
 )
-from .ops.elementwise import sign as sgn
+from .ops.elementwise import sign_form as sgn
 from .ops.linalg.compositions import det as det
 from .ops.linalg.compositions import inv as inverse
 from .ops.linalg.compositions import matrix_power as matrix_power

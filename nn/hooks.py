@@ -45,7 +45,7 @@ def registered(hooks: Hooks, hook: Hook, prepend: bool = False) -> RemovableHand
     if not callable(hook.function):
         raise TypeError(f"a hook is a function, not a {type(hook.function).__name__}")
     key = next(key for key in _keys if key not in hooks)
-    handle = RemovableHandle(hooks, hook, key)  # type: ignore[arg-type]
+    handle = RemovableHandle(hooks, hook, key)
     if prepend:
         hooks.move_to_end(key, last=False)  # type: ignore[attr-defined]
     return handle

@@ -18,7 +18,7 @@ __all__ = [
     "cosine_embedding_loss", "hinge_embedding_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss",
 ]  # fmt: skip
 
-Distance = Callable[[Any, Any], Any]
+Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 @by_single

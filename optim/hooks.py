@@ -17,7 +17,7 @@ Self = TypeVar("Self", bound="Hooked")
 StepPreHook = Callable[..., tuple[tuple[object, ...], dict[str, object]] | None]
 StepPostHook = Callable[..., None]
 StateHook = Callable[[Self, dict[str, object]], Mapping[str, object] | None]
-_Hooks = OrderedDict[int, Callable[..., Any]]
+_Hooks = OrderedDict[float, Callable[..., Any]]
 
 _keys = count()
 _before, _after = _Hooks(), _Hooks()  # the steps of all optimizers

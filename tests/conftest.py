@@ -11,8 +11,9 @@ from hypothesis import settings
 settings.register_profile("pullback", deadline=None)
 settings.load_profile("pullback")
 
-_cache = tempfile.TemporaryDirectory(prefix="pullback-")
-os.environ["PULLBACK_CACHE"] = _cache.name
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers have the directory of the process that started them
+    _cache = tempfile.TemporaryDirectory(prefix="pullback-")
+    os.environ["PULLBACK_CACHE"] = _cache.name
 
 
 @pytest.fixture(scope="session")

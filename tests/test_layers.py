@@ -1,6 +1,7 @@
 """The house's floors: each imports only from itself and from below, and no modules import one another in a circle."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def sources():
     return {".".join(f.relative_to(ROOT).with_suffix("").parts): f.read_text(encoding="utf-8") for f in files}
 
 
+@cache
 def imported(name, text, names):
     """The modules of the package, and those of others, that a module imports anywhere in its text."""
     package = name.split(".")[:-1]
@@ -47,9 +49,9 @@ def floor(name):
 
 
 def violations(texts):
-    graph, found = {}, []
+    graph, found, names = {}, [], frozenset(texts)
     for name, text in texts.items():
-        inside, outside = imported(name, text, texts)
+        inside, outside = imported(name, text, names)
         graph[name] = inside & texts.keys()
         here = FLOORS.index(floor(name))
         for other in graph[name]:
@@ -105,3 +107,25 @@ def test_planted_imports_are_found(module, line, expected):
     texts = sources()
     texts[module] += f"\n{line}\n"
     assert any(expected in found for found in violations(texts))
+
+
+HOT = {"autograd.core.backward": "backward_pass", "autograd.core.fast_apply": "compiled"}  # in one piece, for speed
+
+
+def test_files_and_functions_are_short():
+    """A file has at most 400 lines, in tests 600, a function 60 beside its docstring."""
+    found = [name for name, text in sources().items() if text.count("\n") > 400]
+    found += [f for f in (ROOT / "tests").rglob("*.py") if f.read_text(encoding="utf-8").count("\n") > 600]
+    for name, text in sources().items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and HOT.get(name) != node.name:
+                first = node.body[ast.get_docstring(node) is not None :] or node.body
+                if node.end_lineno - first[0].lineno >= 60:
+                    found.append(f"{name}.{node.name}")
+    assert found == []
+
+
+def test_the_map_has_every_file_or_its_folder():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    paths = [name.split(".") for name in sources() if not name.endswith("__init__")]
+    assert [p for p in paths if f"{p[-1]}.py`" not in text and f"`{'/'.join(p[:-1])}/`" not in text] == []

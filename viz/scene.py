@@ -6,7 +6,7 @@ import html
 import io
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from .drawing import BACKWARD, FONT, GREY, ROUND, SIZE, Box, Drawing, Link, paint
@@ -75,33 +75,16 @@ def scene(drawing: Drawing) -> Scene:
     width, height = at(extent)
     groups: list[tuple[str, list[Shape]]] = []
     for number, frame in frames.items():
-        (x, y), (w, h) = at(frame.middle), turn(frame.size)
-        label = drawing.clusters[number].label
-        half = _width(label) * _SMALL / SIZE / 2
         ways = [] if rightward else [at((0.0, gate))[0] for gate in frame.gates]
-        spots = [x - w / 2 + half + _PADDING, x + w / 2 - half - _PADDING]  # left or right, where no link comes in
-        spot = min(spots, key=lambda spot: sum(abs(way - spot) < half + 3 for way in ways))
-        title = Text((spot, y - h / 2 + 0.55 * _LINE), label, _SMALL, GREY)
-        groups.append(("cluster", [Block((x, y), (w, h), 6.0, "none", _FAINT), title]))
+        shapes = _framed(drawing.clusters[number].label, at(frame.middle), turn(frame.size), ways)
+        groups.append(("cluster", shapes))
     for number, stem in stems:
         groups.append(("stem", [Curve([at(p) for p in _bent(stem)], *_pen(drawing.links[number]))]))
     for link, route in zip(drawing.links, routes, strict=True):
-        end, back = route[-1], route[-1][0] - _ARROW
-        colour, stroke = _pen(link)
-        tip = Polygon([at(p) for p in (end, (back, end[1] - 3), (back, end[1] + 3))], colour)
-        edge: list[Shape] = [Curve([at(p) for p in _bent([*route[:-1], (back, end[1])])], colour, stroke), tip]
-        if link.kind == "both":
-            start = route[0]
-            feet = [(start[0] + _ARROW, start[1] + side) for side in (-3, 3)]
-            edge.append(Polygon([at(p) for p in (start, *feet)], BACKWARD))
+        groups.append(("edge", _edge(link, route, at)))
         if link.label:
-            (x, y), half = at((back, end[1])), _width(link.label) / 2
-            alone = labelled[link.head] == 1
-            above = route[-3][1] > end[1] - 1 if alone else end[1] <= centres[link.head][1]
-            side = -1 if alone and route[-3][1] > end[1] + 1 else 1  # not where the link comes from
-            beside = (x - half - 2, y - 8 if above else y + 8) if rightward else (x + side * (half + 5), y)
-            edge.append(Text(beside, link.label, _SMALL, GREY))
-        groups.append(("edge", edge))
+            beside = _beside(link, route, at, labelled[link.head] == 1, centres[link.head][1], rightward)
+            groups[-1][1].append(Text(beside, link.label, _SMALL, GREY))
     for box, p, size in zip(drawing.boxes, centres, sizes, strict=True):
         groups.append(("node", list(_box(box, at(p), turn(size), rightward))))
     lines: list[Shape] = []
@@ -111,6 +94,39 @@ def scene(drawing: Drawing) -> Scene:
         lines.append(Text((0.0, height - _LINE / 2), text, points, GREY))
     groups.append(("caption", [line._replace(at=(width / 2, line.at[1])) for line in lines if isinstance(line, Text)]))
     return Scene((width + _MARGIN, height + _MARGIN), groups)
+
+
+def _framed(label: str, middle: Point, size: Point, ways: Sequence[float]) -> list[Shape]:
+    """A cluster's frame and title, which is left or right, where fewer links come in, at `ways`."""
+    (x, y), (w, h), half = middle, size, _width(label) * _SMALL / SIZE / 2
+    spots = [x - w / 2 + half + _PADDING, x + w / 2 - half - _PADDING]
+    spot = min(spots, key=lambda spot: sum(abs(way - spot) < half + 3 for way in ways))
+    return [Block(middle, size, 6.0, "none", _FAINT), Text((spot, y - h / 2 + 0.55 * _LINE), label, _SMALL, GREY)]
+
+
+def _edge(link: Link, route: Sequence[Point], at: Callable[[Point], Point]) -> list[Shape]:
+    """A link's line with its arrowheads."""
+    start, end, back = route[0], route[-1], route[-1][0] - _ARROW
+    colour, stroke = _pen(link)
+    tip = Polygon([at(p) for p in (end, (back, end[1] - 3), (back, end[1] + 3))], colour)
+    edge: list[Shape] = [Curve([at(p) for p in _bent([*route[:-1], (back, end[1])])], colour, stroke), tip]
+    if link.kind == "both":
+        feet = [(start[0] + _ARROW, start[1] + side) for side in (-3, 3)]
+        edge.append(Polygon([at(p) for p in (start, *feet)], BACKWARD))
+    return edge
+
+
+def _beside(
+    link: Link, route: Sequence[Point], at: Callable[[Point], Point], alone: bool, across: float, rightward: bool
+) -> Point:
+    """Where a link's label is, beside its arrowhead; `alone` at its box, whose middle is `across`."""
+    end = route[-1]
+    (x, y), half = at((end[0] - _ARROW, end[1])), _width(link.label) / 2
+    if rightward:
+        above = route[-3][1] > end[1] - 1 if alone else end[1] <= across
+        return x - half - 2, y - 8 if above else y + 8
+    side = -1 if alone and route[-3][1] > end[1] + 1 else 1  # not where the link comes from
+    return x + side * (half + 5), y
 
 
 def _pen(link: Link) -> tuple[str, float]:

@@ -42,6 +42,12 @@ class OfTwo(Protocol):
     def __call__(self, a: ArrayLike, b: ArrayLike, /) -> Tensor: ...
 
 
+class OfThree(Protocol):
+    """A function of three arrays, without options."""
+
+    def __call__(self, a: ArrayLike, b: ArrayLike, x: ArrayLike, /) -> Tensor: ...
+
+
 class Reduction(Protocol):
     """A sum or the like of the entries along axes."""
 

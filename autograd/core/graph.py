@@ -11,7 +11,7 @@ import io
 import itertools
 import math
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, MutableMapping, Sequence
 from enum import IntEnum
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -22,6 +22,7 @@ from numpy.typing import DTypeLike
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+Hook = TypeVar("Hook")
 LAST = -math.inf  # the key of a hook that runs after all others
 _creation = itertools.count(0, -1)  # newest first: a heap of nodes pops in reverse order of creation
 
@@ -249,8 +250,9 @@ class RaisedNode(Node):
 class RemovableHandle:
     """What registers a hook returns; `remove()`, or the end of `with` it, takes the hook away again."""
 
-    def __init__(self, hooks: dict[Any, Any], hook: Callable[..., object], key: float | None = None) -> None:
-        self._hooks, self._key = hooks, next(_creation) if key is None else key
+    def __init__(self, hooks: MutableMapping[float, Hook], hook: Hook, key: float | None = None) -> None:
+        self._hooks: MutableMapping[float, Any] = hooks
+        self._key = next(_creation) if key is None else key
         hooks[self._key] = hook
 
     def remove(self) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import copy
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .backward import unbroadcast
 from .graph import BackwardRule, Node, Output
 from .rule import Rule
+from .signature import Signature
 from .tensor import Tensor
 from .tracing import Tracer
+
+Options = dict[str, object]
+Run = Callable[..., tuple[object, ...]]
+Result = TypeVar("Result")
 
 
 class Observer:
@@ -25,22 +30,22 @@ class Observer:
     _within = False
 
     def ran(
-        self, primitive: Any, args: tuple[Any, ...], options: dict[str, Any], out: Any, seconds: float | None
+        self, primitive: Signature, args: tuple[object, ...], options: Options, out: object, seconds: float | None
     ) -> None:
         """An operation gave `out`."""
 
     def pulled(
-        self, rule: Rule, node: Node, g: Any, saved: tuple[Any, ...], cotangent: Any, seconds: float | None
+        self, rule: Rule, node: Node, g: object, saved: tuple[object, ...], cotangent: object, seconds: float | None
     ) -> None:
         """A rule of the operation that made `node` gave a cotangent."""
 
-    def arrived(self, node: Node, g: Any) -> None:
+    def arrived(self, node: Node, g: object) -> None:
         """The gradient of a leaf is complete."""
 
-    def operation(self, primitive: Any, run: Callable[..., Any]) -> Callable[..., Any]:
+    def operation(self, primitive: Signature, run: Run) -> Run:
         """What runs in place of a primitive."""
 
-        def observed(*args: Any, **options: Any) -> Any:
+        def observed(*args: object, **options: object) -> tuple[object, ...]:
             results, seconds = self._timed(run, *args, **options)
             self.ran(primitive, args, options, results[0], seconds)
             return results
@@ -61,7 +66,7 @@ class Observer:
         stand_in.function = observed
         return stand_in
 
-    def _timed(self, run: Callable[..., Any], *args: Any, **options: Any) -> tuple[Any, float | None]:
+    def _timed(self, run: Callable[..., Result], *args: object, **options: object) -> tuple[Result, float | None]:
         if self._within:
             return run(*args, **options), None
         self._within = True

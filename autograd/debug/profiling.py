@@ -13,7 +13,9 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 
 from ..core.graph import Node, mode, modes
-from ..core.observers import Observer, arrays, nodes
+from ..core.observers import Observer, Options, arrays, nodes
+from ..core.rule import Rule
+from ..core.signature import Signature
 from ..runtime.memory import used
 
 __all__ = ["Profile", "profile"]
@@ -119,7 +121,7 @@ class Profile(Observer):
         return self.table(limit=20)
 
     def ran(
-        self, primitive: Any, args: tuple[object, ...], options: dict[str, object], out: object, seconds: float | None
+        self, primitive: Signature, args: tuple[object, ...], options: Options, out: object, seconds: float | None
     ) -> None:
         for node in nodes(out):
             if node not in self._made:
@@ -129,7 +131,7 @@ class Profile(Observer):
             self._add(self.module, primitive.name, "forward", seconds, out, args)
 
     def pulled(
-        self, rule: Any, node: Node, g: object, kept: tuple[object, ...], cotangent: object, seconds: float | None
+        self, rule: Rule, node: Node, g: object, kept: tuple[object, ...], cotangent: object, seconds: float | None
     ) -> None:
         if seconds is not None:
             module = self._made.get(node, "")

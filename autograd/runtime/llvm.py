@@ -1,7 +1,7 @@
 """Machine code for a few inner loops, where llvmlite is installed (extra `fast`).
 
 NumPy has no loop that keeps a tile of a matrix product in registers and reads its operands in place. Kernels build such
-loops with `Code` (a builder of LLVM IR), and LLVM compiles them for the running CPU when they are first called, in some
+loops with `KernelBuilder`, and LLVM compiles them for the running CPU when they are first called, in some
 tenths of a second; later processes find them on disk (see `code_cache`). Calls run without the GIL.
 """
 

@@ -27,10 +27,12 @@ from contextvars import copy_context
 from functools import cache, partial
 from numbers import Integral
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = ["get_num_threads", "set_num_threads"]
 
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 MOST = 1 << 10  # threads
 WORTH = 1 << 20  # numbers for which it pays to wake a thread, about a millisecond's work
 
@@ -53,7 +55,7 @@ class _OneBlasThread:
         self.calls = set[object]()
         self.limited: list[tuple[Any, int]] = []  # libraries, and the numbers of threads to restore
 
-    def __call__(self, work: Callable[[], Any]) -> Any:
+    def __call__(self, work: Callable[[], Result]) -> Result:
         """Run `work()` and return its result."""
         call = object()
         try:
@@ -282,7 +284,7 @@ class _Job:
         self.inside, self.lock = [], threading.Lock()
 
 
-def parallel(work: Callable[[Iterator[Any]], None], parts: Sequence[Any], size: float = math.inf) -> None:
+def parallel(work: Callable[[Iterator[Part]], None], parts: Sequence[Part], size: float = math.inf) -> None:
     """Run `work(parts)` on several threads, which take their parts from one iterator in common.
 
     `size` is about how many numbers go in or out (a multiplication counts as a 64th): small work runs on one thread.
@@ -312,10 +314,10 @@ def _parallel(job: _Job, count: int) -> None:
             job.error = None  # or its traceback would lead back to it
 
 
-def parallel_for(body: Callable[[Any], Any], parts: Sequence[Any], size: float = math.inf) -> None:
+def parallel_for(body: Callable[[Part], object], parts: Sequence[Part], size: float = math.inf) -> None:
     """Run `body` on each of the parts (a parallel for), on several threads if the work is large (see `parallel`)."""
 
-    def work(turns: Iterator[Any]) -> None:
+    def work(turns: Iterator[Part]) -> None:
         for part in turns:
             body(part)
 

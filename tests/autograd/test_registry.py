@@ -16,7 +16,9 @@ from pullback.testing import check_primitive, strategies
 scipy_special = pytest.importorskip("scipy.special")
 
 QUICK = settings(max_examples=15, derandomize=True, database=None)
-SLOW = ("expm", "iv", "jv", "kv", "logm", "odeint", "sqrtm", "yv")  # half a second for an example
+SLOW = (  # half a second for an example
+    "beta_density", "betainc_slope", "expm", "iv", "jv", "kv", "logm", "odeint", "sqrtm", "yv",
+)  # fmt: skip
 THOROUGH = settings(max_examples=500, database=None)
 
 

@@ -20,11 +20,11 @@ import pullback
 from pullback import Tensor, testing
 
 RNG = np.random.default_rng(0)
-X = RNG.normal(size=(12, 4))
-TARGETS = X @ RNG.normal(size=(4, 2)) + 0.1 * RNG.normal(size=(12, 2))
-Z = TARGETS + 0.1 * RNG.normal(size=(12, 2))
-LABELS, GUESSES = (TARGETS[:, 0] > 0).astype(np.int64), (RNG.random(12) > 0.5).astype(np.int64)
-PROBABILITIES = RNG.uniform(0.1, 0.9, 12)
+X = RNG.normal(size=(8, 3))
+TARGETS = X @ RNG.normal(size=(3, 2)) + 0.1 * RNG.normal(size=(8, 2))
+Z = TARGETS + 0.1 * RNG.normal(size=(8, 2))
+LABELS, GUESSES = (TARGETS[:, 0] > 0).astype(np.int64), (RNG.random(8) > 0.5).astype(np.int64)
+PROBABILITIES = RNG.uniform(0.1, 0.9, 8)
 
 
 @pytest.fixture(autouse=True)

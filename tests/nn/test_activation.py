@@ -130,6 +130,7 @@ ALL = {name.partition(",")[0]: arguments for name, (arguments, _, _) in BY_HAND.
 ALL |= {"Softmax": (1,), "LogSoftmax": (0,), "Softmin": (-1,), "GLU": (1,)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_derivatives_and_state(name: str) -> None:
     x = np.random.default_rng(1).normal(size=(3, 4))

@@ -54,6 +54,7 @@ def test_the_most_probable_class() -> None:
         np.testing.assert_array_equal(loss.predict(Tensor(X)).numpy(), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [CLASSES, np.array([0, 1, 2, 0, 1, 2]), np.array([8, 9, 8, 9, 10, 11])])
 def test_derivatives(classes: Any) -> None:
     assert check_module(made(head_bias=True), (X, classes))

@@ -34,6 +34,7 @@ POOLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize("relus", [0, 1, 2])
 @pytest.mark.parametrize("mode", ["zeros", "circular"])

@@ -86,6 +86,7 @@ def loss_of(x: Any) -> Any:
     return F.ctc_loss(F.log_softmax(x, -1), TARGETS, LENGTHS, COUNTS)
 
 
+@pytest.mark.slow
 def test_derivatives_of_any_order() -> None:
     x = Tensor(RNG.normal(size=(5, 3, 4)), requires_grad=True)
     assert gradcheck(loss_of, [x]) and gradgradcheck(loss_of, [x])

@@ -41,6 +41,7 @@ def test_distances_by_loops(p: float) -> None:
     np.testing.assert_allclose(F.pdist(X, p), [norm(a - b, p) for a, b in combinations(X, 2)], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_derivatives() -> None:
     assert check_module(nn.CosineSimilarity(), (X, Y))
     assert check_module(nn.PairwiseDistance(), (X, Y))

@@ -57,6 +57,7 @@ def test_mean_and_variance_stay(name: str) -> None:
     assert abs(y.mean()) < 0.02 and abs(y.var() - 1) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Dropout1d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"])
 def test_derivatives(name: str) -> None:
     shape = (2, 3, 2, 2, 2) if name == "Dropout3d" else (2, 3, 4)

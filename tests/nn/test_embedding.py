@@ -185,6 +185,7 @@ def test_gradients_of_bags_by_frequency() -> None:  # PyTorch 2.13 divides by ho
     np.testing.assert_allclose(weight.grad.numpy()[:, 0], [0, 6, 6, 0, 6, 6])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "inputs"),
     [

@@ -14,7 +14,7 @@ from pullback import Tensor, enable_grad, jvp, nn, no_grad, vjp, vmap
 from pullback.testing import check_module
 from pullback.tests.helpers.case_calls import Called, by_name, drawn, inner, slope
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
 NAMES = by_name()
 FEW = {name: cases[:: max(1, len(cases) - 1)] for name, cases in NAMES.items()}

@@ -68,6 +68,7 @@ LAYERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=str)
 def test_modules(layer: Any, shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(0).normal(size=shape)

@@ -57,6 +57,7 @@ def test_places_are_drawn_anew_and_by_the_seed() -> None:
     np.testing.assert_allclose(gaps.mean(), 98 / 39, atol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [

@@ -68,6 +68,7 @@ def test_distributions(name: str, options: dict[str, Any], std: float) -> None:
         assert abs(values).max() <= std * math.sqrt(3) * (1 + 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mean", "std", "a", "b"), [(0, 1, -2, 2), (0, 0.02, -2, 2), (1, 2, 0, 1.5), (0, 1, 6, 100), (0, 1, -9, -3)]
 )

@@ -88,6 +88,7 @@ def check_random_net(seed):
     assert all(module.training for module in model.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_inverse_is_the_overridden_backward_pass(seed):
     check_random_net(seed)
@@ -161,6 +162,7 @@ def test_weights_are_shared_and_nothing_is_drawn():
     assert list(nn.invert(model).state_dict()) == [f"model.{name}" for name in model.state_dict()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [models.tinyml_vgg11, models.tinyml_vgg16])
 def test_the_seeds_vggs(make):
     nn.manual_seed(0)

@@ -76,6 +76,7 @@ def test_identity() -> None:
     assert nn.Identity(5, any=3)("x") == "x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [(), (5,), (2, 1, 3), (0,)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_bilinear_by_its_formula(batch: tuple[int, ...], bias: bool) -> None:

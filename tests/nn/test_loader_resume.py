@@ -123,6 +123,7 @@ def run(loader, states=None):
 PROCESSES = [("processes", case) for case in ("shuffled", "weighted", "stream", "stream with state")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how, case", [*((how, case) for how in ("here", "threads") for case in CASES), *PROCESSES])
 def test_it_goes_on_from_anywhere(how, case):
     states = []

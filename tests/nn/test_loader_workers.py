@@ -76,6 +76,7 @@ def test_batches_are_the_same_for_any_workers(dataset, options):
         assert epochs(dataset, num_workers=number, workers=kind, **options) == expected, (kind, number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dataset", [samples.Noisy(), samples.Stream()], ids=["indices", "stream"])
 def test_persistent_workers_stay_and_give_the_same(kind, dataset):
@@ -143,6 +144,7 @@ def test_large_arrays_come_whole_and_can_be_written_to():
         assert batches[1]["c"].data[0, 0, 0] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("persistent", [False, True])
 def test_an_error_arrives_with_its_type_and_traceback(kind, persistent):
@@ -239,6 +241,7 @@ def test_workers_end_with_the_loop(kind):
     assert not multiprocessing.active_children() and not loader_threads()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong, said",
     [
@@ -253,6 +256,7 @@ def test_what_cannot_be_pickled_is_named(wrong, said):
         list(DataLoader(**{"dataset": samples.Noisy(), "num_workers": 2, **wrong}))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize(
     "context", ["spawn", "fork", multiprocessing.get_context("forkserver")], ids=["spawn", "fork", "object"]
@@ -264,6 +268,7 @@ def test_other_ways_to_start_processes(context):
     assert epochs(samples.Noisy(), 1, batch_size=3, num_workers=1, multiprocessing_context=context) == expected
 
 
+@pytest.mark.slow
 def test_workers_compute_by_blas_and_by_the_engine():
     expected = epochs(samples.Computing(), 1, batch_size=2)
     assert epochs(samples.Computing(), 1, batch_size=2, num_workers=2, timeout=60) == expected
@@ -312,6 +317,7 @@ def gone(pids):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("how", ["error", "interrupt", "kill"])
 def test_workers_end_with_the_program(tmp_path, how):
@@ -328,6 +334,7 @@ def test_workers_end_with_the_program(tmp_path, how):
     assert errors.count("Traceback") == (how != "kill") and "leaked" not in errors
 
 
+@pytest.mark.slow
 def test_threads_end_with_the_program(tmp_path):
     with run(tmp_path, "thread", "end") as program:
         _, errors = program.communicate(timeout=60)

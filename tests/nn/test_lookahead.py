@@ -113,20 +113,22 @@ RULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*activations that are not positive")
+@pytest.mark.parametrize("nets", [NETS // 4, pytest.param(NETS, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("picture", RULES)
-def test_pictures_are_those_of_networks_written_by_hand(picture: str) -> None:
+def test_pictures_are_those_of_networks_written_by_hand(picture: str, nets: int) -> None:
     seen = 0
-    for number in range(NETS):
+    for number in range(nets):
         layers, x = drawn(number)
-        nets = nn.Sequential(*layers), Loop(layers)
+        both = nn.Sequential(*layers), Loop(layers)
         for i, layer in enumerate(layers):
             expected = by_hand(layers[: i + 1], x, RULES[picture])
-            for net in nets:
+            for net in both:
                 found = getattr(viz, picture)(net, x, layer)
                 np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12, err_msg=f"{number}, {net}")
             seen += np.any(expected)
-    assert seen > NETS
+    assert seen > nets
 
 
 def names(y: Any) -> list[str]:
@@ -308,6 +310,7 @@ LOOKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS)
 def test_what_is_seen_is_what_the_modules_do_one_after_the_other(look: str) -> None:
     nets = [(number, *drawn(number)) for number in range(NETS // 5)]

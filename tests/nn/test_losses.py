@@ -132,6 +132,7 @@ def test_values_and_reductions_by_loops(name: str) -> None:
         np.testing.assert_allclose(found.numpy(), expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 @MEAN
 @pytest.mark.parametrize("name", ALL)
 def test_derivatives(name: str) -> None:

@@ -18,6 +18,7 @@ def parameters(model):
     return sum(p.size for p in model.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_as_many_parameters_as_published(name):
     assert parameters(getattr(models, name)()) == PARAMETERS[name]
@@ -34,6 +35,7 @@ def test_as_many_parameters_as_in_gpt_2():
     assert parameters(models.GPT(models.GPTConfig(vocab_size=50257))) == 124_439_808
 
 
+@pytest.mark.slow
 def test_plans_of_tinyml():
     """Its layers, for its images of 224 x 224."""
     for model, convolutions, left in ((models.tinyml_vgg11, 10, 64 * 14 * 14), (models.tinyml_vgg16, 13, 256 * 7 * 7)):
@@ -81,13 +83,14 @@ def nearest_mean(images, labels, others):
 
 
 CLASSIFIERS = {
-    "LeNet5": (lambda: models.LeNet5(), 1, 250, 3e-3),
-    "VGG": (lambda: models.VGG([(8,), (16,), (32, 32)], 10, 3, 64, dropout=0.1), 3, 250, 3e-3),
-    "ResNet": (lambda: models.ResNet(BasicBlock, [1, 1, 1, 1], 10, 8), 3, 120, 3e-3),
-    "VisionTransformer": (lambda: models.VisionTransformer(28, 7, 2, 4, 32, 64, num_classes=10), 3, 500, 3e-3),
+    "LeNet5": (lambda: models.LeNet5(), 1, 120, 5e-3),
+    "VGG": (lambda: models.VGG([(8,), (16,), (32,)], 10, 3, 64, dropout=0.1), 3, 180, 5e-3),
+    "ResNet": (lambda: models.ResNet(BasicBlock, [1, 1, 1, 1], 10, 8), 3, 60, 5e-3),
+    "VisionTransformer": (lambda: models.VisionTransformer(28, 14, 2, 4, 32, 64, num_classes=10), 3, 250, 6e-3),
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers_beat_the_nearest_mean(name, digits):
     """Of 1,000 digits which it has not seen, by five in a hundred."""
@@ -104,6 +107,7 @@ def test_classifiers_beat_the_nearest_mean(name, digits):
     assert baseline > 0.75 and np.mean(guesses == truth) > baseline + 0.05
 
 
+@pytest.mark.slow
 def test_an_autoencoder_beats_principal_components(digits):
     """As many of them as its code has numbers, which are the best that linear maps can do."""
     images, _, others, _ = digits
@@ -122,6 +126,7 @@ def test_an_autoencoder_beats_principal_components(digits):
     assert np.mean(losses[-20:]) < 0.025 and error < linear
 
 
+@pytest.mark.slow
 def test_a_vae_beats_independent_pixels(digits):
     """Its bound on the likelihood, of digits that it has not seen, and the likelihood with each pixel's mean."""
     images, others = (x.reshape(len(x), -1) for x in (digits[0], digits[2]))
@@ -146,6 +151,7 @@ def discs(rng, count, height, width):
     return (inside + noise)[:, np.newaxis].astype(np.float32), inside.astype(np.int64)
 
 
+@pytest.mark.slow
 def test_a_unet_beats_a_threshold():
     """The best for each pixel alone: it is in the disc if it is brighter than a number."""
     rng = np.random.default_rng(0)
@@ -160,6 +166,7 @@ def test_a_unet_beats_a_threshold():
     assert np.mean(losses[-20:]) < 0.15 and 1 - right < (1 - best) / 2
 
 
+@pytest.mark.slow
 def test_a_dcgan_draws_what_it_is_shown():
     """Bright squares of 6 x 6 at 121 places: drawn images are near to one of the real ones, and not all to the same.
 
@@ -234,6 +241,7 @@ LANGUAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LANGUAGE)
 def test_language_models_beat_counting_three_characters(name):
     rng = np.random.default_rng(0)

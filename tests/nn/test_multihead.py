@@ -184,6 +184,7 @@ def test_dropout_is_for_training() -> None:
         layer.train()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "inputs"),
     [
@@ -235,6 +236,7 @@ class Own(nn.Module):
         return self.attention(x, x, x, need_weights=False)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_self_attention(batch_first: bool) -> None:
     model, x = Own(batch_first), normal(3, 2, 4)

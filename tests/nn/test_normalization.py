@@ -71,6 +71,7 @@ LAYOUTS: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("centered", [True, False])
 @pytest.mark.parametrize("given", ["", "weight", "bias", "weight bias"])
 @pytest.mark.parametrize(("shape", "axes", "weights"), LAYOUTS, ids=str)
@@ -176,6 +177,7 @@ MODULES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "x"), MODULES, ids=lambda value: str(getattr(value, "shape", value)))
 def test_modules(module: Any, x: Any) -> None:
     rng = np.random.default_rng(5)

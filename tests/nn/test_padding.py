@@ -32,6 +32,7 @@ def test_pad_against_numpy(mode: str, dims: int) -> None:
     assert F.pad(Tensor(x.astype(np.float32)), widths, mode).dtype == np.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LAYERS)
 @pytest.mark.parametrize("dims", SHAPES)
 def test_layers(kind: str, dims: int) -> None:

@@ -235,6 +235,7 @@ class Evaluated(nn.Sequential):
         return super().train(False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("shape", [(2, 3), pytest.param((3, 2), marks=pytest.mark.thorough)])
 def test_derivatives_and_states(kind: str, shape: tuple[int, int]) -> None:

@@ -225,6 +225,7 @@ def test_lp_pool_of_zeros_has_no_gradient() -> None:
         F.lp_pool1d(x, 0, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_lp_pool_modules(dims: int) -> None:
     x = np.random.default_rng(dims).normal(size=(1, 1, *(4, 3, 2)[:dims]))

@@ -155,6 +155,7 @@ def test_transforms_and_dtypes(mode: str) -> None:
     assert F.interpolate(Tensor(np.zeros((0, 2, 3, 4))), size=(2, 5), mode=mode).shape == (0, 2, 2, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layer",
     [

@@ -150,11 +150,13 @@ def small(kind: str, options: Any, **further: Any) -> Any:
 LONG = [pytest.param(*form, marks=pytest.mark.thorough) if form[0] in ("LSTM", "GRU") else form for form in FORMS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "options"), LONG, ids=str)
 def test_derivatives(kind: str, options: Any) -> None:
     check_module(small(kind, options), np.random.default_rng(0).normal(size=(2, 2, 1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_derivatives_of_cells(kind: str) -> None:
     check_module(getattr(nn, f"{kind}Cell")(1, 2), np.random.default_rng(0).normal(size=(2, 1)))
@@ -170,6 +172,7 @@ class _Packed(nn.Module):
         return y.data.sum(), last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "options"), LONG, ids=str)
 def test_derivatives_of_packed_sequences(kind: str, options: Any) -> None:
     layer = small(kind, {"bias": False, **options}, bidirectional=True)

@@ -209,6 +209,7 @@ def test_an_exception_keeps_the_old_file_and_leaves_no_other(path, monkeypatch, 
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.slow
 def test_a_crash_keeps_the_old_file(path):
     """The process dies, with no chance to clean up, before the new file takes the old one's place."""
     nn.save({"a": np.zeros(3)}, path)
@@ -267,6 +268,7 @@ def test_what_is_no_ordinary_file(tmp_path):
     assert os.listdir(tmp_path) == ["fifo"]
 
 
+@pytest.mark.slow
 def test_what_dead_writers_left_goes_and_what_living_ones_write_stays(path, tmp_path):
     crash = (
         "import os, sys; from pullback import nn; os.replace = lambda *_: os._exit(7); nn.save({'a': [1]}, sys.argv[1])"
@@ -303,6 +305,7 @@ def test_a_writer_that_takes_long_keeps_its_file(path, monkeypatch):
     assert others and nn.load(path)["a"].tolist() == [0, 0, 0] and os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.slow
 def test_names(tmp_path):
     path = tmp_path / ("n" * 255)  # as long as a file's can be
     state = {"": np.zeros(1), 'ü\n\0"\\': np.ones(2), "n" * 1_000_000: np.ones((2, 0))}

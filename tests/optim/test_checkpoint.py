@@ -364,6 +364,7 @@ def test_any_call_that_fails(folder, number):
     assert checkpoint.load() == {"step": 100} and len(os.listdir(folder)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["before", "after"])
 @pytest.mark.parametrize("first", [False, True])
 def test_death_at_any_call(folder, where, first):

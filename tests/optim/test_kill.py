@@ -12,6 +12,7 @@ pytest.importorskip("safetensors")
 thorough = pytest.mark.thorough
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
 @pytest.mark.parametrize("count, step", [(8, 21), pytest.param(300, 1, marks=thorough)])
 def test_a_killed_training_ends_as_one_left_alone(tmp_path, count, step):

@@ -71,6 +71,7 @@ leaves = st.one_of(
 keys = st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.tuples(st.integers(), st.text()))
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(
     st.recursive(

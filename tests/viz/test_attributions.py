@@ -68,6 +68,7 @@ def test_the_error_is_what_is_missing_to_completeness():
     assert errors[0] > 1e-3 and all(b < a / 3 for a, b in itertools.pairwise(errors)) and errors[-1] < 1e-6
 
 
+@pytest.mark.slow
 def test_integrated_gradients_of_a_network_are_complete():
     model, x = convolutions(), 20 * RNG.normal(size=(3, 2, 8, 8))
     found, error = viz.integrated_gradients(model, x, 2, steps=100, return_error=True)
@@ -92,6 +93,7 @@ def test_without_noise_it_is_the_gradient():
     np.testing.assert_allclose(viz.smoothgrad(mlp, X, 1, noise=0, samples=3), gradients(X, 1), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_limit_of_smoothgrad():
     x = np.array([[0.0, 1.0, 2.0], [-3.0, 3.0, 1.0]])
     found = viz.smoothgrad(lambda x: (x**3).sum(1), x, noise=0.1, samples=4000, rng=1)

@@ -47,6 +47,7 @@ def words(found):
     return [line.split()[0] for line in str(found).splitlines()[:-1]]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(programs(), st.integers(0, 2**32 - 1))
 def test_other_orders_and_ids_are_no_difference(program, seed):

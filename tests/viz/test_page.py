@@ -77,6 +77,7 @@ def test_the_steps_are_those_of_the_backward_pass():
     assert order[0] == data["outputs"][0] and len(set(order)) == 6
 
 
+@pytest.mark.slow
 def test_ten_thousand_operations_in_one_megabyte():
     graph = long()
     assert len(graph.form.operations) == 10_000
@@ -120,6 +121,7 @@ def operations(part):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, MOST, MOST + 1, MOST**2 + 1, 20_000])
 @pytest.mark.parametrize("period", [1, 3, 7, 1_000_000])
 def test_parts_have_few_members_and_all_operations(count, period):

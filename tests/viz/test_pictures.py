@@ -28,6 +28,7 @@ def size(png):
     return struct.unpack(">II", png[16:24])
 
 
+@pytest.mark.slow
 def test_no_picture_touches_pyplot():
     code = """if True:
         import sys

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...core.elementwise import elementwise
+from ...core.forms import OfThree, OfTwo
 from ...core.primitive import Primitive
 from .beta_slopes import beta_density, betainc_slope
 from .gamma_slopes import double, gamma_density, gammainc_slope
@@ -16,7 +17,7 @@ __all__ = ["betainc", "betaincinv", "gammainccinv", "gammaincinv"]
 
 _SHAPES = (0.5, 3.0)
 
-betainc: Primitive[Any] = table(
+betainc: Primitive[OfThree] = table(
     "betainc",
     (_SHAPES, _SHAPES, UNIT),
     a=lambda g, a, b, x: g * betainc_slope.apply(a, b, x, n=1, m=0),
@@ -58,7 +59,7 @@ per_beta_density: Primitive[Any] = elementwise(
     x=lambda g, a, b, x, out: (g * out) * beta_lean(a, b, x),
 )
 
-betaincinv: Primitive[Any] = table(
+betaincinv: Primitive[OfThree] = table(
     "betaincinv",
     (_SHAPES, _SHAPES, UNIT),
     a=lambda g, a, b, out: -g * (betainc_slope.apply(a, b, out, n=1, m=0) * per_beta_density(a, b, out)),
@@ -67,7 +68,7 @@ betaincinv: Primitive[Any] = table(
 )
 
 
-def _inverse(name: str, sign: int) -> Any:
+def _inverse(name: str, sign: int) -> Primitive[OfTwo]:
     return table(
         name,
         (_SHAPES, UNIT),

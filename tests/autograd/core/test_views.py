@@ -231,6 +231,7 @@ NOT_AS_NUMPY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(name for name in CALLS if name not in NOT_AS_NUMPY and qualified(name)))
 def test_every_function_gives_views_where_numpy_does(name):
     function = qualified(name)
@@ -521,6 +522,7 @@ def test_views_are_dropped_at_once():
         gc.enable()
 
 
+@pytest.mark.slow
 def test_views_taken_by_many_threads_are_all_known():
     y = Tensor(np.zeros((64, 4)))
     kept, start = [], threading.Barrier(8)
@@ -547,6 +549,7 @@ def test_views_taken_by_many_threads_are_all_known():
         sys.setswitchinterval(interval)
 
 
+@pytest.mark.slow
 def test_long_chains():
     y = Tensor(np.zeros(10))
     view = y

@@ -150,7 +150,7 @@ def forget() -> None:
                 function.cache_clear()
 
 
-@pytest.mark.parametrize("stride", [1, 4, 8, 9, 100, 4096, 20_000])
+@pytest.mark.parametrize("stride", [1, 8, 9, 20_000])
 @pytest.mark.parametrize("axes", [1, 2])
 def test_large_strides_need_no_more_code(by_numpy, lines_written, stride, axes):
     spatial, kernel = ((40 * stride + 2,), (4, 35 * stride + 2))[axes - 1], ((3,), (2, 3))[axes - 1]
@@ -378,7 +378,7 @@ def test_a_formula_at_its_edges(by_numpy, dtype):
 
 @pytest.mark.parametrize("name", BY_MACHINE)
 def test_primitives_without_machine_code(by_numpy, name):
-    assert by_numpy(check_primitive, registry[name], settings=settings(max_examples=25))
+    assert by_numpy(check_primitive, registry[name], settings=settings(max_examples=10))
 
 
 @pytest.mark.parametrize("name", ["gate", "relu"])

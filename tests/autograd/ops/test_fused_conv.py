@@ -56,7 +56,7 @@ def names(node: Any) -> list[str]:
     return found
 
 
-@hypothesis.settings(max_examples=40)  # most have code of their own to be compiled
+@hypothesis.settings(max_examples=min(40, hypothesis.settings().max_examples))  # most have code of their own to compile
 @given(settings(), st.sampled_from(["float32", "float64"]), st.integers(0, 99))
 def test_one_pass_is_what_the_operations_give(given, dtype, seed):
     rng = np.random.default_rng(seed)
@@ -83,6 +83,7 @@ def test_one_pass_is_what_the_operations_give(given, dtype, seed):
         assert mine is None or isinstance(mine, list) or mine.dtype == dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rectified", [True, False])
 @pytest.mark.parametrize("tile", [(), (2, 2), (2, 3)])
 def test_derivatives_of_higher_order(rectified, tile):

@@ -403,7 +403,7 @@ def ran(script: str, *numbers: int, **environment: str) -> list[int]:
 
 @needs_code
 @pytest.mark.skipif(os.name == "nt", reason="no guard pages")
-@pytest.mark.parametrize("count", [500, pytest.param(20_000, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("count", [250, pytest.param(20_000, marks=pytest.mark.thorough)])
 def test_random_cases_between_guard_pages(count):
     cases, launches = ran("guarded_cases.py", 0, count, PULLBACK_CHECK="1")
     assert cases == count and launches > count

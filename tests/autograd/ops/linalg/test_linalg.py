@@ -96,6 +96,7 @@ COMPOSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPOSED)
 def test_value_and_gradients(name):
     f, *arrays = COMPOSED[name]
@@ -111,6 +112,7 @@ VECTOR_ORDERS = [None, inf, -inf, 0, 1, -1, 2, -2, 3, 0.5, 2.5]
 MATRIX_ORDERS = [None, "fro", "nuc", inf, -inf, 1, -1, 2, -2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("ord", VECTOR_ORDERS)
 def test_norms_of_vectors(ord, keepdims):
@@ -123,9 +125,12 @@ def test_norms_of_vectors(ord, keepdims):
         np.testing.assert_allclose(f(Tensor(a)).numpy(), f(a), rtol=1e-13)
         assert f(Tensor(a)).shape == f(a).shape
         if ord != 0:
-            assert gradcheck(f, leaf(a)) and gradgradcheck(f, leaf(a))
+            assert gradcheck(f, leaf(a))
+    if ord != 0:
+        assert gradgradcheck(f, leaf(a))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("ord", MATRIX_ORDERS)
 def test_norms_of_matrices(ord, keepdims):

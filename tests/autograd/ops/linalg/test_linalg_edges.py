@@ -83,6 +83,7 @@ COMPLEX = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPLEX)
 def test_complex_matrices_at_two_orders(name):
     f, *arrays = COMPLEX[name]
@@ -481,6 +482,7 @@ def test_modes_of_qr_that_are_refused():
 ROOTS = {"sqrtm": lambda x: x @ x, "logm": lambda x: linalg.expm(x)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("complex", [False, True])
 @pytest.mark.parametrize("name", ROOTS)
 def test_roots_and_logarithms_are_inverses(name, complex):

@@ -42,6 +42,7 @@ def close(actual, expected, tolerance):
     assert np.max(np.abs(actual - expected)) <= tolerance * np.max(np.abs(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize(
     "sizes", [[(2.0, 2)], [(0.7, 3)], [(2.0, 4)], [(2.0, 2), (2.0, 2)], [(2.0, 3), (1.0, 2), (5.0, 1)]]
@@ -75,6 +76,7 @@ def test_the_derivative_along_a_corner_is_a_divided_difference(q):
         close(slope, full, 1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 0.3j])
 @pytest.mark.parametrize("q", [2, pytest.param(3, marks=pytest.mark.thorough)])
 def test_three_orders_are_those_of_products(q, shift):
@@ -134,6 +136,7 @@ def test_dtypes_and_stacks():
     close(root, np.array([[2j, -0.25j], [0, 2j]]), 1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("f", [pb.sqrt, pb.log, pb.cbrt, pb.abs, pb.reciprocal, lambda w: pb.where(w > 0, w, 0)])
 @pytest.mark.parametrize("turned", [False, True])
 def test_no_derivative_where_it_is_needed_is_an_error(f, turned):
