@@ -28,6 +28,17 @@ def pytest_itemcollected(item):
         item.add_marker("torch")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Skip what the package says that SciPy computes, where there is no SciPy."""
+    try:
+        return (yield)
+    except ImportError as error:
+        if getattr(error.__cause__, "name", "") != "scipy":
+            raise
+        pytest.skip(str(error))
+
+
 def pytest_terminal_summary(terminalreporter):
     """Where the time went: seconds in each folder of tests, of all processes together."""
     seconds = Counter()

@@ -1,7 +1,8 @@
 """Fast sums: memory-bound for large arrays, low overhead for small ones; errors hardly grow with the number of terms.
 
-NumPy adds pairwise along a contiguous axis, and one by one along others, where the error grows with the number of
-terms. Here a chain has a few dozen terms, and the sums of chains are added up in the same way, in the end as float64.
+NumPy adds pairwise along a contiguous axis (before 2.3, a buffer at a time), and one by one along others, where errors
+grow with the number of terms. Here a chain has a few dozen terms, and the sums of chains are added up in the same way,
+in the end as float64.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _ONES = {np.dtype(t): np.ones(SMALL, t) for t in "fdFD"}
 
 _add: Any = np.add.reduce
 _FEW = 1 << 10  # numbers that are not worth a second call
+_BUFFER = 1 << 13  # numbers that NumPy adds pairwise; before 2.3, it adds the sums of more one after another
 _LEAST = 1 << 16  # numbers for which machine code pays
 _ROW = 1 << 6  # numbers to be added to one, for which machine code pays
 _STRETCH = 1 << 11  # numbers of a row that several vectors add up, whose sums are added pairwise
@@ -101,9 +103,13 @@ def _along(x: Any, axis: int, axes: int) -> Any:
     before, after = x.shape[:axis], x.shape[axis + axes :]
     n, inner, flat = math.prod(x.shape[axis : axis + axes]), math.prod(after), x.flags.c_contiguous
     if inner == 1:
-        if x.size < _LEAST or n < _ROW or not flat or not available(x):
+        native = x.size >= _LEAST and n >= _ROW and flat and available(x)
+        if not native and n <= _BUFFER:
             return _add(x, axis=(*range(axis, axis + axes),))
-        sums = _stretches(x.reshape(*before, n))
+        sums = x.reshape(*before, n)
+        sums = _stretches(sums) if native else sums
+        while sums.shape[-1] > _BUFFER:
+            sums = _buffers(sums)
         sums = sums[..., 0] if sums.shape[-1] == 1 else _add(sums, axis=-1)
         return sums.reshape((*before, *after))[()]
     if n <= _ROWS and x.size <= SMALL and flat and x.dtype in _ONES:
@@ -132,6 +138,14 @@ def _along(x: Any, axis: int, axes: int) -> Any:
             x = x.astype(np.float64)
         most = min(_CHAIN, max(4, n // 16))
     return x.reshape((*before, *after))
+
+
+def _buffers(x: Any) -> Any:
+    """The sums of buffers along the last axis, and of the rest."""
+    whole = x.shape[-1] // _BUFFER * _BUFFER
+    sums = _add(x[..., :whole].reshape(*x.shape[:-1], -1, _BUFFER), axis=-1)
+    rest = _add(x[..., whole:], axis=-1, keepdims=True)
+    return np.concatenate([sums, rest], axis=-1)
 
 
 def _chains(x: Any) -> Any:

@@ -1,7 +1,6 @@
 """Sums of large arrays beside exact ones, and NumPy's."""
 
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -25,9 +24,12 @@ def test_beside_exact_sums(shape, axis, keepdims, dtype):
     np.testing.assert_allclose(y, expected.astype(dtype), rtol=0, atol=np.finfo(dtype).eps * terms)
 
 
-def test_many_equal_terms_keep_their_digits():
-    x = np.full(1 << 24, 0.1, "float32")
-    np.testing.assert_allclose(summed(x, None), math.fsum(map(float, x[:1])) * x.size, rtol=1e-6)
+@pytest.mark.parametrize("machine_code", [True, False])
+@pytest.mark.parametrize("axis, steps", [(None, 1), ((1,), 1), ((1,), 2)])
+def test_many_equal_terms_keep_their_digits(monkeypatch, axis, steps, machine_code):
+    monkeypatch.setattr(llvm, "_enabled", llvm._enabled and machine_code)
+    x = np.full((1, (1 << 23) + 5), np.float32(0.1))[:, ::steps]
+    np.testing.assert_allclose(summed(x, axis).item(), float(x[0, 0]) * x.size, rtol=1e-6)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

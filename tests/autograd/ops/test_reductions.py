@@ -3,7 +3,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import scipy.special
 
 import pullback as pb
 from pullback import Tensor
@@ -11,6 +10,11 @@ from pullback.testing import gradgradcheck
 
 X = np.random.default_rng(3).normal(size=(2, 3, 4))
 AXES = [None, 0, -1, (0, 2), (1, -1), ()]
+FORMULAS = {  # for moderate numbers
+    "logsumexp": lambda x, axis=None: np.log(np.exp(x).sum(axis)),
+    "softmax": lambda x, axis=None: np.exp(x) / np.exp(x).sum(axis, keepdims=True),
+    "log_softmax": lambda x, axis=None: x - np.log(np.exp(x).sum(axis, keepdims=True)),
+}
 
 
 def gradient(f, values, g=None):
@@ -78,16 +82,16 @@ def test_logsumexp():
     assert pb.logsumexp(Tensor([np.inf, 0.0])).item() == np.inf
     np.testing.assert_array_equal(gradient(pb.logsumexp, [-np.inf, 3.0]), [0, 1])
     assert np.all(np.isfinite(gradient(pb.logsumexp, [-np.inf, -np.inf])))
-    np.testing.assert_allclose(pb.logsumexp(Tensor(X), (0, 2)).data, scipy.special.logsumexp(X, (0, 2)), rtol=1e-14)
+    np.testing.assert_allclose(pb.logsumexp(Tensor(X), (0, 2)).data, FORMULAS["logsumexp"](X, (0, 2)), rtol=1e-14)
     assert pb.logsumexp(Tensor(np.zeros((0, 2))), 0).data.tolist() == [-np.inf, -np.inf]
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_softmax_and_its_logarithm(axis):
-    np.testing.assert_allclose(pb.softmax(Tensor(X), axis).data, scipy.special.softmax(X, axis), rtol=1e-14)
-    np.testing.assert_allclose(pb.log_softmax(Tensor(X), axis).data, scipy.special.log_softmax(X, axis), rtol=1e-14)
+    np.testing.assert_allclose(pb.softmax(Tensor(X), axis).data, FORMULAS["softmax"](X, axis), rtol=1e-14)
+    np.testing.assert_allclose(pb.log_softmax(Tensor(X), axis).data, FORMULAS["log_softmax"](X, axis), rtol=1e-14)
     np.testing.assert_allclose(gradient(lambda x: pb.softmax(x, axis), X), np.zeros_like(X), atol=1e-15)
-    n, p = X.shape[axis], scipy.special.softmax(X, axis)
+    n, p = X.shape[axis], FORMULAS["softmax"](X, axis)
     np.testing.assert_allclose(gradient(lambda x: pb.log_softmax(x, axis), X), 1 - n * p, atol=1e-14)
 
 
@@ -220,7 +224,7 @@ def test_a_number_has_an_axis_as_numpy_lets_pass(name, axis):
 def test_exponentials_of_integers(name):
     for values in ([1, 2, 5], [True, False]):
         out = getattr(pb, name)(Tensor(values))
-        np.testing.assert_allclose(out.data, getattr(scipy.special, name)(np.array(values, float)))
+        np.testing.assert_allclose(out.data, FORMULAS[name](np.array(values, float)))
 
 
 def windows(x, g, without):
