@@ -279,12 +279,14 @@ relu = elementwise(
 
 @primitive
 def sign(x: Any) -> Any:
-    """-1, 0 or 1; of complex numbers x / abs(x), whose derivative is that of its angle."""
+    """-1, 0 or 1, of derivative 0; of complex numbers x / abs(x), whose derivative is that of its angle."""
     return np.sign(x)
 
 
 @sign.vjp("x")
 def _(g: Any, x: Any, out: Any) -> Any:
+    if out.dtype.kind != "c":
+        return np.zeros_like(g)
     turn = g * out
     return (turn - np.conj(turn)) / 2 * np.conj(out) / np.where(x == 0, 1, abs(x))
 

@@ -171,6 +171,9 @@ def _samples():
 LEFT_OUT = {"numpy.linalg.pinv 1 rcond": "rtol is given", "5 dropout training": "random"}
 LEFT_OUT |= {f"numpy.{name} 5 q": "written into an array from outside" for name in
              ("quantile", "percentile", "nanquantile", "nanpercentile")}  # fmt: skip
+if np.lib.NumpyVersion(np.__version__) < "2.4.0":
+    LEFT_OUT |= {f"numpy.trim_zeros {i} axis": "takes any axis of a row; ours is an AxisError, as from 2.4 on"
+                 for i, call in enumerate(CALLS["numpy.trim_zeros"]) if np.ndim(call.given()[0][0]) == 1}  # fmt: skip
 SAMPLES = {key: sample for key, sample in _samples() if key not in LEFT_OUT}
 
 

@@ -234,3 +234,38 @@ def test_what_the_sweep_has_found():
     assert counted.grad.numpy().tolist() == [0, 0]
     tangent = pb.jvp(lambda v: np.vander(v, 2), ([NAN, 2.0],), ([1.0, 1.0],))[1]
     assert tangent.numpy().tolist() == [[1, 0], [1, 0]]
+
+
+PLACES = np.array([[INF, -INF], [0.3, -1.7]])
+STEPS = {
+    **{f.__name__: f for f in (np.sign, np.floor, np.ceil, np.trunc, np.rint, np.round, np.fix, np.angle)},
+    "floor_divide, dividend": lambda x: np.floor_divide(x, 0.7),
+    "floor_divide, divisor": lambda x: np.floor_divide(0.7, x),
+    "divmod": lambda x: np.divmod(x, 0.7)[0],
+    "modf": lambda x: np.modf(x)[1],
+    "heaviside": lambda x: np.heaviside(x, 0.5),
+    "copysign": lambda x: np.copysign(2.0, x),
+    "nextafter": lambda x: np.nextafter(2.0, x),
+    "norm 0": lambda x: np.linalg.norm(x, 0, axis=0),
+    "slogdet": lambda x: np.linalg.slogdet(x)[0],
+    "slogdet of a stack": lambda x: np.linalg.slogdet(np.stack([x, np.eye(2)]))[0],
+}
+
+
+@pytest.mark.parametrize("number", [1.0, INF, NAN])
+@pytest.mark.parametrize("name", STEPS)
+def test_what_is_locally_constant_has_the_derivative_0(name, number):
+    """Also of an infinite argument, and times a cotangent or a tangent that is not finite."""
+    f, x = STEPS[name], Tensor(PLACES, requires_grad=True)
+    out = f(x)
+    out.backward(np.full(out.shape, number))
+    assert not x.grad.numpy().any()
+    assert not pb.jvp(f, (PLACES,), (np.full(PLACES.shape, number),))[1].numpy().any()
+
+
+def test_phases_have_derivatives():
+    """Of determinants of complex matrices: i / 2 for the phase 1 and for z = r e^(it) at the inverse of 2i."""
+    a = np.array([[2.0 + 0j, 0.0], [0.0, 1.0]])
+    direction = np.array([[1j, 0.0], [0.0, 0.0]])
+    sign, log = pb.jvp(lambda a: tuple(np.linalg.slogdet(a)), (a,), (direction,))[1]
+    assert (sign.item(), log.item()) == (0.5j, 0)

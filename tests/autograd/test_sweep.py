@@ -24,6 +24,7 @@ ZEROS = {
     "logaddexp2", "arctan2", "power", "rel_entr", "kl_div", "xlog1py", "psi", "gammaln", "loggamma",
     "sinc",
 }  # fmt: skip
+SUBNORMAL = {"j0", "j1"}  # made of SciPy's j1, which is off by some hundred of the least numbers where it is subnormal
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 
@@ -77,7 +78,7 @@ def wrong(name, form, dtype, actual, arrays):
                 good = error <= UNITS * max(size * eps, least)
                 if not good and name in ZEROS:
                     good = error <= UNITS * eps * floor(form, tuple(map(mpf, places)))
-                good = good or error <= 1000 * least  # made of a subnormal number
+                good = good or (name in SUBNORMAL and error <= 1000 * least)
         if not good:
             found.append((*places, value, float(exact)))
     return found

@@ -1,4 +1,4 @@
-"""A small mutation run: the faults of `faults.py`, planted one at a time in a copy of the tree, and what tests say.
+"""A small mutation run: the faults of `faults.py` and `edges.py`, planted one at a time in a copy of the tree, and what tests say.
 
     python tests/mutants/run.py [WORD ...] [--processes N] [--seconds N] [--write]
 
@@ -22,8 +22,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-from faults import FAULTS, Fault
+import faults as others
+from edges import EDGES
+from faults import Fault
 
+FAULTS = [*others.FAULTS, *EDGES.values()]
 ROOT = Path(__file__).resolve().parents[2]
 _RUN = "sys.exit(pytest.main(sys.argv[1:]))"
 NO_CODE_OF_OURS = {"tests", "benchmarks", "notebooks", "docs", "demo", "build"}

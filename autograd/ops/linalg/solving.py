@@ -181,16 +181,21 @@ det_form: Primitive[OfOne] = det
 def slogdet(a: Any) -> Any:
     """The signs (for complex matrices: phases) of the determinants, and the logarithms of their magnitudes.
 
-    0 and -inf for a singular matrix, where there is no derivative: one is a LinAlgError.
+    0 and -inf for a singular matrix, where the logarithm has no derivative: one is a LinAlgError. That of the sign of a
+    real matrix is 0.
     """
     return np.linalg.slogdet(a)
 
 
 @slogdet.vjp("a")
 def _(g: Any, a: Any, out: Any) -> Any:
-    g_sign, g_log = filled(g, out)
-    turn = g_sign * out[0]
-    return ((turn - np.conj(turn)) / 2 + g_log)[..., None, None] * np.linalg.inv(a).mT
+    g_sign, g_log = g if a.dtype.kind != "c" else filled(g, out)
+    if g_log is None:
+        return np.zeros_like(a)
+    if a.dtype.kind == "c":
+        turn = g_sign * out[0]
+        g_log = (turn - np.conj(turn)) / 2 + g_log
+    return g_log[..., None, None] * np.linalg.inv(a).mT
 
 
 slogdet.strategy(regular_square)

@@ -122,11 +122,6 @@ def _arc(v: Any, size: Any, way: Any, saddle: Any, n: int, m: int) -> Any:
     return _over(size, m, total, base - v * a) / math.pi
 
 
-def _beyond(v: Any, size: Any) -> Any:
-    """Where J and Y are waves, with room for the path of steepest descent."""
-    return size > np.maximum(50, 2 * np.abs(v))
-
-
 def _wave(v: Any, x: Any, n: int, m: int) -> Any:
     """J + i Y by the saddle at i times the angle whose cosine is v / x."""
     angle = np.arccos(v / x)
@@ -152,13 +147,42 @@ def _sinh_less(w: Any) -> Any:
     return total * w
 
 
-def _split(near: Callable[..., Any], far: Callable[..., Any]) -> Callable[..., Any]:
-    """near(v, size, way), or beyond the turning point far(v, x), each where it is meant to be."""
+def _past(v: Any, x: Any, n: int, m: int) -> Any:
+    """J + i Y by the way along the real axis to 0, up to the saddle, and on to the line with imaginary part pi: where
+    `_wave`'s straight way would not fall."""
+    angle = np.arccos(v / x)
+    rest = math.pi - angle
+
+    def fall(t: Any, height: Any) -> Any:
+        return t**n * (-height) ** m * np.exp(v * t - height)
+
+    def up(t: Any) -> Any:
+        return (-1j * t) ** n * (1j * np.sin(t)) ** m * np.exp(1j * (x * np.sin(t) - v * t))
+
+    def on(t: Any) -> Any:
+        w = t + 1j * (angle + rest * np.tanh(t / rest))
+        height = np.sinh(w)
+        return (-w) ** n * height**m * np.exp(x * height - v * w) * (1 + 1j / np.cosh(t / rest) ** 2)
+
+    reach = _FAR + 15
+    stop = 1.3 * np.minimum(np.sqrt(reach / np.sqrt((x - v) * (x + v))), np.cbrt(3 * reach / v))
+    stop = np.minimum(stop, np.arcsinh(2 * reach / x))
+    along = _line(np.sinh, fall, v, x, 0 * v, v != 0) / x**m + between(on, 0 * v, stop)
+    return (between(up, 0 * v, angle) - 1j * along) / math.pi
+
+
+def _split(near: Callable[..., Any], part: Callable[..., Any], n: int, m: int) -> Callable[..., Any]:
+    """near(v, size, way), or a part of J + i Y where they are waves: next to the turning point, or with room for the
+    path of steepest descent."""
 
     def value(v: Any, size: Any, way: Any) -> Any:
-        beyond = _beyond(v, size) & (way.dtype.kind == "f")
-        out = near(np.where(beyond, 0, v), np.where(beyond, 1, size), way)
-        return np.where(beyond, far(np.where(beyond, v, 0), np.where(beyond, size, 50)), out) if beyond.any() else out
+        waves = (size > np.maximum(2, v + 0.3 * np.cbrt(v))) & (v >= 0) & (way.dtype.kind == "f")
+        beyond = (size > np.maximum(50, 2 * np.abs(v))) & (way.dtype.kind == "f")
+        out = near(np.where(waves | beyond, 0, v), np.where(waves | beyond, 1, size), way)
+        for here, wave in ((beyond, _wave), (waves & ~beyond, _past)):
+            if here.any():
+                out = np.where(here, part(wave(np.where(here, v, 0), np.where(here, size, 50), n, m)), out)
+        return out
 
     return value
 
@@ -190,7 +214,7 @@ def _j(v: Any, size: Any, way: Any, n: int, m: int) -> Any:
         arc = _arc(v, size, way, (a, across, np.where(inside, v, size), across), n, m)
         return arc + _tail(np.sinh, v, size, way, a, n, m)
 
-    return _split(near, lambda v, x: _wave(v, x, n, m).real)(v, size, way)
+    return _split(near, np.real, n, m)(v, size, way)
 
 
 def _y(v: Any, size: Any, way: Any, n: int, m: int) -> Any:
@@ -210,7 +234,7 @@ def _y(v: Any, size: Any, way: Any, n: int, m: int) -> Any:
         arc = sum(between(wave, k * width, width) for k in range(panels))
         return (arc - _line(np.sinh, fall, v, size, 0 * v, v != 0) / size**m) / math.pi
 
-    return _split(near, lambda v, x: _wave(v, x, n, m).imag)(v, size, way)
+    return _split(near, np.imag, n, m)(v, size, way)
 
 
 def _i(scaled: bool) -> Callable[..., Any]:
