@@ -51,8 +51,8 @@ class IRValue:
     It takes part in formulas as arrays do: operators, `np.sqrt`, `np.maximum` and `np.sign` build the code for them.
     """
 
-    def __init__(self, code: KernelBuilder, raw: Any) -> None:
-        self.code, self.raw = code, raw
+    def __init__(self, code: KernelBuilder, raw: Any, full: Any = None) -> None:
+        self.code, self.raw, self.full = code, raw, full  # of a mask, where known: whether all of it is True
 
     def _with(self, name: str, a: Any, b: Any) -> IRValue:
         code, whole = self.code, self.raw.type in (self.code.int, self.code.integers)
@@ -95,7 +95,8 @@ class IRValue:
 
     def __and__(self, other: IRValue) -> IRValue:
         """Both masks; | and ~ are for masks, too."""
-        return IRValue(self.code, self.code.builder.and_(self.raw, other.raw))
+        b, both = self.code.builder, self.full and other.full
+        return IRValue(self.code, b.and_(self.raw, other.raw), both and b.and_(self.full, other.full))
 
     def __or__(self, other: IRValue) -> IRValue:
         return IRValue(self.code, self.code.builder.or_(self.raw, other.raw))
@@ -203,7 +204,8 @@ class KernelBuilder:
         count, short = IRValue(self, self.raw(count)), self.ir.IntType(32)
         numbers = self.ir.Constant(self.ir.VectorType(short, self.lanes), [short(i) for i in range(self.lanes)])
         limit = self.builder.trunc(count.if_less(self.lanes, count, self.lanes).raw, short)
-        return IRValue(self, self.builder.icmp_signed("<", numbers, self._filled(limit)))
+        full = self.builder.icmp_signed(">=", count.raw, self.int(self.lanes))
+        return IRValue(self, self.builder.icmp_signed("<", numbers, self._filled(limit)), full)
 
     def less(self, a: IRValue, b: IRValue) -> IRValue:
         """A mask: where integers are less than others."""
@@ -242,14 +244,24 @@ class KernelBuilder:
         return self._intrinsic("masked.load", kind, [place, size, mask.raw, others], kind)
 
     def store(self, at: IRValue, vector: IRValue, mask: IRValue | None = None) -> None:
-        kind = vector.raw.type
-        place = self.builder.bitcast(at.raw, kind.as_pointer())
+        """Write a vector from `at` on, where the mask is True.
+
+        But with AVX-512, a store under a mask takes several times as long as another.
+        """
+        kind, b = vector.raw.type, self.builder
+        place = b.bitcast(at.raw, kind.as_pointer())
         size = _BYTES[str(kind.element)]
+        arguments = [vector.raw, place, self.ir.IntType(32)(size), mask and mask.raw]
         if mask is None:
-            self.builder.store(vector.raw, place, align=size)
-        else:
-            arguments = [vector.raw, place, self.ir.IntType(32)(size), mask.raw]
+            b.store(vector.raw, place, align=size)
+        elif mask.full is None or registers()[0] == 64:
             self._intrinsic("masked.store", self.ir.VoidType(), arguments, kind)
+        else:
+            with b.if_else(mask.full) as (then, otherwise):
+                with then:
+                    b.store(vector.raw, place, align=size)
+                with otherwise:
+                    self._intrinsic("masked.store", self.ir.VoidType(), arguments, kind)
 
     def gather(self, at: IRValue, places: IRValue, fill: float = 0) -> IRValue:
         """The numbers at these places, counted from `at`; `fill` where a place is negative."""
