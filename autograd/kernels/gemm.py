@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..runtime import launch, memory
 from ..runtime.arguments import integer, natural, per_thread, positive, reads, strided, writes
 from ..runtime.llvm import IRValue, Kernel, KernelBuilder, available, kernel, registers
 from .implicit_im2col import over, scratch
+from .micro_kernel import outer
 
 __all__ = ["product", "worth"]
 
@@ -96,7 +97,7 @@ class _Products:
         """Copy some columns of a strip of A."""
         code, height, bottom = self.code, self.height, self.bottom
         rows = range(0, height, code.lanes)
-        masks = [(i, code.first((bottom - t).if_less(height, bottom - t, height) - i)) for i in rows]
+        masks = [(i, code.first(bottom - t - i)) for i in rows]
 
         def copy(q: IRValue) -> None:
             for i, mask in masks:
@@ -141,9 +142,10 @@ class _Products:
         places = [y + v * code.lanes for y in ys for v in range(width)]
 
         def term(q: IRValue, *sums: IRValue) -> list[IRValue]:
-            panel = [code.load(self.own + (q * self.wide + v * code.lanes)) for v in range(width)]
-            factors = [code.filled(x[q * step]) for x in xs]
-            return [code.fma(factors[i // width], panel[i % width], sums[i]) for i in range(height * width)]
+            row = self.own + q * self.wide
+            return outer(
+                code, sums, lambda r: code.filled(xs[r][q * step]), lambda v: code.load(row + v * code.lanes), width
+            )
 
         sums = code.loop(0, count, 1, term, [code.constant()] * (height * width))
         later, ending, rest = code.first(at - self.first), self.ending(at), (self.right - p).if_less(self.wide, 1, 0)
@@ -177,10 +179,11 @@ def worth(a: Any, b: Any, more: Any = None) -> bool:
 def _plan(m: int, k: int, n: int, itemsize: int, far: bool) -> tuple[int, int, tuple[int, ...], int]:
     """The height and width of tiles; `few`, the rows of a block, the columns, rows and terms of a part; the parts.
 
+    Tiles take three quarters of the registers and are two vectors wide or more: else reads, not sums, would bound them.
     Columns are parted first, and then rows; if A is copied (`far`), rows are, or else each part would copy all of it.
     """
     lanes, most = registers()[0] // itemsize, registers()[1] * 3 // 4
-    tiles = [(most // w, w) for w in (2, 3, 4) if most + w + 2 <= registers()[1]]
+    tiles = [(h, most // h) for h in (12, 8, 6) if most // h > 1]
     height, width = min(tiles, key=lambda tile: over(m, tile[0]) * over(n, tile[1] * lanes))
     wide, parts = width * lanes, 1
     sizes, steps = [n, m, k], (((1 + 3 * far) * wide, wide), (_BLOCK, height), (_TERMS, lanes))
