@@ -15,6 +15,7 @@ from ..runtime.llvm import IRValue, Kernel, KernelBuilder, available, kernel, re
 from .conv_weight_native import conv_weight
 from .geometry import Geometry
 from .implicit_im2col import FEW, NEAR, Block, of_rows, rows_of, scratch
+from .micro_kernel import outer
 from .sample_merging import merges_inputs
 
 __all__ = ["available", "conv", "conv_weight", "convolved"]
@@ -142,9 +143,13 @@ class _Tile:
     def term(self, q: IRValue, *sums: IRValue) -> list[IRValue]:
         code, width = self.code, self.width
         row = self.x + (self.of.block.offsets[q] + self.p)
-        xs = [code.load(row + v * code.lanes, self.mask) for v in range(width)]
-        factors = [code.filled(row[q]) for row in self.ws]
-        return [code.fma(factors[i // width], xs[i % width], total) for i, total in enumerate(sums)]
+        return outer(
+            code,
+            sums,
+            lambda r: code.filled(self.ws[r][q]),
+            lambda v: code.load(row + v * code.lanes, self.mask),
+            width,
+        )
 
     def chains(self, first: IRValue) -> None:
         """Three levels: the sums of some chains are added up in memory of the thread before they are to Y."""

@@ -13,6 +13,7 @@ from ..runtime.arguments import natural, positive, reads, writes
 from ..runtime.llvm import IRValue, Kernel, KernelBuilder, kernel, registers
 from .geometry import BLOCK, Geometry
 from .implicit_im2col import FEW, Block, of_rows, over, rows_of, scratch
+from .micro_kernel import outer
 from .sample_merging import merges_pairs
 from .weight_layouts import turned
 
@@ -57,9 +58,8 @@ def _outer_products(code: KernelBuilder, step: int, height: int, width: int) -> 
         places = [w + (k * depth + (q + i) * wide + v * lanes) for i in range(height) for v in range(width)]
 
         def term(p: IRValue, *sums: IRValue) -> list[IRValue]:
-            ys = [code.load(own_panel + (p * columns + k + v * lanes)) for v in range(width)]
-            factors = [code.filled(x[p]) for x in xs]
-            return [code.fma(factors[i // width], ys[i % width], sums[i]) for i in range(height * width)]
+            row = own_panel + (p * columns + k)
+            return outer(code, sums, lambda i: code.filled(xs[i][p]), lambda v: code.load(row + v * lanes), width)
 
         sums = code.loop(0, count, 1, term, [code.constant()] * (height * width))
         for place, total in zip(places, sums, strict=True):
@@ -115,9 +115,13 @@ def _inner_products(code: KernelBuilder, step: int, height: int, width: int) -> 
             out = y + (((block.sample + n) * groups + g) * outs * windows + block.first)
 
             def term(p: IRValue, *sums: IRValue, mask: IRValue | None = None) -> list[IRValue]:
-                ys = [code.load(out + (top + p), mask) for top in tops]
-                xs = [code.load(x + (place + p), mask) for place in places]
-                return [code.fma(ys[i // width], xs[i % width], sums[i]) for i in range(height * width)]
+                return outer(
+                    code,
+                    sums,
+                    lambda r: code.load(out + (tops[r] + p), mask),
+                    lambda i: code.load(x + (places[i] + p), mask),
+                    width,
+                )
 
             whole = block.length - block.length % code.lanes
             rest = code.first(block.length - whole)

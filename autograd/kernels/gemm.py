@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..runtime import launch, memory
 from ..runtime.arguments import integer, natural, per_thread, positive, reads, strided, writes
 from ..runtime.llvm import IRValue, Kernel, KernelBuilder, available, kernel, registers
 from .implicit_im2col import over, scratch
+from .micro_kernel import outer
 
 __all__ = ["product", "worth"]
 
@@ -28,7 +30,7 @@ _PARTS, _TERMS = 8, 1 << 10  # parts at most, and the terms that a part has at l
     b=strided("columns if turned else terms", "terms if turned else columns", "beside", "1"),
     more=reads("columns * plus"),
     c=writes("-(-terms // part_terms) * rows * columns"),
-    lines=per_thread("(few + 1) * lanes * width + few * block * far"),
+    lines=per_thread("(few + 1) * lanes * width + (few + lanes) * block * far"),
     **dict.fromkeys(("room", "rows", "terms", "columns"), natural),
     **dict.fromkeys(("down", "across", "beside"), integer),
     **dict.fromkeys(("few", "block", "part_columns", "part_rows", "part_terms"), positive),
@@ -55,7 +57,7 @@ class _Products:
         self.a, self.b, self.more, c, lines, room, rows, terms, self.columns, *steps = code.arguments[:-5]
         self.few, self.block, *sizes = code.arguments[-5:]
         self.down, self.across, self.beside = steps
-        self.wide = code.lanes * width
+        self.wide, self.pitch = code.lanes * width, self.few + code.lanes
         self.own, number, ends = lines + code.thread * room, code.part, []
         self.spare, self.strips = self.own + self.few * self.wide, self.own + (self.few + 1) * self.wide
         for size, count in zip(sizes, (self.columns, rows, terms), strict=True):
@@ -77,7 +79,7 @@ class _Products:
         def columns_from(p: IRValue) -> None:
             masks = [code.first(self.right - p - v * code.lanes) for v in range(self.width)]
             self.panel(p, at, count, masks)
-            code.loop(top, end, height, lambda t: self.tile(p, t, strips + (t - top) * few, at, count, masks))
+            code.loop(top, end, height, lambda t: self.tile(p, t, strips + (t - top) * self.pitch, at, count, masks))
 
         code.loop(self.left, self.right, self.wide, columns_from)
 
@@ -87,7 +89,7 @@ class _Products:
 
         def columns(q: IRValue) -> None:
             stop = (q + _NEAR).if_less(count, q + _NEAR, count)
-            code.loop(top, end, height, lambda t: self.strip(t, self.strips + (t - top) * self.few, at, q, stop))
+            code.loop(top, end, height, lambda t: self.strip(t, self.strips + (t - top) * self.pitch, at, q, stop))
 
         code.loop(0, count, _NEAR, columns)
 
@@ -95,12 +97,12 @@ class _Products:
         """Copy some columns of a strip of A."""
         code, height, bottom = self.code, self.height, self.bottom
         rows = range(0, height, code.lanes)
-        masks = [(i, code.first((bottom - t).if_less(height, bottom - t, height) - i)) for i in rows]
+        masks = [(i, code.first(bottom - t - i)) for i in rows]
 
         def copy(q: IRValue) -> None:
             for i, mask in masks:
                 vector = code.load(self.a + ((at + q) * self.across + (t + i)), mask)
-                code.store(into + (q * height + i), vector, code.first(height - i))
+                code.store(into + (q * height + i), vector)
 
         code.loop(start, stop, 1, copy)
 
@@ -137,20 +139,28 @@ class _Products:
         far = self.far
         xs, step = ([strip + r for r in range(height)], height) if far else ([self.a + row for row in rows], across)
         ys = [i.if_less(bottom, self.out + (i * self.columns + p), self.spare) for i in numbers]
-        places = [(y + v * code.lanes, masks[v]) for y in ys for v in range(width)]
+        places = [y + v * code.lanes for y in ys for v in range(width)]
 
         def term(q: IRValue, *sums: IRValue) -> list[IRValue]:
-            panel = [code.load(self.own + (q * self.wide + v * code.lanes)) for v in range(width)]
-            factors = [code.filled(x[q * step]) for x in xs]
-            return [code.fma(factors[i // width], panel[i % width], sums[i]) for i in range(height * width)]
+            row = self.own + q * self.wide
+            return outer(
+                code, sums, lambda r: code.filled(xs[r][q * step]), lambda v: code.load(row + v * code.lanes), width
+            )
 
         sums = code.loop(0, count, 1, term, [code.constant()] * (height * width))
-        before = [code.load(place, mask & code.first(at - self.first)) for place, mask in places]
-        for i, ((place, mask), so_far, total) in enumerate(zip(places, before, sums, strict=True)):
-            total = so_far + total
-            if self.plus:
-                total = total + code.load(self.more + (p + i % width * code.lanes), mask & self.ending(at))
-            code.store(place, total, mask)
+        later, ending, rest = code.first(at - self.first), self.ending(at), (self.right - p).if_less(self.wide, 1, 0)
+
+        def add(masks: Sequence[IRValue | None]) -> None:
+            for i, (place, total) in enumerate(zip(places, sums, strict=True)):
+                mask, v = masks[i % width], i % width
+                known, last = (among if mask is None else among & mask for among in (later, ending))
+                total = code.load(place, known) + total
+                if self.plus:
+                    total = total + code.load(self.more + (p + v * code.lanes), last)
+                code.store(place, total, mask)
+
+        code.loop(rest, 1, 1, lambda _: add([None] * width))  # of a whole panel, without masks
+        code.loop(0, rest, 1, lambda _: add(masks))
 
     def ending(self, at: IRValue) -> IRValue:
         """A mask: whether these terms are the last of the first part."""
@@ -169,10 +179,11 @@ def worth(a: Any, b: Any, more: Any = None) -> bool:
 def _plan(m: int, k: int, n: int, itemsize: int, far: bool) -> tuple[int, int, tuple[int, ...], int]:
     """The height and width of tiles; `few`, the rows of a block, the columns, rows and terms of a part; the parts.
 
+    Tiles take three quarters of the registers and are two vectors wide or more: else reads, not sums, would bound them.
     Columns are parted first, and then rows; if A is copied (`far`), rows are, or else each part would copy all of it.
     """
     lanes, most = registers()[0] // itemsize, registers()[1] * 3 // 4
-    tiles = [(h, most // h) for h in (12, 8, 6)]
+    tiles = [(h, most // h) for h in (12, 8, 6) if most // h > 1]
     height, width = min(tiles, key=lambda tile: over(m, tile[0]) * over(n, tile[1] * lanes))
     wide, parts = width * lanes, 1
     sizes, steps = [n, m, k], (((1 + 3 * far) * wide, wide), (_BLOCK, height), (_TERMS, lanes))
@@ -198,7 +209,7 @@ def _fixed(
         **{"down": steps[0] // item, "across": steps[1] // item, "beside": further[turned] // item},
         **dict(zip(("part_columns", "part_rows", "part_terms"), sizes, strict=True)),
     )
-    own = (few + 1) * width * (registers()[0] // item) + few * block * far
+    own = (few + 1) * width * (registers()[0] // item) + (few + registers()[0] // item) * block * far
     return kernel, turned, parts, own, -(-k // sizes[2])
 
 

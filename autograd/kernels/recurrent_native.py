@@ -20,6 +20,7 @@ from ..runtime.arguments import natural, positive, reads, writes
 from ..runtime.llvm import IRValue, KernelBuilder, available, kernel, lanes, registers
 from ..runtime.threads import get_num_threads
 from .exponentials import sigmoid, tanh
+from .micro_kernel import outer
 
 __all__ = ["available", "back", "forward", "steps_of"]
 
@@ -61,9 +62,10 @@ class _Steps:
         code = self.code
 
         def term(q: IRValue, *sums: IRValue) -> list[IRValue]:
-            vectors = [code.load(panel + (q * (width * code.lanes) + v * code.lanes)) for v in range(width)]
-            factors = [code.filled(left[q]) for left in lefts]
-            return [code.fma(factors[i // width], vectors[i % width], total) for i, total in enumerate(sums)]
+            row = panel + q * (width * code.lanes)
+            return outer(
+                code, sums, lambda r: code.filled(lefts[r][q]), lambda v: code.load(row + v * code.lanes), width
+            )
 
         sums = code.loop(0, terms, 1, term, [code.constant()] * (len(lefts) * width))
         return [sums[i : i + width] for i in range(0, len(sums), width)]
@@ -238,7 +240,7 @@ def _back(code: KernelBuilder, gates: int, height: int, width: int, given: bool)
 @functools.lru_cache(64)
 def _height(rows: int, width: int) -> int:
     """The rows of a tile: as many as there are registers for, and that leave few rows for tiles of one."""
-    most = max(1, (registers()[1] - width - 1) // width)
+    most = max(h for h in range(1, registers()[1]) if h == 1 or h * width + min(h, width) < registers()[1])
     return min(range(most, 0, -1), key=lambda n: rows // n * max(n, 2) + rows % n * 2)
 
 

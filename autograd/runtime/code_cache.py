@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["kept", "key", "read", "sources", "write"]
+__all__ = ["described", "kept", "key", "read", "sources", "write"]
 
 _MOST = 64 << 20  # bytes; beyond that the least recently used files are deleted
 _KIND = ".code"
@@ -100,6 +100,20 @@ def sources(folder: str) -> str:
     if not names:
         raise OSError(f"no Python files in {folder}")
     return found.hexdigest()
+
+
+def described(value: Any) -> Any:
+    """A parameter in a form common to all processes: functions of this package by their names and sources; TypeError
+    for others."""
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is tuple:
+        return tuple(map(described, value))
+    name, place = getattr(value, "__qualname__", ""), str(getattr(value, "__module__", ""))
+    found = getattr(sys.modules.get(place), name, None)
+    if getattr(found, "__wrapped__", found) is not value or place.partition(".")[0] != __name__.partition(".")[0]:
+        raise TypeError(f"{value!r} may be anything")
+    return place, name, sources(os.path.dirname(str(sys.modules[place].__file__)))
 
 
 def _digest(key: bytes, code: bytes) -> bytes:

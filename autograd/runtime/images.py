@@ -68,7 +68,9 @@ def assembled(text: str, names: Sequence[str]) -> bytes:
     kind = {"reloc": "pic", "codemodel": "small"} if _PLAIN else {}
     target = binding.Target.from_default_triple().create_target_machine(cpu=name, features=features, opt=3, **kind)
     parsed = binding.parse_assembly(text)
-    passes = binding.create_pass_builder(target, binding.create_pipeline_tuning_options(speed_level=3))
+    options = binding.create_pipeline_tuning_options(speed_level=3)
+    options.loop_unrolling = registers()[1] > 16  # two turns of a product's loop at once need more than 16
+    passes = binding.create_pass_builder(target, options)
     passes.getModulePassManager().run(parsed, passes)
     return (_PLAIN and _image(binding, target, parsed, names)) or target.emit_object(parsed)
 

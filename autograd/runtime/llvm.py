@@ -27,6 +27,7 @@ _BYTES = {"float": 4, "double": 8, "i8": 1, "i64": 8}
 _LETTERS = {"float": "f32", "double": "f64", "i8": "i8", "i64": "i64"}
 _FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "sdiv": "fdiv"}
 _KERNELS = 256  # of each kind that are kept
+_MASKED = 64  # bytes of the registers beside which there are others for masks
 UFUNCS: dict[Any, Callable[..., Any]] = {}  # code for further functions of NumPy's, called with the builder
 _enabled = os.environ.get("PULLBACK_MACHINE_CODE", "1") != "0" and importlib.util.find_spec("llvmlite") is not None
 
@@ -51,8 +52,8 @@ class IRValue:
     It takes part in formulas as arrays do: operators, `np.sqrt`, `np.maximum` and `np.sign` build the code for them.
     """
 
-    def __init__(self, code: KernelBuilder, raw: Any) -> None:
-        self.code, self.raw = code, raw
+    def __init__(self, code: KernelBuilder, raw: Any, full: Any = None) -> None:
+        self.code, self.raw, self.full = code, raw, full  # of a mask, where known: whether all of it is True
 
     def _with(self, name: str, a: Any, b: Any) -> IRValue:
         code, whole = self.code, self.raw.type in (self.code.int, self.code.integers)
@@ -95,7 +96,8 @@ class IRValue:
 
     def __and__(self, other: IRValue) -> IRValue:
         """Both masks; | and ~ are for masks, too."""
-        return IRValue(self.code, self.code.builder.and_(self.raw, other.raw))
+        b, both = self.code.builder, self.full and other.full
+        return IRValue(self.code, b.and_(self.raw, other.raw), both and b.and_(self.full, other.full))
 
     def __or__(self, other: IRValue) -> IRValue:
         return IRValue(self.code, self.code.builder.or_(self.raw, other.raw))
@@ -203,7 +205,8 @@ class KernelBuilder:
         count, short = IRValue(self, self.raw(count)), self.ir.IntType(32)
         numbers = self.ir.Constant(self.ir.VectorType(short, self.lanes), [short(i) for i in range(self.lanes)])
         limit = self.builder.trunc(count.if_less(self.lanes, count, self.lanes).raw, short)
-        return IRValue(self, self.builder.icmp_signed("<", numbers, self._filled(limit)))
+        full = self.builder.icmp_signed(">=", count.raw, self.int(self.lanes))
+        return IRValue(self, self.builder.icmp_signed("<", numbers, self._filled(limit)), full)
 
     def less(self, a: IRValue, b: IRValue) -> IRValue:
         """A mask: where integers are less than others."""
@@ -230,26 +233,38 @@ class KernelBuilder:
         above, below = (self.builder.fcmp_ordered(c, x.raw, zero.raw) for c in "><")
         return self.where(IRValue(self, above), one, self.where(IRValue(self, below), -one, x))
 
+    def _masked(self, mask: IRValue | None, whole: Callable[[], Any], *part: Any) -> Any:
+        """What `whole` builds where there is no mask or all of it is True, or else the intrinsic function `part`.
+
+        Only AVX-512 has registers for masks; elsewhere a store under a mask takes many times as long as another.
+        """
+        if mask is None or mask.full is None or registers()[0] == _MASKED:
+            return whole() if mask is None else self._intrinsic(*part).raw
+        b, ends = self.builder, []
+        with b.if_else(mask.full) as branches:
+            for branch, build in zip(branches, (whole, lambda: self._intrinsic(*part).raw), strict=True):
+                with branch:
+                    ends.append((build(), b.block))
+        value = b.phi(part[1]) if isinstance(part[1], self.ir.VectorType) else None  # a store has no value
+        for end in ends if value else ():
+            value.add_incoming(*end)
+        return value
+
     def load(self, at: IRValue, mask: IRValue | None = None, fill: float = 0.0) -> IRValue:
         """The vector that lies from `at` on; `fill` where the mask is False."""
-        item = at.raw.type.pointee
-        kind = self.ir.VectorType(item, self.lanes)
-        place = self.builder.bitcast(at.raw, kind.as_pointer())
-        if mask is None:
-            return IRValue(self, self.builder.load(place, align=_BYTES[str(item)]))
-        size = self.ir.IntType(32)(_BYTES[str(item)])
+        item, b = at.raw.type.pointee, self.builder
+        kind, size = self.ir.VectorType(item, self.lanes), _BYTES[str(item)]
+        place = b.bitcast(at.raw, kind.as_pointer())
         others = self.constant(fill).raw if item == self.number else self.ir.Constant(kind, None)
-        return self._intrinsic("masked.load", kind, [place, size, mask.raw, others], kind)
+        given = [place, self.ir.IntType(32)(size), mask and mask.raw, others]
+        return IRValue(self, self._masked(mask, lambda: b.load(place, align=size), "masked.load", kind, given, kind))
 
     def store(self, at: IRValue, vector: IRValue, mask: IRValue | None = None) -> None:
-        kind = vector.raw.type
-        place = self.builder.bitcast(at.raw, kind.as_pointer())
-        size = _BYTES[str(kind.element)]
-        if mask is None:
-            self.builder.store(vector.raw, place, align=size)
-        else:
-            arguments = [vector.raw, place, self.ir.IntType(32)(size), mask.raw]
-            self._intrinsic("masked.store", self.ir.VoidType(), arguments, kind)
+        """Write a vector from `at` on, where the mask is True."""
+        kind, b, nothing = vector.raw.type, self.builder, self.ir.VoidType()
+        size, place = _BYTES[str(kind.element)], b.bitcast(at.raw, kind.as_pointer())
+        given = [vector.raw, place, self.ir.IntType(32)(size), mask and mask.raw]
+        self._masked(mask, lambda: b.store(vector.raw, place, align=size), "masked.store", nothing, given, kind)
 
     def gather(self, at: IRValue, places: IRValue, fill: float = 0) -> IRValue:
         """The numbers at these places, counted from `at`; `fill` where a place is negative."""
@@ -380,19 +395,6 @@ def _name(key: tuple[Any, ...]) -> bytes:
     package = sys.modules[__name__.partition(".")[0]]
     versions = package.__version__, llvmlite.__version__, sys.platform, platform.machine(), sys.maxsize
     try:
-        return code_cache.key(versions, cpu(), registers(), *map(_described, key))
+        return code_cache.key(versions, cpu(), registers(), *map(code_cache.described, key))
     except (OSError, TypeError):
         return b""
-
-
-def _described(value: Any) -> Any:
-    """A parameter in a form common to all processes: functions of this package by their names and sources."""
-    if value is None or type(value) in (bool, int, str):
-        return value
-    if type(value) is tuple:
-        return tuple(map(_described, value))
-    name, place = getattr(value, "__qualname__", ""), str(getattr(value, "__module__", ""))
-    found = getattr(sys.modules.get(place), name, None)
-    if getattr(found, "__wrapped__", found) is not value or place.partition(".")[0] != __name__.partition(".")[0]:
-        raise TypeError(f"{value!r} may be anything")
-    return place, name, code_cache.sources(os.path.dirname(str(sys.modules[place].__file__)))

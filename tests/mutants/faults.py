@@ -54,7 +54,7 @@ RUNTIME = [
     ),
     Fault("s + code.load(at + j, code.first(n - j))", "s + code.load(at + j, code.first(n - j - 1))", "test_sums"),
     Fault("end = (k + _FEW_ROWS).if_less(chain, k + _FEW_ROWS, chain)", "end = k + _FEW_ROWS", "test_sums"),
-    Fault("total = so_far + total", "total = total", "test_gemm"),
+    Fault("total = code.load(place, known) + total", "total = total", "test_gemm"),
     Fault(
         "rows = [i.if_less(bottom, i, bottom - 1) * down",
         "rows = [i * down",

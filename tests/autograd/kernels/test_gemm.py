@@ -101,3 +101,19 @@ def test_which_products_go_here(monkeypatch):
     with pytest.raises(ValueError, match="matmul"):
         matmul.product(large[0], large[0])
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("given, tiles", [((64, 32), {(12, 2), (8, 3), (6, 4)}), ((32, 16), {(6, 2)})], ids=str)
+def test_tiles_follow_the_registers(monkeypatch, given, tiles):
+    size, count = given
+    monkeypatch.setattr(gemm, "registers", lambda: given)
+    gemm._plan.cache_clear()
+    lengths = (8, 36, 64, 96, 260, 2048)
+    plans = {(m, n): gemm._plan(m, 300, n, 4, False)[:2] for m in lengths for n in lengths}
+    gemm._plan.cache_clear()
+    assert set(plans.values()) == tiles
+    for (m, n), (height, width) in plans.items():
+        assert height * width + min(height, width) + 1 <= count  # sums, what is held, and what is read
+        assert height * width >= height + width  # sums, two in a cycle, take no less time than reads
+        whole = [-(-m // h) * h * -(-n // (w * size // 4)) * (w * size // 4) for h, w in tiles]
+        assert -(-m // height) * height * -(-n // (width * size // 4)) * (width * size // 4) == min(whole)
