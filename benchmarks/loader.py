@@ -19,7 +19,7 @@ import pullback as pb
 from pullback.nn.data import DataLoader
 
 REPORT = Path(__file__).with_suffix(".md")
-SAMPLES, BATCH, EPOCHS = 128, 8, 5
+SAMPLES, BATCH, EPOCHS = 64, 8, 3
 HEAD = """# Loading
 
 Milliseconds for an epoch of {samples} samples in batches of {batch}, the median of {epochs}; all ways take turns. In
