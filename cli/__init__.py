@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .augmentation import AUGMENTATIONS
 from .checking import check
 from .data import FORMATS
 from .mistakes import Mistake
@@ -76,8 +77,10 @@ def _verb(verbs: Any, name: str, run: Callable[[Any], int], text: str, examples:
 
 
 def _of_images(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="the images: mnist5k, a folder or an .npz file, see below")
+    parser.add_argument("data", metavar="DATA", help="the images: mnist5k, a folder or a file, see below")
     parser.add_argument("--model", default="lenet", help=f"one of {', '.join(MODELS)} (default: lenet)")
+    parser.add_argument("--split", metavar="NAME", help="of EMNIST, where the folder holds several")
+    parser.add_argument("--target", metavar="COLUMN", help="of a .csv file: the name or number of that of the classes")
     parser.add_argument("--size", type=_positive, help="height and width to which images are scaled")
     parser.add_argument("--batch-size", type=_positive, default=64, metavar="N", help="(default: 64)")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
@@ -100,6 +103,16 @@ def _training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--lr", type=float, help="the learning rate (default: that of the optimizer; sgd has 0.01)")
     parser.add_argument("--scheduler", choices=SCHEDULERS, default="none", help="of the learning rate (default: none)")
+    names = ", ".join(AUGMENTATIONS)
+    parser.add_argument(
+        "--augment", default="", metavar="NAMES", help=f"change images to train on at random: {names}, with commas"
+    )
+    parser.add_argument(
+        "--early-stopping",
+        type=_positive,
+        metavar="N",
+        help="stop when the loss on the images to test with has not fallen for N epochs, and keep the best weights",
+    )
     parser.add_argument("--checkpoint", metavar="DIR", help="save the training here after each epoch and after Ctrl-C")
     parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint, if there is one")
     parser.add_argument("--out", default="run", metavar="DIR", help="where weights and report go (default: run)")
@@ -133,7 +146,10 @@ _TRAIN = f"""\
 examples:
   pullback train mnist5k
   pullback train mnist5k --optimizer sgd --lr 0.05 --scheduler cosine --epochs 10 --out digits
-  pullback train photos --model resnet18 --size 64 --workers 2
+  pullback train mnist5k --augment crop,cutout --epochs 50 --early-stopping 5
+  pullback train photos --model resnet18 --size 64 --workers 2 --augment crop,flip,mixup
+  pullback train letters --split letters --seed 7
+  pullback train digits.csv --target digit
   pullback train cifar --model vgg11 --epochs 30 --checkpoint saved --resume
 
 {FORMATS}

@@ -16,9 +16,9 @@ from ..extend import Array
 from ..nn import Conv2d, CrossEntropyLoss, Module
 from ..nn.traversal import in_mode
 from ..optim import Trainer
-from .data import Images, arrays, open_images
+from .data import Images, arrays, chosen_images
 from .mistakes import Mistake, nearest
-from .models import kind_of, loaded
+from .models import loaded
 
 __all__ = ["show", "write_report"]
 
@@ -29,8 +29,7 @@ _SHOWN = 8  # images in a row
 
 def show(options: argparse.Namespace) -> int:
     """Write the pictures and the report of a model with its weights."""
-    kind = kind_of(options.model)
-    data = open_images(options.data, kind, options.size, options.seed, options.verify)
+    data = chosen_images(options)
     model = loaded(options.model, len(data.classes), options.weights)
     if options.layer is not None and options.layer not in (
         names := [name for name, _ in model.named_modules() if name]
@@ -63,7 +62,7 @@ def write_report(
     sections: list[Section] = [
         (
             "Accuracy",
-            f"{scores['accuracy']:.1%} of the images to test with, which took no part in training, are named rightly, "
+            f"{scores['accuracy']:.1%} of the images to test with, which no step of training saw, are named rightly, "
             f"at a loss of {scores['loss']:.4f}. Here are some of them, with their classes.",
             [viz.images(images[:_SHOWN], names)],
         )

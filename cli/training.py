@@ -6,12 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import optim
 from ..nn import CrossEntropyLoss, Module, manual_seed, save
 from ..nn.data import DataLoader
 from ..nn.data.dataset import Samples
 from ..optim import Optimizer, Trainer, callbacks, lr_scheduler
-from .data import Images, arrays, open_images
+from .augmentation import augmentations, augmented
+from .data import Images, arrays, chosen_images
 from .mistakes import Mistake, nearest
 from .models import kind_of, loaded
 from .report import write_report
@@ -40,14 +43,18 @@ def train(options: argparse.Namespace) -> int:
     """Train a model, and write weights, history and report; 130 if that was interrupted."""
     if options.resume and not options.checkpoint:
         raise Mistake("--resume goes with --checkpoint DIR, which says where from")
+    names = augmentations(options.augment)
     data, model = _begun(options)
-    loader = _loader(data.train, options, shuffle=True)
+    dataset, collate = augmented(data.train, np.shape(data.train[0][0]), len(data.classes), names)
+    loader = _loader(dataset, options, shuffle=True, collate_fn=collate)
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
     optimizer = _optimizer(options, model)
     interrupted = _Interrupted()
     more: list[Any] = [interrupted, callbacks.HistoryFile(folder / "history.json")]
     more += _schedule(options, optimizer, len(loader))
+    stopping = [callbacks.EarlyStopping(patience=n, restore_best=True)] if (n := options.early_stopping) else []
+    more += stopping
     saving = [callbacks.Checkpointing(options.checkpoint)] if options.checkpoint else []
     trainer = Trainer(model, CrossEntropyLoss(), optimizer, [*more, *saving], nonfinite=options.nonfinite)
     if options.resume:
@@ -60,6 +67,8 @@ def train(options: argparse.Namespace) -> int:
     print(f"{weights} written")
     if interrupted.here:
         return 130
+    if stopping and trainer.stop:
+        print(f"stopped after epoch {trainer.epoch}: epoch {stopping[0].best_epoch} was the best, its weights are kept")
     scores = trainer.evaluate(validation)
     _say(scores)
     if options.report:
@@ -71,8 +80,7 @@ def train(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Measure a model on the images to test with."""
-    kind = kind_of(options.model)
-    data = open_images(options.data, kind, options.size, options.seed, options.verify)
+    data = chosen_images(options)
     model = loaded(options.model, len(data.classes), options.weights)
     metrics = callbacks.Metrics(f1=callbacks.F1(), **({"top5": callbacks.TopK(5)} if len(data.classes) > 5 else {}))
     _try(model, data, options.model)
@@ -82,10 +90,9 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def _begun(options: argparse.Namespace) -> tuple[Images, Module]:
     """The data, and a new model that takes them."""
-    kind = kind_of(options.model)
-    data = open_images(options.data, kind, options.size, options.seed, options.verify)
+    data = chosen_images(options)
     manual_seed(options.seed)
-    model = kind.make(len(data.classes))
+    model = kind_of(options.model).make(len(data.classes))
     _try(model, data, options.model)
     return data, model
 
@@ -99,10 +106,10 @@ def _try(model: Module, data: Images, name: str) -> None:
         raise Mistake(f"{name} cannot take images of shape {images.shape[1:]}: {error}; give --size") from error
 
 
-def _loader(dataset: Samples[Any], options: argparse.Namespace, shuffle: bool = False) -> DataLoader:
+def _loader(dataset: Samples[Any], options: argparse.Namespace, shuffle: bool = False, **more: Any) -> DataLoader:
     seed = options.seed if shuffle else None
     return DataLoader(
-        dataset, options.batch_size, shuffle, num_workers=options.workers, workers="thread", generator=seed
+        dataset, options.batch_size, shuffle, num_workers=options.workers, workers="thread", generator=seed, **more
     )
 
 

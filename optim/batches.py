@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
+from ..autograd import Tensor
 from ..extend import DTypeLike
 from ..nn.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from ..nn.data.dataset import Samples
@@ -16,6 +19,8 @@ Data = Samples[object] | Iterable[object]  # see `Trainer`
 
 def batches_of(data: Any, batch_size: int, dtype: DTypeLike | None, shuffle: bool = False) -> Any:
     """Return a loader: of a dataset, or of a tuple of arrays; all else is one."""
+    if isinstance(data, (np.ndarray, Tensor)):
+        raise TypeError(f"Trainer: data are a loader, a dataset or arrays (x, y), not one array of shape {data.shape}")
     if isinstance(data, tuple):
         data = TensorDataset(*data)
     if not isinstance(data, Dataset):

@@ -75,6 +75,8 @@ class Optimizer(Hooked):
         """Optimize more parameters: `{"params": a Tensor or several, option: value, ...}`; errors as for the class."""
         if not isinstance(group, dict):
             raise TypeError(f"{self._name}: a parameter group must be a dict, not a {_kind(group)}")
+        if "params" not in group:
+            raise ValueError(f"{self._name}: a parameter group needs 'params', and has {', '.join(group) or 'nothing'}")
         params: Any = group["params"]
         if isinstance(params, (set, frozenset)):
             raise TypeError(f"{self._name}: parameters need an order that lasts; give a list, not a set")

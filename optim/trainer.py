@@ -18,6 +18,7 @@ from .callbacks import LogEpochs, ProgressBar, Training
 from .interrupts import DeferredInterrupt
 from .optimizer import Optimizer
 from .running import Running
+from .training_checks import moves
 from .training_state import TrainingState
 
 __all__ = ["Trainer"]
@@ -100,13 +101,15 @@ class Trainer(TrainingState):
 
         What is no loader is shuffled anew for each epoch. `progress` shows a bar with the loss so far (by tqdm), and
         `verbose` a line for each epoch (by logging, see `optim.callbacks.LogEpochs`).
-        ValueError if the loader gives no batch, or for a negative number of epochs; FloatingPointError where a batch's
+        ValueError if the loader gives no batch, for a negative number of epochs, and for an optimizer that has no
+        parameter of the model; TypeError for an array without labels; FloatingPointError where a batch's
         loss is NaN or infinite, or with `nonfinite="skip"` that of every batch.
         """
         if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 0:
             raise ValueError(f"fit: epochs must be a number of passes, 0 or more, not {epochs!r}")
         if self.optimizer is None:
             raise ValueError("fit: the trainer has no optimizer; write Trainer(model, loss, optimizer)")
+        moves(self.optimizer, self.model, self.loss)
         self._own = [kind() for kind, wanted in ((ProgressBar, progress), (LogEpochs, verbose)) if wanted]
         loader = self._batches(loader, batch_size, shuffle=True)
         self._interrupt = DeferredInterrupt()

@@ -11,6 +11,7 @@ from typing import Any
 from ..extend import generator
 from .callbacks import load_states, states_of
 from .running import Running
+from .training_checks import checked_callbacks
 
 __all__ = ["TrainingState"]
 
@@ -19,7 +20,7 @@ class TrainingState:
     """What a `Trainer` knows of its training, beside model and optimizer: see there."""
 
     def __init__(self, callbacks: Iterable[object]) -> None:
-        self.callbacks = list(callbacks)
+        self.callbacks: list[Any] = checked_callbacks(callbacks)
         self.history: dict[str, list[float]] = {}
         self.latest: dict[str, float] = {}
         self.interrupted: list[int] = []

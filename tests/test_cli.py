@@ -14,6 +14,7 @@ import pytest
 
 from pullback import cli, nn
 from pullback.autograd.core.registry import _primitives
+from pullback.cli.augmentation import AUGMENTATIONS, augmented
 from pullback.cli.models import MODELS, Kind
 from pullback.cli.training import OPTIMIZERS
 
@@ -138,6 +139,43 @@ def test_workers_do_not_change_the_weights(run, npz, tmp_path):
     assert one == two
 
 
+@pytest.mark.parametrize("names", [*AUGMENTATIONS, "crop, Flip,mixup"])
+def test_augmentations(run, npz, tmp_path, names):
+    def weights(folder, options=""):
+        assert run(f"train bars.npz --epochs 1 --no-report --quiet --out {folder} {options}")[::2] == (0, "")
+        return (tmp_path / folder / "weights.safetensors").read_bytes()
+
+    one, two = (weights(folder, f"--augment '{names}' --workers {folder}") for folder in "01")
+    assert one == two != weights("plain")
+
+
+def test_what_augmentations_do():
+    images = np.arange(2.0 * 16 * 16, dtype=np.float32).reshape(2, 1, 16, 16) + 1
+    data = nn.data.TensorDataset(images, [0, 1])
+    same, collate = augmented(data, (1, 16, 16), 2, [])
+    assert same is data and collate is None
+    nn.manual_seed(0)
+    for name, blank in (("crop", lambda x: x == 0), ("cutout", lambda x: x == 0), ("flip", lambda x: x < 0)):
+        changed, collate = augmented(data, (1, 16, 16), 2, [name])
+        drawn = [np.asarray(changed[0][0]) for _ in range(20)]
+        assert collate is None and all(x.shape == (1, 16, 16) for x in drawn)
+        assert len({x.tobytes() for x in drawn}) > 1
+        assert any(blank(x).any() for x in drawn) == (name != "flip")
+    changed, collate = augmented(data, (1, 16, 16), 2, ["flip", "mixup"])
+    x, y = collate([data[0], data[1]])
+    assert changed is not data and x.shape == (2, 1, 16, 16) and y.shape == (2, 2)
+    np.testing.assert_allclose(y.numpy().sum(1), 1, rtol=1e-6)
+
+
+def test_early_stopping(run, npz):
+    line = "train bars.npz --epochs 9 --lr 0 --no-report --quiet"
+    code, out, err = run(f"{line} --early-stopping 2")
+    assert (code, err) == (0, "") and len(history()) == 3  # nothing is ever better than the first
+    assert "stopped after epoch 3: epoch 1 was the best, its weights are kept" in out
+    code, out, _ = run(f"{line} --epochs 2 --early-stopping 2")
+    assert code == 0 and len(history()) == 2 and "stopped" not in out
+
+
 def test_lines_and_bars(run, npz):
     code, _, err = run("train bars.npz --epochs 2 --no-report --progress")
     assert code == 0 and "epoch 2/2: 100%" in err
@@ -222,6 +260,59 @@ def test_idx(run, tmp_path):
     assert len(nn.load("run/weights.safetensors")["classifier.5.bias"]) == 10
 
 
+def test_emnist(run, tmp_path):
+    def write(split):
+        for name, count in (("train", 20), ("test", 4)):
+            images, labels = bars(count)
+            idx(tmp_path / "letters" / f"emnist-{split}-{name}-images-idx3-ubyte", images * 255)
+            idx(tmp_path / "letters" / f"emnist-{split}-{name}-labels-idx1-ubyte", labels + 1)
+
+    line = "train letters --epochs 1 --no-report --quiet --no-verify"
+    write("letters")
+    assert run(line)[0] == 0
+    assert len(nn.load("run/weights.safetensors")["classifier.5.bias"]) == 27  # 0 is no letter
+    write("digits")
+    code, _, err = run(line)
+    assert code == 2 and "several splits of EMNIST: give --split, digits, letters" in err
+    assert run(f"{line} --split digits")[0] == 0
+    assert len(nn.load("run/weights.safetensors")["classifier.5.bias"]) == 10
+    code, _, err = run(f"{line} --split leters")
+    assert code == 2 and "no split 'leters' of EMNIST; did you mean letters?" in err
+
+
+def csv_of(path, columns, labels, images):
+    lines = [] if columns is None else [",".join(columns)]
+    lines += [",".join(map(str, [label, *pixels])) for label, pixels in zip(labels, images, strict=True)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_csv(run, tmp_path):
+    pixels = rng.integers(0, 256, (20, 16))
+    columns = [f"p{i}" for i in range(16)]
+    numbers = np.arange(20) % 3
+    csv_of(tmp_path / "named.csv", ["label", *columns], [("cat", "dog", "cow")[n] for n in numbers], pixels)
+    csv_of(tmp_path / "bare.csv", None, numbers, pixels)
+    csv_of(tmp_path / "kind.csv", ["kind", *columns], numbers, pixels / 255)
+    named = cli.data.open_images("named.csv", Kind(None, 1, 1))
+    assert list(named.classes) == ["cat", "cow", "dog"]
+    for found in (
+        named,
+        cli.data.open_images("bare.csv", Kind(None, 1, 1), target="0"),
+        cli.data.open_images("kind.csv", Kind(None, 1, 1), target="kind"),
+        cli.data.open_images("kind.csv", Kind(None, 1, 1), target="0"),
+    ):
+        images, labels = cli.data.arrays(found.train, 99)
+        assert len(images) == 18 and len(found.test) == 2
+        np.testing.assert_allclose(images, pixels[found.train.indices].reshape(-1, 1, 4, 4) / 255, rtol=1e-6)
+        rows = np.array([0, 2, 1])[numbers] if found is named else numbers
+        np.testing.assert_array_equal(labels, rows[found.train.indices])
+    csv_of(tmp_path / "colour.csv", None, numbers, np.ones((20, 12)))
+    assert cli.data.open_images("colour.csv", Kind(None, 3, 1), target="0").train[0][0].shape == (3, 2, 2)
+    code, out, err = run("train named.csv --epochs 1 --out csv --quiet")
+    assert (code, err) == (0, "") and (tmp_path / "csv" / "report.html").exists()
+    assert run("evaluate named.csv --weights csv/weights.safetensors")[::2] == (0, "")
+
+
 def test_cifar(run, tmp_path):
     folder = tmp_path / "cifar"
     folder.mkdir()
@@ -286,7 +377,14 @@ def test_images_are_brought_into_the_models_form():
         ("train mnist5k --batch-size 0", "argument --batch-size: it must be 1 or more"),
         ("train mnist5k --scheduler cosin", "argument --scheduler: invalid choice: 'cosin'"),
         ("train empty", "'empty' has no folders, one for each class"),
-        ("train text.csv", "'text.csv' is no .npz file"),
+        ("train text.txt", "'text.txt' is no .npz or .csv file"),
+        ("train text.csv", "which column of 'text.csv' holds the classes? Give --target; there are 0, 1, ..."),
+        ("train text.csv --target 1", "'text.csv': line 2: could not convert string to float: 'x'"),
+        ("train text.csv --target digit", "there is no column 'digit', but 0, 1"),
+        ("train wide.csv", "'wide.csv': 2 numbers in a row are no square image"),
+        ("train mnist5k --augment crop,flop", "there is no augmentation 'flop'; did you mean flip?"),
+        ("train mnist5k --augment flip,crop,flip", "--augment has flip twice"),
+        ("train mnist5k --early-stopping 0", "argument --early-stopping: it must be 1 or more"),
         ("train damaged.npz", "'damaged.npz': no whole NPZ file"),
         ("train other.npz", "'other.npz' has no x, y, but a, b"),
         ("train floats.npz", "expected images (N, H, W) or (N, C, H, W) and class numbers (N,)"),
@@ -306,7 +404,9 @@ def test_mistakes(run, npz, tmp_path, monkeypatch, line, message):
     pooled = Kind(lambda classes: nn.models.VGG([(1,), (1,)], classes, pooled=1, hidden=1), 3, 1)
     monkeypatch.setitem(MODELS, "pooled", pooled)
     (tmp_path / "empty").mkdir()
-    (tmp_path / "text.csv").write_text("1,2\n")
+    (tmp_path / "text.csv").write_text("1,2\nx,4\n")
+    (tmp_path / "text.txt").write_text("1,2\n")
+    (tmp_path / "wide.csv").write_text("label,a,b\n0,1,2\n1,2,3\n")
     (tmp_path / "damaged.npz").write_bytes((tmp_path / "bars.npz").read_bytes()[:1000])
     np.savez("other.npz", a=np.ones(3), b=np.ones(3))
     np.savez("floats.npz", x=np.ones((4, 9, 9)), y=np.ones(4))

@@ -39,38 +39,7 @@ def fused(
     values of the other numbers; or else NumPy goes through blocks that fit the cache. Both round alike, but for exp.
     Where a target lies in another array, and is not the same, NumPy has them as a whole.
     """
-    arrays = [*targets, *others]
-    shape, dtype, size = arrays[0].shape, arrays[0].dtype, arrays[0].size
-    simple = size >= _LEAST
-    for a in arrays:
-        if a.shape != shape or a.dtype != dtype:
-            kinds = ", ".join(f"{a.dtype} {a.shape}" for a in arrays)
-            raise ValueError(f"fused: arrays {kinds}; expected one shape and one dtype")
-        simple = simple and a.flags.c_contiguous
-    for a in targets:
-        simple = simple and a.flags.writeable
-    if not simple:
-        _by_numpy(formula, targets, arrays, numbers)
-    elif available(*arrays):
-        flags = tuple((name, n) for name, n in numbers.items() if isinstance(n, bool))
-        given = tuple(name for name, n in numbers.items() if not isinstance(n, bool))
-        run = _compiled(dtype, formula, len(targets), len(arrays), False, given, flags)
-        values = np.array([numbers[name] for name in given], dtype) if given else None
-        named = {f"a{i}": a for i, a in enumerate(arrays)}
-        try:
-            launch.run(run, -(-size // _PART), size * len(arrays), **named, values=values, size=size, part=_PART)
-        except OverlapError:
-            _by_numpy(formula, targets, arrays, numbers)
-    elif any(address(t) != address(a) and np.may_share_memory(t, a) for t in targets for a in arrays):
-        _by_numpy(formula, targets, arrays, numbers)
-    else:
-        parts = [slice(i, i + _BLOCK) for i in range(0, size, _BLOCK)]
-        flat, cut = [a.reshape(-1) for a in arrays], len(targets)
-        parallel_for(
-            lambda p: _by_numpy(formula, [a[p] for a in flat[:cut]], [a[p] for a in flat], numbers),
-            parts,
-            size * len(arrays),
-        )
+    _Formula(formula, len(targets), numbers).write([*targets, *others])
 
 
 def fused_each(formula: Callable[..., Any], targets: int, sets: Sequence[Sequence[Any]], /, **numbers: object) -> None:
@@ -79,23 +48,74 @@ def fused_each(formula: Callable[..., Any], targets: int, sets: Sequence[Sequenc
     Small arrays are laid end to end, those of one dtype, so that the formula is worked out once for all of them.
     """
     small: dict[Any, list[Sequence[Array]]] = {}
+    prepared = _Formula(formula, targets, numbers)
     for arrays in sets:
         if arrays[0].size < _LEAST:
             small.setdefault(arrays[0].dtype, []).append(arrays)
         else:
-            fused(formula, arrays[:targets], arrays[targets:], **numbers)
+            prepared.write(arrays)
     for alike in small.values():
         if len(alike) == 1:
-            _by_numpy(formula, alike[0][:targets], alike[0], numbers)
+            prepared.by_numpy(alike[0])
             continue
         joined = [np.concatenate(column, axis=None) for column in zip(*alike, strict=True)]
-        fused(formula, joined[:targets], joined[targets:], **numbers)
+        prepared.write(joined)
         start = 0
         for arrays in alike:
             stop = start + arrays[0].size
             for whole, target in zip(joined, arrays[:targets], strict=False):
                 target[...] = whole[start:stop].reshape(target.shape)
             start = stop
+
+
+class _Formula:
+    """A formula with its numbers, for as many sets of arrays as there are; the first `targets` of each are written."""
+
+    def __init__(self, formula: Callable[..., Any], targets: int, numbers: dict[str, Any]) -> None:
+        self.formula, self.targets, self.numbers = formula, targets, numbers
+        self.kernels: dict[tuple[Any, int], tuple[Any, Any]] = {}
+
+    def write(self, arrays: Sequence[Any]) -> None:
+        """Write the results for these arrays into the targets, by machine code or in blocks where that can be done."""
+        shape, dtype, size = arrays[0].shape, arrays[0].dtype, arrays[0].size
+        targets, simple = arrays[: self.targets], size >= _LEAST
+        for a in arrays:
+            if a.shape != shape or a.dtype != dtype:
+                kinds = ", ".join(f"{a.dtype} {a.shape}" for a in arrays)
+                raise ValueError(f"fused: arrays {kinds}; expected one shape and one dtype")
+            simple = simple and a.flags.c_contiguous
+        for a in targets:
+            simple = simple and a.flags.writeable
+        if not simple:
+            self.by_numpy(arrays)
+        elif available(*arrays):
+            run, values = self.kernels.get((dtype, len(arrays))) or self._compiled(dtype, len(arrays))
+            named = {f"a{i}": a for i, a in enumerate(arrays)}
+            try:
+                launch.run(run, -(-size // _PART), size * len(arrays), **named, values=values, size=size, part=_PART)
+            except OverlapError:
+                self.by_numpy(arrays)
+        elif any(address(t) != address(a) and np.may_share_memory(t, a) for t in targets for a in arrays):
+            self.by_numpy(arrays)
+        else:
+            parts = [slice(i, i + _BLOCK) for i in range(0, size, _BLOCK)]
+            flat = [a.reshape(-1) for a in arrays]
+            parallel_for(lambda p: self.by_numpy([a[p] for a in flat]), parts, size * len(arrays))
+
+    def by_numpy(self, arrays: Sequence[Any]) -> None:
+        """The same by NumPy, on the arrays as a whole."""
+        for target, value in zip(arrays, self.formula(*arrays, **self.numbers), strict=False):
+            if value is not target:
+                target[...] = value
+
+    def _compiled(self, dtype: Any, arrays: int) -> tuple[Any, Any]:
+        """The kernel for so many arrays of a dtype, and the numbers as it takes them."""
+        flags = tuple((name, n) for name, n in self.numbers.items() if isinstance(n, bool))
+        given = tuple(name for name, n in self.numbers.items() if not isinstance(n, bool))
+        run = _compiled(dtype, self.formula, self.targets, arrays, False, given, flags)
+        values = np.array([self.numbers[name] for name in given], dtype) if given else None
+        self.kernels[dtype, arrays] = run, values
+        return run, values
 
 
 def if_positive(x: Array, yes: Array | float, no: Array | float) -> Array:
@@ -145,12 +165,6 @@ def in_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return run
-
-
-def _by_numpy(formula: Callable[..., Any], targets: Sequence[Any], arrays: Sequence[Any], numbers: Any) -> None:
-    for target, value in zip(targets, formula(*arrays, **numbers), strict=True):
-        if value is not target:
-            target[...] = value
 
 
 def in_one_pass(formula: Callable[..., Any]) -> Callable[..., Any]:

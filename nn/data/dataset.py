@@ -10,6 +10,7 @@ import numpy as np
 
 from ...autograd import Tensor, asarray
 from ...extend import Array, ArrayLike, Index
+from ..described import described
 from ..init import generator as default_generator
 
 __all__ = [
@@ -53,8 +54,7 @@ class Dataset(Generic[T]):
     """
 
     def __repr__(self) -> str:
-        length = f"{len(self)} samples" if hasattr(self, "__len__") else ""
-        return f"{type(self).__name__}({length})"
+        return described(self, *_length(self))
 
     def __getitem__(self, index: int) -> T:
         """Return the sample at an index."""
@@ -165,9 +165,6 @@ class Transformed(Dataset[tuple[object, ...]]):
     def __init__(self, dataset: Samples[tuple[ArrayLike, ...]], transform: Callable[[Array], ArrayLike]) -> None:
         self.dataset, self.transform = dataset, transform
 
-    def __repr__(self) -> str:
-        return f"Transformed({self.dataset!r}, {self.transform!r})"
-
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self.dataset)
@@ -194,9 +191,6 @@ class ConcatDataset(Dataset[T]):
                 raise TypeError(f"ConcatDataset: a stream, {dataset!r}, has no indices; use ChainDataset")
         self.cumulative_sizes = np.cumsum([len(dataset) for dataset in self.datasets]).tolist()
 
-    def __repr__(self) -> str:
-        return f"ConcatDataset({self.datasets!r})"
-
     def __len__(self) -> int:
         """Return the number of samples."""
         return int(self.cumulative_sizes[-1])
@@ -219,9 +213,6 @@ class ChainDataset(IterableDataset[T]):
 
     def __init__(self, datasets: Iterable[Iterable[T]]) -> None:
         self.datasets = list(datasets)
-
-    def __repr__(self) -> str:
-        return f"ChainDataset({self.datasets!r})"
 
     def __iter__(self) -> Iterator[T]:
         """Return an iterator over all samples."""
@@ -252,9 +243,6 @@ class StackDataset(Dataset[object]):
         if len(set(lengths)) != 1:
             raise ValueError(f"StackDataset: needs datasets of one length, not of {lengths}")
         self._length = lengths[0]
-
-    def __repr__(self) -> str:
-        return f"StackDataset({self.datasets!r})"
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -291,6 +279,14 @@ def random_split(
         )
     order = rng_of(generator).permutation(total)
     return [Subset(dataset, part) for part in np.split(order, np.cumsum(counts)[:-1])]
+
+
+def _length(dataset: Any) -> list[str]:
+    """How many samples there are, where that is known."""
+    try:
+        return [f"{len(dataset)} samples"]
+    except TypeError:
+        return []
 
 
 def indices_of(where: str, indices: Sequence[int] | np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ...extend import ArrayLike
+from ..described import described
 from .dataset import indices_of, rng_of
 
 __all__ = [
@@ -40,8 +41,8 @@ class Sampler(Generic[T]):
     """
 
     def __repr__(self) -> str:
-        length = f"{len(self)} indices" if hasattr(self, "__len__") else ""
-        return f"{type(self).__name__}({length})"
+        length = [f"{len(self)} indices"] if hasattr(self, "__len__") else []
+        return described(self, *length, without=("data_source", "dataset", "indices", "weights", "generator"))
 
     def __iter__(self) -> Iterator[T]:
         """Return an iterator over the indices of one epoch."""

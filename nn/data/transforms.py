@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ...autograd import Tensor
 from ...extend import Array, ArrayLike, raw, wrap
+from ..described import Described
 from ..init import generator
 from .sampler import count
 
@@ -36,7 +37,7 @@ Data = TypeVar("Data")
 Image = TypeVar("Image", bound=ArrayLike)
 
 
-class Compose:
+class Compose(Described):
     """One function after another.
 
     >>> Compose([np.sort, np.cumsum])(np.array([3, 1, 2]))
@@ -46,9 +47,6 @@ class Compose:
     def __init__(self, transforms: Iterable[Callable[..., object]]) -> None:
         self.transforms = list(transforms)
 
-    def __repr__(self) -> str:
-        return f"Compose({self.transforms!r})"
-
     def __call__(self, data: Data) -> Data:
         """Return what the last function gives."""
         changed: Any = data
@@ -57,12 +55,8 @@ class Compose:
         return changed
 
 
-class ImageTransform:
+class ImageTransform(Described):
     """A base for transforms, of which each changes a batch by numbers that it draws."""
-
-    def __repr__(self) -> str:
-        options = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"{type(self).__name__}({options})"
 
     def __call__(self, image: Image) -> Image:
         """Return the image (C, H, W), or the batch of them (N, C, H, W), changed. ValueError for other shapes."""
@@ -265,7 +259,7 @@ class RandomErasing(ImageTransform):
         return _blank(batch, _boxes(batch.shape, top, left, top + h, left + w), self.value)
 
 
-class _Mixing:
+class _Mixing(Described):
     """A base for what mixes each sample of a batch (x, y) with another one, and its label with the other's."""
 
     def __init__(self, alpha: float = 1.0, num_classes: int | None = None) -> None:
@@ -273,9 +267,6 @@ class _Mixing:
             raise ValueError(f"{type(self).__name__}: alpha must be positive, not {alpha}")
         self.alpha = alpha
         self.num_classes = None if num_classes is None else count(type(self).__name__, "num_classes", num_classes)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(alpha={self.alpha}, num_classes={self.num_classes})"
 
     def __call__(self, batch: Sequence[ArrayLike]) -> tuple[Any, Any]:
         """Return the images (N, C, H, W) mixed, and their labels as shares of the classes (N, num_classes).

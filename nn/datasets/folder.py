@@ -11,6 +11,7 @@ import numpy as np
 
 from ...extend import Array, ArrayLike
 from ..data.dataset import Dataset
+from ..described import described
 from .images import Transform
 
 __all__ = ["ImageFolder", "read_image"]
@@ -83,7 +84,7 @@ class ImageFolder(Dataset[tuple[ArrayLike, object]]):
         self.targets = [number for _, number in self.samples]
 
     def __repr__(self) -> str:
-        return f"ImageFolder({self.root!r}, {len(self)} images, {len(self.classes)} classes)"
+        return described(self, f"{len(self)} images", f"{len(self.classes)} classes", without=("extensions",))
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -10,6 +10,7 @@ import numpy as np
 from ...autograd import Tensor, asarray
 from ...extend import Array, ArrayLike, Index
 from ..data.dataset import Dataset, takes_arrays
+from ..described import described
 
 __all__: list[str] = []
 
@@ -30,7 +31,7 @@ class ImagesInMemory(Dataset[tuple[Tensor, Tensor]]):
     target_transform: Transform = None
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self)} images {self.data.shape[1:]}, {len(self.classes)} classes)"
+        return described(self, f"{len(self)} images {self.data.shape[1:]}", f"{len(self.classes)} classes")
 
     def __len__(self) -> int:
         """Return the number of images."""

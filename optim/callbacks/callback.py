@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ...autograd import Tensor
 from ...nn import Module
+from ...nn.described import Described
 from ..optimizer import Optimizer
 
 __all__ = ["Callback", "Training", "gradients_count", "load_states", "states_of"]
@@ -51,7 +52,7 @@ def gradients_count(trainer: Training, name: str) -> None:
         raise ValueError(f"{name}: {kind} computes gradients of its own in each step; leave the callback out")
 
 
-class Callback:
+class Callback(Described):
     """The events of a training, all of which do nothing: a callback has some of them, of this class or not.
 
     They come in this order; of several callbacks each event goes to the first one first:

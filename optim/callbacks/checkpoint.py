@@ -7,6 +7,7 @@ import os
 import time
 from typing import Any
 
+from ...nn.described import described
 from ..checkpoint import Checkpoint
 from .callback import Callback, Training
 
@@ -58,6 +59,11 @@ class Checkpointing(Callback):
         self.objects = objects
         self._mine = False  # whether what is in the directory is of this training
         self._begin()
+
+    def __repr__(self) -> str:
+        told: dict[str, Any] = {"directory": str(self.checkpoint.directory), "keep": self.checkpoint.keep}
+        told |= {name: number for name, number in self._every.items() if number is not None}
+        return described(self, **told)
 
     def resume(self, trainer: Training) -> bool:
         """Set trainer, model, optimizer and objects to the newest whole checkpoint; whether there is one."""

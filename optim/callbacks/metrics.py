@@ -10,12 +10,13 @@ import numpy as np
 
 from ...autograd import Tensor, no_grad
 from ...extend import Array
+from ...nn.described import Described
 from .callback import Callback, Training
 
 __all__ = ["MAE", "MeanOf", "Metric", "Metrics"]
 
 
-class Metric:
+class Metric(Described):
     """The base of metrics: `update` adds a batch to `sums`, numbers and arrays by name, and `compute` is their score.
 
     A subclass has these two, and calls `add` in `update`. The score is that of all samples at once, however they are
@@ -115,7 +116,7 @@ class Metrics(Callback):
             if not isinstance(metric, Metric) and (not callable(metric) or isinstance(metric, type)):
                 raise TypeError(f"Metrics: {name} must be a Metric or a function, not {metric!r}")
         kept = {name: m if isinstance(m, Metric) else MeanOf(m) for name, m in metrics.items()}
-        self._training, self._evaluation = kept, deepcopy(kept)
+        self._metrics, self._evaluation = kept, deepcopy(kept)
         self.trained: dict[str, float | Array] = {}
         self.evaluated: dict[str, float | Array] = {}
 
@@ -142,14 +143,14 @@ class Metrics(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the sums of the pass under way."""
-        return {name: deepcopy(metric.sums) for name, metric in self._training.items()}
+        return {name: deepcopy(metric.sums) for name, metric in self._metrics.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over such sums; ValueError where they are of other metrics."""
-        if state.keys() != self._training.keys():
-            raise ValueError(f"Metrics: state of {', '.join(state)} given for {', '.join(self._training)}")
-        for name, metric in self._training.items():
+        if state.keys() != self._metrics.keys():
+            raise ValueError(f"Metrics: state of {', '.join(state)} given for {', '.join(self._metrics)}")
+        for name, metric in self._metrics.items():
             metric.sums = deepcopy(state[name])
 
     def _of(self, trainer: Training) -> dict[str, Metric]:
-        return self._training if trainer.training else self._evaluation
+        return self._metrics if trainer.training else self._evaluation

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...autograd import Tensor
+from ...nn.described import described
 
 __all__ = ["LRScheduler"]
 
@@ -69,7 +70,8 @@ class LRScheduler:
         return type(self).__name__
 
     def __repr__(self) -> str:
-        return f"{self._name}(last_epoch={self.last_epoch}, lr={self.get_last_lr()})"
+        place = {"last_epoch": self.last_epoch} if "last_epoch" in vars(self) else {}
+        return described(self, without=("optimizer", "last_epoch"), **place, lr=self.get_last_lr())
 
     def get_last_lr(self) -> list[float]:
         """Return the rates of the groups as the last step wrote them."""

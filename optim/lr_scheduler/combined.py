@@ -128,9 +128,6 @@ class ChainedScheduler(_Combined):
         self._take(schedulers, optimizer)
         self._last_lr = self._rates()
 
-    def __repr__(self) -> str:
-        return f"{self._name}({self._schedulers}, lr={self.get_last_lr()})"
-
     def _initial_step(self) -> None:
         for scheduler in self._schedulers:
             scheduler._begin()

@@ -24,8 +24,9 @@ HEAD = """# Porting from PyTorch, HIPS autograd and JAX
 What you typed, what to type here, and what differs. Each row's code in the middle is run by a test, with its value
 compared with the one that mathematics gives. This page is made by `python tests/helpers/porting_table.py`.
 
-Here `import numpy as np`, `import pullback as pb` and `from pullback import Tensor, nn, optim, special, stats`. What is
-not in the tables: NumPy's functions take Tensors as they are ([the list](numpy.md)).
+Here `import numpy as np`, `import pullback as pb` and `from pullback import Tensor, nn, optim, special, stats`;
+for data `from pullback.nn import data`. What is not in the tables: NumPy's functions take Tensors as they are
+([the list](numpy.md)).
 """
 
 
@@ -68,6 +69,33 @@ PYTORCH = [
     Row("torch.optim.lr_scheduler.StepLR(opt, 10)", "opt = optim.SGD([nn.Parameter(1.0)], lr=0.5); s = optim.lr_scheduler.StepLR(opt, 10); s.step(25); s.get_last_lr()", [0.005], "`state_dict()` is plain data; `step(epoch)` gives no warning"),
     Row("torch.optim.swa_utils.AveragedModel(model)", "model = nn.Linear(1, 1); a = optim.swa_utils.AveragedModel(model); a.update_parameters(model); a.n_averaged", 1),
     Row("@staticmethod forward/backward of autograd.Function", "cube = pb.primitive(lambda x: x**3, name='porting_cube'); cube.vjp('x')(lambda g, x: 3 * x**2 * g); pb.grad(pb.grad(cube))(2.0)", 12, "the rule names what it needs; derivatives of all orders follow"),
+]  # fmt: skip
+DATA = [
+    Row("class D(torch.utils.data.Dataset): __len__, __getitem__", "class Squares(data.Dataset):\n    def __len__(self):\n        return 4\n    def __getitem__(self, i):\n        return i**2\n[Squares()[3], len(Squares() + [7])]", [9, 5], "a list, or anything with these two, is a dataset, too"),
+    Row("class S(torch.utils.data.IterableDataset): __iter__", "class Naturals(data.IterableDataset):\n    def __iter__(self):\n        return iter([0.0, 1.0, 2.0, 3.0])\n[b.tolist() for b in data.DataLoader(Naturals(), 2)]", [[0, 1], [2, 3]], "one worker reads a stream, so that none reads it twice"),
+    Row("torch.utils.data.TensorDataset(x, y)", "data.TensorDataset([1.0, 2.0], [0, 1])[1]", (2, 1)),
+    Row("torch.utils.data.Subset(ds, [2, 0])", "data.Subset([10, 20, 30], [2, 0])[0]", 30),
+    Row("torch.utils.data.ConcatDataset([a, b])", "data.ConcatDataset([[1, 2], [3]])[-1]", 3),
+    Row("torch.utils.data.ChainDataset([a, b])", "list(data.ChainDataset([[1, 2], [3]]))", [1, 2, 3]),
+    Row("torch.utils.data.StackDataset(a, b)", "data.StackDataset([1, 2], [3, 4])[1]", (2, 4)),
+    Row("torch.utils.data.random_split(ds, [0.75, 0.25], torch.Generator().manual_seed(0))", "[len(part) for part in data.random_split([1, 2, 3, 4], [0.75, 0.25], generator=0)]", [3, 1], "`generator` is a seed or a NumPy generator"),
+    Row("DataLoader(ds, batch_size=2, shuffle=True)", "sorted(x.sum().item() for (x,) in data.DataLoader(data.TensorDataset(np.ones(5)), batch_size=2, shuffle=True))", [1, 2, 2], "floats come as float32; `dtype=None` leaves them as they are"),
+    Row("DataLoader(ds, num_workers=2, worker_init_fn=f)", "[b.tolist() for b in data.DataLoader([1, 2, 3, 4], 2, num_workers=2, workers='thread')]", [[1, 2], [3, 4]], "processes, or threads by `workers='thread'`; the same batches for any number of workers, without an init function"),
+    Row("DataLoader(ds, collate_fn=f)", "[b for b in data.DataLoader([1, 2, 3], 2, collate_fn=sum)]", [3, 3]),
+    Row("torchdata's StatefulDataLoader(ds, 1)", "loader = data.DataLoader([1, 2, 3]); it = iter(loader); next(it); state = loader.state_dict(); loader.load_state_dict(state); [b.item() for b in loader]", [2, 3], "each loader goes on where it was"),
+    Row("torch.utils.data.get_worker_info()", "data.get_worker_info() is None", True),
+    Row("torch.utils.data.default_collate(batch)", "data.default_collate([(1, 2), (3, 4)])", [[1, 3], [2, 4]]),
+    Row("RandomSampler(ds), SequentialSampler(ds)", "sorted(data.RandomSampler([7, 8, 9])) == list(data.SequentialSampler([7, 8, 9]))", True),
+    Row("WeightedRandomSampler(weights, 3)", "list(data.WeightedRandomSampler([0.0, 1.0], 3))", [1, 1, 1]),
+    Row("SubsetRandomSampler([4, 5])", "sorted(data.SubsetRandomSampler([4, 5]))", [4, 5]),
+    Row("BatchSampler(sampler, 2, drop_last=True)", "list(data.BatchSampler([1, 2, 3], 2, drop_last=True))", [[1, 2]]),
+    Row("DistributedSampler(ds, num_replicas=2, rank=1)", "list(data.DistributedSampler([7, 8, 9, 10], num_replicas=2, rank=1, shuffle=False))", [1, 3], "both numbers are given; nothing is asked of a process group"),
+    Row("v2.Compose([v2.RandomCrop(28, padding=4), v2.RandomHorizontalFlip()])", "t = data.transforms; t.Compose([t.RandomCrop(28, padding=4), t.RandomHorizontalFlip()])(np.ones((5, 1, 28, 28))).shape", (5, 1, 28, 28), "of an image (C, H, W), or of a whole batch, each image with a draw of its own"),
+    Row("v2.Normalize([0.5], [0.25])", "data.transforms.Normalize([0.5], [0.25])(np.ones((1, 1, 1)))", [[[2]]]),
+    Row("v2.CenterCrop(1), v2.RandomErasing(), v2.RandomRotation(15), v2.RandomVerticalFlip()", "data.transforms.CenterCrop(1)(np.arange(9.0).reshape(1, 3, 3))", [[[4]]], "the others by the same names, and `Cutout`"),
+    Row("v2.MixUp(num_classes=2)(x, y), v2.CutMix(num_classes=2)(x, y)", "x, y = data.transforms.MixUp(num_classes=2)((np.ones((3, 1, 2, 2)), np.array([0, 1, 1]))); y.sum(1)", [1, 1, 1], "takes the pair; in a loader `collate_fn=Compose([default_collate, MixUp(num_classes=2)])`"),
+    Row("v2.ToDtype(torch.float32, scale=True)", "np.array([0, 255], np.uint8) / np.float32(255)", [0, 1], "the data sets give floats from 0 to 1"),
+    Row("torchvision.datasets.MNIST(root, train, transform), CIFAR10, EMNIST, ImageFolder", "nn.datasets.mnist5k()[0][0][0].shape", (1, 28, 28), "`nn.datasets` has the same names and looks for the same files; there are no downloads, and 5,000 digits come with the package"),
 ]  # fmt: skip
 HIPS = [
     Row("from autograd import grad; grad(f)(x)", "pb.grad(lambda x: x**3)(2.0)", 12),
@@ -122,12 +150,13 @@ JAX = [
     Row("jax.lax.scan, jax.lax.cond, while_loop", "def f(x):\n    while x < 10:\n        x = 2 * x\n    return x\npb.grad(f)(3.0)", 4, "Python's own loops and conditions"),
     Row("jax.config.update('jax_debug_nans', True)", "with pb.detect_anomaly():\n    y = Tensor(1.0) + 1\ny", 2),
 ]  # fmt: skip
-TABLES = {"PyTorch": PYTORCH, "HIPS autograd": HIPS, "JAX": JAX}
+TABLES = {"PyTorch": PYTORCH, "PyTorch's data": DATA, "HIPS autograd": HIPS, "JAX": JAX}
 
 
 def value(code: str) -> Any:
     """What the last line of a row's code gives."""
-    names = {"np": np, "pb": pb, "Tensor": Tensor, "nn": nn, "optim": optim, "special": special, "stats": stats}
+    names: dict[str, Any] = {"np": np, "pb": pb, "Tensor": Tensor, "nn": nn, "data": nn.data, "optim": optim}
+    names |= {"special": special, "stats": stats}
     tree = ast.parse(code)
     last = tree.body.pop()
     if not isinstance(last, ast.Expr):

@@ -558,5 +558,6 @@ def test_groups_that_are_added():
 def test_a_scheduler_says_where_it_is():
     groups = Groups(1.0)
     step = StepLR(groups, 2)
-    assert repr(step) == "StepLR(last_epoch=0, lr=[1.0])"
-    assert repr(ChainedScheduler([step])) == "ChainedScheduler([StepLR(last_epoch=0, lr=[1.0])], lr=[1.0])"
+    shown = "StepLR(step_size=2, gamma=0.1, last_epoch=0, lr=[1.0])"
+    assert repr(step) == shown
+    assert repr(ChainedScheduler([step])) == f"ChainedScheduler(schedulers=[{shown}], lr=[1.0])"
