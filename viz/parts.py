@@ -43,11 +43,13 @@ def parts(form: Form) -> list[Part]:
         found[operation.group].members.append(operation)
     for opened in found.values():
         opened.part.members = opened.members
-    parts = [root]
-    for part in parts:  # grows meanwhile
-        if len(part.members) > MOST:
-            part.members = _ranges(_repeats(part.members))
-        parts += [member for member in part.members if isinstance(member, Part)]
+    for opened in found.values():  # from the outside inwards: what repeats itself is told by members that are all there
+        if len(opened.members) > MOST:
+            opened.part.members = _ranges(_repeats(opened.members))
+    parts, level = list[Part](), [root]
+    while level:
+        parts += level
+        level = [member for part in level for member in part.members if isinstance(member, Part)]
     return parts
 
 
@@ -68,12 +70,10 @@ def _repeats(members: Sequence[Part | Operation]) -> list[Part | Operation]:
 
 def _ranges(members: Sequence[Part | Operation]) -> Sequence[Part | Operation]:
     """The members, or, of many, parts of them, all with about as many members, so that there are few."""
-    count, levels, each = len(members), 1, 1
-    while MOST**levels < count:
-        levels += 1
+    count = len(members)
+    levels = next(levels for levels in range(1, count + 2) if MOST**levels >= count)
     size = math.ceil(count ** (1 / levels))
-    while len(members) > size:
-        each *= size
+    for each in (size**level for level in range(1, levels)):
         members = [
             Part(f"{first + 1:,}–{min(first + each, count):,} of {count:,}", members=members[i : i + size])
             for first, i in zip(range(0, count, each), range(0, len(members), size), strict=True)
