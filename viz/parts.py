@@ -35,17 +35,24 @@ def parts(form: Form) -> list[Part]:
     """The whole form as a part, and all parts in it, each after the one that it is in."""
     root = Part("")
     found: dict[Group | None, _Open] = {None: _Open(root)}
-    for operation in form.operations:
-        for group in reversed(list(enclosing(operation.group))):
+
+    def opened(place: Group | None) -> _Open:
+        for group in reversed(list(enclosing(place))):
             if group not in found:
                 found[group] = _Open(Part(group.name, group))
                 found[group.parent].members.append(found[group].part)
-        found[operation.group].members.append(operation)
-    for opened in found.values():
-        opened.part.members = opened.members
-    for opened in found.values():  # from the outside inwards: what repeats itself is told by members that are all there
-        if len(opened.members) > MOST:
-            opened.part.members = _ranges(_repeats(opened.members))
+        return found[place]
+
+    for operation in form.operations:
+        opened(operation.group).members.append(operation)
+    for group in form.groups:
+        if group.error:  # it may have failed before any operation
+            opened(group)
+    for own in found.values():
+        own.part.members = own.members
+    for own in found.values():  # from the outside inwards: what repeats itself is told by members that are all there
+        if len(own.members) > MOST:
+            own.part.members = _ranges(_repeats(own.members))
     parts, level = list[Part](), [root]
     while level:
         parts += level
