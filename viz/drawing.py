@@ -286,7 +286,9 @@ def _table(legend: Legend, below: Sequence[str]) -> str:
     rows = [f"<td>{_marked_up(line)}</td>" for line in (legend.title,) if line]
     for row in legend.rows():
         cells = "".join(_entry(box) for box in row)
-        rows.append(f'<td><table border="0" cellborder="1" cellspacing="6" cellpadding="3"><tr>{cells}</tr></table></td>')
+        rows.append(
+            f'<td><table border="0" cellborder="1" cellspacing="6" cellpadding="3"><tr>{cells}</tr></table></td>'
+        )
     rows += [f"<td>{_marked_up(line)}</td>" for line in below]
     return f'<table border="0" cellspacing="0" cellpadding="1">{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
 

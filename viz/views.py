@@ -179,6 +179,8 @@ class _Writer:
             home = None if output or value.kind == "input" else self._home(value)
             cluster = -1 if home is None else self.boxes[self.box_of[home]].cluster
             cells = _cells_of_value(value, self.show, home in self.run_of and value.maker is not None)
+            if output and value.maker is None and value.kind in ("value", "constant"):
+                cells.append("how it came is not recorded")
             self.box_of[value] = self._box(cells, kind, value.id, cluster, self.also.get(value, ()))
         return self.box_of[value]
 

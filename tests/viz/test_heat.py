@@ -8,7 +8,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, nn, viz
-from pullback.viz import heat
+from pullback.viz import heat, labels
 from pullback.viz.form import Operation, Value
 
 
@@ -229,3 +229,19 @@ def test_the_way_goes_through_module_calls_and_repeats():
     assert "tanh → tanh → tanh → tanh → … 75 more … →" in str(first)
     boxes = graph._drawing.boxes
     assert all(box.paint is not None for box in boxes if box.kind in ("operation", "module"))
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (147_456, "147 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1 MB"),
+        (5e9, "5 GB"),
+    ],
+)
+def test_sizes_have_three_digits(count, text):
+    assert labels.size(count) == text
