@@ -99,9 +99,24 @@ def as_it_is(data: Any) -> Any:
 
 def of_tensors(builder: Builder, outputs: Iterable[Tensor]) -> Form:
     """The form of the graph behind some Tensors: what requires a gradient, and what the rules saved beside it."""
-    seen: set[int] = set()
     outputs = list(outputs)
-    for node in _behind([out._node for out in outputs if out._node is not None]):
+    add_behind(builder, [out._node for out in outputs if out._node is not None])
+    for out in outputs:
+        value = (
+            builder.node(out._node, bottom(out)) if out._node is not None else builder.array(bottom(out), "constant")
+        )
+        value.kind = "output" if value.maker is not None else value.kind
+        builder.form.outputs.append(value)
+    return builder.form
+
+
+def add_behind(builder: Builder, nodes: Iterable[Node]) -> None:
+    """Add the operations that lead to some nodes, and are not there yet."""
+    seen: set[int] = set()
+    for node in _behind(nodes):
+        known = builder.of_node.get(node)
+        if node in builder.made or (known is not None and known.maker is not None):
+            continue
         if node.primitive is None:
             builder.node(node)
         elif isinstance(node.primitive, Output):
@@ -114,13 +129,6 @@ def of_tensors(builder: Builder, outputs: Iterable[Tensor]) -> Form:
             if node.kind is not Several:
                 operation.results.append(made_by(builder.node(node), operation))
             builder.keep(operation, node, seen)
-    for out in outputs:
-        value = (
-            builder.node(out._node, bottom(out)) if out._node is not None else builder.array(bottom(out), "constant")
-        )
-        value.kind = "output" if value.maker is not None else value.kind
-        builder.form.outputs.append(value)
-    return builder.form
 
 
 def _behind(nodes: Iterable[Node]) -> list[Node]:

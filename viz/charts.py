@@ -129,7 +129,7 @@ def profile(profile: Profile, by: str = "operation", value: str = "seconds", lim
     axes.set_yticks(range(len(labels)), [label or "(no module)" for label in labels], parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel(value, color=GREY)
-    axes.xaxis.set_major_formatter(lambda number, _: quantity(number, value))
+    axes.xaxis.set_major_formatter(lambda number, _: quantity(number, value) if number else "0")
     axes.xaxis.get_major_locator().set_params(nbins=5)
     axes.grid(axis="x", color=RULE, linewidth=0.8)
     axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right")

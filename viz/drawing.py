@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import math
 import re
 import shutil
 import subprocess
@@ -95,14 +97,28 @@ class Cluster(NamedTuple):
     parent: int = -1
 
 
+class Legend(NamedTuple):
+    """What colours mean: boxes below a drawing, with a title."""
+
+    title: str = ""
+    boxes: Sequence[Box] = ()
+
+    def rows(self, breadth: int = 60) -> list[list[Box]]:
+        """The boxes in rows of about so many characters, all with about as many boxes."""
+        rows = math.ceil(sum(len(box.cells[0]) + 4 for box in self.boxes) / breadth)
+        each = math.ceil(len(self.boxes) / max(1, rows))
+        return [list(self.boxes[i : i + each]) for i in range(0, len(self.boxes), each or 1)]
+
+
 class Drawing(NamedTuple):
-    """A drawing of boxes and links, from left to right or from top to bottom, with a caption below."""
+    """A drawing of boxes and links, from left to right or from top to bottom, with a legend and a caption below."""
 
     boxes: Sequence[Box]
     links: Sequence[Link]
     rightward: bool
     caption: str = ""
     clusters: Sequence[Cluster] = ()
+    legend: Legend = Legend()
 
     def dot(self, note: str = "") -> str:
         """Write the drawing in Graphviz' DOT language, with a `note` below the caption."""
@@ -111,21 +127,26 @@ class Drawing(NamedTuple):
         whole |= {"ranksep": "0.45", "fontcolor": GREY, **text}
         arrow = {**text, "fontsize": f"{SIZE - 2:g}", "fontcolor": GREY, "color": GREY, "arrowsize": "0.6"}
         arrow["tailport"] = "e" if self.rightward else "s"
-        if self.caption or note:
-            whole["label"] = _escaped("\n".join(filter(None, (self.caption, note))))
         lines = [
             f"graph {_attributes(whole)}",
             f"node {_attributes({'height': '0.3', 'margin': '0.11,0.04', **text})}",
             f"edge {_attributes(arrow)}",
         ]
+        below = [*self.caption.splitlines(), *([note] if note else [])]
+        if self.legend.boxes:
+            lines.append(f"label=<{_table(self.legend, below)}>")
+        elif below:
+            lines.append(f"label={_quoted(_escaped(chr(10).join(below)))}")
         lines += self._boxes_of(-1)
         for tail, head, label, kind, colour in self.links:
             port = "" if self.boxes[head].kind in ROUND else ":w" if self.rightward else ":n"
-            look = {"label": _escaped(label)} if label else {}
-            if kind != "forward":
-                look |= {"color": BACKWARD, "style": "dashed"} if kind == "backward" else {"dir": "both"}
+            look = {"label": f" {_escaped(label)}"} if label else {}  # not on the line
+            if kind == "backward":
+                look |= {"color": BACKWARD, "style": "dashed"}
             if colour:
                 look |= {"color": colour, "penwidth": "2"}
+            if kind == "both":  # two lines, one beside the other: the first has the head, the second the tail
+                look |= {"color": f"{colour or GREY}:{BACKWARD}", "dir": "both"}
             lines.append(f"n{tail} -> n{head}{port}" + (f" {_attributes(look)}" if look else ""))
         return "\n  ".join(["digraph {", *lines]) + "\n}\n"
 
@@ -145,7 +166,10 @@ class Drawing(NamedTuple):
                 lines.append(number)
                 continue
             if number >= 0:
-                look = {"label": _escaped(self.clusters[number].label), "style": "dashed,rounded", "color": GREY}
+                title = _escaped(self.clusters[number].label)
+                if not self.rightward:  # links come in from above, mostly in the middle: it stands left of them
+                    title += "\u00a0" * 2 * len(title)
+                look = {"label": title, "labeljust": "l", "style": "dashed,rounded", "color": GREY}
                 lines += [f"subgraph cluster_{number} {{", f"graph {_attributes(look)}"]
                 waiting.append("}")
             lines += boxes.get(number, [])
@@ -250,5 +274,29 @@ def _in_record(cell: str) -> str:
 
 
 def _attributes(values: Mapping[str, str]) -> str:
-    quoted = (f"{key}={chr(34)}{value.replace(chr(34), chr(92) + chr(34))}{chr(34)}" for key, value in values.items())
-    return f"[{', '.join(quoted)}]"
+    return f"[{', '.join(f'{key}={_quoted(value)}' for key, value in values.items())}]"
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace('"', '\\"') + '"'
+
+
+def _table(legend: Legend, below: Sequence[str]) -> str:
+    """A legend, and lines of text below it, in the HTML that Graphviz knows."""
+    rows = [f"<td>{_marked_up(line)}</td>" for line in (legend.title,) if line]
+    for row in legend.rows():
+        cells = "".join(_entry(box) for box in row)
+        rows.append(
+            f'<td><table border="0" cellborder="1" cellspacing="6" cellpadding="3"><tr>{cells}</tr></table></td>'
+        )
+    rows += [f"<td>{_marked_up(line)}</td>" for line in below]
+    return f'<table border="0" cellspacing="0" cellpadding="1">{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
+
+
+def _entry(box: Box) -> str:
+    own = paint(box)
+    return f'<td bgcolor="{own.fill}" color="{own.line}"><font color="{own.ink}">{_marked_up(box.cells[0])}</font></td>'
+
+
+def _marked_up(text: str) -> str:
+    return html.escape(text) or " "

@@ -255,10 +255,16 @@ def mermaid(drawing: Drawing) -> str:
         stroke = f"{link.colour},stroke-width:3px" if link.colour else BACKWARD if link.kind == "backward" else ""
         strokes.setdefault(stroke, []).append(str(i))
     styles: dict[str, list[str]] = {}
-    for i, box in enumerate(drawing.boxes):
-        styles.setdefault(_style(box), []).append(f"n{i}")
-    if drawing.clusters:
-        styles[f"fill:transparent,stroke:{GREY}"] = [f"s{i}" for i in range(len(drawing.clusters))]
+    frames = [f"s{i}" for i in range(len(drawing.clusters))]
+    if drawing.legend.boxes:
+        lines += [f'  subgraph legend ["{_quoted(drawing.legend.title or "legend")}"]']
+        lines += [_node(f"l{i}", box) for i, box in enumerate(drawing.legend.boxes)] + ["  end"]
+        frames.append("legend")
+    for letter, boxes in (("n", drawing.boxes), ("l", drawing.legend.boxes)):
+        for i, box in enumerate(boxes):
+            styles.setdefault(_style(box), []).append(f"{letter}{i}")
+    if frames:
+        styles[f"fill:transparent,stroke:{GREY}"] = frames
     for i, (style, names) in enumerate(styles.items()):
         lines += [f"  classDef c{i} {style}", f"  class {','.join(names)} c{i}"]
     lines += [f"  linkStyle {','.join(numbers)} stroke:{stroke}" for stroke, numbers in strokes.items() if stroke]
@@ -280,10 +286,14 @@ def _nested(drawing: Drawing) -> Iterator[str]:
             yield f'  subgraph s{number} ["{_quoted(drawing.clusters[number].label)}"]'
             waiting.append("  end")
         for i in boxes.get(number, []):
-            text = "<br>".join(map(_quoted, drawing.boxes[i].cells)) or " "
-            left, right = ("([", "])") if drawing.boxes[i].kind == "operation" else ("[", "]")
-            yield f'  n{i}{left}"{text}"{right}'
+            yield _node(f"n{i}", drawing.boxes[i])
         waiting += [i for i, c in reversed(list(enumerate(drawing.clusters))) if c.parent == number]
+
+
+def _node(name: str, box: Box) -> str:
+    text = "<br>".join(map(_quoted, box.cells)) or " "
+    left, right = ("([", "])") if box.kind == "operation" else ("[", "]")
+    return f'  {name}{left}"{text}"{right}'
 
 
 def _style(box: Box) -> str:

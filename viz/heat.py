@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import labels
-from .drawing import Box, Cluster, Drawing, Paint
+from .drawing import Box, Drawing, Legend, Paint
 from .form import Form, Operation, Value, enclosing
 
 Part = Operation | Value
@@ -89,13 +89,12 @@ def heated(drawing: Drawing, form: Form, color_by: str | Callable[[Part], float 
     for box, number in zip(drawing.boxes, numbers, strict=True):
         cells = box.cells if number is None else (*box.cells, scale.text(number))
         boxes.append(box._replace(cells=cells, paint=PLAIN if number is None else scale.paint(number)))
-    cluster = len(drawing.clusters)
     finite = any(np.isfinite(known))
-    title = f"{by.name}{f', {scale.prefix}{by.unit}' * bool(by.unit)}{', log scale' * scale.log}"
-    legend = [Box("operation", (scale.text(x),), cluster, paint=scale.paint(x)) for x in scale.steps() if finite]
+    title = f"{by.name}{', log scale' * scale.log}"
+    legend = [Box("operation", (scale.text(x),), paint=scale.paint(x)) for x in scale.steps() if finite]
     if not all(np.isfinite(known)):
-        legend.append(Box("operation", ("NaN or Inf",), cluster, paint=RED))
-    return drawing._replace(boxes=[*boxes, *legend], clusters=[*drawing.clusters, Cluster(title)])
+        legend.append(Box("operation", ("NaN or Inf",), paint=RED))
+    return drawing._replace(boxes=boxes, legend=Legend(title, legend))
 
 
 def _inside(form: Form) -> dict[str, list[Part]]:
@@ -158,8 +157,9 @@ class Scale(NamedTuple):
         """The number with its unit."""
         if not np.isfinite(number):
             return "NaN" if np.isnan(number) else labels.number(number).replace("inf", "Inf")
-        text = labels.number(round(number)) if self.unit == "B" else labels.number(number / self.factor)
-        return f"{text} {self.prefix}{self.unit}".rstrip()
+        if self.unit == "B":
+            return labels.size(number)
+        return f"{labels.number(number / self.factor)} {self.prefix}{self.unit}".rstrip()
 
     def steps(self) -> list[float]:
         """The numbers that the legend has, the least and the largest among them."""

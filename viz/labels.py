@@ -49,6 +49,8 @@ def statistics(values: Any) -> str:
     values = np.asarray(values)
     if values.dtype.kind == "c":
         values = np.abs(values)
+    if values.size == 1:
+        return number(values.item())
     finite = values[np.isfinite(values)].astype(np.float64)
     parts = [f"{number(finite.min())} … {number(finite.max())}, mean {number(finite.mean())}"] if finite.size else []
     for name, count in (("NaN", np.isnan(values).sum()), ("Inf", np.isinf(values).sum())):
@@ -95,6 +97,14 @@ def duration(seconds: float) -> str:
     return f"{seconds / size:.3g} {unit}"
 
 
+def size(count: float) -> str:
+    """A number of bytes, as in `1.5 MB`, of a thousand thousand."""
+    for unit, large in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= 0.9995 * large:  # three digits of less are not a thousand
+            return f"{count / large:.3g} {unit}"
+    return f"{count:.0f} B"
+
+
 def symbol(operation: Operation) -> str:
     """What stands for an operation: +, ×, or its name."""
     return SYMBOLS.get(operation.name, operation.name)
@@ -102,10 +112,10 @@ def symbol(operation: Operation) -> str:
 
 def role(operation: Operation, position: int) -> str:
     """The name of an argument, where the arguments are not alike."""
-    if operation.name in INFIX:
-        return ("left", "right")[position]
     if operation.name in SYMMETRIC or len(operation.arguments) == 1:
         return ""
+    if operation.name in INFIX:
+        return "" if is_inlined(operation.arguments[1 - position].value) else ("left", "right")[position]
     return operation.arguments[position].role
 
 

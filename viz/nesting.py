@@ -6,6 +6,7 @@ A link from inside to outside goes through a gate in the cluster's border, one g
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from .layout import Arrangement, Point, arrange
@@ -26,12 +27,22 @@ class Hop(NamedTuple):
     link: int = -1
 
 
+class Margins(NamedTuple):
+    """What a cluster needs before and behind its inside, how long it is at least, and how broad a part of its front
+    has to be free of links."""
+
+    before: Point = (0.0, 0.0)
+    behind: Point = (0.0, 0.0)
+    length: float = 0.0
+    free: float = 0.0
+
+
 class Frame(NamedTuple):
-    """The middle and size of a cluster, and where across links come into it."""
+    """The middle and size of a cluster, and the middle of the broadest part of its front where no link comes in."""
 
     middle: Point
     size: Point
-    gates: list[float]
+    free: float
 
 
 class Nested(NamedTuple):
@@ -54,6 +65,7 @@ class Inside(NamedTuple):
     shift: Point
     size: Point
     bounds: Point
+    free: float
 
     def middle(self, item: Item) -> Point:
         """The middle of an item, from the cluster's corner."""
@@ -73,13 +85,12 @@ def arrange_nested(
     gap: Point,
     homes: Sequence[int],
     parents: Sequence[int],
-    room: Callable[[int], tuple[Point, Point, Point]],
+    room: Callable[[int], Margins],
 ) -> Nested:
     """Lay out boxes as `arrange` does, those of a cluster together.
 
     `homes` has the number of each box's cluster (-1: none), `parents` that of the cluster around each; `room` gives the
-    margins of a cluster before and behind its inside, and its least size. ValueError where clusters would have to be
-    before one another.
+    margins of a cluster. ValueError where clusters would have to be before one another.
     """
     around = [list(_around(home, parents)) for home in homes]
     hops = [list(_hops(i, tail, head, around)) for i, (tail, head) in enumerate(links)]
@@ -97,7 +108,7 @@ def arrange_nested(
         mine.setdefault(hop, len(mine))
     depth = {cluster: len(list(_around(cluster, parents))) for cluster in used}
     for cluster in sorted(used, key=depth.__getitem__, reverse=True):
-        margins = room(cluster) if cluster != OUTSIDE else ((0.0, 0.0),) * 3
+        margins = room(cluster) if cluster != OUTSIDE else Margins()
         inside[cluster] = _inside(contents[cluster], of_home.get(cluster, {}), sizes, gap, inside, margins)
     return _flat(len(sizes), links, hops, parents, inside)
 
@@ -131,7 +142,7 @@ def _inside(
     sizes: Sequence[Point],
     gap: Point,
     inside: dict[int, Inside],
-    margins: tuple[Point, ...],
+    margins: Margins,
 ) -> Inside:
     """Lay out what is directly in a cluster, of which the inner ones are laid out."""
     ends = [item for hop in hops for item in (hop.tail, hop.head) if item[0] in ("in", "out")]
@@ -155,11 +166,18 @@ def _inside(
     solid = [(along, extents[i][0]) for i, (along, _) in enumerate(arrangement.centres) if extents[i][0]]
     low = spare if min(along - length / 2 for along, length in solid) > spare else 0.0
     high = extent[0] - (spare if max(along + length / 2 for along, length in solid) < extent[0] - spare else 0.0)
-    before, behind, least = margins
-    across = max(before[1] + extent[1] + behind[1], least[1])
-    shift = before[0] - low, before[1] + (across - before[1] - extent[1] - behind[1]) / 2
-    size = max(before[0] + high - low + behind[0], least[0]), across
-    return Inside(items, hops, arrangement, shift, size, (low, high))
+    before, behind, length, free = margins
+    across = before[1] + extent[1] + behind[1]
+    ways = sorted(before[1] + arrangement.centres[i][1] for i in gates)
+    parts = list(pairwise([0.0, *ways, across]))
+    start, end = max(parts, key=lambda part: part[1] - part[0])
+    if end - start < free:  # room beside the last link, or the first
+        start, end = min((parts[-1], parts[0]), key=lambda part: part[0] - part[1])
+    more = max(0.0, free - (end - start))
+    aside = more if start == 0.0 and parts[1:] else 0.0
+    shift = before[0] - low, before[1] + aside
+    size = max(before[0] + high - low + behind[0], length), across + more
+    return Inside(items, hops, arrangement, shift, size, (low, high), (start + end + more) / 2)
 
 
 def _gate(inside: Inside, gate: Item) -> float:
@@ -182,8 +200,7 @@ def _flat(
             middle = _plus(corners[parents[cluster]], inside[parents[cluster]].middle(("cluster", cluster)))
             size = inside[cluster].size
             corners[cluster] = corner = middle[0] - size[0] / 2, middle[1] - size[1] / 2
-            gates = [corner[1] + inside[cluster].middle(item)[1] for item in inside[cluster].items if item[0] == "in"]
-            frames[cluster] = Frame(middle, size, gates)
+            frames[cluster] = Frame(middle, size, corner[1] + inside[cluster].free)
     centres: list[Point] = [(0.0, 0.0)] * count
     for cluster, laid in inside.items():
         for kind, number in laid.items:

@@ -16,7 +16,7 @@ _NARROW = 0.9  # Matplotlib's font is wider than Helvetica, for which there is r
 _KAPPA = 0.5523  # of Bezier curves that are nearly quarters of a circle
 _CORNERS = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)], float)
 
-Look = tuple["Path", str, str, float]  # with fill, line and the line's width
+Look = tuple["Path", str, str, float, str]  # with fill, line, the line's width and style
 
 
 class Outlines:
@@ -60,13 +60,14 @@ def outlined(shape: Shape, outlines: Outlines) -> Look:
 
     match shape:
         case Text():
-            return outlines.text(shape), shape.colour, "none", 0.0
+            return outlines.text(shape), shape.colour, "none", 0.0, "-"
         case Block(_, _, _, fill, line, width):
-            return _block(shape), fill, line, width
-        case Curve(points, line, width):
-            return Path(points, [Path.MOVETO] + [Path.CURVE4] * (len(points) - 1)), "none", line, width
+            return _block(shape), fill, line, width, "-"
+        case Curve(points, line, width, dashed):
+            codes = [Path.MOVETO] + [Path.CURVE4] * (len(points) - 1)
+            return Path(points, codes), "none", line, width, "--" if dashed else "-"
         case Polygon(points, fill):
-            return Path([*points, points[0]], closed=True), fill, fill, 0.0
+            return Path([*points, points[0]], closed=True), fill, fill, 0.0, "-"
     raise TypeError(f"outlined: {shape!r} is not a shape")
 
 

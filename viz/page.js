@@ -16,7 +16,7 @@ const valueOf = form.values.map(([kind, name, shape, data], i) => (
   { kind: form.kinds[kind || 0], name: text(name), shape: text(shape), data, steps: [], number: i, nodes: [] }));
 const parts = [];
 for (const [parent, label, detail, module] of form.parts) {
-  parts.push({ type: "part", kind: module ? "module" : "range", label: text(label), detail: text(detail),
+  parts.push({ type: "part", kind: ["range", "module", "failed"][module || 0], label: text(label), detail: text(detail),
     parent: parts[parent], children: [], links: new Map(), entries: new Map(), first: Infinity, count: 0, steps: 0,
     reached: 0, open: false, values: [] });
   if (parent >= 0) parts[parent].children.push(parts.at(-1));

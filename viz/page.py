@@ -57,7 +57,8 @@ class _Texts:
 def data(form: Form) -> dict[str, object]:
     """What the page is given of a form, for JSON; texts, values, operations and parts by their numbers.
 
-    - `parts`: [the part it is in, label, detail, 1 for a module call], of which the first is the whole.
+    - `parts`: [the part it is in, label, detail, 1 for a module call, 2 for one that failed], of which the first is
+      the whole.
     - `values`: [kind, names, shape, data].
     - `operations`: [part, label, arguments, results, roles of the arguments, detail, line, error].
     - `steps` of the backward pass: [value, cotangent], the cotangent as `packed` gives it.
@@ -79,7 +80,7 @@ def data(form: Form) -> dict[str, object]:
         operations.append(_trimmed([place[operation], texts(_called(operation)), given, results, *said]))
     return {
         "kinds": KINDS,
-        "parts": [[place.get(part, -1), *map(texts, _told(part)), int(part.group is not None)] for part in tree],
+        "parts": [[place.get(part, -1), *map(texts, _told(part)), _kind(part)] for part in tree],
         "values": [_row(value, few, texts) for value in form.values],
         "operations": operations,
         "steps": [[number[value], packed(g, few if value.maker else FEW)] for value, g in form.steps],
@@ -121,11 +122,17 @@ def _told(part: Part) -> tuple[str, str]:
     call = f", call {group.call}" if group.call > 1 else ""
     label = f"{group.path}: {group.name}{call}" if group.path else group.name + call
     parameters = f"{group.parameters:,} parameters" if group.parameters else ""
-    return labels.shortened(label), "\n".join(filter(None, (labels.shortened(group.extra), parameters)))
+    given = f"given {', '.join(map(labels.shape, group.arguments))}" if group.error else ""
+    details = (labels.shortened(group.extra), parameters, given, labels.shortened(group.error, 200))
+    return labels.shortened(label), "\n".join(filter(None, details))
+
+
+def _kind(part: Part) -> int:
+    return 0 if part.group is None else 2 if part.group.error else 1
 
 
 def _row(value: Value, few: int, texts: _Texts) -> list[int | str]:
-    shape = f"{labels.shape(value)}, {value.nbytes:,} B" if value.shape else labels.shape(value)
+    shape = f"{labels.shape(value)}, {labels.size(value.nbytes)}" if value.shape else labels.shape(value)
     row: list[int | str] = [KINDS.index(value.kind), texts(labels.name(value.names)), texts(shape)]
     size = np.size(value.data)
     if value.data is None or (few == 1 and value.maker is not None and size > 1) or labels.is_inlined(value):

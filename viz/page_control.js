@@ -110,7 +110,7 @@ function mark(node, word) {
 // Details
 
 const ROWS = {
-  part: (part) => [[part.kind === "module" ? "module" : "part", part.label], ["options", part.detail.replaceAll("\n", ", ")], ["operations", part.count], ["gradients", part.steps && `${whole(part.reached)} of ${whole(part.steps)}`]],
+  part: (part) => [[part.kind === "range" ? "part" : "module", part.label], ["options", part.detail.replaceAll("\n", ", ")], ["operations", part.count], ["gradients", part.steps && `${whole(part.reached)} of ${whole(part.steps)}`]],
   entry: (entry) => [["from outside", entry.source.label], ...ROWS.node(entry.source)],
   node: (node) => [
     node.given ? ["operation", node.label] : [node.kind === "leaf" ? "given" : node.kind, node.label],

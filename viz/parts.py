@@ -35,19 +35,28 @@ def parts(form: Form) -> list[Part]:
     """The whole form as a part, and all parts in it, each after the one that it is in."""
     root = Part("")
     found: dict[Group | None, _Open] = {None: _Open(root)}
-    for operation in form.operations:
-        for group in reversed(list(enclosing(operation.group))):
+
+    def opened(place: Group | None) -> _Open:
+        for group in reversed(list(enclosing(place))):
             if group not in found:
                 found[group] = _Open(Part(group.name, group))
                 found[group.parent].members.append(found[group].part)
-        found[operation.group].members.append(operation)
-    for opened in found.values():
-        opened.part.members = opened.members
-    parts = [root]
-    for part in parts:  # grows meanwhile
-        if len(part.members) > MOST:
-            part.members = _ranges(_repeats(part.members))
-        parts += [member for member in part.members if isinstance(member, Part)]
+        return found[place]
+
+    for operation in form.operations:
+        opened(operation.group).members.append(operation)
+    for group in form.groups:
+        if group.error:  # it may have failed before any operation
+            opened(group)
+    for own in found.values():
+        own.part.members = own.members
+    for own in found.values():  # from the outside inwards: what repeats itself is told by members that are all there
+        if len(own.members) > MOST:
+            own.part.members = _ranges(_repeats(own.members))
+    parts, level = list[Part](), [root]
+    while level:
+        parts += level
+        level = [member for part in level for member in part.members if isinstance(member, Part)]
     return parts
 
 
@@ -68,12 +77,10 @@ def _repeats(members: Sequence[Part | Operation]) -> list[Part | Operation]:
 
 def _ranges(members: Sequence[Part | Operation]) -> Sequence[Part | Operation]:
     """The members, or, of many, parts of them, all with about as many members, so that there are few."""
-    count, levels, each = len(members), 1, 1
-    while MOST**levels < count:
-        levels += 1
+    count = len(members)
+    levels = next(levels for levels in range(1, count + 2) if MOST**levels >= count)
     size = math.ceil(count ** (1 / levels))
-    while len(members) > size:
-        each *= size
+    for each in (size**level for level in range(1, levels)):
         members = [
             Part(f"{first + 1:,}–{min(first + each, count):,} of {count:,}", members=members[i : i + size])
             for first, i in zip(range(0, count, each), range(0, len(members), size), strict=True)

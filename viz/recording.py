@@ -15,7 +15,7 @@ from ..autograd import Tensor, tree_leaves
 from ..extend import Node, Output, bottom, mode, modes
 from ..nn import Module, Parameter
 from ..nn.hooks import register_module_forward_hook, register_module_forward_pre_hook
-from .builder import Backward, Builder, made_by, role
+from .builder import Backward, Builder, add_behind, made_by, role
 from .form import Argument, Form, Group, Operation, Value
 
 _PACKAGE = __name__.rpartition(".viz")[0]
@@ -173,7 +173,9 @@ class Recording(Backward):
             read = {value for operation in ran for _, value in operation.arguments}
             found = [value for operation in ran for value in operation.results if value not in read]
         else:
+            outputs = list(outputs)
             found = [self._value(x) for x in outputs]
+            add_behind(self.builder, [x._node for x, value in zip(outputs, found, strict=True) if _unseen(x, value)])
         for value in found:
             value.kind = "output" if value.maker is not None else value.kind
         self.form.outputs[:] = found
@@ -193,6 +195,12 @@ def recording(model: Module | None, builder: Builder, inputs: Iterable[Any] = ()
         except Exception as error:
             builder.form.error = f"{type(error).__name__}: {error}"
             raise
+
+
+def _unseen(x: Any, value: Value) -> bool:
+    """Whether something ran that made this, and that the recording was not told of: a rule of forward mode, say."""
+    node = getattr(x, "_node", None)
+    return value.maker is None and node is not None and bool(node.edges)
 
 
 def _name_in(module: Any, part: Any) -> str:

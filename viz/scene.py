@@ -6,13 +6,13 @@ import html
 import io
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from .drawing import BACKWARD, FONT, GREY, ROUND, SIZE, Box, Drawing, Link, paint
+from .drawing import BACKWARD, FONT, GREY, ROUND, SIZE, Box, Drawing, Legend, Link, paint
 from .figures import new_figure
 from .layout import PORTS, Point
-from .nesting import arrange_nested
+from .nesting import Margins, arrange_nested
 from .outlines import Outlines, outlined
 from .shapes import Block, Curve, Polygon, Shape, Text
 
@@ -25,6 +25,7 @@ _PIXELS = 4e6  # up to which a picture has twice the resolution
 _MOST_PIXELS = 6e7
 _FRAME = 8.0  # the least distance of a cluster's frame from what is in it
 _SMALL = SIZE - 2
+_APART = 2.5  # of the two ways of a link, from the middle
 _FAINT = "#b4bac4"
 LAID_OUT = "laid out by Pullback"
 
@@ -58,12 +59,12 @@ def scene(drawing: Drawing) -> Scene:
         sizes.append((width, height) if rightward else (height, max(width, breadth)))
     gap = 2 * room + 28 if rightward else 30.0
 
-    def margins(cluster: int) -> tuple[Point, Point, Point]:
-        """What a frame needs around its inside, and at least: room for its title."""
-        title = 2 * _width(drawing.clusters[cluster].label) * _SMALL / SIZE + 2 * _PADDING  # left or right of a link
-        return ((_FRAME, _FRAME + _LINE), (_FRAME, _FRAME), (title, 0.0)) if rightward else (
-            (_FRAME + _LINE, _FRAME), (_FRAME, _FRAME), (0.0, title)
-        )  # fmt: skip
+    def margins(cluster: int) -> Margins:
+        """What a frame needs around its inside: room for its title, above, and where no link comes in."""
+        title = _width(drawing.clusters[cluster].label) * _SMALL / SIZE + 2 * _PADDING
+        if rightward:
+            return Margins((_FRAME, _FRAME + _LINE), (_FRAME, _FRAME), length=title)
+        return Margins((_FRAME + _LINE, _FRAME), (_FRAME, _FRAME), free=title)
 
     ends = [(link.tail, link.head) for link in drawing.links]
     homes, parents = [box.cluster for box in drawing.boxes], [cluster.parent for cluster in drawing.clusters]
@@ -75,63 +76,79 @@ def scene(drawing: Drawing) -> Scene:
     width, height = at(extent)
     groups: list[tuple[str, list[Shape]]] = []
     for number, frame in frames.items():
-        ways = [] if rightward else [at((0.0, gate))[0] for gate in frame.gates]
-        shapes = _framed(drawing.clusters[number].label, at(frame.middle), turn(frame.size), ways)
-        groups.append(("cluster", shapes))
+        (x, y), (w, h) = at(frame.middle), turn(frame.size)
+        spot = x if rightward else at((0.0, frame.free))[0]
+        title = Text((spot, y - h / 2 + 0.55 * _LINE), drawing.clusters[number].label, _SMALL, GREY)
+        groups.append(("cluster", [Block((x, y), (w, h), 6.0, "none", _FAINT), title]))
+    feet = [along + size[0] / 2 for (along, _), size in zip(centres, sizes, strict=True)]
     for number, stem in stems:
-        groups.append(("stem", [Curve([at(p) for p in _bent(stem)], *_pen(drawing.links[number]))]))
+        link = drawing.links[number]
+        groups.append(("stem", list(_strands(link, stem, feet[link.tail], False, at))))
     for link, route in zip(drawing.links, routes, strict=True):
-        groups.append(("edge", _edge(link, route, at)))
+        end, back = route[-1], route[-1][0] - _ARROW
+        edge = list(_strands(link, route, feet[link.tail], True, at))
         if link.label:
-            beside = _beside(link, route, at, labelled[link.head] == 1, centres[link.head][1], rightward)
-            groups[-1][1].append(Text(beside, link.label, _SMALL, GREY))
+            (x, y), half = at((back, end[1])), _width(link.label) / 2
+            alone = labelled[link.head] == 1
+            above = route[-3][1] > end[1] - 1 if alone else end[1] <= centres[link.head][1]
+            side = -1 if alone and route[-3][1] > end[1] + 1 else 1  # not where the link comes from
+            beside = (x - half - 2, y - 8 if above else y + 8) if rightward else (x + side * (half + 5), y)
+            edge.append(Text(beside, link.label, _SMALL, GREY))
+        groups.append(("edge", edge))
     for box, p, size in zip(drawing.boxes, centres, sizes, strict=True):
         groups.append(("node", list(_box(box, at(p), turn(size), rightward))))
-    lines: list[Shape] = []
-    height += _FRAME
+    legend, extent = _legend(drawing.legend, height + _FRAME)
+    width, height = max(width, extent[0]), extent[1]
     for text, points in [*((line, SIZE) for line in drawing.caption.split("\n") if line), (LAID_OUT, _SMALL)]:
         width, height = max(width, _width(text) * points / SIZE + _MARGIN), height + _LINE
-        lines.append(Text((0.0, height - _LINE / 2), text, points, GREY))
-    groups.append(("caption", [line._replace(at=(width / 2, line.at[1])) for line in lines if isinstance(line, Text)]))
+        legend.append(Text((0.0, height - _LINE / 2), text, points, GREY))
+    below = [shape._replace(at=(width / 2 + shape.at[0], shape.at[1])) for shape in legend]
+    groups.append(("caption", [*below]))
     return Scene((width + _MARGIN, height + _MARGIN), groups)
 
 
-def _framed(label: str, middle: Point, size: Point, ways: Sequence[float]) -> list[Shape]:
-    """A cluster's frame and title, which is left or right, where fewer links come in, at `ways`."""
-    (x, y), (w, h), half = middle, size, _width(label) * _SMALL / SIZE / 2
-    spots = [x - w / 2 + half + _PADDING, x + w / 2 - half - _PADDING]
-    spot = min(spots, key=lambda spot: sum(abs(way - spot) < half + 3 for way in ways))
-    return [Block(middle, size, 6.0, "none", _FAINT), Text((spot, y - h / 2 + 0.55 * _LINE), label, _SMALL, GREY)]
+def _strands(
+    link: Link, route: list[Point], foot: float, whole: bool, at: Callable[[Point], Point]
+) -> Iterator[Curve | Polygon]:
+    """A link on its route, there and, where it leads both ways, back beside it; `foot` is where its box ends.
+
+    One that is not `whole` has no end, and what begins where it leaves another has no tip there.
+    """
+    colour = link.colour or (BACKWARD if link.kind == "backward" else GREY)
+    ways = [(0.0, colour, False)] if link.kind != "both" else [(-_APART, colour, False), (_APART, BACKWARD, True)]
+    for aside, colour, back in ways:
+        points = [(along, across + aside) for along, across in route]
+        place, into = (0, 1) if back else (-1, -1)
+        end, base = points[place], points[place][0] + into * _ARROW
+        pointed = abs(end[0] - foot) < 1 if back else whole
+        if pointed:
+            points[place] = base, end[1]
+        dashed = back or link.kind == "backward"
+        yield Curve([at(p) for p in _bent(points)], colour, 2.0 if link.colour and not back else 1.0, dashed)
+        if pointed:
+            yield Polygon([at(p) for p in (end, (base, end[1] - 3), (base, end[1] + 3))], colour)
 
 
-def _edge(link: Link, route: Sequence[Point], at: Callable[[Point], Point]) -> list[Shape]:
-    """A link's line with its arrowheads."""
-    start, end, back = route[0], route[-1], route[-1][0] - _ARROW
-    colour, stroke = _pen(link)
-    tip = Polygon([at(p) for p in (end, (back, end[1] - 3), (back, end[1] + 3))], colour)
-    edge: list[Shape] = [Curve([at(p) for p in _bent([*route[:-1], (back, end[1])])], colour, stroke), tip]
-    if link.kind == "both":
-        feet = [(start[0] + _ARROW, start[1] + side) for side in (-3, 3)]
-        edge.append(Polygon([at(p) for p in (start, *feet)], BACKWARD))
-    return edge
-
-
-def _beside(
-    link: Link, route: Sequence[Point], at: Callable[[Point], Point], alone: bool, across: float, rightward: bool
-) -> Point:
-    """Where a link's label is, beside its arrowhead; `alone` at its box, whose middle is `across`."""
-    end = route[-1]
-    (x, y), half = at((end[0] - _ARROW, end[1])), _width(link.label) / 2
-    if rightward:
-        above = route[-3][1] > end[1] - 1 if alone else end[1] <= across
-        return x - half - 2, y - 8 if above else y + 8
-    side = -1 if alone and route[-3][1] > end[1] + 1 else 1  # not where the link comes from
-    return x + side * (half + 5), y
-
-
-def _pen(link: Link) -> tuple[str, float]:
-    """A link's colour, and how wide it is."""
-    return (link.colour, 2.0) if link.colour else (BACKWARD if link.kind == "backward" else GREY, 1.0)
+def _legend(legend: Legend, top: float) -> tuple[list[Text | Block], Point]:
+    """A legend from `top` on, around the middle at 0, and how wide it is and how far down it goes."""
+    shapes: list[Text | Block] = []
+    breadth = 0.0
+    if legend.title:
+        shapes.append(Text((0.0, top + _LINE / 2), legend.title, _SMALL, GREY))
+        breadth, top = _width(legend.title) + _MARGIN, top + _LINE
+    for row in legend.rows():
+        sizes = [_extent(box, False) for box in row]
+        whole = sum(width + _FRAME for width, _ in sizes) - _FRAME
+        left = -whole / 2
+        for box, (width, height) in zip(row, sizes, strict=True):
+            look = paint(box)
+            middle = left + width / 2, top + height / 2
+            radius = 12.0 if box.kind in ROUND else 2.0
+            shapes.append(Block(middle, (width, height), radius, look.fill, look.line, 2.0 if look.bold else 1.0))
+            shapes.append(Text(middle, box.cells[0], SIZE, look.ink))
+            left += width + _FRAME
+        breadth, top = max(breadth, whole + 2 * _MARGIN), top + _LINE + 4 + _FRAME
+    return shapes, (breadth, top)
 
 
 def _bent(route: list[Point]) -> list[Point]:
@@ -210,8 +227,9 @@ def _element(shape: Shape) -> str:
                 f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" '
                 f'rx="{radius:g}" fill="{fill}" stroke="{line}"' + f' stroke-width="{stroke:g}"/>'
             )
-        case Curve((start, *points), line, stroke):
+        case Curve((start, *points), line, stroke, dashed):
             wide = f' stroke-width="{stroke:g}"' if stroke != 1 else ""
+            wide += ' stroke-dasharray="5 3"' if dashed else ""
             return f'<path d="M{_listed([start])} C{_listed(points)}" fill="none" stroke="{line}"{wide}/>'
         case Polygon(points, fill):
             return f'<polygon points="{_listed(points)}" fill="{fill}"/>'
@@ -235,8 +253,11 @@ def by_matplotlib(scene: Scene, form: str) -> bytes:
     outlines, write = Outlines(), outlined
     for shapes in (layers, texts):
         looks = [write(shape, outlines) for shape in shapes]
-        paths, fills, lines, widths = zip(*looks, strict=True) if looks else ((), (), (), ())
-        axes.add_collection(PathCollection(paths, facecolors=fills, edgecolors=lines, linewidths=widths), autolim=False)
+        paths, fills, lines, widths, dashes = zip(*looks, strict=True) if looks else ((),) * 5
+        axes.add_collection(
+            PathCollection(paths, facecolors=fills, edgecolors=lines, linewidths=widths, linestyles=dashes),
+            autolim=False,
+        )
     area = width * height / 72**2
     dpi = min(max(72.0, min(144.0, (_PIXELS / area) ** 0.5)), (_MOST_PIXELS / area) ** 0.5)
     file = io.BytesIO()

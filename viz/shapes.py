@@ -33,6 +33,7 @@ class Curve(NamedTuple):
     points: list[Point]
     line: str
     width: float = 1.0
+    dashed: bool = False
 
 
 class Polygon(NamedTuple):

@@ -166,14 +166,6 @@ def _sums(form: Form) -> Iterator[str]:
     results = sum(value.nbytes for value in form.values if value.maker is not None)
     kept = sum(value.nbytes for value in form.values if value.maker is not None and value.kept)
     kept += sum(operation.kept for operation in form.operations)
-    yield f"results: {_bytes(results)}; kept for the backward pass: {_bytes(kept)}"
+    yield f"results: {labels.size(results)}; kept for the backward pass: {labels.size(kept)}"
     if form.error:
         yield f"failed: {labels.shortened(labels.printable(form.error), 120)}"
-
-
-def _bytes(count: int) -> str:
-    """As in `1.5 MB`, of a thousand thousand."""
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= size:
-            return f"{labels.number(count / size)} {unit}"
-    return f"{count} B"

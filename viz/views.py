@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from . import labels
-from .drawing import Box, Cluster, Drawing, Link
+from .drawing import Box, Cluster, Drawing, Legend, Link
 from .form import Form, Group, Operation, Value, enclosing
 from .repeats import Run
 from .units import Unit, repeated, repeats, rolled_up, units_of
@@ -143,15 +143,12 @@ class _Writer:
             if not links:
                 raise ValueError("graph: no gradient is known, and so no backward pass; run backward first")
             self.boxes, links = _linked(self.boxes, links)
-        if self.settings.legend and self.settings.color_by is None:
-            self.clusters.append(Cluster("legend"))
-            kinds = {box.kind for box in self.boxes}
-            number = len(self.clusters) - 1
-            self.boxes += [Box(kind, (text,), number) for kind, text in LEGEND.items() if kind in kinds]
+        kinds = {box.kind for box in self.boxes} if self.settings.legend and self.settings.color_by is None else ()
+        legend = Legend("", [Box(kind, (text,)) for kind, text in LEGEND.items() if kind in kinds])
         words = f"the {len(self.units):,} nearest to the output; {self.hidden:,} more are not drawn" * bool(self.hidden)
         failed = f"failed: {labels.shortened(labels.printable(self.form.error), 120)}" * bool(self.form.error)
         caption = "\n".join(filter(None, (title, words, failed)))
-        return Drawing(self.boxes, links, self.scalar, caption, self.clusters)
+        return Drawing(self.boxes, links, self.scalar, caption, self.clusters, legend)
 
     # Boxes
 
@@ -182,6 +179,8 @@ class _Writer:
             home = None if output or value.kind == "input" else self._home(value)
             cluster = -1 if home is None else self.boxes[self.box_of[home]].cluster
             cells = _cells_of_value(value, self.show, home in self.run_of and value.maker is not None)
+            if output and value.maker is None and value.kind in ("value", "constant"):
+                cells.append("how it came is not recorded")
             self.box_of[value] = self._box(cells, kind, value.id, cluster, self.also.get(value, ()))
         return self.box_of[value]
 
@@ -300,7 +299,7 @@ def _cells_of(unit: Unit, show: frozenset[str], rolled: bool) -> list[str]:
     if "time" in show:
         cells += _times(unit.operations)
     if "kept" in show and (kept := sum(operation.kept for operation in unit.operations)):
-        cells.append(f"keeps {kept:,} B")
+        cells.append(f"keeps {labels.size(kept)}")
     if "source" in show and source:
         cells.append(source)
     return list(map(labels.printable, cells))
@@ -337,7 +336,7 @@ def _cells_of_value(value: Value, show: frozenset[str], rolled: bool) -> list[st
         else:
             cells.append(f"‖grad‖ {labels.number(labels.norm(value.gradient))}")
     if "bytes" in show:
-        cells.append(f"{value.nbytes:,} B")
+        cells.append(labels.size(value.nbytes))
     return cells or [labels.shape(value)]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, nn, viz
-from pullback.viz import heat
+from pullback.viz import heat, labels
 from pullback.viz.form import Operation, Value
 
 
@@ -31,9 +31,8 @@ def chain(numbers):
         y = pb.sin(y)
     graph = viz.graph(y, color_by=lambda part: numbers[int(part.id[1:])] if isinstance(part, Operation) else None)
     drawing = graph._drawing
-    legend = [box for box in drawing.boxes if box.cluster >= 0]
-    boxes = {box.id: box for box in drawing.boxes if box.cluster < 0}
-    return [boxes[f"o{i}"] for i in range(len(numbers))], legend, drawing.clusters[-1].label
+    boxes = {box.id: box for box in drawing.boxes}
+    return [boxes[f"o{i}"] for i in range(len(numbers))], drawing.legend.boxes, drawing.legend.title
 
 
 def test_larger_is_lighter_and_the_legend_has_both_ends():
@@ -92,10 +91,10 @@ def test_bytes_add_up():
 
     def boxes(**options):
         drawn = viz.graph(model, inputs=x, color_by="bytes", **options)._drawing
-        return {box.cells[0]: box.cells[-1] for box in drawn.boxes if box.cluster < 0}, drawn.clusters[-1].label
+        return {box.cells[0]: box.cells[-1] for box in drawn.boxes}, drawn.legend.title
 
     apart, title = boxes()
-    assert title == "bytes of results, B"
+    assert title == "bytes of results"
     assert (apart["0: Linear"], apart["1: Linear"], apart["input"]) == ("320 B", "80 B", "160 B")
     assert boxes(depth=0)[0]["Sequential"] == "400 B"
 
@@ -109,7 +108,7 @@ def test_repeats_have_the_sum():
 
     drawn = viz.graph(Many(), inputs=Tensor(np.ones(10)), color_by="bytes", depth=5)._drawing
     sines = [box for box in drawn.boxes if box.cells[0] == "sin"]
-    assert [(len(box.also), box.cells[-1]) for box in sines] == [(99, "8000 B")]
+    assert [(len(box.also), box.cells[-1]) for box in sines] == [(99, "8 kB")]
     calls = viz.graph(Many(), inputs=Tensor(np.ones(10)), depth=5, color_by=lambda part: float(part.id[1:]))._drawing
     largest = [box.cells[-1] for box in calls.boxes if box.cells[0] == "sin"]
     assert largest == ["99"]  # of the operations o0 to o99
@@ -121,9 +120,9 @@ def test_gradients_and_times():
     texts = {box.cells[0]: box.cells[-1] for box in drawn.boxes if box.kind == "operation"}
     assert texts["× 2"] == f"{np.sqrt(2):.4g}" and texts["sum"] == "1"
     timed = viz.graph(lambda x: pb.exp(x @ x.T).sum(), inputs=Tensor(np.ones((300, 300))), color_by="time")
-    title = timed._drawing.clusters[-1].label
-    assert re.fullmatch("time, forward and backward, (m|µ|n)?s(, log scale)?", title)
-    unit = re.search("(m|µ|n)?s(?=,|$)", title)[0]
+    assert re.fullmatch("time, forward and backward(, log scale)?", timed._drawing.legend.title)
+    (unit,) = {box.cells[0].split()[1] for box in timed._drawing.legend.boxes}
+    assert re.fullmatch("(m|µ|n)?s", unit)
     matmul = next(box for box in timed._drawing.boxes if box.cells[0] == "@")
     assert matmul.cells[-1].endswith(f" {unit}")
     seconds = next(op.seconds for op in timed.form.operations if op.name == "matmul")
@@ -230,3 +229,19 @@ def test_the_way_goes_through_module_calls_and_repeats():
     assert "tanh → tanh → tanh → tanh → … 75 more … →" in str(first)
     boxes = graph._drawing.boxes
     assert all(box.paint is not None for box in boxes if box.kind in ("operation", "module"))
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (147_456, "147 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1 MB"),
+        (5e9, "5 GB"),
+    ],
+)
+def test_sizes_have_three_digits(count, text):
+    assert labels.size(count) == text

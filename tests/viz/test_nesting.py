@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pullback.viz.nesting import arrange_nested
+from pullback.viz.nesting import Margins, arrange_nested
 
 GAP = (20.0, 6.0)
-MARGIN = (4.0, 4.0), (4.0, 4.0), (30.0, 30.0)
+MARGIN = Margins((4.0, 4.0), (4.0, 4.0), 30.0, 30.0)
 
 
 @st.composite
@@ -61,6 +61,16 @@ def test_frames_hold_their_boxes_and_no_others(case):
     assert 0 not in frames or 1 not in frames or apart(edges(*frames[0][:2]), edges(*frames[1][:2]))
     parts = [[*routes[i], *(p for number, stem in stems if number == i for p in stem)] for i in range(len(links))]
     points = {(round(x, 6), round(y, 6)) for part in parts for x, y in part}
+    for frame in frames.values():
+        (front, _), (start, end) = edges(frame.middle, frame.size)
+        ways = {
+            a[1]
+            for part in parts
+            for a, b in pairwise(part)
+            if a[0] - 1e-6 <= front <= b[0] + 1e-6 and abs(a[1] - b[1]) < 1e-6 and start < a[1] < end
+        }
+        assert start - 1e-6 <= frame.free - 15 and frame.free + 15 <= end + 1e-6
+        assert all(abs(way - frame.free) >= 15 - 1e-6 for way in ways)
     for i, (tail, head) in enumerate(links):
         assert all(a[0] <= b[0] + 1e-6 for a, b in pairwise(routes[i]))
         assert abs(routes[i][-1][0] - boxes[head][0][0]) < 1e-6 and within([(routes[i][-1][1],) * 2], boxes[head][1:])

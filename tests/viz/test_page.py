@@ -5,7 +5,7 @@ from base64 import b64decode
 import numpy as np
 import pytest
 
-from pullback import Tensor, absolute, viz
+from pullback import Tensor, absolute, nn, viz
 from pullback.viz import page
 from pullback.viz.form import Form, Group, Operation
 from pullback.viz.parts import MOST, parts
@@ -139,6 +139,16 @@ def test_parts_are_modules_however_deep():
     form = Form(operations=[Operation("o0", "add", group=group)])
     tree = parts(form)
     assert len(tree) == 3_001 and tree[-1].group is group and operations(tree[0]) == form.operations
+
+
+def test_a_module_that_failed_before_any_operation_has_a_part():
+    model = nn.Sequential(nn.Tanh(), nn.Flatten(), nn.Linear(100, 10))
+    with pytest.raises(ValueError, match="100"), viz.record(model) as record:
+        model(Tensor(np.ones((2, 3, 4))))
+    read = embedded(record.graph())
+    told = {read["texts"][label]: (kind, read["texts"][detail]) for _, label, detail, kind in read["parts"]}
+    assert told["0: Tanh"][0] == 1 and told["2: Linear"][0] == 2
+    assert "given (2, 12) float64" in told["2: Linear"][1] and "ValueError" in told["2: Linear"][1]
 
 
 def test_repeats_are_parts_of_their_own():

@@ -298,3 +298,15 @@ def test_what_cannot_be_drawn_is_refused():
         viz.graph(nn.Linear(2, 2))
     with pytest.raises(TypeError, match="inputs="):
         viz.graph(x * 2, inputs=x)
+
+
+def test_a_tangent_is_linked_where_what_made_it_is_recorded():
+    x, t = Tensor(np.array([1.0, 2.0]), requires_grad=True), Tensor(np.array([3.0, 4.0]))
+    graph = viz.graph(lambda x, t: pb.jvp(lambda x: pb.sin(x) * x, (x,), (t,)), inputs=(x, t))
+    primal, tangent = graph.form.outputs
+    assert primal.maker.name == "multiply" and tangent.maker.name == "add"
+    assert {"cos", "sin"} <= {operation.name for operation in graph.form.behind([tangent]).operations}
+    given = {value for operation in graph.form.behind([tangent]).operations for _, value in operation.arguments}
+    assert primal.maker.arguments[1].value in given  # x, one box for both
+    unknown = viz.graph(lambda x, t: pb.jvp(lambda x: pb.sin(x) * x, (x,), (t,)), inputs=(x.detach(), t))
+    assert ["how it came is not recorded" in cells for cells in boxes(unknown, "output")] == [False, True]

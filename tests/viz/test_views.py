@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import pullback as pb
 from pullback import Tensor, nn, viz
-from pullback.viz import drawing, scene
+from pullback.viz import drawing, scene, shapes
 
 from .test_recording import boxes
 
@@ -169,9 +169,33 @@ def test_what_a_rule_saved_is_orange_and_leaves_and_outputs_are_not():
 def test_a_legend_and_a_title():
     x = Tensor(2.0, requires_grad=True)
     graph = viz.graph(pb.exp(x) * 2, title="growth", legend=True)
-    legend = {box.kind: box.cells for box in graph._drawing.boxes if box.cluster == frames(graph).index("legend")}
+    legend = {box.kind: box.cells for box in graph._drawing.legend.boxes}
     assert legend["kept"] == ("kept for backward",) and legend.keys() == {"leaf", "kept", "output", "operation"}
-    assert "growth" in graph._repr_svg_() and 'label="growth"' in graph.source
+    assert "growth" in graph._repr_svg_() and "<td>growth</td>" in graph.source
+    assert repr(graph).startswith("<Graph of 1 leaf and 2 operations")
+
+
+def test_a_legend_stands_below_and_moves_nothing():
+    x = Tensor(np.ones(5), requires_grad=True)
+    drawings = (viz.graph(pb.exp(x).sum(), legend=legend)._drawing for legend in (False, True))
+    plain, told = (scene.scene(drawing).groups for drawing in drawings)
+    assert plain[:-1] == told[:-1]  # all but the caption
+    drawn = [shape for _, own in plain for shape in own if isinstance(shape, shapes.Block)]
+    lowest = max(block.at[1] + block.size[1] / 2 for block in drawn)
+    legend = [shape for shape in told[-1][1] if isinstance(shape, shapes.Block)]
+    assert len(legend) == 4 and all(block.at[1] - block.size[1] / 2 > lowest for block in legend)
+
+
+def test_the_way_back_is_a_line_of_its_own():
+    x = Tensor(np.ones(5), requires_grad=True)
+    drawn = viz.graph(pb.exp(x).sum(), direction="both")._drawing
+    edges = [own for name, own in scene.scene(drawn).groups if name == "edge"]
+    assert len(edges) == len(drawn.links) == 4
+    for there, tip, back, other in edges:
+        assert (there.dashed, back.dashed, tip.fill, other.fill) == (False, True, drawing.GREY, drawing.BACKWARD)
+        assert min(abs(a[0] - b[0]) for a, b in zip(there.points, back.points, strict=True)) > 3
+        assert tip.points[0][1] > other.points[0][1]  # one points down, one up
+    assert drawn.dot().count(f'color="{drawing.GREY}:{drawing.BACKWARD}", dir="both"') == 4
 
 
 def test_numbers_have_minus_signs_and_names_their_tails():
