@@ -32,6 +32,7 @@ from .autograd.core.views import writable
 from .autograd.core.backward import backward_pass
 from .autograd.core.generator import drawing_from, generator, manual_seed
 from .autograd.core.graph import Node, Output, RemovableHandle, Several, mode, modes
+from .autograd.core.leaf_hooks import at_end
 from .autograd.core.observers import Observer
 from .autograd.core.replay import captures
 from .autograd.debug.profiling import FIGURES, quantity
@@ -67,7 +68,7 @@ from .autograd.ops.normalization import rescale
 __all__ = [
     "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
     "Output", "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor",
-    "TensorLike", "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved",
+    "TensorLike", "added", "at_end", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved",
     "drawing_from", "drawn", "dtype_of_target", "elementwise", "everywhere", "face_by_example", "floating", "folded",
     "fused", "fused_each", "generator", "gru", "gru_back", "if_positive", "implements", "in_blocks", "in_one_pass",
     "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes", "one_blas_thread", "override",
