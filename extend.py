@@ -58,20 +58,23 @@ from .autograd.kernels.fused_elementwise import fused, fused_each, if_positive
 from .autograd.kernels.matrix_product import product
 from .autograd.kernels.recurrent import gru, gru_back, lstm, lstm_back, rnn, rnn_back
 from .autograd.kernels.sums import added
+from .autograd.ops.collectives import all_reduce
 from .autograd.ops.fused_conv import convolved
 from .autograd.ops.normalization import standardize
+from .autograd.runtime.communicator import Communicator, Pending, world
 from .autograd.runtime.memory import empty as pooled
 from .autograd.runtime.threads import one_blas_thread, parallel_for
 from .autograd.kernels.fused_elementwise import in_blocks, in_one_pass
 from .autograd.ops.normalization import rescale
 
 __all__ = [
-    "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
-    "Output", "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor",
-    "TensorLike", "added", "at_end", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved",
-    "drawing_from", "drawn", "dtype_of_target", "elementwise", "everywhere", "face_by_example", "floating", "folded",
-    "fused", "fused_each", "generator", "gru", "gru_back", "if_positive", "implements", "in_blocks", "in_one_pass",
-    "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes", "one_blas_thread", "override",
-    "parallel_for", "plain", "pooled", "primitive", "product", "quantity", "raw", "registry", "rescale", "rnn",
-    "rnn_back", "seed", "standardize", "wrap", "writable",
+    "Array", "ArrayLike", "Arrays", "Axis", "Communicator", "DTypeLike", "FIGURES", "Given", "Index", "Inputs",
+    "Node", "Observer", "Output", "OutputSize", "Padding", "Pending", "PerAxis", "Primitive", "RemovableHandle",
+    "Several", "Shape", "Tensor", "TensorLike", "added", "all_reduce", "at_end", "backward_pass", "bottom",
+    "by_example", "by_single", "captures", "convolved", "drawing_from", "drawn", "dtype_of_target", "elementwise",
+    "everywhere", "face_by_example", "floating", "folded", "fused", "fused_each", "generator", "gru", "gru_back",
+    "if_positive", "implements", "in_blocks", "in_one_pass", "lift", "linear", "looped", "lstm", "lstm_back",
+    "manual_seed", "mode", "modes", "one_blas_thread", "override", "parallel_for", "plain", "pooled", "primitive",
+    "product", "quantity", "raw", "registry", "rescale", "rnn", "rnn_back", "seed", "standardize", "world", "wrap",
+    "writable",
 ]  # fmt: skip

@@ -3,6 +3,7 @@ parts; and what is to run when the pass is over."""
 
 from __future__ import annotations
 
+import operator
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -36,8 +37,11 @@ class LeafHooks(dict[int, Callable[[], object]]):
         return g
 
 
+_order = operator.attrgetter("order")
+
+
 def turns(starts: Iterable[Node], wanted: set[Node] | None) -> dict[Node, list[Node]]:
-    """The wanted leaves that have such hooks, by the oldest node that uses them, with which their gradients are complete.
+    """The wanted leaves with such hooks, by the oldest node that uses them, after which their gradients are complete.
 
     A leaf whose oldest user will not be visited is in vain among them.
     """
@@ -52,8 +56,7 @@ def turns(starts: Iterable[Node], wanted: set[Node] | None) -> dict[Node, list[N
                     seen.add(parent)
                     stack.append(parent)
             elif parent.hooks and LAST in parent.hooks and (wanted is None or parent in wanted):
-                if parent not in last or last[parent].order < node.order:
-                    last[parent] = node
+                last[parent] = max(last.get(parent, node), node, key=_order)
     found: dict[Node, list[Node]] = {}
     for leaf, node in last.items():
         found.setdefault(node, []).append(leaf)
@@ -71,13 +74,12 @@ def ending() -> Iterator[None]:
 
 
 def at_end(call: Callable[[], object]) -> None:
-    """Call this, once, when the backward pass that runs in this thread is over; for hooks. RuntimeError if none runs.
+    """Call this, once, when the `backward` that runs in this thread is over, with all gradients in `grad`; for hooks.
 
-    The pass is one of `backward`, and all gradients are in `grad` then.
+    In other passes, such as that of `grads`, which fill no `grad`, nothing is called.
     """
-    if modes.ending is None:
-        raise RuntimeError("at_end: no backward pass runs in this thread")
-    modes.ending[call] = None
+    if modes.ending is not None and modes.retaining:
+        modes.ending[call] = None
 
 
 def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], object]) -> RemovableHandle:

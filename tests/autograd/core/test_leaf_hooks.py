@@ -117,8 +117,17 @@ def test_what_is_to_run_at_the_end_runs_once_with_all_gradients():
         x.register_hook(_stop)
         (x * y).backward()
     assert len(seen) == 1
-    with pytest.raises(RuntimeError, match="no backward pass"):
-        at_end(end)
+
+
+def test_nothing_runs_at_the_end_of_a_pass_that_fills_no_grad():
+    x, y = leaves(2, 3)
+    seen = []
+    x.register_hook(lambda g: at_end(lambda: seen.append("end")))
+    y.register_post_accumulate_grad_hook(print)
+    assert grads(x * y, x).item() == 3 and not seen
+    at_end(print)
+    (x * y).backward()
+    assert seen == ["end"]
 
 
 def _stop(g):
