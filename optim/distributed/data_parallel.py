@@ -69,7 +69,7 @@ class DistributedDataParallel(Module):
         if reducer is None:
             return self.module(*args, **kwargs)
         if self.training and self.broadcast_buffers and reducer.enabled:
-            self._give_buffers()
+            self.align_buffers()
         result = self.module(*args, **kwargs)
         if modes.recording:
             for tensor in tensors_of(result):
@@ -77,8 +77,8 @@ class DistributedDataParallel(Module):
                     tensor.register_hook(lambda g: reducer.expect())
         return result
 
-    def _give_buffers(self) -> None:
-        """The buffers get the values that process 0 has, all of one dtype at once."""
+    def align_buffers(self) -> None:
+        """Give the module's buffers the values that they have in process 0; all processes call it."""
         by_dtype: dict[Any, list[Tensor]] = {}
         for buffer in self.module.buffers():
             by_dtype.setdefault(buffer.dtype, []).append(buffer)

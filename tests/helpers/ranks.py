@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
-TIMEOUT = 240  # seconds, of a machine under load; nothing waits for it unless something hangs
+TIMEOUT = 120  # seconds, of a machine under load; nothing waits for it unless something hangs
 
 
 def start(ranks, *arguments, entry=("-m", "mpi4py")):
@@ -17,10 +18,19 @@ def start(ranks, *arguments, entry=("-m", "mpi4py")):
     pytest.importorskip("mpi4py")
     if not MPIEXEC.exists():
         pytest.skip("there is no mpiexec beside python")
+    return _started(MPIEXEC, "-n", ranks, sys.executable, *entry, *arguments)
+
+
+def alone(*arguments):
+    """Start `python arguments`, without mpiexec."""
+    return _started(sys.executable, *arguments)
+
+
+def _started(*command):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [MPIEXEC, "-n", str(ranks), sys.executable, *entry, *map(str, arguments)]
+    environment.pop("PYTHONSAFEPATH", None)  # with which mpi4py takes another path away
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(list(map(str, command)), env=environment, start_new_session=True, **pipes)
+    return subprocess.Popen(list(map(str, command)), env=environment, start_new_session=True, cwd=gettempdir(), **pipes)
 
 
 def finish(job):
