@@ -32,6 +32,7 @@ from .autograd.core.views import writable
 from .autograd.core.backward import backward_pass
 from .autograd.core.generator import drawing_from, generator, manual_seed
 from .autograd.core.graph import Node, Output, RemovableHandle, Several, mode, modes
+from .autograd.core.leaf_hooks import at_end
 from .autograd.core.observers import Observer
 from .autograd.core.replay import captures
 from .autograd.debug.profiling import FIGURES, quantity
@@ -57,20 +58,23 @@ from .autograd.kernels.fused_elementwise import fused, fused_each, if_positive
 from .autograd.kernels.matrix_product import product
 from .autograd.kernels.recurrent import gru, gru_back, lstm, lstm_back, rnn, rnn_back
 from .autograd.kernels.sums import added
+from .autograd.ops.collectives import all_reduce
 from .autograd.ops.fused_conv import convolved
 from .autograd.ops.normalization import standardize
+from .autograd.runtime.communicator import Communicator, Pending, world
 from .autograd.runtime.memory import empty as pooled
 from .autograd.runtime.threads import one_blas_thread, parallel_for
 from .autograd.kernels.fused_elementwise import in_blocks, in_one_pass
 from .autograd.ops.normalization import rescale
 
 __all__ = [
-    "Array", "ArrayLike", "Arrays", "Axis", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
-    "Output", "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor",
-    "TensorLike", "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "checked", "convolved",
-    "drawing_from", "drawn", "dtype_of_target", "elementwise", "everywhere", "face_by_example", "floating", "folded",
-    "fused", "fused_each", "generator", "gru", "gru_back", "if_positive", "implements", "in_blocks", "in_one_pass",
-    "is_later", "layout", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode", "modes",
-    "one_blas_thread", "override", "parallel_for", "plain", "pooled", "primitive", "product", "quantity", "raw",
-    "registry", "required", "rescale", "rnn", "rnn_back", "seed", "standardize", "surely", "wrap", "writable",
+    "Array", "ArrayLike", "Arrays", "Axis", "Communicator", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node",
+    "Observer", "Output", "OutputSize", "Padding", "Pending", "PerAxis", "Primitive", "RemovableHandle", "Several",
+    "Shape", "Tensor", "TensorLike", "added", "all_reduce", "at_end", "backward_pass", "bottom", "by_example",
+    "by_single", "captures", "checked", "convolved", "drawing_from", "drawn", "dtype_of_target", "elementwise",
+    "everywhere", "face_by_example", "floating", "folded", "fused", "fused_each", "generator", "gru", "gru_back",
+    "if_positive", "implements", "in_blocks", "in_one_pass", "is_later", "layout", "lift", "linear", "looped", "lstm",
+    "lstm_back", "manual_seed", "mode", "modes", "one_blas_thread", "override", "parallel_for", "plain", "pooled",
+    "primitive", "product", "quantity", "raw", "registry", "required", "rescale", "rnn", "rnn_back", "seed",
+    "standardize", "surely", "world", "wrap", "writable",
 ]  # fmt: skip

@@ -59,6 +59,7 @@ from .ops.casting import (
     angle, round_form as around, astype_form as astype, divmod, float_power, frexp, imag_form as imag,
     ldexp_form as ldexp, modf, real_form as real, real_if_close, round_form as round,
 )
+from .ops import collectives as _collectives  # for the registry to have its primitive
 from .ops.convolution import (
     conv_form as conv, conv_matrix, conv_transpose_form as conv_transpose, conv_weight_form as conv_weight,
 )

@@ -99,6 +99,7 @@ from .serialization import load, save
 from .shape import Flatten, Unflatten
 from .softmax import LogSoftmax, Softmax, Softmax2d, Softmin
 from .stateless import functional_call, stack_module_state
+from .sync_batch_norm import SyncBatchNorm
 from .transformer import Transformer, TransformerDecoder, TransformerEncoder
 from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 from .unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
@@ -231,6 +232,7 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "SyncBatchNorm",
     "Tanh",
     "Tanhshrink",
     "Threshold",

@@ -267,9 +267,7 @@ class _Norm(Module):
 class _BatchNorm(_Norm):
     def forward(self, input: TensorLike) -> Tensor:
         input = real(input, type(self).__name__)
-        if input.ndim != self._dims + 2 and not (self._dims == 1 and input.ndim == 2):
-            shapes = ("(N, C) or (N, C, L)", "(N, C, H, W)", "(N, C, D, H, W)")
-            raise self._expected(shapes[self._dims - 1], input)
+        self._check_shape(input)
         if input.shape[1] != self.num_features:
             raise self._expected(f"{self.num_features} channels", input)
         tracked = self.training and self.track_running_stats
@@ -279,11 +277,21 @@ class _BatchNorm(_Norm):
             share = 1 / seen if tracked and seen is not None else 0.0
         running = (None, None) if self.training and not tracked else (self.running_mean, self.running_var)
         given = *running, self.weight, self.bias, self.training or self.running_mean is None, share, self.eps
-        out = _batch_norm(input, type(self).__name__, *given)
+        out = self._normalized(input, type(self).__name__, *given)
         if tracked and seen is not None and not _calls.again:
             with no_grad():
                 self.num_batches_tracked[...] = seen  # type: ignore[index]
         return out
+
+    def _check_shape(self, input: Any) -> None:
+        """ValueError for an input of another number of axes."""
+        if input.ndim != self._dims + 2 and not (self._dims == 1 and input.ndim == 2):
+            shapes = ("(N, C) or (N, C, L)", "(N, C, H, W)", "(N, C, D, H, W)")
+            raise self._expected(shapes[self._dims - 1], input)
+
+    def _normalized(self, input: Any, *given: Any) -> Any:
+        """What `_batch_norm` makes of the input and all else that it takes."""
+        return _batch_norm(input, *given)
 
 
 class BatchNorm1d(_BatchNorm, dims=1):

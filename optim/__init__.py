@@ -1,6 +1,6 @@
 """Optimizers, schedulers of their rates, averages of weights, and the training loop."""
 
-from . import callbacks, lr_scheduler, swa_utils
+from . import callbacks, distributed, lr_scheduler, swa_utils
 from .adafactor import Adafactor
 from .adam import Adam, AdamW
 from .adam_variants import Adamax, NAdam, RAdam
@@ -38,6 +38,7 @@ __all__ = [
     "SparseAdam",
     "Trainer",
     "callbacks",
+    "distributed",
     "lr_finder",
     "lr_scheduler",
     "minimize",

@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from ..extend import generator
+from ..extend import Communicator, generator
 from ..nn import load as load_arrays
 from ..nn.atomic_files import lock, put_in_place, remove_left, sync_folder, temporary
 from ..nn.serialization import pieces, texts
@@ -44,7 +44,8 @@ class Checkpoint:
     It appears whole, when it is on disk, or not at all, and only then the oldest goes. Nothing is ever pickled.
     One writer at a time: the first `save` (or `lock`) locks the directory until `close`, or until this object or its
     process is no more, however it ended (where the system has no such locks, a warning says so).
-    ValueError unless `keep` is a positive integer or None.
+    Of several processes with a `communicator` all save and load at once; the first writes and reads, and all load what
+    it found. ValueError unless `keep` is a positive integer or None.
 
     >>> import tempfile
     >>> from pullback import nn, optim
@@ -56,10 +57,13 @@ class Checkpoint:
     {'step': 12}
     """
 
-    def __init__(self, directory: str | os.PathLike[str], keep: int | None = 3) -> None:
+    def __init__(
+        self, directory: str | os.PathLike[str], keep: int | None = 3, communicator: Communicator | None = None
+    ) -> None:
         if keep is not None and (isinstance(keep, bool) or not isinstance(keep, (int, np.integer)) or keep < 1):
             raise ValueError(f"Checkpoint: keep must be a number of checkpoints, 1 or more, or None, not {keep!r}")
         self.directory, self.keep = Path(os.fsdecode(directory)), keep
+        self.communicator = Communicator() if communicator is None else communicator
         self._held: weakref.finalize[..., Checkpoint] | None = None  # closes the open folder, which has the lock
         self._one_at_a_time = threading.RLock()
         _instances.add(self)
@@ -92,7 +96,12 @@ class Checkpoint:
         TypeError for what is no data, RuntimeError where another writes into the directory, OSError where the disk is
         full or refuses; the checkpoints before stay as they are.
         """
-        tree, arrays = encode({"parts": {k: _state(v) for k, v in parts.items()}, "random": _state(generator())})
+        states = {k: self._state(v) for k, v in parts.items()}
+        path = self._save(states) if not self.communicator.rank else self.directory
+        return self.communicator.broadcast_object(path)
+
+    def _save(self, states: dict[str, Any]) -> Path:
+        tree, arrays = encode({"parts": states, "random": state_of(generator())})
         content = pieces(arrays, checkpoint="1", tree=json.dumps(tree))
         with self._one_at_a_time:
             self.lock()
@@ -114,6 +123,12 @@ class Checkpoint:
         are damaged. If a state does not fit, or a part is missing, ValueError tells everything that is wrong, and no
         object has changed.
         """
+        found = self._newest() if not self.communicator.rank else None
+        found = self.communicator.broadcast_object(found)
+        return None if found is None else self._give(*found, objects)
+
+    def _newest(self) -> tuple[Path, dict[str, Any]] | None:
+        """The newest whole checkpoint, if there is any."""
         faults: list[str] = []
         for path in reversed(self.paths):
             try:
@@ -122,11 +137,47 @@ class Checkpoint:
                 faults.append(f"{path}: {error}")
                 continue
             if faults:
-                warnings.warn(f"Checkpoint: {'; '.join(faults)}; {path.name} is loaded", RuntimeWarning, stacklevel=2)
-            return _give(tree, objects, path)
+                warnings.warn(f"Checkpoint: {'; '.join(faults)}; {path.name} is loaded", RuntimeWarning, stacklevel=3)
+            return path, tree
         if faults:
             raise ValueError(f"Checkpoint: no file can be loaded: {'; '.join(faults)}")
         return None
+
+    def _give(self, path: Path, tree: dict[str, Any], objects: Mapping[str, Any]) -> dict[str, Any]:
+        """Set all objects, or none; the parts that are left."""
+        for name, part in objects.items():
+            if not (isinstance(part, np.random.Generator) or hasattr(part, "load_state_dict")):
+                raise TypeError(
+                    f"Checkpoint: {name}={part!r} has no load_state_dict; load() returns the data that no object takes"
+                )
+        parts = tree["parts"]
+        faults = [
+            f"{name}: it is not in it, but {', '.join(parts) or 'nothing'}" for name in objects if name not in parts
+        ]
+        wanted = [(name, part, parts[name]) for name, part in objects.items() if name in parts]
+        if wanted:
+            wanted.append(("this thread's random generator", generator(), tree["random"]))
+        before = [(part, copy.deepcopy(self._state(part))) for _, part, _ in wanted]
+        try:
+            for name, part, state in wanted:
+                try:
+                    load_state(part, state)
+                except Exception as error:
+                    faults.append(f"{name}: {type(error).__name__}: {error}")
+            if faults:
+                raise ValueError(f"Checkpoint: {path} does not fit, and nothing is changed. {'; '.join(faults)}")
+        except BaseException:
+            for part, state in before:
+                with suppress(Exception):  # what took no state at all may not take its own
+                    load_state(part, state)
+            raise
+        return {name: part for name, part in parts.items() if name not in objects}
+
+    def _state(self, part: Any) -> Any:
+        """The state of a part, which is brought together first where it is shared out over processes."""
+        if self.communicator.size > 1 and hasattr(part, "consolidate_state_dict"):
+            part.consolidate_state_dict(None)
+        return state_of(part)
 
     def lock(self) -> None:
         """Become the only writer, until `close`; RuntimeError where there is another."""
@@ -200,46 +251,19 @@ def _read(path: Path) -> dict[str, Any]:
     return decode(json.loads(said["tree"]), load_arrays(path))
 
 
-def _state(part: Any) -> Any:
+def state_of(part: Any) -> Any:
+    """Return the state of an object or of a NumPy generator; data is its own."""
     if isinstance(part, np.random.Generator):
         return part.bit_generator.state
     return part.state_dict() if hasattr(part, "state_dict") else part
 
 
-def _set(part: Any, state: Any) -> None:
+def load_state(part: Any, state: Any) -> None:
+    """Give an object, or a NumPy generator, its state."""
     if isinstance(part, np.random.Generator):
         part.bit_generator.state = state
     else:
         part.load_state_dict(state)
-
-
-def _give(tree: dict[str, Any], objects: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Set all objects, or none; the parts that are left."""
-    for name, part in objects.items():
-        if not (isinstance(part, np.random.Generator) or hasattr(part, "load_state_dict")):
-            raise TypeError(
-                f"Checkpoint: {name}={part!r} has no load_state_dict; load() returns the data that no object takes"
-            )
-    parts = tree["parts"]
-    faults = [f"{name}: it is not in it, but {', '.join(parts) or 'nothing'}" for name in objects if name not in parts]
-    wanted = [(name, part, parts[name]) for name, part in objects.items() if name in parts]
-    if wanted:
-        wanted.append(("this thread's random generator", generator(), tree["random"]))
-    before = [(part, copy.deepcopy(_state(part))) for _, part, _ in wanted]
-    try:
-        for name, part, state in wanted:
-            try:
-                _set(part, state)
-            except Exception as error:
-                faults.append(f"{name}: {type(error).__name__}: {error}")
-        if faults:
-            raise ValueError(f"Checkpoint: {path} does not fit, and nothing is changed. {'; '.join(faults)}")
-    except BaseException:
-        for part, state in before:
-            with suppress(Exception):  # what took no state at all may not take its own
-                _set(part, state)
-        raise
-    return {name: part for name, part in parts.items() if name not in objects}
 
 
 _instances: weakref.WeakSet[Checkpoint] = weakref.WeakSet()

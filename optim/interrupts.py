@@ -18,7 +18,7 @@ class DeferredInterrupt:
 
     def __init__(self) -> None:
         self.noted = 0
-        self._raised = self._placed = False
+        self.raised = self._placed = False
 
     def __enter__(self) -> DeferredInterrupt:
         """Place the handler."""
@@ -37,8 +37,8 @@ class DeferredInterrupt:
 
     def check(self) -> None:
         """Raise KeyboardInterrupt, once, if Ctrl-C was pressed."""
-        if self.noted and not self._raised:
-            self._raised = True
+        if self.noted and not self.raised:
+            self.raised = True
             raise KeyboardInterrupt
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
@@ -10,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 
 from ..autograd import Tensor, no_grad
-from ..extend import Array, ArrayLike
+from ..extend import Array, ArrayLike, Communicator
 from ..nn import Module
 from ..nn.traversal import in_mode
-from .batches import Data, batches_of, inputs_of
+from .batches import Data, batches_of, inputs_of, set_epoch
 from .callbacks import LogEpochs, ProgressBar, Training
 from .interrupts import DeferredInterrupt
 from .optimizer import Optimizer
@@ -22,8 +21,6 @@ from .training_checks import moves
 from .training_state import TrainingState
 
 __all__ = ["Trainer"]
-
-_log = logging.getLogger("pullback")
 
 
 class Trainer(TrainingState):
@@ -40,6 +37,11 @@ class Trainer(TrainingState):
     of `optim.callbacks.Callback`; they find the number of the epoch, from 1, in `trainer.epoch`, and may set
     `trainer.stop = True` at the end of a batch or an epoch. A batch whose loss is NaN or infinite raises
     FloatingPointError, or is left out with a warning where `nonfinite="skip"`, before parameters and buffers change.
+
+    Of several processes with a `communicator` (`distributed.world()`) each trains on its share, of which `batch_size`
+    counts, by the mean gradient over all samples, and evaluates its share; scores are those of all. Where data is no
+    loader it is shared out. The first process alone prints and writes files. A script is started by
+    `mpiexec -n 4 python -m mpi4py script.py`.
 
     Ctrl-C ends `fit` after the batch: the epoch's scores so far are in the history, its number is in `interrupted`,
     and what the evaluation would have given is NaN. A second Ctrl-C raises KeyboardInterrupt at once.
@@ -69,10 +71,11 @@ class Trainer(TrainingState):
         callbacks: Iterable[object] = (),
         *,
         nonfinite: Literal["raise", "skip"] = "raise",
+        communicator: Communicator | None = None,
     ) -> None:
         if nonfinite not in ("raise", "skip"):
             raise ValueError(f"Trainer: nonfinite must be 'raise' or 'skip', not {nonfinite!r}")
-        super().__init__(callbacks)
+        super().__init__(callbacks, communicator)
         self.model, self.loss, self.nonfinite = model, loss, nonfinite
         self.optimizer: Any = optimizer
         self.step_due = True
@@ -110,7 +113,8 @@ class Trainer(TrainingState):
         if self.optimizer is None:
             raise ValueError("fit: the trainer has no optimizer; write Trainer(model, loss, optimizer)")
         moves(self.optimizer, self.model, self.loss)
-        self._own = [kind() for kind, wanted in ((ProgressBar, progress), (LogEpochs, verbose)) if wanted]
+        shown = ((ProgressBar, progress), (LogEpochs, verbose)) if self._together.first else ()
+        self._own = [kind() for kind, wanted in shown if wanted]
         loader = self._batches(loader, batch_size, shuffle=True)
         self._interrupt = DeferredInterrupt()
         with in_mode(self.model, training=True), self._interrupt, self._under_way(loader, epochs):
@@ -121,8 +125,8 @@ class Trainer(TrainingState):
                 self._call("on_train_end")
                 self._call("on_settled")
             except KeyboardInterrupt:
-                if self._interrupt.noted > 1:
-                    raise
+                if self._interrupt.noted > 1 or (self._together.several and not self._interrupt.raised):
+                    raise  # what the other processes know nothing of
                 self._break_off(validation is not None)
             finally:
                 self._call("on_close")
@@ -143,7 +147,8 @@ class Trainer(TrainingState):
                     output = self.model(*inputs)
                     seen.add(self.loss(output, target).item(), output, target)
                     self._call("on_output", output, target)
-                    self._interrupt.check()
+                    if not self._together.several:
+                        self._interrupt.check()
                 return self._ended(seen, "evaluate")
         finally:
             self.training = before
@@ -155,7 +160,7 @@ class Trainer(TrainingState):
         """
         data = (x,) if isinstance(x, (np.ndarray, Tensor)) else x
         with in_mode(self.model, training=False), no_grad():
-            outputs = [self.model(*inputs_of(batch)).numpy() for batch in self._batches(data, batch_size)]
+            outputs = [self.model(*inputs_of(batch)).numpy() for batch in self._batches(data, batch_size, alone=True)]
         return np.concatenate(outputs)
 
     def step(self) -> None:
@@ -171,14 +176,15 @@ class Trainer(TrainingState):
         """The loss of the last batch, whose gradients the parameters have then."""
         inputs, target = self._last
         self.optimizer.zero_grad()
-        loss = self.loss(self.model(*inputs), target)
-        loss.backward()
-        return loss
+        loss = self.loss(self._together.wrapped(self.model)(*inputs), target)
+        self._together.backward(loss)
+        return self._together.mean(loss)
 
     def _one_epoch(self, validation: Data | None, batch_size: int) -> None:
         running = self._running
         if running is None:
             running = self._begin()
+            set_epoch(self.loader, self.epoch)
             self._call("on_epoch_start")
             self._call("on_pass_start")
         if running.results is None:
@@ -191,22 +197,28 @@ class Trainer(TrainingState):
         self._record(results)
         self._call("on_epoch_end")
         self._call("on_settled")
-        self._interrupt.check()
+        self._settle()
 
     def _train(self, running: Running) -> None:
         if self.stop:
             return
         buffers = list(self.model.buffers())
-        for *inputs, target in running.to_come(self.loader):
+        for *inputs, target in self._together.in_step(running.to_come(self.loader), self.epoch):
             self._call("on_batch_start")
             loss = self._train_on(inputs, target, running, buffers)
             running.batch += 1
             if loss is not None:
                 self._call("on_batch_end", loss)
             self._call("on_settled")
-            self._interrupt.check()
+            self._settle()
             if self.stop:
                 break
+
+    def _settle(self) -> None:
+        """Stop, or raise KeyboardInterrupt, where that is due in any process."""
+        self.stop, interrupted = self._together.any(self.stop, self._interrupt.noted > 0)
+        self._interrupt.noted = max(self._interrupt.noted, interrupted)
+        self._interrupt.check()
 
     def _train_on(
         self, inputs: Sequence[Any], target: Any, running: Running, buffers: Sequence[Tensor]
@@ -215,16 +227,17 @@ class Trainer(TrainingState):
         before = [buffer.numpy().copy() for buffer in buffers]
         self._last = inputs, target
         self.optimizer.zero_grad()
-        output = self.model(*inputs)
+        output = self._together.wrapped(self.model)(*inputs)
         loss = self.loss(output, target)
         value = loss.item()
-        if not math.isfinite(value):
+        judged = value if self.nonfinite == "raise" else self._together.mean(loss).item()
+        if not math.isfinite(judged):
             for buffer, data in zip(buffers, before, strict=True):
                 buffer.data = data
-            self._not_finite(value, running)
+            self._not_finite(judged, running)
             return None
         self._call("on_output", output, target)
-        loss.backward()
+        self._together.backward(loss)
         self.step_due = True
         self._call("on_backward")
         if self.step_due:
@@ -239,9 +252,12 @@ class Trainer(TrainingState):
                 f"fit: {where}; try a smaller learning rate, look for NaN in the data, or run with detect_anomaly()"
             )
         running.skipped += 1
-        _log.warning("fit: %s; the batch is skipped", where)
+        self._together.warn("fit: %s; the batch is skipped", where)
 
     def _ended(self, running: Running, action: str) -> dict[str, float]:
+        if self.training:
+            self._together.align(self.model)
+        running = self._together.merged(running)
         if not running.samples:
             if running.skipped:
                 raise FloatingPointError(f"{action}: no batch of epoch {self.epoch} has a finite loss")
@@ -258,7 +274,7 @@ class Trainer(TrainingState):
         where = (
             f"in epoch {self.epoch}, after {running.batch} batches of it" if running else f"after epoch {self.epoch}"
         )
-        _log.warning("fit: interrupted %s", where)
+        self._together.warn("fit: interrupted %s", where)
         if running is not None and running.samples:
             missing = [name for name in self.history if name.startswith("val_")] if validated else []
             results = running.results or self._ended(running, "fit")
@@ -273,9 +289,9 @@ class Trainer(TrainingState):
         for callback in (*self.callbacks, *self._own):
             getattr(callback, event, _ignore)(trainer, *details)
 
-    def _batches(self, data: Any, batch_size: int, shuffle: bool = False) -> Any:
+    def _batches(self, data: Any, batch_size: int, shuffle: bool = False, alone: bool = False) -> Any:
         dtype = next((p.dtype for p in self.model.parameters()), None)
-        return batches_of(data, batch_size, dtype, shuffle)
+        return batches_of(data, batch_size, dtype, shuffle, None if alone else self.communicator)
 
 
 def _ignore(*args: Any) -> None:

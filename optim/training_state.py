@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
-from ..extend import generator
+from ..extend import Communicator, generator
 from .callbacks import load_states, states_of
 from .running import Running
+from .together import Together
 from .training_checks import checked_callbacks
 
 __all__ = ["TrainingState"]
@@ -19,8 +20,9 @@ __all__ = ["TrainingState"]
 class TrainingState:
     """What a `Trainer` knows of its training, beside model and optimizer: see there."""
 
-    def __init__(self, callbacks: Iterable[object]) -> None:
+    def __init__(self, callbacks: Iterable[object], communicator: Communicator | None = None) -> None:
         self.callbacks: list[Any] = checked_callbacks(callbacks)
+        self._together = Together(communicator)
         self.history: dict[str, list[float]] = {}
         self.latest: dict[str, float] = {}
         self.interrupted: list[int] = []
@@ -31,6 +33,11 @@ class TrainingState:
         self._running: Running | None = None
         self._resumed: dict[str, Any] | None = None
         self._clock = 0.0
+
+    @property
+    def communicator(self) -> Communicator:
+        """The processes that train together; one, unless told otherwise."""
+        return self._together.communicator
 
     @property
     def batch(self) -> int:

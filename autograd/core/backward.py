@@ -12,8 +12,10 @@ from numpy import ndarray
 
 from ..kernels.sums import added, summed
 from ..runtime.memory import owned
+from .accumulation import accumulate
 from .conversion import result, seed
 from .graph import LAST, BackwardRule, Node, RemovableHandle, mode, modes
+from .leaf_hooks import alive, ending, turns
 from .pytrees import flatten, matching
 from .tensor import Tensor, as_data, bare, wrap
 
@@ -77,6 +79,15 @@ def backward_pass(
     overrides, observers = modes.overrides, modes.observers
     plain = not (create_graph or overrides or observers)
     parents: dict[int, Node] = {}
+    early = turns(pending, wanted) if alive else None
+
+    def complete(leaf: Node, g: Any) -> None:
+        if g.__class__ is LazySum:
+            g = force(g)
+        found[leaf] = g = g if leaf.hooks is None or not through else _hooked(leaf, g)
+        for observer in observers:
+            observer.arrived(leaf, g)
+
     while heap:
         node = heappop(heap)[1]
         g = pending.pop(node)
@@ -117,13 +128,12 @@ def backward_pass(
                     heappush(heap, (parent.order, parent))
         if not retain_graph:
             node.edges = None
+        if early and node in early:
+            for leaf in early[node]:
+                complete(leaf, pending.pop(leaf))
     for leaf, g in pending.items():
         if wanted is None or leaf in wanted:
-            if g.__class__ is LazySum:
-                g = force(g)
-            found[leaf] = g = g if leaf.hooks is None or not through else _hooked(leaf, g)
-            for observer in observers:
-                observer.arrived(leaf, g)
+            complete(leaf, g)
     return found
 
 
@@ -189,6 +199,15 @@ def backward(
     wanted = None if inputs is None else set(_nodes("backward", [inputs] if isinstance(inputs, Tensor) else inputs))
     start = seed(self, gradient, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
+    if not alive:
+        _into_grads(start, wanted, retain, create_graph)
+        return
+    with ending():
+        _into_grads(start, wanted, retain, create_graph)
+
+
+def _into_grads(start: tuple[Node, Any], wanted: set[Node] | None, retain: bool, create_graph: bool) -> None:
+    """Pull back from the start, and add what arrives to the `grad` of each leaf."""
     owners: dict[int, Node | None] = {id(start[1]): None}
     held = wrap if modes.depth else bare
     for node, g in backward_pass([start], wanted, retain_graph=retain, create_graph=create_graph).items():
@@ -201,7 +220,7 @@ def backward(
             if node.grad is None:
                 node.grad = first
                 continue
-        _accumulate(node, g)
+        accumulate(node, g)
 
 
 def grads(
@@ -255,37 +274,6 @@ def _nodes(caller: str, tensors: Any, name: str = "inputs") -> list[Node]:
     return nodes
 
 
-def _accumulate(node: Node, g: Any) -> None:
-    """Add to a node's `grad`, to which other threads add, too: what is there is replaced if it is what was added to.
-
-    No other thread has a turn between that question and the replacement, as nothing is called there (a lock, which
-    would say so, costs a twentieth of a small backward pass).
-    """
-    while True:
-        before = there = node.grad
-        if before is not None and (before._held.shape != node.shape or before._held.dtype != node.dtype):
-            before = _fitting(before, node)
-        if isinstance(g, Tensor):
-            after = result(g) if before is None else before + g
-        else:
-            after = wrap(g.copy() if before is None else before._held + g)
-        if node.grad is there:
-            node.grad = after
-            return
-
-
-def _fitting(grad: Tensor, node: Node) -> Tensor:
-    """What a `grad` was before, in the dtype of its tensor, whose `data` may have been assigned since."""
-    if grad.shape != node.shape:
-        raise ValueError(
-            f"backward: a gradient of shape {node.shape} cannot be added to grad of shape {grad.shape}; "
-            "set grad to None when data gets another shape"
-        )
-    if not np.can_cast(grad.dtype, node.dtype, "same_kind"):
-        raise TypeError(f"backward: a gradient of {node.dtype} cannot be added to grad of {grad.dtype}")
-    return grad.astype(node.dtype)
-
-
 def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
     """Call `hook` with this tensor's gradient when backward reaches it; what it returns, unless None,
     replaces the gradient, in its shape and dtype. Returns a handle whose `remove()` takes the hook away.
@@ -331,7 +319,7 @@ def retain_grad(self: Tensor) -> None:
 
 def _retain(node: Node, g: Any) -> Any:
     if modes.retaining:
-        _accumulate(node, g)
+        accumulate(node, g)
     return g
 
 

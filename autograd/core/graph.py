@@ -62,6 +62,7 @@ class _Modes(threading.local):
     floats: Any = None
     overrides: dict[Any, BackwardRule] = {}  # by the key of the rule that they stand in for
     observers: tuple[Any, ...] = ()  # see observers.py
+    ending: dict[Callable[[], object], None] | None = None  # what runs after the backward pass (see leaf_hooks.py)
     retaining = True  # whether a pass fills the `grad` of what `retain_grad` was called for
 
 

@@ -207,7 +207,7 @@ class Tensor(_Operations):
     @property
     def retains_grad(self) -> bool:
         """Whether `retain_grad` was called for this tensor, which is no leaf."""
-        return self._node is not None and self._node.hooks is not None and LAST in self._node.hooks
+        return not self.is_leaf and self._node.hooks is not None and LAST in self._node.hooks  # type: ignore[union-attr]
 
     def numpy(self) -> Array:
         """The values as a NumPy array, as `data` gives them, whether or not a gradient is required."""

@@ -175,8 +175,6 @@ class DataLoader:
         progress = last if resumed else _Progress(last.epoch + 1)
         with self._from(progress.generator):
             rng = rng_of(self.generator)
-            if progress.sampler is not None:
-                self._indices().load_state_dict(progress.sampler)
             progress.generator, progress.sampler = rng.bit_generator.state, copy.deepcopy(state_of(self._indices()))
             batches = self._batches()
             plain = self._recipe.plain and self.worker_init_fn is None
@@ -293,6 +291,8 @@ class DataLoader:
                 raise ValueError(
                     f"load_state_dict of DataLoader: {name} is {value} here, and {state_dict[name]} in the state"
                 )
+        if state["sampler"] is not None:
+            self._indices().load_state_dict(state["sampler"])
         self._progress = _Progress(**state, stage="loaded")
 
     def _fit(self) -> dict[str, int | None]:

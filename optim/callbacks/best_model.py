@@ -42,7 +42,7 @@ class KeepBest(Monitor):
         """Keep the weights if they are the best so far."""
         if self.improved(trainer):
             self.keep(trainer.model)
-            if self.path is not None:
+            if self.path is not None and not trainer.communicator.rank:
                 save(trainer.model, self.path)
 
     def on_train_end(self, trainer: Training) -> None:

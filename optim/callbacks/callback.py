@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from ...autograd import Tensor
+from ...extend import Communicator
 from ...nn import Module
 from ...nn.described import Described
 from ..optimizer import Optimizer
@@ -33,6 +34,10 @@ class Training(Protocol):
     stop: bool
     training: bool
     step_due: bool
+
+    @property
+    def communicator(self) -> Communicator:
+        """The processes that train together; what is written, the first one writes."""
 
     @property
     def batch(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...nn.described import described
 from ..checkpoint import Checkpoint
+from ..per_rank import PerRank
 from .callback import Callback, Training
 
 __all__ = ["Checkpointing"]
@@ -67,6 +68,7 @@ class Checkpointing(Callback):
 
     def resume(self, trainer: Training) -> bool:
         """Set trainer, model, optimizer and objects to the newest whole checkpoint; whether there is one."""
+        self.checkpoint.communicator = trainer.communicator
         resumed = self.checkpoint.load(**self._parts(trainer)) is not None
         if resumed:
             self._mine = True
@@ -75,14 +77,19 @@ class Checkpointing(Callback):
 
     def on_train_start(self, trainer: Training) -> None:
         """Become the only writer."""
+        self.checkpoint.communicator = trainer.communicator
+        if not trainer.communicator.rank:
+            self._claim()
+        self._mine = True
+        self._begin()
+
+    def _claim(self) -> None:
         self.checkpoint.lock()
         if self.checkpoint.paths and not self._mine:
             raise FileExistsError(
                 f"fit: there are checkpoints in {self.checkpoint.directory}: go on from them, by resume(trainer) "
                 "before fit, or choose another directory"
             )
-        self._mine = True
-        self._begin()
 
     def on_batch_end(self, trainer: Training, loss: float) -> None:
         """Count the batch."""
@@ -103,7 +110,10 @@ class Checkpointing(Callback):
     def on_settled(self, trainer: Training) -> None:
         """Save, if it is time."""
         passed = {**self._passed, "seconds": time.monotonic() - self._since}
-        if self._due or any(number is not None and passed[name] >= number for name, number in self._every.items()):
+        due = self._due or any(number is not None and passed[name] >= number for name, number in self._every.items())
+        if self._every["seconds"] is not None:  # clocks differ
+            due = trainer.communicator.broadcast_object(due)
+        if due:
             self.checkpoint.save(**self._parts(trainer))
             self._begin()
 
@@ -112,7 +122,8 @@ class Checkpointing(Callback):
         self.checkpoint.close()
 
     def _parts(self, trainer: Training) -> dict[str, Any]:
-        return {"model": trainer.model, "optimizer": trainer.optimizer, "trainer": trainer, **self.objects}
+        own = {name: PerRank(part, trainer.communicator) for name, part in {"trainer": trainer, **self.objects}.items()}
+        return {"model": trainer.model, "optimizer": trainer.optimizer, **own}
 
     def _begin(self) -> None:
         self._passed = {"epochs": 0, "batches": 0}

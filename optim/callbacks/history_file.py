@@ -42,14 +42,14 @@ class HistoryFile(Callback):
     def on_epoch_end(self, trainer: Training) -> None:
         """Write the epoch's row."""
         self.rows.append({"epoch": trainer.epoch, **trainer.latest})
-        self._write()
+        self._write(trainer)
 
     def on_train_end(self, trainer: Training) -> None:
         """Write the row of an epoch that was broken off."""
         last = self.rows[-1]["epoch"] if self.rows else 0
         if trainer.epoch > last and trainer.epoch in trainer.interrupted:
             self.rows.append({"epoch": trainer.epoch, **trainer.latest, "interrupted": True})
-            self._write()
+            self._write(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the rows."""
@@ -59,7 +59,9 @@ class HistoryFile(Callback):
         """Take over such rows; the file is written after the next epoch."""
         self.rows = [dict(row) for row in state["rows"]]
 
-    def _write(self) -> None:
+    def _write(self, trainer: Training) -> None:
+        if trainer.communicator.rank:
+            return
         if self.path.suffix == ".json":
             text = json.dumps(self.rows, indent=1) + "\n"
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
 
@@ -20,11 +20,13 @@ class Metric(Described):
     """The base of metrics: `update` adds a batch to `sums`, numbers and arrays by name, and `compute` is their score.
 
     A subclass has these two, and calls `add` in `update`. The score is that of all samples at once, however they are
-    dealt into batches.
+    dealt into batches, and over processes, whose sums `merge` puts together.
 
     >>> class Largest(Metric):
     ...     def update(self, output, target):
     ...         self.sums["largest"] = max(self.sums.get("largest", 0.0), output.max().item())
+    ...     def merge(self, sums):
+    ...         self.sums["largest"] = max(each.get("largest", 0.0) for each in sums)
     ...     def compute(self):
     ...         return self.sums["largest"]
     """
@@ -43,6 +45,12 @@ class Metric(Described):
     def reset(self) -> None:
         """Forget all batches."""
         self.sums = {}
+
+    def merge(self, sums: Iterable[dict[str, Any]]) -> None:
+        """Take the sums of several processes as those of all batches: each name's added up."""
+        self.reset()
+        for each in sums:
+            self.add(**each)
 
     def add(self, **numbers: float | Array) -> None:
         """Add to the sums of these names, which begin at 0."""
@@ -134,6 +142,9 @@ class Metrics(Callback):
 
     def on_pass_end(self, trainer: Training, scores: dict[str, float]) -> None:
         """Add the scores to those of the pass."""
+        if trainer.communicator.size > 1:
+            for metric in self._of(trainer).values():
+                metric.merge(trainer.communicator.allgather(metric.sums))
         found = {name: metric.compute() for name, metric in self._of(trainer).items()}
         if trainer.training:
             self.trained = found

@@ -30,10 +30,12 @@ class TensorBoard(Callback):
 
     def on_train_start(self, trainer: Training) -> None:
         """Open a new event file."""
-        self._writer = self._new(self.folder)
+        self._writer = None if trainer.communicator.rank else self._new(self.folder)
 
     def on_epoch_end(self, trainer: Training) -> None:
         """Write the epoch's scores."""
+        if self._writer is None:
+            return
         paired = {name.removeprefix("val_") for name in trainer.latest} - {"seconds"}
         for name, value in trainer.latest.items():
             base = name.removeprefix("val_")

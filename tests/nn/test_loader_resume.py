@@ -186,6 +186,12 @@ def test_the_epoch_of_a_distributed_sampler():
     second.load_state_dict(first.state_dict())
     assert [x.tolist() for x in second] == [x.tolist() for x in running]
     assert second.sampler.epoch == 6
+    list(running)
+    second.load_state_dict(first.state_dict())  # between two epochs
+    for loader in (first, second):
+        loader.sampler.set_epoch(7)
+    assert [x.tolist() for x in second] == [x.tolist() for x in first]
+    assert second.sampler.epoch == 7
 
 
 def test_states_are_copies():
