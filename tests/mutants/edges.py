@@ -37,7 +37,8 @@ EDGES = {
         "autograd/test_every_option",
     ),
     19: Fault("as_data(out, copy=True) if isinstance(out, Tensor)", "out if isinstance(out, Tensor)", "test_scipy"),
-    20: Fault('for module, _ in places} != {"__main__"}:', "for module, _ in places}:", "test_primitive test_registered"),
+    20: Fault('for module, _ in places} != {"__main__"}:', "for module, _ in places}:",
+              "test_primitive test_registered"),
     21: Fault('".".join(filter(None, (name, self.path))), module', "name or self.path, module", "nn/test_located"),
     22: Fault("weights = [None] * len(results) if cotangents is None", "weights = [None] * len(results) if True",
               "core/test_backward"),
@@ -45,5 +46,6 @@ EDGES = {
     24: Fault("_rebuild, (type(self), self.data, self.requires", "_rebuild, (type(self), self._held, self.requires",
               "interop/test_python"),
     25: Fault('mode = _mode("save", target) if target.exists() else None', "mode = None", "nn/test_serialization"),
-    26: Fault("if not math.isfinite(value):\n            for", "if math.isinf(value):\n            for", "test_trainer"),
+    26: Fault("if not math.isfinite(value):\n            for", "if math.isinf(value):\n            for",
+              "test_trainer"),
 }  # fmt: skip
