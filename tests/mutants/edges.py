@@ -12,7 +12,8 @@ EDGES = {
     ),
     8: Fault("s, power = _raised(s, -each), each if", "s, power = s, 0 * each if", "test_running_products"),
     9: Fault("others = np.where(np.all(chosen < 2, axis=-1), others, 0)\n", "", "test_linalg_edges"),
-    10: Fault("off_diagonal(same & (unsure | differ(gw)))", "off_diagonal(same & differ(gw))", "test_linalg_edges -k splits"),
+    10: Fault("off_diagonal(same & (unsure | differ(gw)))", "off_diagonal(same & differ(gw))",
+              "test_linalg_edges -k splits"),
     11: Fault("x=lambda g, x: np.where(x == 0, np.nan, g)\n", "x=lambda g, x: g\n", "autograd/test_edges"),
     12: Fault(
         "given.arguments[first] = x.astype(np.float32)", "given.arguments[first] = x.copy()", "core/test_half_precision"
