@@ -89,10 +89,7 @@ def complexes(x: Any) -> Any:
 def angle(z: ArrayLike, deg: bool = False) -> Tensor:
     """The angle of complex numbers to the positive real axis, in radians or, if `deg`, in degrees."""
     z = lift(z)
-    if z.dtype.kind == "c":
-        out = arctan2(imag(z), real(z))
-    else:
-        out = arctan2(0, trunc(z))  # of the same sign as z, and of derivative 0
+    out = arctan2(imag(z), real(z)) if z.dtype.kind == "c" else arctan2(0, trunc(z))  # its sign, with derivative 0
     return rad2deg(out) if deg else out
 
 

@@ -1,4 +1,4 @@
-"""A small mutation run: the faults of `faults.py` and `edges.py`, planted one at a time in a copy of the tree, and what tests say.
+"""A small mutation run: the faults of `faults.py` and `edges.py`, planted one at a time in a copy, and what tests say.
 
     python tests/mutants/run.py [WORD ...] [--processes N] [--seconds N] [--write]
 
