@@ -68,6 +68,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset, options", CASES.values(), ids=CASES)
 def test_batches_are_the_same_for_any_workers(dataset, options):
     expected = epochs(dataset, **options)

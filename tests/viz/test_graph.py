@@ -279,6 +279,7 @@ def deep():
     return x, t
 
 
+@pytest.mark.slow
 def test_a_deep_graph_is_one_step_and_how_often_it_ran(renderer):
     x, t = deep()
     graph = viz.graph(t, names={"first": x, "last": t})
@@ -289,6 +290,7 @@ def test_a_deep_graph_is_one_step_and_how_often_it_ran(renderer):
     assert any("×20000" in "".join(own) for own in parts(svg, "cluster"))
 
 
+@pytest.mark.slow
 def test_of_a_deep_graph_unrolled_the_part_nearest_to_the_output_is_drawn(renderer):
     x, t = deep()
     svg = viz.graph(t, names={"first": x, "last": t}, roll=False, limit=50, values=True)._repr_svg_()

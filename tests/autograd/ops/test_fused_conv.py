@@ -121,6 +121,7 @@ def largest(y: Any, tile: tuple[int, ...]) -> tuple[Any, Any]:
     return rows.max(-1), mask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "tile", [(64,), (65,), (255,), (256,), (300,), (8, 8), (9, 8), (1, 65), (65, 1), (16, 17), (7, 7, 7)]
 )

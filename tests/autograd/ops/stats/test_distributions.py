@@ -62,6 +62,7 @@ def functions_of(name):
     return FUNCTIONS if CONTINUOUS[name][1] else FUNCTIONS[:2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_values_and_first_derivatives(name, function):
@@ -185,6 +186,7 @@ def test_wrong_parameters_give_nan_and_no_gradient(name):
                 assert (grad(lambda x, f=f, bad=bad: np.nansum(f(x, *bad)))([0.5, 2.0]).numpy() == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_dtypes_broadcasting_and_transforms(name):
     family, shapes = getattr(stats, name), CONTINUOUS[name][2]
