@@ -26,8 +26,17 @@ def elsewhere(tmp_path, monkeypatch):
         del _primitives[name]
 
 
+class Runner(doctest.DocTestRunner):
+    """An example that lacks a library ends its test by that error."""
+
+    def report_unexpected_exception(self, out, test, example, exc_info):
+        if isinstance(exc_info[1], ImportError):
+            raise exc_info[1]
+        super().report_unexpected_exception(out, test, example, exc_info)
+
+
 def run(tests):
-    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    runner = Runner(optionflags=FLAGS)
     for test in tests:
         runner.run(test)
     assert runner.summarize().failed == 0
