@@ -299,5 +299,5 @@ def _entry(box: Box) -> str:
 
 
 def _marked_up(text: str) -> str:
-    """Text in HTML, in which Graphviz looks for escape sequences all the same."""
-    return html.escape(text).replace("\\", "&#92;") or " "
+    """Text in HTML; a word joiner hides what Graphviz takes for escape sequences all the same."""
+    return html.escape(text).replace("\\", "\\\u2060") or " "
