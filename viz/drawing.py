@@ -299,4 +299,5 @@ def _entry(box: Box) -> str:
 
 
 def _marked_up(text: str) -> str:
-    return html.escape(text) or " "
+    """Text in HTML; a word joiner hides what Graphviz takes for escape sequences all the same."""
+    return html.escape(text).replace("\\", "\\\u2060") or " "

@@ -83,10 +83,10 @@ def scene(drawing: Drawing) -> Scene:
     feet = [along + size[0] / 2 for (along, _), size in zip(centres, sizes, strict=True)]
     for number, stem in stems:
         link = drawing.links[number]
-        groups.append(("stem", list(_strands(link, stem, feet[link.tail], False, at))))
+        groups.append(("stem", [*_strands(link, stem, feet[link.tail], False, at)]))
     for link, route in zip(drawing.links, routes, strict=True):
         end, back = route[-1], route[-1][0] - _ARROW
-        edge = list(_strands(link, route, feet[link.tail], True, at))
+        edge: list[Shape] = [*_strands(link, route, feet[link.tail], True, at)]
         if link.label:
             (x, y), half = at((back, end[1])), _width(link.label) / 2
             alone = labelled[link.head] == 1

@@ -1,3 +1,4 @@
+import html
 import re
 import shutil
 import subprocess
@@ -361,6 +362,15 @@ def test_a_norm_is_scaled_and_in_double_precision():
     for size, words in ((1e-25, "3e−25"), (1e30, "3e+30")):
         weights = np.full(9, size, np.float32)
         assert f"‖grad‖ {words}" in viz.graph((x * weights).sum(), names={"x": x}).source
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="needs Graphviz")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_title_below_a_legend_is_read_as_it_is(name):
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    drawn = drawing.graphviz(viz.graph((x * x).sum(), title=name, legend=True)._drawing, "svg")
+    texts = [html.unescape(text) for text in re.findall(">([^<>]*)</text>", drawn.decode())]
+    assert name in " ".join(texts).replace("\u00a0", " ").replace("\u2060", "") and {"leaf", "output"} <= set(texts)
 
 
 FAILING = {
