@@ -58,7 +58,7 @@ from .autograd.kernels.fused_elementwise import fused, fused_each, if_positive
 from .autograd.kernels.matrix_product import product
 from .autograd.kernels.recurrent import gru, gru_back, lstm, lstm_back, rnn, rnn_back
 from .autograd.kernels.sums import added
-from .autograd.ops.collectives import all_reduce
+from .autograd.ops.collectives import all_reduce_form as all_reduce
 from .autograd.ops.fused_conv import convolved
 from .autograd.ops.normalization import standardize
 from .autograd.runtime.communicator import Communicator, Pending, world

@@ -93,7 +93,7 @@ def _over_all(
 ) -> Any:
     axes, channels = (0, *range(2, x.ndim)), x.shape[1]
     own = np.array([x.size // channels if channels else 0], x.dtype)
-    sums = all_reduce.apply(concatenate([sum(x, axes), own]), communicator=group)
+    sums = all_reduce(concatenate([sum(x, axes), own]), group)
     count = float(sums[-1].item())
     if count == 1:
         raise ValueError(
@@ -104,7 +104,7 @@ def _over_all(
         raise ValueError(f"{name}: eps={eps}; expected a positive number in training")
     means = sums[:-1] / max(count, 1.0)
     distances = square(x - _channels(means, x.ndim))
-    variances = all_reduce.apply(sum(distances, axes), communicator=group) / max(count, 1.0)
+    variances = all_reduce(sum(distances, axes), group) / max(count, 1.0)
     if count:
         _move(name, running_mean, means, share)
         _move(name, running_var, variances * (count / (count - 1)), share)

@@ -86,7 +86,7 @@ def test_a_killed_training_ends_as_one_left_alone(tmp_path, count, kills):
             if killed < kills:
                 killed += kill_one(job, folder, rng, count, 1.5 * max(seconds))
             code, out, err = ranks.finish(job)
-            assert (code == 0) == bool(outcomes(folder, count)[0]), f"{code}\n{out}\n{err}"
+            assert code or outcomes(folder, count)[0], f"{out}\n{err}"
             assert "RuntimeWarning" not in err, err  # no checkpoint is damaged
         assert outcomes(folder, count)[0] == expected
         shutil.rmtree(folder)
@@ -94,7 +94,7 @@ def test_a_killed_training_ends_as_one_left_alone(tmp_path, count, kills):
 
 
 def kill_one(job, folder, rng, count, longest):
-    """Kill a process of the job at a moment of its training; whether it was there still, and ended the others."""
+    """Kill a process of the job at a moment of its training; whether that was not over, and ended the others."""
     rank = rng.randrange(count)
     while job.poll() is None and not (folder / f"begun{rank}").exists():
         time.sleep(0.005)
@@ -104,7 +104,7 @@ def kill_one(job, folder, rng, count, longest):
     except ProcessLookupError:
         return 0
     job.wait(AT_ONCE)
-    return int(job.returncode != 0)
+    return int(job.returncode != 0 and not outcomes(folder, count)[0])
 
 
 def outcomes(folder, count):
