@@ -201,7 +201,9 @@ def test_reprs_of_trainers_and_pictures():
     model = nn.Sequential(nn.Linear(3, 400), nn.Linear(400, 1))
     trainer = optim.Trainer(model, nn.MSELoss(), optim.Adam(model.parameters()))
     assert repr(trainer) == "Trainer(Sequential of 2,001 parameters, MSELoss, Adam; 0 epochs trained)"
-    trainer = optim.Trainer(nn.Linear(1, 1), nn.functional.l1_loss, optim.SGD(model.parameters(), lr=1.0), [print])
+    line = nn.Linear(1, 1)
+    callbacks = [optim.callbacks.LogEpochs()]
+    trainer = optim.Trainer(line, nn.functional.l1_loss, optim.SGD(line.parameters(), lr=1.0), callbacks)
     trainer.fit((np.ones((1, 1)), np.ones((1, 1))), 2, progress=False)
     assert repr(trainer) == "Trainer(Linear of 2 parameters, l1_loss, SGD, 1 callbacks; 2 epochs trained)"
     x, y = pb.Tensor(1.0, requires_grad=True), pb.Tensor(2.0, requires_grad=True)

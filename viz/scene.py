@@ -85,26 +85,26 @@ def scene(drawing: Drawing) -> Scene:
         link = drawing.links[number]
         groups.append(("stem", [*_strands(link, stem, feet[link.tail], False, at)]))
     for link, route in zip(drawing.links, routes, strict=True):
-        end, back = route[-1], route[-1][0] - _ARROW
         edge: list[Shape] = [*_strands(link, route, feet[link.tail], True, at)]
         if link.label:
-            (x, y), half = at((back, end[1])), _width(link.label) / 2
-            alone = labelled[link.head] == 1
-            above = route[-3][1] > end[1] - 1 if alone else end[1] <= centres[link.head][1]
-            side = -1 if alone and route[-3][1] > end[1] + 1 else 1  # not where the link comes from
-            beside = (x - half - 2, y - 8 if above else y + 8) if rightward else (x + side * (half + 5), y)
+            beside = _beside(link, route, at, labelled[link.head] == 1, centres[link.head][1], rightward)
             edge.append(Text(beside, link.label, _SMALL, GREY))
         groups.append(("edge", edge))
     for box, p, size in zip(drawing.boxes, centres, sizes, strict=True):
         groups.append(("node", list(_box(box, at(p), turn(size), rightward))))
+    below, (width, height) = _below(drawing, width, height)
+    groups.append(("caption", below))
+    return Scene((width + _MARGIN, height + _MARGIN), groups)
+
+
+def _below(drawing: Drawing, width: float, height: float) -> tuple[list[Shape], Point]:
+    """The legend and the caption below a drawing of some size, and the size of all."""
     legend, extent = _legend(drawing.legend, height + _FRAME)
     width, height = max(width, extent[0]), extent[1]
     for text, points in [*((line, SIZE) for line in drawing.caption.split("\n") if line), (LAID_OUT, _SMALL)]:
         width, height = max(width, _width(text) * points / SIZE + _MARGIN), height + _LINE
         legend.append(Text((0.0, height - _LINE / 2), text, points, GREY))
-    below = [shape._replace(at=(width / 2 + shape.at[0], shape.at[1])) for shape in legend]
-    groups.append(("caption", [*below]))
-    return Scene((width + _MARGIN, height + _MARGIN), groups)
+    return [shape._replace(at=(width / 2 + shape.at[0], shape.at[1])) for shape in legend], (width, height)
 
 
 def _strands(
@@ -127,6 +127,19 @@ def _strands(
         yield Curve([at(p) for p in _bent(points)], colour, 2.0 if link.colour and not back else 1.0, dashed)
         if pointed:
             yield Polygon([at(p) for p in (end, (base, end[1] - 3), (base, end[1] + 3))], colour)
+
+
+def _beside(
+    link: Link, route: list[Point], at: Callable[[Point], Point], alone: bool, head: float, rightward: bool
+) -> Point:
+    """Where a link's label stands: at its tip, on the side from which no link comes."""
+    end = route[-1]
+    (x, y), half = at((end[0] - _ARROW, end[1])), _width(link.label) / 2
+    if rightward:
+        above = route[-3][1] > end[1] - 1 if alone else end[1] <= head
+        return x - half - 2, y - 8 if above else y + 8
+    side = -1 if alone and route[-3][1] > end[1] + 1 else 1
+    return x + side * (half + 5), y
 
 
 def _legend(legend: Legend, top: float) -> tuple[list[Text | Block], Point]:

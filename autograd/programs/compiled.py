@@ -70,6 +70,7 @@ class Compiled:
 
     @property
     def programs(self) -> list[Program]:
+        """The programs that were written down so far."""
         return [plan.program for plan in self._plans.values()]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
