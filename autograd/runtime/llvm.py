@@ -245,7 +245,7 @@ class KernelBuilder:
             for branch, build in zip(branches, (whole, lambda: self._intrinsic(*part).raw), strict=True):
                 with branch:
                     ends.append((build(), b.block))
-        value = b.phi(part[1]) if isinstance(part[1], self.ir.VectorType) else None  # a store has no value
+        value: Any = b.phi(part[1]) if isinstance(part[1], self.ir.VectorType) else None  # a store has no value
         for end in ends if value else ():
             value.add_incoming(*end)
         return value
