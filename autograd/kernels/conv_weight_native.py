@@ -20,6 +20,7 @@ from .weight_layouts import turned
 __all__ = ["conv_weight"]
 
 _SUMS = 16  # into so many the terms of a weight's gradient are added, before these are
+_CHAIN = 1 << 6  # terms of inner products that a lane adds one after another
 _PARTS = 8  # of a weight's gradient at least, for threads to share
 _PANEL = 1 << 16  # bytes of Y that outer products take at a time, to stay in a near cache
 
@@ -105,6 +106,7 @@ def _inner_products(code: KernelBuilder, step: int, height: int, width: int) -> 
     groups = rows[-1]
     size = groups * strips * height * depth
     own = w + code.part * size
+    stretch, zeros = _CHAIN * code.lanes, [code.constant()] * (height * width)
 
     def tile(block: Block, g: IRValue, q: IRValue, t: IRValue) -> None:
         tops = [(t * height + r).if_less(outs, t * height + r, outs - 1) * windows for r in range(height)]
@@ -123,12 +125,17 @@ def _inner_products(code: KernelBuilder, step: int, height: int, width: int) -> 
                     width,
                 )
 
-            whole = block.length - block.length % code.lanes
-            rest = code.first(block.length - whole)
-            sums = code.loop(0, whole, code.lanes, term, sums)
-            return code.loop(whole, block.length, code.lanes, lambda p, *s: term(p, *s, mask=rest), sums)
+            def chain(first: IRValue, *sums: IRValue) -> list[IRValue]:
+                length = (block.length - first).if_less(stretch, block.length - first, stretch)
+                whole, end = first + length - length % code.lanes, first + length
+                rest = code.first(end - whole)
+                added = code.loop(first, whole, code.lanes, term, zeros)
+                added = code.loop(whole, end, code.lanes, lambda p, *s: term(p, *s, mask=rest), added)
+                return [a + b for a, b in zip(sums, added, strict=True)]
 
-        sums = code.loop(0, block.samples, 1, sample, [code.constant()] * (height * width))
+            return code.loop(0, block.length, stretch, chain, sums)
+
+        sums = code.loop(0, block.samples, 1, sample, zeros)
         at = own + (((g * strips + t) * height) * depth + q)
         for i, total in enumerate(sums):
             place = depth * (i // width) + i % width

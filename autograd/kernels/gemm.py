@@ -18,6 +18,7 @@ __all__ = ["product", "worth"]
 
 _SIZE, _ROWS = 1 << 22, 4  # multiplications, and rows, from which on this pays
 _PANEL = 1 << 16  # bytes of B to work on at a time, to stay in a near cache
+_CHAIN = 1 << 8  # terms that are added one after another at most
 _BLOCK = 256  # rows of A to work on at a time, about
 _FAR = 1 << 11  # bytes between columns of A, from which on they are copied
 _NEAR = 8  # such columns that the nearest cache holds, though they may all fall into the same of its sets
@@ -191,7 +192,7 @@ def _plan(m: int, k: int, n: int, itemsize: int, far: bool) -> tuple[int, int, t
         length, (least, step) = sizes[i], steps[i]
         sizes[i] = over(-(-length // max(1, min(_PARTS // parts, length // least))), step)
         parts *= -(-length // sizes[i])
-    few = min(_PANEL // (wide * itemsize) // lanes * lanes, sizes[2])
+    few = min(_PANEL // (wide * itemsize) // lanes * lanes, _CHAIN, sizes[2])
     return height, width, (few, over(min(m, _BLOCK), height), *sizes), parts
 
 

@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from ..runtime import launch, memory
 from ..runtime.arguments import natural, positive, reads, writes
-from ..runtime.llvm import IRValue, KernelBuilder, available, kernel
+from ..runtime.llvm import IRValue, KernelBuilder, available, kernel, lanes
 from ..runtime.threads import WORTH, one_blas_thread, parallel_for
 
 __all__ = ["SMALL", "added", "rounded", "summed", "totals"]
@@ -30,7 +30,9 @@ _FEW = 1 << 10  # numbers that are not worth a second call
 _BUFFER = 1 << 13  # numbers that NumPy adds pairwise; before 2.3, it adds the sums of more one after another
 _LEAST = 1 << 16  # numbers for which machine code pays
 _ROW = 1 << 6  # numbers to be added to one, for which machine code pays
-_STRETCH = 1 << 11  # numbers of a row that several vectors add up, whose sums are added pairwise
+_STRETCH = (
+    1 << 5
+)  # numbers that an entry of several vectors adds up, of stretches of a row whose sums are added pairwise
 _MANY = 8  # parts, for threads to share
 _PART = 1 << 14  # numbers, about
 _WIDTH = 4  # vectors that are added at once
@@ -176,8 +178,8 @@ def _columns(x: Any, axis: int, count: int, chain: int) -> Any:
 
 def _stretches(x: Any) -> Any:
     """The sums of stretches of the last axis."""
-    length = x.shape[-1]
-    count, each = -(-length // _STRETCH), max(1, _PART // min(length, _STRETCH))
+    length, stretch = x.shape[-1], _STRETCH * _WIDTH * lanes(x.dtype)
+    count, each = -(-length // stretch), max(1, _PART // min(length, stretch))
     y = np.empty((*x.shape[:-1], count), x.dtype)
     given = {"x": x, "y": y, "length": length, "stretches": count, "each": each, "count": y.size}
     launch.run(_totals(x.dtype), -(-y.size // each), x.size, **given)
@@ -195,22 +197,23 @@ def _totals(code: KernelBuilder) -> None:
     """The sum of each stretch of each row."""
     x, y, length, stretches, each, count = code.arguments
     first = code.part * each
-    last, lanes = (first + each).if_less(count, first + each, count), code.lanes
+    last, wide = (first + each).if_less(count, first + each, count), code.lanes
+    stretch = _STRETCH * _WIDTH * wide
 
     def total(i: IRValue) -> None:
-        start = (i % stretches) * _STRETCH
-        n = (length - start).if_less(_STRETCH, length - start, _STRETCH)
+        start = (i % stretches) * stretch
+        n = (length - start).if_less(stretch, length - start, stretch)
         at = x + (i / stretches * length + start)
-        whole = n - n % (lanes * _WIDTH)
+        whole = n - n % (wide * _WIDTH)
 
         def several(j: IRValue, *sums: IRValue) -> list[IRValue]:
-            return [s + code.load(at + j + v * lanes) for v, s in enumerate(sums)]
+            return [s + code.load(at + j + v * wide) for v, s in enumerate(sums)]
 
         def one(j: IRValue, s: IRValue) -> list[IRValue]:
             return [s + code.load(at + j, code.first(n - j))]
 
-        sums = code.loop(0, whole, lanes * _WIDTH, several, [code.constant()] * _WIDTH)
-        sums = code.loop(whole, n, lanes, one, [functools.reduce(IRValue.__add__, sums)])
+        sums = code.loop(0, whole, wide * _WIDTH, several, [code.constant()] * _WIDTH)
+        sums = code.loop(whole, n, wide, one, [functools.reduce(IRValue.__add__, sums)])
         y[i] = code.total(sums[0])
 
     code.loop(first, last, 1, total)
