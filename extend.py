@@ -26,6 +26,7 @@ from .autograd.core.spellings import dtype_of_target
 from .autograd.core.tensor import Tensor, plain, wrap
 from .autograd.core.conversion import floating, lift, seed
 from .autograd.core.tracing import bottom, raw
+from .autograd.runtime.libraries import instead_of, is_foreign, library_at, library_of
 from .autograd.core.views import writable
 
 # The graph, and who looks on

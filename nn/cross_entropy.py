@@ -21,7 +21,7 @@ from ..autograd import (
     take_along_axis,
     where,
 )
-from ..extend import TensorLike, added, bottom, by_single, everywhere, floating, folded, lift, plain, wrap
+from ..extend import TensorLike, added, bottom, by_single, everywhere, floating, folded, is_foreign, lift, plain, wrap
 from .loss import WeightedLoss, reduction_of
 
 __all__ = [
@@ -106,9 +106,14 @@ def cross_entropy(
     target = plain(target) if isinstance(target, Tensor) else target
     classes = _check_target(input, target, "cross_entropy")
     rows, flat = _rows(input), target.reshape(-1)
-    numbers, few = _numbers(classes), classes <= _FEW  # then class by class in memory, as the logits will be
-    hit: Any = np.equal(numbers, flat).T if few else np.equal(flat[:, None], numbers[:, 0])
-    if weight is None and not label_smoothing and not 0 <= ignore_index < classes:
+    if (
+        weight is None
+        and not label_smoothing
+        and not 0 <= ignore_index < classes
+        and not is_foreign(bottom(flat).__class__)  # of which to ask would be to wait
+    ):
+        numbers, few = _numbers(classes), classes <= _FEW  # then class by class in memory, as the logits will be
+        hit: Any = np.equal(numbers, flat).T if few else np.equal(flat[:, None], numbers[:, 0])
         known = bottom(hit)
         if known.size and np.count_nonzero(known) * classes == known.size:  # a class was hit in every row: all count
             hit = hit if hit.__class__ is Tensor else wrap(hit)  # an array would be copied
@@ -119,7 +124,8 @@ def cross_entropy(
     counted, chosen = _valid(flat, classes, ignore_index, "cross_entropy")
     by_class = _class_weights(weight, classes, input.dtype, "cross_entropy")
     weights = take(by_class, chosen)
-    losses = _apply(rows, chosen[:, None] == np.arange(classes), mean=False) * weights
+    numbers = np.arange(classes, like=bottom(chosen))
+    losses = _apply(rows, chosen[:, None] == numbers, mean=False) * weights
     if label_smoothing:
         smooth = -sum(log_softmax(rows, 1) * by_class, axis=1)
         losses = (1 - label_smoothing) * losses + (label_smoothing / classes) * smooth
@@ -172,10 +178,13 @@ def _check_target(input: Any, target: Any, name: str) -> int:
 
 
 def _valid(target: Any, classes: int, ignore_index: int, name: str) -> tuple[Any, Any]:
-    """Which targets (N,) count, and all with 0 for those that do not, (N,); ValueError for one out of range."""
+    """Which targets (N,) count, and all with 0 for those that do not, (N,); ValueError for one out of range, where to
+    ask that is not to wait for another device."""
     counted = target != ignore_index
     chosen = where(counted, target, 0)
     known = bottom(chosen)
+    if is_foreign(known.__class__):
+        return counted, chosen
     wrong = (known < 0) | (known >= classes)
     if wrong.any():
         raise ValueError(f"{name}: target {known[wrong][0]} is out of range for {classes} classes")

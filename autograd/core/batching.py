@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..runtime.libraries import is_foreign, library_of
 from .graph import modes
 from .pytrees import flatten
 from .tensor import Tensor, holds_tensors, unmasked, wrap
@@ -202,7 +203,8 @@ def everywhere(condition: object) -> bool:
 def example(x: Any) -> Any:
     """The array in a value, of the first example where there is a batch."""
     array = bottom(x)
-    return np.asarray(array[(0,) * (np.ndim(array) - np.ndim(x))])
+    one = array[(0,) * (np.ndim(array) - np.ndim(x))]
+    return one if is_foreign(array.__class__) else np.asarray(one)
 
 
 def _lower(value: Any) -> Any:
@@ -219,7 +221,7 @@ def _raised(out: Any) -> Any:
     """A result, or several, as Tensors."""
     if isinstance(out, (tuple, list)):
         return _like(out, map(_raised, out))
-    return wrap(out) if isinstance(out, (np.ndarray, np.generic)) else out
+    return wrap(out) if isinstance(out, (np.ndarray, np.generic)) or is_foreign(out.__class__) else out
 
 
 def computed(function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -233,7 +235,9 @@ def computed(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 def at_once(function: Any, *args: Any, **kwargs: Any) -> Any:
     """`computed` by one call with the arrays in Tensors; TypeError where they differ over a batch."""
-    return _raised(function(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()}))
+    args, kwargs = tuple(map(_lower, args)), {k: _lower(v) for k, v in kwargs.items()}
+    library = next((library_of(a.__class__) for a in args if is_foreign(a.__class__)), None) if modes.elsewhere else None
+    return _raised(function(*args, **kwargs) if library is None else library.call(library.version(function), *args, **kwargs))
 
 
 def _for_examples(function: Any, values: list[Any], rebuild: Callable[[Any], Any]) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 
+from ..runtime.libraries import Library, is_foreign, library_of
 from . import views
 from .aliasing import leases, own, owned
 from .batching import NOT_AT_ONCE, by_kind
@@ -20,7 +21,7 @@ from .registry import Registry, may_register, register, registered
 from .rule import Rule
 from .signature import Signature
 from .spellings import are_numpys, translated
-from .tensor import Tensor, as_data, functions, strategies, wrap
+from .tensor import Tensor, as_data, device_of, functions, strategies, wrap
 from .tracing import Tracer, level_of, raw, tracer
 
 _KNOWN = PLAIN | {Tensor, np.ndarray}
@@ -188,6 +189,9 @@ class Primitive(Signature, Generic[Form]):
         substitute: Any = modes.overrides.get(rule.key)
         return rule if substitute is None else rule.widened(substitute)
 
+    def __in_library__(self, library: Library) -> _Elsewhere:
+        return _Elsewhere(self, library)
+
     def kind(self, position: int) -> str:
         """What kind of map this is in the array at `position`."""
         return self.kinds.get(self.argument(position), "general")
@@ -223,10 +227,13 @@ class Primitive(Signature, Generic[Form]):
                 if arg.__class__ is not np.ndarray or arg.dtype.hasobject:
                     arg = as_data(arg)
             values.append(arg)
+        function, library = self.function, None
         if below:
             results = self.outputs(*values, **options)
         else:
-            results = self.function(*values, **options)
+            if modes.elsewhere and (library := agreed(self.name, values, foreign)) is not None:
+                function, values = library.version(function), [library.taken(value) for value in values]
+            results = function(*values, **options)
             if self.several:
                 count = len(self.several)
                 results = (tuple(map(scalar, results[:count])), *results[count:])
@@ -237,6 +244,8 @@ class Primitive(Signature, Generic[Form]):
         if not parents or not modes.recording:
             return self.wrapped(results[0], None), *results[1:]
         rules = [self._in_force(position) for position, _ in parents]
+        if library is not None:
+            rules = [library.version(rule) for rule in rules]
         needed = {name for rule in rules for name in rule.needs}
         if foreign or leases:
             values = [own(v, i in foreign) if self.argument(i) in needed else v for i, v in enumerate(values)]
@@ -297,6 +306,31 @@ class Primitive(Signature, Generic[Form]):
             function = self.__dict__.get(name)
             if function is not None and not (self.variadic or self.several):
                 renew(function, compiled(self, name == "computed"))
+
+
+class _Elsewhere:
+    """A primitive as seen by the versions of functions for a library: its function is one, too."""
+
+    def __init__(self, primitive: Primitive[Any], library: Library) -> None:
+        self._primitive, self.function = primitive, library.version(primitive.function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._primitive(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._primitive, name)
+
+
+def agreed(name: str, values: list[Any], given: set[int]) -> Library | None:
+    """The library whose arrays are among the values, or None; TypeError for Tensors of several. What was `given` as
+    NumPy's array is copied to where the others are."""
+    libraries = {library_of(x.__class__) for x in values if is_foreign(x.__class__)}
+    if not libraries:
+        return None
+    if len(libraries) > 1 or any(x.__class__ is np.ndarray and i not in given for i, x in enumerate(values)):
+        devices = ", ".join(str(device_of(x)) for x in values if hasattr(x, "shape"))
+        raise TypeError(f"{name}: arrays on different devices ({devices}); move them with to_device")
+    return libraries.pop()
 
 
 registry: Mapping[str, Primitive[Callable[..., Any]]] = Registry()

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from .aliasing import is_lent, lent
+from ..runtime.libraries import is_foreign, library_at, library_of
 from .dtypes import by_default, differentiable, masked_arrays, python
-from .graph import LAST, Node, mode, modes
+from .graph import LAST, Node, elsewhere, mode, modes
 from .text import described, formatted
 from .tracing import Tracer, detached, raw
 from .types import Array, ArrayLike, DTypeLike, Values
@@ -36,14 +37,23 @@ def as_data(data: Any, dtype: DTypeLike | None = None, copy: bool | None = None)
     if data.__class__ not in UNMASKED:
         if isinstance(data, Tensor):
             data = raw(data)
-        else:
-            unmasked(data)
+        if is_foreign(data.__class__):
+            return _elsewhere(data, dtype, copy)
+        unmasked(data)
     array = np.array(data, dtype=dtype, copy=copy)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"Tensor: dtype {array.dtype} is not numeric (bool, integer, float or complex)")
     if modes.floats is not None and dtype is None and python(data):
         array = by_default(array)
     return array if array.ndim else array[()]
+
+
+def _elsewhere(data: Any, dtype: DTypeLike | None, copy: bool | None) -> Any:
+    """An array of another library as it is, or as that library converts and copies it."""
+    elsewhere()
+    if copy:
+        return data.astype(data.dtype if dtype is None else dtype)
+    return data if dtype is None else data.astype(dtype, copy=False)
 
 
 def unmasked(data: Any) -> None:
@@ -78,6 +88,11 @@ def on_cpu(device: Any) -> None:
     """ValueError for a device other than the one there is."""
     if device not in (None, "cpu"):
         raise ValueError(f"there is no device {device!r}, only 'cpu'")
+
+
+def device_of(data: Any) -> str:
+    """Where an array or a NumPy scalar is."""
+    return library_of(data.__class__).device if is_foreign(data.__class__) else "cpu"
 
 
 class Tensor(_Operations):
@@ -123,6 +138,8 @@ class Tensor(_Operations):
         """
         if self._held.__class__ is np.ndarray:
             return lent(self)
+        if is_foreign(self._held.__class__):
+            return self._held
         return self._held.data if isinstance(self._held, Tensor) else raw(self).copy()
 
     @data.setter
@@ -192,8 +209,8 @@ class Tensor(_Operations):
 
     @property
     def device(self) -> str:
-        """Where the values are: there is only "cpu"."""
-        return "cpu"
+        """Where the values are: "cpu" for NumPy's arrays, "cuda" for those of CuPy."""
+        return device_of(raw(self))
 
     def detach(self) -> Tensor:
         """The same values without the graph, as a tensor of its own: neither sees what is written into the other."""

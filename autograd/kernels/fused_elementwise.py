@@ -80,7 +80,9 @@ def fused_each(formula: Callable[..., Any], targets: int, sets: Sequence[Sequenc
     """
     small: dict[Any, list[Sequence[Array]]] = {}
     for arrays in sets:
-        if arrays[0].size < _LEAST:
+        if arrays[0].__class__ is not np.ndarray:
+            _by_numpy(formula, arrays[:targets], arrays, numbers)
+        elif arrays[0].size < _LEAST:
             small.setdefault(arrays[0].dtype, []).append(arrays)
         else:
             fused(formula, arrays[:targets], arrays[targets:], **numbers)

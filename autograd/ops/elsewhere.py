@@ -1,0 +1,22 @@
+"""What operations do with arrays of other libraries where their own code is for NumPy's alone; see also the kernels'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..kernels import elsewhere as kernels
+from ..runtime.libraries import instead_of
+from . import short_forms
+
+__all__ = ["kernels"]
+
+
+@instead_of(short_forms.ordinary)
+def _never(x: Any) -> bool:
+    """The form for all numbers is taken: whether the short one does would have to be asked of the device."""
+    return False
+
+
+@instead_of(short_forms.within_range)
+def _none(*arguments: Any) -> None:
+    return None
