@@ -122,7 +122,7 @@ def cross_entropy(
             return _reduce(_apply(rows, hit, mean=False), target.shape, reduction, flat.size)
 
     counted, chosen = _valid(flat, classes, ignore_index, "cross_entropy")
-    by_class = _class_weights(weight, classes, input.dtype, "cross_entropy")
+    by_class = _class_weights(weight, classes, input, "cross_entropy")
     weights = take(by_class, chosen)
     numbers = np.arange(classes, like=bottom(chosen))
     losses = _apply(rows, chosen[:, None] == numbers, mean=False) * weights
@@ -153,7 +153,7 @@ def nll_loss(
     losses = -take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0]
     if weight is None and everywhere(counted):
         return _reduce(losses, target.shape, reduction, losses.size)
-    weights = take(_class_weights(weight, classes, input.dtype, "nll_loss"), chosen)
+    weights = take(_class_weights(weight, classes, input, "nll_loss"), chosen)
     losses = losses * weights
     return _reduce(where(counted, losses, 0), target.shape, reduction, sum(where(counted, weights, 0)))
 
@@ -191,10 +191,10 @@ def _valid(target: Any, classes: int, ignore_index: int, name: str) -> tuple[Any
     return counted, chosen
 
 
-def _class_weights(weight: Any, classes: int, dtype: Any, name: str) -> Any:
+def _class_weights(weight: Any, classes: int, input: Any, name: str) -> Any:
     if weight is None:
-        return np.ones(classes, dtype)
-    weight = astype(lift(weight), dtype)
+        return np.ones(classes, input.dtype, like=bottom(input))
+    weight = astype(lift(weight), input.dtype)
     if weight.shape != (classes,):
         raise ValueError(f"{name}: weight of shape {weight.shape} for {classes} classes")
     return weight
@@ -232,7 +232,7 @@ def _with_probabilities(input: Any, target: Any, weight: Any, reduction: str, la
         )
     axis = 0 if input.ndim == 1 else 1
     classes = input.shape[axis]
-    by_class = _class_weights(weight, classes, input.dtype, "cross_entropy")
+    by_class = _class_weights(weight, classes, input, "cross_entropy")
     by_class = by_class.reshape(-1, *(1,) * (input.ndim - 1 - axis))
     if target.dtype != input.dtype:
         target = target.astype(input.dtype)

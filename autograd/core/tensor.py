@@ -15,6 +15,7 @@ from .aliasing import is_lent, lent
 from ..runtime.libraries import is_foreign, library_at, library_of
 from .dtypes import by_default, differentiable, masked_arrays, python
 from .graph import LAST, Node, elsewhere, mode, modes
+from .registry import Registry
 from .text import described, formatted
 from .tracing import Tracer, detached, raw
 from .types import Array, ArrayLike, DTypeLike, Values
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 else:
     _Operations = object
 
+registry = Registry()
 _DEEPEST = 64  # axes that an array can have
 _NUMBERS = frozenset((bool, int, float, complex, np.float64, np.float32, np.int64, np.bool_))
 UNMASKED = frozenset((*_NUMBERS, np.ndarray, str, type, slice, type(Ellipsis), type(None)))
@@ -88,6 +90,12 @@ def on_cpu(device: Any) -> None:
     """ValueError for a device other than the one there is."""
     if device not in (None, "cpu"):
         raise ValueError(f"there is no device {device!r}, only 'cpu'")
+
+
+def named_device(device: Any) -> str:
+    """The name of a device that there is: "cpu", or that of a library, which is imported."""
+    kind = str(getattr(device, "type", device))
+    return "cpu" if kind.partition(":")[0] == "cpu" else library_at(kind).device
 
 
 def device_of(data: Any) -> str:
@@ -285,9 +293,13 @@ class Tensor(_Operations):
         return np.asarray(raw(self)).__dlpack_device__()
 
     def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
-        """The tensor itself: there is only the device "cpu"."""
-        on_cpu(device)
-        return self
+        """The same values on a device, "cpu" or "cuda" (with CuPy): the tensor itself where they are there already.
+
+        It has a gradient, which comes back to where this tensor is. ValueError for another device, ImportError where
+        the library is not installed that computes there.
+        """
+        found = named_device(device)
+        return self if found == self.device else registry["to_device"].apply(self, device=found, source=self.device)
 
     def __repr__(self) -> str:
         return described(self)

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-__all__ = ["DEVICES", "SPECIAL", "Library", "in_library", "instead_of", "is_foreign", "library_at", "library_of"]
+__all__ = ["DEVICES", "SPECIAL", "Library", "in_library", "instead_of", "is_foreign", "library_at", "library_of", "moved"]
 
 DEVICES = {"cuda": "cupy"}  # the library of a device
 SPECIAL = {"cupy": "cupyx.scipy.special"}  # where a library has what `scipy.special` has
@@ -68,6 +68,15 @@ def is_foreign(cls: type) -> bool:
 def library_of(cls: type) -> Library:
     """The library of an array class that `is_foreign`."""
     return _library(cls.__module__.partition(".")[0])
+
+
+def moved(x: Any, device: str) -> Any:
+    """An array of the same numbers on a device: a copy, unless it is there."""
+    if is_foreign(x.__class__):
+        if library_of(x.__class__).device == device:
+            return x
+        x = library_of(x.__class__).host(x)
+    return x if device == "cpu" else library_at(device).xp.asarray(x)
 
 
 def in_library(function: Callable[..., Any], array: Any) -> Callable[..., Any]:
@@ -160,7 +169,7 @@ class Library:
     def _imported(self, name: str, *args: Any, **options: Any) -> Any:
         """What `import` gives inside of versions: for `scipy.special` what the library has of it."""
         if name == "scipy.special":
-            return SimpleNamespace(special=import_module(SPECIAL[self.name]))
+            return SimpleNamespace(special=_Special(self, import_module(SPECIAL[self.name])))
         return builtins.__import__(name, *args, **options)
 
     def call(self, function: Any, *args: Any, **options: Any) -> Any:
@@ -217,6 +226,19 @@ class _Namespace:
         value = getattr(module, name)
         self.__dict__[name] = value = library.version(value)
         return value
+
+
+class _Special:
+    """A library's special functions, whose arguments may be NumPy's."""
+
+    def __init__(self, library: Library, module: ModuleType) -> None:
+        self._library, self._module = library, module
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(self._module, name, None)
+        if function is None:
+            raise NotImplementedError(f"{self._library.name} has no special function {name}")
+        return lambda *args: function(*map(self._library.taken, args))
 
 
 class _Ufunc:
