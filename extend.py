@@ -26,7 +26,7 @@ from .autograd.core.spellings import dtype_of_target
 from .autograd.core.tensor import Tensor, named_device, plain, wrap
 from .autograd.core.conversion import floating, lift, seed
 from .autograd.core.tracing import bottom, raw
-from .autograd.runtime.libraries import DEVICES, instead_of, is_foreign, library_at, library_of
+from .autograd.runtime.libraries import DEVICES, instead_of, is_foreign, library_at, library_of, moved
 from .autograd.core.views import writable
 
 # The graph, and who looks on
@@ -72,7 +72,7 @@ __all__ = [
     "drawing_from", "drawn", "dtype_of_target", "elementwise", "everywhere", "face_by_example", "floating", "folded",
     "fused", "fused_each", "generator", "gru", "gru_back", "if_positive", "implements", "in_blocks", "in_one_pass",
     "instead_of", "is_foreign", "library_at", "library_of", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed",
-    "mode", "modes", "named_device", "one_blas_thread", "override",
+    "mode", "modes", "moved", "named_device", "one_blas_thread", "override",
     "parallel_for", "plain", "pooled", "primitive", "product", "quantity", "raw", "registry", "rescale", "rnn",
     "rnn_back", "seed", "standardize", "wrap", "writable",
 ]  # fmt: skip
