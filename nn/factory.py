@@ -14,7 +14,10 @@ _DEVICES = ("cpu", "cuda", "hpu", "ipu", "meta", "mps", "mtia", "xpu")
 
 def is_device(value: object) -> TypeGuard[str]:
     """Whether this names a device: a text such as "cuda:0", or an object with such a text as its `type`."""
-    return (value if isinstance(value, str) else str(getattr(value, "type", ""))).partition(":")[0] in (*_DEVICES, *DEVICES)
+    return (value if isinstance(value, str) else str(getattr(value, "type", ""))).partition(":")[0] in (
+        *_DEVICES,
+        *DEVICES,
+    )
 
 
 def check_device(device: str | None, name: str) -> None:

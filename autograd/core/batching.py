@@ -221,7 +221,8 @@ def _raised(out: Any) -> Any:
     """A result, or several, as Tensors."""
     if isinstance(out, (tuple, list)):
         return _like(out, map(_raised, out))
-    return wrap(out) if isinstance(out, (np.ndarray, np.generic)) or is_foreign(out.__class__) else out
+    known = isinstance(out, (np.ndarray, np.generic)) or is_foreign(out.__class__)
+    return wrap(out) if known else out
 
 
 def computed(function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -236,8 +237,11 @@ def computed(function: Any, *args: Any, **kwargs: Any) -> Any:
 def at_once(function: Any, *args: Any, **kwargs: Any) -> Any:
     """`computed` by one call with the arrays in Tensors; TypeError where they differ over a batch."""
     args, kwargs = tuple(map(_lower, args)), {k: _lower(v) for k, v in kwargs.items()}
-    library = next((library_of(a.__class__) for a in args if is_foreign(a.__class__)), None) if modes.elsewhere else None
-    return _raised(function(*args, **kwargs) if library is None else library.call(library.version(function), *args, **kwargs))
+    for a in args if modes.elsewhere else ():
+        if is_foreign(a.__class__):
+            library = library_of(a.__class__)
+            return _raised(library.call(library.version(function), *args, **kwargs))
+    return _raised(function(*args, **kwargs))
 
 
 def _for_examples(function: Any, values: list[Any], rebuild: Callable[[Any], Any]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .tensor import Tensor, on_cpu
+from .tensor import Tensor
 
 __all__ = ["CLASHES", "WORDS", "are_numpys", "dtype_of_target", "translated"]
 

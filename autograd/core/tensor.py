@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from .aliasing import is_lent, lent
 from ..runtime.libraries import is_foreign, library_at, library_of
+from .aliasing import is_lent, lent
 from .dtypes import by_default, differentiable, masked_arrays, python
 from .graph import LAST, Node, elsewhere, mode, modes
 from .registry import Registry

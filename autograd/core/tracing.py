@@ -81,7 +81,7 @@ def tracer(args: Iterable[Any], level: int) -> Tracer:
 def raw(x: Any) -> Any:
     """The array at the bottom of a Tensor: the values without what any transform knows of them."""
     data = x._held
-    while hasattr(data, "_held"):
+    while isinstance(data, Tracer) or hasattr(data, "_held"):
         data = data._held
     return data
 
@@ -96,7 +96,7 @@ def bottom(x: object) -> Any:
 def detached(x: Any) -> Any:
     """A Tensor's `_held` without the graphs and the tangents that belong to it."""
     data = x._held
-    while hasattr(data, "_held"):
+    while isinstance(data, Tracer) or hasattr(data, "_held"):
         if isinstance(data, Tracer):
             return data.detached()
         data = data._held

@@ -11,8 +11,8 @@ import numpy as np
 from ..runtime import memory, threads
 from ..runtime.libraries import instead_of
 from ..runtime.llvm import available
-from . import conv_native, conv_numpy, gemm, matrix_product, max_pool_numpy, sums, window_choices
-from .geometry import Geometry, padded, taps, windows
+from . import conv_numpy, gemm, max_pool_numpy, sums, window_choices
+from .geometry import Geometry, padded, windows
 
 __all__: list[str] = []
 

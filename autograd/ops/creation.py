@@ -156,7 +156,9 @@ def _prototype(x: Any) -> Any:
     if not isinstance(x, Tensor):
         return x
     held = x._held
-    return held if isinstance(held, np.ndarray) or is_foreign(held.__class__) else np.broadcast_to(x.dtype.type(), x.shape)
+    if isinstance(held, np.ndarray) or is_foreign(held.__class__):
+        return held
+    return np.broadcast_to(x.dtype.type(), x.shape)
 
 
 def _like(function: Any) -> Callable[..., Tensor]:

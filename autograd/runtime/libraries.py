@@ -25,7 +25,17 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-__all__ = ["DEVICES", "SPECIAL", "Library", "in_library", "instead_of", "is_foreign", "library_at", "library_of", "moved"]
+__all__ = [
+    "DEVICES",
+    "SPECIAL",
+    "Library",
+    "in_library",
+    "instead_of",
+    "is_foreign",
+    "library_at",
+    "library_of",
+    "moved",
+]
 
 DEVICES = {"cuda": "cupy"}  # the library of a device
 SPECIAL = {"cupy": "cupyx.scipy.special"}  # where a library has what `scipy.special` has

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.helpers import stand_in
 
 import pullback as pb
 from pullback import Tensor, nn, optim
 from pullback.autograd.runtime.libraries import moved
+from tests.helpers import stand_in
 
 
 def _has_gpu():
