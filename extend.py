@@ -23,7 +23,8 @@ from .autograd.core.primitive import Primitive, implements, linear, override, pr
 
 # Tensors and arrays
 from .autograd.core.spellings import dtype_of_target
-from .autograd.core.tensor import Tensor, named_device, plain, wrap
+from .autograd.core.devices import named_device
+from .autograd.core.tensor import Tensor, plain, wrap
 from .autograd.core.conversion import floating, lift, seed
 from .autograd.core.tracing import bottom, raw
 from .autograd.runtime.libraries import DEVICES, instead_of, is_foreign, library_at, library_of, moved
@@ -66,12 +67,14 @@ from .autograd.kernels.fused_elementwise import in_blocks, in_one_pass
 from .autograd.ops.normalization import rescale
 
 __all__ = [
-    "Array", "ArrayLike", "Arrays", "Axis", "DEVICES", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node", "Observer",
+    "Array", "ArrayLike", "Arrays", "Axis", "DEVICES", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node",
+    "Observer",
     "Output", "OutputSize", "Padding", "PerAxis", "Primitive", "RemovableHandle", "Several", "Shape", "Tensor",
     "TensorLike", "added", "backward_pass", "bottom", "by_example", "by_single", "captures", "convolved",
     "drawing_from", "drawn", "dtype_of_target", "elementwise", "everywhere", "face_by_example", "floating", "folded",
     "fused", "fused_each", "generator", "gru", "gru_back", "if_positive", "implements", "in_blocks", "in_one_pass",
-    "instead_of", "is_foreign", "library_at", "library_of", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed",
+    "instead_of", "is_foreign", "library_at", "library_of", "lift", "linear", "looped", "lstm", "lstm_back",
+    "manual_seed",
     "mode", "modes", "moved", "named_device", "one_blas_thread", "override",
     "parallel_for", "plain", "pooled", "primitive", "product", "quantity", "raw", "registry", "rescale", "rnn",
     "rnn_back", "seed", "standardize", "wrap", "writable",

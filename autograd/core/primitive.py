@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 
-from ..runtime.libraries import Library, is_foreign, library_of
+from ..runtime.libraries import Library
 from . import views
 from .aliasing import leases, own, owned
 from .batching import NOT_AT_ONCE, by_kind
 from .conversion import lift
+from .devices import InLibrary, agreed
 from .examples import one_by_one
 from .fast_apply import PLAIN, compiled, renew, scalar
 from .graph import Node, Output, Several, mode, modes
@@ -21,7 +22,7 @@ from .registry import Registry, may_register, register, registered
 from .rule import Rule
 from .signature import Signature
 from .spellings import are_numpys, translated
-from .tensor import Tensor, as_data, device_of, functions, strategies, wrap
+from .tensor import Tensor, as_data, functions, strategies, wrap
 from .tracing import Tracer, level_of, raw, tracer
 
 _KNOWN = PLAIN | {Tensor, np.ndarray}
@@ -189,8 +190,8 @@ class Primitive(Signature, Generic[Form]):
         substitute: Any = modes.overrides.get(rule.key)
         return rule if substitute is None else rule.widened(substitute)
 
-    def __in_library__(self, library: Library) -> _Elsewhere:
-        return _Elsewhere(self, library)
+    def __in_library__(self, library: Library) -> InLibrary:
+        return InLibrary(self, library)
 
     def kind(self, position: int) -> str:
         """What kind of map this is in the array at `position`."""
@@ -306,31 +307,6 @@ class Primitive(Signature, Generic[Form]):
             function = self.__dict__.get(name)
             if function is not None and not (self.variadic or self.several):
                 renew(function, compiled(self, name == "computed"))
-
-
-class _Elsewhere:
-    """A primitive as seen by the versions of functions for a library: its function is one, too."""
-
-    def __init__(self, primitive: Primitive[Any], library: Library) -> None:
-        self._primitive, self.function = primitive, library.version(primitive.function)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._primitive(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._primitive, name)
-
-
-def agreed(name: str, values: list[Any], given: set[int]) -> Library | None:
-    """The library whose arrays are among the values, or None; TypeError for Tensors of several. What was `given` as
-    NumPy's array is copied to where the others are."""
-    libraries = {library_of(x.__class__) for x in values if is_foreign(x.__class__)}
-    if not libraries:
-        return None
-    if len(libraries) > 1 or any(x.__class__ is np.ndarray and i not in given for i, x in enumerate(values)):
-        devices = ", ".join(str(device_of(x)) for x in values if hasattr(x, "shape"))
-        raise TypeError(f"{name}: arrays on different devices ({devices}); move them with to_device")
-    return libraries.pop()
 
 
 registry: Mapping[str, Primitive[Callable[..., Any]]] = Registry()

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from ..runtime.libraries import is_foreign, library_at, library_of
+from ..runtime.libraries import is_foreign
 from .aliasing import is_lent, lent
+from .devices import device_of, kept, named_device
 from .dtypes import by_default, differentiable, masked_arrays, python
-from .graph import LAST, Node, elsewhere, mode, modes
+from .graph import LAST, Node, mode, modes
 from .registry import Registry
 from .text import described, formatted
 from .tracing import Tracer, detached, raw
@@ -40,7 +41,7 @@ def as_data(data: Any, dtype: DTypeLike | None = None, copy: bool | None = None)
         if isinstance(data, Tensor):
             data = raw(data)
         if is_foreign(data.__class__):
-            return _elsewhere(data, dtype, copy)
+            return kept(data, dtype, copy)
         unmasked(data)
     array = np.array(data, dtype=dtype, copy=copy)
     if array.dtype.kind not in "biufc":
@@ -48,14 +49,6 @@ def as_data(data: Any, dtype: DTypeLike | None = None, copy: bool | None = None)
     if modes.floats is not None and dtype is None and python(data):
         array = by_default(array)
     return array if array.ndim else array[()]
-
-
-def _elsewhere(data: Any, dtype: DTypeLike | None, copy: bool | None) -> Any:
-    """An array of another library as it is, or as that library converts and copies it."""
-    elsewhere()
-    if copy:
-        return data.astype(data.dtype if dtype is None else dtype)
-    return data if dtype is None else data.astype(dtype, copy=False)
 
 
 def unmasked(data: Any) -> None:
@@ -90,17 +83,6 @@ def on_cpu(device: Any) -> None:
     """ValueError for a device other than the one there is."""
     if device not in (None, "cpu"):
         raise ValueError(f"there is no device {device!r}, only 'cpu'")
-
-
-def named_device(device: Any) -> str:
-    """The name of a device that there is: "cpu", or that of a library, which is imported."""
-    kind = str(getattr(device, "type", device))
-    return "cpu" if kind.partition(":")[0] == "cpu" else library_at(kind).device
-
-
-def device_of(data: Any) -> str:
-    """Where an array or a NumPy scalar is."""
-    return library_of(data.__class__).device if is_foreign(data.__class__) else "cpu"
 
 
 class Tensor(_Operations):
@@ -295,8 +277,7 @@ class Tensor(_Operations):
     def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
         """The same values on a device, "cpu" or "cuda" (with CuPy): the tensor itself where they are there already.
 
-        It has a gradient, which comes back to where this tensor is. ValueError for another device, ImportError where
-        the library is not installed that computes there.
+        Its gradient comes back to here. ValueError for another device, ImportError where its library is missing.
         """
         found = named_device(device)
         return self if found == self.device else registry["to_device"].apply(self, device=found, source=self.device)

@@ -1,4 +1,4 @@
-"""What kernels do with arrays of other libraries (see runtime/libraries.py): no machine code, no threads, no pointers."""
+"""What kernels do with arrays of other libraries (see runtime/libraries.py): no machine code, threads or pointers."""
 
 from __future__ import annotations
 

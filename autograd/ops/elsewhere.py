@@ -1,4 +1,4 @@
-"""What operations do with arrays of other libraries where their own code is for NumPy's alone; see also the kernels'."""
+"""What operations do with arrays of other libraries where their own code is for NumPy's; see also the kernels'."""
 
 from __future__ import annotations
 

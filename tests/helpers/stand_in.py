@@ -3,8 +3,8 @@
 `Array` keeps its numbers where nothing else finds them. It is no ndarray and no buffer, refuses `__array__`, answers
 `__array_ufunc__` and `__array_function__` only for what CuPy 14.2 has (`FUNCTIONS`, `SPECIAL`: read from its
 namespaces), refuses NumPy's arrays as operands as CuPy does, and gives arrays of no axes where NumPy gives scalars.
-`counts` has how often arrays were copied to the host (`get`, `tolist`) or from it (`asarray`, an index), and how often one
-number was asked for (`item`, `bool`, `float`, ...), for which a GPU must have finished.
+`counts` has how often arrays were copied to the host (`get`, `tolist`) or from it (`asarray`, an index), and how
+often one number was asked for (`item`, `bool`, `float`, ...), for which a GPU must have finished.
 The module registers itself as the libraries `stand_in` and `stand_in.special`.
 """
 

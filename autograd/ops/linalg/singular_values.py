@@ -74,14 +74,16 @@ def _(g: Any, out: Any) -> Any:
     if g[1] is not None:
         unsure = unsure | matters(p + adjoint(p), gu, gvh) | matters(q + adjoint(q), gu, gvh)
     unknown = off_diagonal(same & (unsure | differ(gs) | none & _counts(gs)))
-    lost = np.diagonal(matters(p, gu, gvh) & matters(q, gu, gvh), axis1=-2, axis2=-1)  # the sign of u v^H for the singular value 0
+    both = matters(p, gu, gvh) & matters(q, gu, gvh)
+    lost = np.diagonal(both, axis1=-2, axis2=-1)  # the sign of u v^H for the singular value 0
     if u.shape[-2] != vh.shape[-1]:  # it has more vectors, on one side
         out_of = np.any(matters(left, gu, gvh), axis=-2) | np.any(matters(right, gu, gvh), axis=-1)
         lost = lost | out_of | _counts(gs)[..., 0, :]
     unknown = on_diagonal(unknown, (zero & lost)[..., None, :])
     sums = reciprocal(s[..., None, :] + s[..., :, None], none)
     inner = ((p_turn + q_turn) * sums + (p_turn - q_turn) * reciprocal_gaps(s, same)) / 2
-    diagonal = gs + inverse * np.diagonal(p_turn, axis1=-2, axis2=-1) / 2  # the second is the phase, of complex matrices
+    phase = inverse * np.diagonal(p_turn, axis1=-2, axis2=-1) / 2  # of complex matrices
+    diagonal = gs + phase
     inner = np.where(unknown, np.nan, on_diagonal(inner, diagonal[..., None, :]))
     left, right = left * inverse[..., None, :], inverse[..., :, None] * right
     return u_back @ inner @ vh_back + left @ vh_back + u_back @ right
