@@ -23,9 +23,11 @@ from .autograd.core.primitive import Primitive, implements, linear, override, pr
 
 # Tensors and arrays
 from .autograd.core.spellings import dtype_of_target
+from .autograd.core.devices import named_device
 from .autograd.core.tensor import Tensor, plain, wrap
 from .autograd.core.conversion import floating, lift, seed
 from .autograd.core.tracing import bottom, is_later, layout, raw
+from .autograd.runtime.libraries import DEVICES, instead_of, is_foreign, library_at, library_of, moved
 from .autograd.core.views import writable
 
 # The graph, and who looks on
@@ -68,13 +70,14 @@ from .autograd.kernels.fused_elementwise import in_blocks, in_one_pass
 from .autograd.ops.normalization import rescale
 
 __all__ = [
-    "Array", "ArrayLike", "Arrays", "Axis", "Communicator", "DTypeLike", "FIGURES", "Given", "Index", "Inputs", "Node",
-    "Observer", "Output", "OutputSize", "Padding", "Pending", "PerAxis", "Primitive", "RemovableHandle", "Several",
-    "Shape", "Tensor", "TensorLike", "added", "all_reduce", "at_end", "backward_pass", "bottom", "by_example",
-    "by_single", "captures", "checked", "convolved", "drawing_from", "drawn", "dtype_of_target", "elementwise",
-    "everywhere", "face_by_example", "floating", "folded", "fused", "fused_each", "generator", "gru", "gru_back",
-    "if_positive", "implements", "in_blocks", "in_one_pass", "is_later", "layout", "lift", "linear", "looped", "lstm",
-    "lstm_back", "manual_seed", "mode", "modes", "one_blas_thread", "override", "parallel_for", "plain", "pooled",
-    "primitive", "product", "quantity", "raw", "registry", "required", "rescale", "rnn", "rnn_back", "seed",
-    "standardize", "surely", "world", "wrap", "writable",
+    "Array", "ArrayLike", "Arrays", "Axis", "Communicator", "DEVICES", "DTypeLike", "FIGURES", "Given", "Index",
+    "Inputs", "Node", "Observer", "Output", "OutputSize", "Padding", "Pending", "PerAxis", "Primitive",
+    "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike", "added", "all_reduce", "at_end", "backward_pass",
+    "bottom", "by_example", "by_single", "captures", "checked", "convolved", "drawing_from", "drawn", "dtype_of_target",
+    "elementwise", "everywhere", "face_by_example", "floating", "folded", "fused", "fused_each", "generator", "gru",
+    "gru_back", "if_positive", "implements", "in_blocks", "in_one_pass", "instead_of", "is_foreign", "is_later",
+    "layout", "library_at", "library_of", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode",
+    "modes", "moved", "named_device", "one_blas_thread", "override", "parallel_for", "plain", "pooled", "primitive",
+    "product", "quantity", "raw", "registry", "required", "rescale", "rnn", "rnn_back", "seed", "standardize", "surely",
+    "world", "wrap", "writable",
 ]  # fmt: skip

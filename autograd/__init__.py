@@ -71,6 +71,7 @@ from .ops.creation import (
 )
 from .ops.diagonals import diag, diagflat, diagonal_form as diagonal, fill_diagonal, trace, tril, triu
 from .ops.differences import cumulative_trapezoid, diff, ediff1d, gradient, trapezoid, unwrap_form as unwrap
+from .ops import devices as _devices, elsewhere as _elsewhere  # noqa: F401 - register
 from .ops.einsum import einsum_form as einsum
 from .ops.elementwise import (
     abs, absolute, acos, acosh, add, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan,

@@ -1,4 +1,4 @@
-"""Other dtypes for a module's parameters and buffers, by PyTorch's names; of devices there is the CPU."""
+"""Other dtypes for a module's parameters and buffers, and other devices, by PyTorch's names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import DTypeLike
+from ..extend import DTypeLike, named_device
 from .factory import check_device, is_device
 
 if TYPE_CHECKING:
@@ -32,6 +32,14 @@ class Converted:
                     tensor.grad = tensor.grad.detach().astype(dtype)
         return self
 
+    def _moved(self, device: str) -> Self:
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.device != device:
+                tensor.data = tensor.detach().to_device(device)
+                if tensor.grad is not None:
+                    tensor.grad = tensor.grad.detach().to_device(device)
+        return self
+
     def to(
         self,
         *args: DTypeLike | bool | None,
@@ -42,8 +50,9 @@ class Converted:
     ) -> Self:
         """Convert the real floating-point parameters and buffers (and gradients) to a float type.
 
-        PyTorch's forms are all taken: `to(dtype)`, `to("cpu")`, `to(device="cpu", dtype=...)`, `to(tensor)` for its
-        dtype. TypeError for a dtype that is no float type, ValueError for another device than the CPU.
+        PyTorch's forms are all taken: `to(dtype)`, `to("cuda")`, `to(device="cpu", dtype=...)`, `to(tensor)` for its
+        dtype. TypeError for a dtype that is no float type, ValueError for a device that there is not, ImportError for
+        "cuda" where CuPy is not installed.
 
         >>> from pullback import nn
         >>> nn.Linear(2, 1).to("cpu", np.float64).weight.dtype
@@ -57,7 +66,8 @@ class Converted:
                 continue
             elif arg is not None:
                 dtype = arg  # or what has one
-        check_device(device, name)
+        if device is not None:
+            self._moved(named_device(device))
         if dtype is None:
             return self
         kind = np.dtype(dtype)
@@ -86,14 +96,18 @@ class Converted:
         raise TypeError(f"{type(self).__name__}.bfloat16: NumPy has no bfloat16; half() and float() there are")
 
     def cpu(self) -> Self:
-        """Return this module, which is on the CPU."""
-        return self
+        """Move all parameters and buffers to the CPU; `to("cpu")`."""
+        return self.to("cpu")
 
-    def cuda(self, device: object = None) -> Self:
-        """Raise RuntimeError: there is no device but the CPU."""
-        raise RuntimeError(f"{type(self).__name__}: no device but the CPU; leave out .cuda(), or write .to('cpu')")
+    def cuda(self, device: int | str | None = None) -> Self:
+        """Move all parameters and buffers to the GPU, where CuPy computes; `to("cuda")`."""
+        return self.to(f"cuda:{device}" if isinstance(device, int) else device or "cuda")
 
-    ipu = mtia = xpu = cuda
+    def xpu(self, device: object = None) -> Self:
+        """Raise RuntimeError: there is no such device."""
+        raise RuntimeError(f"{type(self).__name__}: no device but the CPU and, with CuPy, 'cuda'; write .to('cpu')")
+
+    ipu = mtia = xpu
 
     def to_empty(self, *, device: str | None, recurse: bool = True) -> Self:
         """Give all parameters and buffers new memory, with any values in it."""

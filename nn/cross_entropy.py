@@ -29,6 +29,7 @@ from ..extend import (
     checked,
     floating,
     folded,
+    is_foreign,
     is_later,
     lift,
     plain,
@@ -119,22 +120,22 @@ def cross_entropy(
     target = plain(target) if isinstance(target, Tensor) else target
     classes = _check_target(input, target, "cross_entropy")
     rows, flat = _rows(input), target.reshape(-1)
-    numbers, few = _numbers(classes), classes <= _FEW  # then class by class in memory, as the logits will be
-    hit: Any = np.equal(numbers, flat).T if few else np.equal(flat[:, None], numbers[:, 0])
-    if weight is None and not label_smoothing and not 0 <= ignore_index < classes:
-        known = None if is_later(hit) else bottom(hit)
-        if (
-            known is not None and known.size and np.count_nonzero(known) * classes == known.size
-        ):  # a class was hit in every row: all count
+    asked = not is_later(flat) and not is_foreign(bottom(flat).__class__)  # of which to ask would be to wait
+    if asked and weight is None and not label_smoothing and not 0 <= ignore_index < classes:
+        numbers, few = _numbers(classes), classes <= _FEW  # then class by class in memory, as the logits will be
+        hit: Any = np.equal(numbers, flat).T if few else np.equal(flat[:, None], numbers[:, 0])
+        known = bottom(hit)
+        if known.size and np.count_nonzero(known) * classes == known.size:  # a class was hit in every row: all count
             hit = hit if hit.__class__ is Tensor else wrap(hit)  # an array would be copied
             if reduction == "mean":
                 return _apply(rows, hit, mean=True)
             return _reduce(_apply(rows, hit, mean=False), target.shape, reduction, flat.size)
 
     counted, chosen = _valid(flat, classes, ignore_index, "cross_entropy")
-    by_class = _class_weights(weight, classes, input.dtype, "cross_entropy")
+    by_class = _class_weights(weight, classes, input, "cross_entropy")
     weights = take(by_class, chosen)
-    losses = _apply(rows, chosen[:, None] == np.arange(classes), mean=False) * weights
+    numbers = np.arange(classes, like=bottom(chosen))
+    losses = _apply(rows, chosen[:, None] == numbers, mean=False) * weights
     if label_smoothing:
         smooth = -sum(log_softmax(rows, 1) * by_class, axis=1)
         losses = (1 - label_smoothing) * losses + (label_smoothing / classes) * smooth
@@ -162,7 +163,7 @@ def nll_loss(
     losses = -take_along_axis(_rows(input), chosen[:, None], axis=1)[:, 0]
     if weight is None and surely(counted):
         return _reduce(losses, target.shape, reduction, losses.size)
-    weights = take(_class_weights(weight, classes, input.dtype, "nll_loss"), chosen)
+    weights = take(_class_weights(weight, classes, input, "nll_loss"), chosen)
     losses = losses * weights
     return _reduce(where(counted, losses, 0), target.shape, reduction, sum(where(counted, weights, 0)))
 
@@ -187,7 +188,8 @@ def _check_target(input: Any, target: Any, name: str) -> int:
 
 
 def _valid(target: Any, classes: int, ignore_index: int, name: str) -> tuple[Any, Any]:
-    """Which targets (N,) count, and all with 0 for those that do not, (N,); ValueError for one out of range."""
+    """Which targets (N,) count, and all with 0 for those that do not, (N,); ValueError for one out of range, where to
+    ask that is not to wait for another device."""
     counted = target != ignore_index
     chosen = where(counted, target, 0)
 
@@ -200,10 +202,10 @@ def _valid(target: Any, classes: int, ignore_index: int, name: str) -> tuple[Any
     return counted, chosen
 
 
-def _class_weights(weight: Any, classes: int, dtype: Any, name: str) -> Any:
+def _class_weights(weight: Any, classes: int, input: Any, name: str) -> Any:
     if weight is None:
-        return np.ones(classes, dtype)
-    weight = astype(lift(weight), dtype)
+        return np.ones(classes, input.dtype, like=bottom(input))
+    weight = astype(lift(weight), input.dtype)
     if weight.shape != (classes,):
         raise ValueError(f"{name}: weight of shape {weight.shape} for {classes} classes")
     return weight
@@ -241,7 +243,7 @@ def _with_probabilities(input: Any, target: Any, weight: Any, reduction: str, la
         )
     axis = 0 if input.ndim == 1 else 1
     classes = input.shape[axis]
-    by_class = _class_weights(weight, classes, input.dtype, "cross_entropy")
+    by_class = _class_weights(weight, classes, input, "cross_entropy")
     by_class = by_class.reshape(-1, *(1,) * (input.ndim - 1 - axis))
     if target.dtype != input.dtype:
         target = target.astype(input.dtype)

@@ -6,7 +6,7 @@ from typing import TypeGuard
 
 import numpy as np
 
-from ..extend import DTypeLike, modes
+from ..extend import DEVICES, DTypeLike, modes
 from .parameter import Parameter
 
 _DEVICES = ("cpu", "cuda", "hpu", "ipu", "meta", "mps", "mtia", "xpu")
@@ -14,13 +14,16 @@ _DEVICES = ("cpu", "cuda", "hpu", "ipu", "meta", "mps", "mtia", "xpu")
 
 def is_device(value: object) -> TypeGuard[str]:
     """Whether this names a device: a text such as "cuda:0", or an object with such a text as its `type`."""
-    return (value if isinstance(value, str) else str(getattr(value, "type", ""))).partition(":")[0] in _DEVICES
+    return (value if isinstance(value, str) else str(getattr(value, "type", ""))).partition(":")[0] in (
+        *_DEVICES,
+        *DEVICES,
+    )
 
 
 def check_device(device: str | None, name: str) -> None:
-    """Raise ValueError for another device than the CPU."""
+    """Raise ValueError for another device than the CPU, where modules are made."""
     if device is not None and str(device).partition(":")[0] != "cpu":
-        raise ValueError(f"{name}: device={device!r}; arrays are on the CPU, device='cpu'")
+        raise ValueError(f"{name}: device={device!r}; modules are made on the CPU, device='cpu'; then to({device!r})")
 
 
 def empty(

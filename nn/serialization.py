@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import ArrayLike, raw
+from ..extend import ArrayLike, moved, raw
 from .atomic_files import put_in_place, remove_left, temporary
 from .module import Module
 
@@ -179,7 +179,7 @@ def _arrays(state: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
             raise TypeError(f"save: names must be strings, not {name!r}")
         if name == "__metadata__":
             raise ValueError("save: '__metadata__' names no array in the format, but texts about the file")
-        array = np.asarray(raw(value) if isinstance(value, Tensor) else value)
+        array = np.asarray(moved(raw(value) if isinstance(value, Tensor) else value, "cpu"))
         kind, bits = array.dtype.kind, 8 * array.dtype.itemsize
         if not (kind in "biuf" and bits <= 64 or kind == "c" and bits == 64):
             raise TypeError(f"save: {name!r} has dtype {array.dtype}, which the format lacks")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from ..autograd import Tensor
-from ..extend import RemovableHandle
+from ..extend import RemovableHandle, is_foreign, moved
 from .hooks import NOTHING, Hook, of_kind, registered
 from .parameter import Parameter
 from .traversal import walk
@@ -198,7 +198,8 @@ class _Load:
                 missing.append(key)
                 continue
             given = state[key]
-            value = np.asarray(given.data if isinstance(given, Tensor) else given)
+            value = given.data if isinstance(given, Tensor) else given
+            value = moved(value if is_foreign(value.__class__) else np.asarray(value), tensor.device)
             if value.shape != tensor.shape:
                 faults.append(f"{key}: shape {value.shape} given for {tensor.shape} of {module._get_name()}")
             elif _kind(value.dtype) != _kind(tensor.dtype):
@@ -206,7 +207,7 @@ class _Load:
             elif self.assign:
                 self.changes.append(_Assignment(module, name, _standing_for(tensor, given)))
             else:
-                self.changes.append(_Copy(tensor, np.array(value, dtype=tensor.dtype, order="C")))
+                self.changes.append(_Copy(tensor, value.astype(tensor.dtype, order="C")))
         if type(module).set_extra_state is not Stateful.set_extra_state:
             self.known[prefix.removesuffix(".")] = {*own, _EXTRA}
             if prefix + _EXTRA in state:

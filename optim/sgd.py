@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ..autograd import Tensor
 from ..extend import writable
@@ -92,7 +93,7 @@ class SGD(Elementwise):
         lr = dtype = None
         for entry in due:
             p, gradient, _ = entry
-            if gradient.size >= _LARGE:
+            if gradient.size >= _LARGE or gradient.__class__ is not ndarray:
                 large.append(entry)
                 continue
             if gradient.dtype is not dtype:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..kernels.sums import added, summed
+from ..runtime.libraries import is_foreign
 from ..runtime.memory import owned
 from .accumulation import accumulate
 from .conversion import result, seed
@@ -18,6 +19,7 @@ from .graph import LAST, BackwardRule, Node, RemovableHandle, mode, modes
 from .leaf_hooks import alive, ending, turns
 from .pytrees import flatten, matching
 from .tensor import Tensor, as_data, bare, wrap
+from .tracing import bottom
 
 
 class LazySum:
@@ -256,8 +258,14 @@ def grads(
     with mode(retaining=False):
         retain = create_graph if retain_graph is None else retain_graph
         found = backward_pass(seeds, set(nodes), retain_graph=retain, create_graph=create_graph)
-    given = (found.get(node, np.zeros(node.shape, node.dtype)[()]) for node in nodes)
+    given = (found[node] if node in found else _zeros(x) for node, x in zip(nodes, leaves, strict=True))
     return rebuild(map(result, given))
+
+
+def _zeros(x: Tensor) -> Any:
+    """The gradient of what led nowhere, where its tensor is."""
+    values = bottom(x)
+    return np.zeros_like(values) if is_foreign(values.__class__) else np.zeros(x.shape, x.dtype)[()]
 
 
 def _nodes(caller: str, tensors: Any, name: str = "inputs") -> list[Node]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..runtime.libraries import is_foreign, library_of
 from .graph import modes
 from .pytrees import flatten
 from .tensor import Tensor, holds_tensors, unmasked, wrap
@@ -213,15 +214,16 @@ def everywhere(condition: object) -> bool:
 
 def surely(condition: object) -> bool:
     """Whether a condition is known by now to hold for all entries, of all examples."""
-    return not is_later(condition) and everywhere(condition)
+    return not is_later(condition) and not is_foreign(bottom(condition).__class__) and everywhere(condition)
 
 
 def checked(check: Callable[[Any], None], x: Any) -> None:
-    """Call `check`, which may raise, with all values in x, of all examples: in a program whenever that runs."""
+    """Call `check`, which may raise, with all values in x, of all examples: in a program whenever that runs, and not
+    where to ask would be to wait for another device."""
     if is_later(x):
         modes.recorder.checked(check, x)
-    else:
-        check(bottom(x))
+    elif not is_foreign((values := bottom(x)).__class__):
+        check(values)
 
 
 def required(condition: object, message: str, error: type[Exception] = ValueError) -> None:
@@ -248,7 +250,8 @@ def _raised(out: Any) -> Any:
     """A result, or several, as Tensors."""
     if isinstance(out, (tuple, list)):
         return _like(out, map(_raised, out))
-    return wrap(out) if isinstance(out, (np.ndarray, np.generic)) else out
+    known = isinstance(out, (np.ndarray, np.generic)) or is_foreign(out.__class__)
+    return wrap(out) if known else out
 
 
 def computed(function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -262,7 +265,12 @@ def computed(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 def at_once(function: Any, *args: Any, **kwargs: Any) -> Any:
     """`computed` by one call with the arrays in Tensors; TypeError where they differ over a batch."""
-    return _raised(function(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()}))
+    args, kwargs = tuple(map(_lower, args)), {k: _lower(v) for k, v in kwargs.items()}
+    for a in args if modes.elsewhere else ():
+        if is_foreign(a.__class__):
+            library = library_of(a.__class__)
+            return _raised(library.call(library.version(function), *args, **kwargs))
+    return _raised(function(*args, **kwargs))
 
 
 def _for_examples(function: Any, values: list[Any], rebuild: Callable[[Any], Any]) -> Any:

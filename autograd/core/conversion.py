@@ -7,6 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from ..runtime.libraries import is_foreign
 from .aliasing import own, shared
 from .graph import Node
 from .tensor import Tensor, as_data, functions, holds_tensors, wrap
@@ -43,6 +44,8 @@ def lift(x: ArrayLike) -> Tensor | Values:
     """A Tensor or an array, of anything that can be one: a Tensor of a nested list or tuple with Tensors in it."""
     if isinstance(x, (Tensor, np.ndarray, np.generic)):
         return x
+    if is_foreign(x.__class__):
+        return as_data(x)
     return np.stack([lift(part) for part in x]) if holds_tensors(x) else as_data(x)
 
 
@@ -106,7 +109,10 @@ def seed(output: Tensor, gradient: ArrayLike | None = None, create_graph: bool =
         held = output._held
         if held.size != 1:
             raise RuntimeError(f"backward: an output of shape {held.shape} needs a gradient of that shape")
-        one = np.ones(held.shape, held.dtype) if held.ndim else held.dtype.type(1)
+        if is_foreign(held.__class__):
+            one = np.ones_like(held)
+        else:
+            one = np.ones(held.shape, held.dtype) if held.ndim else held.dtype.type(1)
         return output._node, wrap(one) if create_graph else one
     given = gradient if isinstance(gradient, Tensor) else wrap(borrowed(gradient))
     if given.shape != output.shape:

@@ -63,6 +63,7 @@ class _Modes(threading.local):
     overrides: dict[Any, BackwardRule] = {}  # by the key of the rule that they stand in for
     observers: tuple[Any, ...] = ()  # see observers.py
     ending: dict[Callable[[], object], None] | None = None  # what runs after the backward pass (see leaf_hooks.py)
+    elsewhere = False  # whether arrays of other libraries were met (see `elsewhere`): all goes the general path
     retaining = True  # whether a pass fills the `grad` of what `retain_grad` was called for
 
 
@@ -110,13 +111,20 @@ def _switched(settings: dict[str, Any]) -> Generator[None, None, None]:
     own = modes.__dict__
     try:
         own |= after
-        through = modes.depth or modes.overrides or modes.observers
+        through = modes.depth or modes.overrides or modes.observers or modes.elsewhere
         modes.dispatch = TRANSFORM if through else RECORD if modes.recording else COMPUTE
         yield
     finally:  # without a call
         own |= before
-        through = modes.depth or modes.overrides or modes.observers
+        through = modes.depth or modes.overrides or modes.observers or modes.elsewhere
         modes.dispatch = TRANSFORM if through else RECORD if modes.recording else COMPUTE
+
+
+def elsewhere() -> None:
+    """From now on, in all threads, arrays may be those of another library: no call takes the quick path of NumPy's."""
+    _Modes.elsewhere, _Modes.dispatch = True, TRANSFORM
+    modes.__dict__.pop("elsewhere", None)
+    modes.dispatch = TRANSFORM
 
 
 def no_grad() -> mode:
@@ -235,10 +243,11 @@ class Node:
     @classmethod
     def at(cls, level: int, primitive: Any, edges: tuple[Edge, ...], out: Any) -> Node:
         """A node of the graph at some level (see tracing.py)."""
-        if not level:
-            return cls(primitive, edges, out)
-        node = RaisedNode(primitive, edges, out)
-        node.level = level
+        node = cls(primitive, edges, out) if not level else RaisedNode(primitive, edges, out)
+        if level:
+            node.level = level
+        elif not isinstance(out, np.generic):
+            node.value = None
         return node
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 
+from ..runtime.libraries import Library
 from . import views
 from .aliasing import leases, own, owned
 from .batching import NOT_AT_ONCE, by_kind
 from .conversion import lift
+from .devices import InLibrary, agreed
 from .examples import one_by_one
 from .fast_apply import PLAIN, compiled, renew, scalar
 from .graph import Node, Output, Several, mode, modes
@@ -188,6 +190,9 @@ class Primitive(Signature, Generic[Form]):
         substitute: Any = modes.overrides.get(rule.key)
         return rule if substitute is None else rule.widened(substitute)
 
+    def __in_library__(self, library: Library) -> InLibrary:
+        return InLibrary(self, library)
+
     def kind(self, position: int) -> str:
         """What kind of map this is in the array at `position`."""
         return self.kinds.get(self.argument(position), "general")
@@ -223,10 +228,13 @@ class Primitive(Signature, Generic[Form]):
                 if arg.__class__ is not np.ndarray or arg.dtype.hasobject:
                     arg = as_data(arg)
             values.append(arg)
+        function, library = self.function, None
         if below:
             results = self.outputs(*values, **options)
         else:
-            results = self.function(*values, **options)
+            if modes.elsewhere and (library := agreed(self.name, values, foreign)) is not None:
+                function, values = library.version(function), [library.taken(value) for value in values]
+            results = function(*values, **options)
             if self.several:
                 count = len(self.several)
                 results = (tuple(map(scalar, results[:count])), *results[count:])
@@ -237,6 +245,8 @@ class Primitive(Signature, Generic[Form]):
         if not parents or not modes.recording:
             return self.wrapped(results[0], None), *results[1:]
         rules = [self._in_force(position) for position, _ in parents]
+        if library is not None:
+            rules = [library.version(rule) for rule in rules]
         needed = {name for rule in rules for name in rule.needs}
         if foreign or leases:
             values = [own(v, i in foreign) if self.argument(i) in needed else v for i, v in enumerate(values)]

@@ -68,6 +68,11 @@ class Rule:
         function, count = self.function, len(self.needs)
         return Rule(self.primitive, self.position, lambda g, *saved: function(g, *saved[:count]), self.needs + extra)
 
+    def __in_library__(self, library: Any) -> Rule:
+        """This rule for arrays of another library."""
+        function, needs = self.given
+        return Rule(self.primitive, self.position, library.version(function), needs)
+
     def rewrap(self, node: Node, saved: tuple[Any, ...], parents: dict[int, Node]) -> list[Any]:
         """What was saved, as Tensors of the graph again: for rules that are to be differentiated themselves.
 

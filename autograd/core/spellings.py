@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .tensor import Tensor, on_cpu
+from .tensor import Tensor
 
 __all__ = ["CLASHES", "WORDS", "are_numpys", "dtype_of_target", "translated"]
 
@@ -94,16 +94,20 @@ def dtype_of_target(target: tuple[Any, ...], dtype: Any = None, device: Any = No
     """The dtype that `to(*target)` asks for, or None: of a dtype, a device, both or a Tensor. ValueError for a device
     other than "cpu"; TypeError for what is none of them."""
     for given in target:
-        if given is None or isinstance(given, str) and not _is_dtype(given):
-            on_cpu(given)
+        if given is None or is_device(given):
+            continue
         elif isinstance(given, (Tensor, np.ndarray)):
             dtype = given.dtype
         elif isinstance(given, (str, type, np.dtype)):
             dtype = given
         else:
             raise TypeError(f"to: {given!r} is no dtype, device or Tensor")
-    on_cpu(device)
     return None if dtype is None else np.dtype(dtype)
+
+
+def is_device(given: object) -> bool:
+    """Whether this names a device rather than a dtype."""
+    return isinstance(given, str) and not _is_dtype(given)
 
 
 def _is_dtype(name: str) -> bool:

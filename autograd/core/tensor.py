@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from ..runtime.libraries import is_foreign
 from .aliasing import is_lent, lent
+from .devices import device_of, kept, named_device
 from .dtypes import by_default, differentiable, masked_arrays, python
 from .graph import LAST, Node, mode, modes
+from .registry import Registry
 from .text import described, formatted
 from .tracing import Tracer, detached, raw
 from .types import Array, ArrayLike, DTypeLike, Values
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 else:
     _Operations = object
 
+registry = Registry()
 _DEEPEST = 64  # axes that an array can have
 _NUMBERS = frozenset((bool, int, float, complex, np.float64, np.float32, np.int64, np.bool_))
 UNMASKED = frozenset((*_NUMBERS, np.ndarray, str, type, slice, type(Ellipsis), type(None)))
@@ -36,8 +40,9 @@ def as_data(data: Any, dtype: DTypeLike | None = None, copy: bool | None = None)
     if data.__class__ not in UNMASKED:
         if isinstance(data, Tensor):
             data = raw(data)
-        else:
-            unmasked(data)
+        if is_foreign(data.__class__):
+            return kept(data, dtype, copy)
+        unmasked(data)
     array = np.array(data, dtype=dtype, copy=copy)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"Tensor: dtype {array.dtype} is not numeric (bool, integer, float or complex)")
@@ -123,6 +128,8 @@ class Tensor(_Operations):
         """
         if self._held.__class__ is np.ndarray:
             return lent(self)
+        if is_foreign(self._held.__class__):
+            return self._held
         return self._held.data if isinstance(self._held, Tensor) else raw(self).copy()
 
     @data.setter
@@ -192,8 +199,8 @@ class Tensor(_Operations):
 
     @property
     def device(self) -> str:
-        """Where the values are: there is only "cpu"."""
-        return "cpu"
+        """Where the values are: "cpu" for NumPy's arrays, "cuda" for those of CuPy."""
+        return device_of(raw(self))
 
     def detach(self) -> Tensor:
         """The same values without the graph, as a tensor of its own: neither sees what is written into the other."""
@@ -268,9 +275,12 @@ class Tensor(_Operations):
         return np.asarray(raw(self)).__dlpack_device__()
 
     def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
-        """The tensor itself: there is only the device "cpu"."""
-        on_cpu(device)
-        return self
+        """The same values on a device, "cpu" or "cuda" (with CuPy): the tensor itself where they are there already.
+
+        Its gradient comes back to here. ValueError for another device, ImportError where its library is missing.
+        """
+        found = named_device(device)
+        return self if found == self.device else registry["to_device"].apply(self, device=found, source=self.device)
 
     def __repr__(self) -> str:
         return described(self)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..runtime.libraries import is_foreign
 from .graph import mode, now
 
 
@@ -93,7 +94,7 @@ def tracer(args: Iterable[Any], level: int) -> Tracer:
 def raw(x: Any) -> Any:
     """The array at the bottom of a Tensor: the values without what any transform knows of them."""
     data = x._held
-    while not isinstance(data, (np.ndarray, np.generic)):
+    while isinstance(data, Tracer) or hasattr(data, "_held"):
         data = data._held
     return data
 
@@ -109,7 +110,7 @@ def layout(x: Any) -> Any:
     """An array laid out in memory as a value is: where it differs over a batch, with the batch's axis in front."""
     while isinstance(x, Tracer) or hasattr(x, "_held"):
         x = x.example if isinstance(x, Tracer) else x._held
-    return np.asarray(x)
+    return x if is_foreign(x.__class__) else np.asarray(x)
 
 
 def example(x: Any) -> Any:
@@ -130,7 +131,7 @@ def is_later(x: Any) -> bool:
 def detached(x: Any) -> Any:
     """A Tensor's `_held` without the graphs and the tangents that belong to it."""
     data = x._held
-    while not isinstance(data, (np.ndarray, np.generic)):
+    while isinstance(data, Tracer) or hasattr(data, "_held"):
         if isinstance(data, Tracer):
             return data.detached()
         data = data._held

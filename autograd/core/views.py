@@ -21,8 +21,9 @@ import numpy as np
 from numpy import ndarray
 
 from ..runtime import memory
+from ..runtime.libraries import in_library, is_foreign
 from .graph import modes
-from .tracing import example, level_of
+from .tracing import layout, level_of
 
 _FEW = 1 << 4  # views that a base knows of before it forgets those that are gone
 _forgetting = threading.Lock()
@@ -38,8 +39,25 @@ def shares(out: Any, x: Any) -> bool:
 
 def shares_one(primitive: Any, x: Any, options: dict[str, Any]) -> bool:
     """Whether NumPy gives a view of `x`, or of one example where it stands for a batch."""
-    array = example(x)
+    array = layout(x)
+    if is_foreign(array.__class__):
+        return laid_out_alike(primitive, array, options)
+    array = array[(0,) * (array.ndim - x.ndim)]
     return shares(primitive.function(array, **options), array)
+
+
+def laid_out_alike(primitive: Any, array: Any, options: dict[str, Any]) -> bool:
+    """Whether NumPy gives a view of an array in the place of another library's."""
+    if any(is_foreign(part.__class__) for option in options.values() for part in _parts(option)):
+        return False
+    order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    example = np.empty([array.shape[axis] for axis in order], array.dtype)
+    example = example.transpose([order.index(axis) for axis in range(array.ndim)])
+    return shares(primitive.function(example, **options), example)
+
+
+def _parts(option: Any) -> Any:
+    return option if option.__class__ in (tuple, list) else (option,)
 
 
 def link(view: Any, base: Any, primitive: Any, options: dict[str, Any]) -> None:
@@ -194,13 +212,18 @@ def retaken(root: Any, array: Any) -> None:
     root._held = array
     for view in family(root)[1:]:
         base, primitive, options = taken(view)
-        view._held = primitive.function(base._held, **options)
+        view._held = in_library(primitive.function, base._held)(base._held, **options)
 
 
 def writable(tensor: Any) -> np.ndarray[Any, Any]:
     """The array of a tensor, to be written into in the sight of its family alone, which is in other memory now if
     anybody else held the old; of a number that is no view an array beside it."""
     held = tensor._held
+    if is_foreign(held.__class__):
+        del held
+        if related(tensor) or getrefcount(tensor._held) > 2:
+            retaken(root_of(tensor), root_of(tensor)._held.copy())
+        return tensor._held
     if held.__class__ is not ndarray and not related(tensor):
         return np.array(held)
     single = tensor._view is None is tensor._views and held.base is None and held.flags.writeable
@@ -220,5 +243,5 @@ def seen(tensor: Any, array: Any) -> Any:
         tensor, primitive, options = taken(tensor)
         steps.append((primitive, options))
     for primitive, options in reversed(steps):
-        array = primitive.function(array, **options)
+        array = in_library(primitive.function, array)(array, **options)
     return array

@@ -18,6 +18,7 @@ from .box_windows import Along, Tables, available, tables
 __all__ = ["box_largest", "box_sum", "counts"]
 
 
+@functools.lru_cache(256)
 def _windows(n: int, k: int) -> tuple[Any, Any]:
     """Where k windows over n entries begin and end."""
     numbers = np.arange(k + 1) * n

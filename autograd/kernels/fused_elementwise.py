@@ -50,7 +50,9 @@ def fused_each(formula: Callable[..., Any], targets: int, sets: Sequence[Sequenc
     small: dict[Any, list[Sequence[Array]]] = {}
     prepared = _Formula(formula, targets, numbers)
     for arrays in sets:
-        if arrays[0].size < _LEAST:
+        if arrays[0].__class__ is not np.ndarray:
+            prepared.by_numpy(arrays)
+        elif arrays[0].size < _LEAST:
             small.setdefault(arrays[0].dtype, []).append(arrays)
         else:
             prepared.write(arrays)

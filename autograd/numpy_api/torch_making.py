@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.conversion import known, lift
-from ..core.spellings import dtype_of_target
+from ..core.spellings import dtype_of_target, is_device
 from ..core.tensor import Tensor, on_cpu
 from ..core.types import Array, ArrayLike, DTypeLike, HasArray, Shape
 from ..ops import creation, random
@@ -59,18 +59,21 @@ def to(
     """
     asked = dtype_of_target(target, dtype, device)
     x = lift(x)
+    places = [given for given in (device, *target) if given is not None and is_device(given)]
+    places += [given.device for given in target if isinstance(given, Tensor)]
+    if places:
+        x = creation.asarray(x).to_device(places[0])
     return astype(x, x.dtype if asked is None else asked, copy=copy)
 
 
 def cpu(x: Tensor) -> Tensor:
-    """Return x itself: there is only the device "cpu"."""
-    return x
+    """Return x on the CPU, x itself if it is there; `to_device("cpu")`."""
+    return x.to_device("cpu")
 
 
 def cuda(x: Tensor, device: str | None = None) -> Tensor:
-    """Raise a ValueError: there is only the device "cpu"."""
-    on_cpu("cuda" if device is None else device)
-    return x
+    """Return x on the GPU, where CuPy computes; `to_device("cuda")`."""
+    return x.to_device("cuda" if device is None else device)
 
 
 def cast(x: ArrayLike, dtype: DTypeLike) -> Tensor:

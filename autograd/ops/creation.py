@@ -15,9 +15,10 @@ from ..core.examples import by_itself, one_by_one
 from ..core.graph import modes
 from ..core.primitive import implements
 from ..core.pytrees import over
-from ..core.tensor import UNMASKED, Tensor, as_data, on_cpu, unmasked, wrap
+from ..core.tensor import UNMASKED, Tensor, as_data, unmasked, wrap
 from ..core.tracing import bottom
 from ..core.types import ArrayLike, DTypeLike, HasDLPack, Shape
+from ..runtime.libraries import is_foreign
 from .casting import astype
 from .elementwise import floor
 from .shape import broadcast_to, moveaxis
@@ -40,11 +41,13 @@ def asarray(
     >>> asarray([x, 3.0])
     Tensor([2., 3.], requires_grad=True)
     """
-    on_cpu(device)
     if isinstance(obj, (list, tuple)):
         obj = lift(obj)
     if not isinstance(obj, Tensor):
-        return wrap(borrowed(obj, dtype, copy))
+        obj = wrap(borrowed(obj, dtype, copy))
+        copy = None
+    if device is not None:
+        obj = obj.to_device(device)
     out = obj if dtype is None or obj.dtype == dtype else astype(obj, dtype)
     if copy is False and out is not obj:
         raise ValueError(f"asarray: cannot convert {obj.dtype} to {np.dtype(dtype)} without a copy")
@@ -152,7 +155,10 @@ def _prototype(x: Any) -> Any:
     """An array of the shape and dtype of x."""
     if not isinstance(x, Tensor):
         return x
-    return x._held if isinstance(x._held, np.ndarray) else np.broadcast_to(x.dtype.type(), x.shape)
+    held = x._held
+    if isinstance(held, np.ndarray) or is_foreign(held.__class__):
+        return held
+    return np.broadcast_to(x.dtype.type(), x.shape)
 
 
 def _like(function: Any) -> Callable[..., Tensor]:

@@ -9,6 +9,7 @@ import numpy as np
 from ..core.conversion import lift, values_of
 from ..core.tensor import Tensor, holds_tensors, unmasked
 from ..core.tracing import level_of, raw
+from ..runtime.libraries import is_foreign
 
 __all__ = ["differs", "is_basic", "is_mask", "names_once", "parts_of", "plain_index"]
 
@@ -26,7 +27,9 @@ def plain_index(index: Any) -> Any:
 def names_once(index: Any) -> bool:
     """Whether no entry can be named twice: no integer arrays."""
     parts = index if isinstance(index, tuple) else (index,)
-    return not any(isinstance(part, np.ndarray) and part.dtype != np.bool_ for part in parts)
+    return not any(
+        (isinstance(part, np.ndarray) or is_foreign(part.__class__)) and part.dtype != np.bool_ for part in parts
+    )
 
 
 def differs(index: Any) -> bool:

@@ -78,7 +78,7 @@ def balanced(x: Any, *, axis: int) -> Any:
     """x * 2 ** less, of which neighbours along an axis have products from 1/2 to 2 or 0; and the powers of 2 that the
     running products lack. x as it is, and None, if its running products are well inside the range of numbers.
     """
-    limit = np.ldexp(np.finfo(x.dtype).dtype.type(1), np.finfo(x.dtype).maxexp // 4 - 2)
+    limit = 2.0 ** (np.finfo(x.dtype).maxexp // 4 - 2)
     with np.errstate(all="ignore"):
         running = np.abs(np.multiply.accumulate(np.where(x == 0, 1, x), axis=axis))
         if not x.size or (1 / limit <= np.minimum.reduce(running, axis=None) and running.max() <= limit):

@@ -72,13 +72,13 @@ def test_to_empty() -> None:
 def test_what_there_is_not() -> None:
     module = net()
     before = dtypes(module)
-    for call in (module.cuda, module.xpu, module.ipu, module.mtia):
+    for call in (module.xpu, module.ipu, module.mtia):
         with pytest.raises(RuntimeError, match="no device but the CPU"):
             call()
-    for device in ("cuda", "cuda:1", "meta", "mps"):
-        with pytest.raises(ValueError, match=f"Linear.to: device='{device}'; arrays are on the CPU"):
+    for device in ("cuda:1", "meta", "mps"):
+        with pytest.raises(ValueError, match=f"there is no device '{device}'"):
             module.to(device)
-        with pytest.raises(ValueError, match="device="):
+        with pytest.raises(ValueError, match="there is no device"):
             module.to(np.float64, device=device)
     with pytest.raises(ValueError, match="Linear.to_empty: device='cuda'"):
         module.to_empty(device="cuda")
@@ -101,8 +101,8 @@ def test_models_may_have_attributes_by_these_names() -> None:
 
 def test_the_device_of_pytorchs(torch: Any) -> None:
     assert net().to(torch.device("cpu"), np.float64).weight.dtype == np.float64
-    with pytest.raises(ValueError, match="Linear.to: device="):
-        net().to(torch.device("cuda", 0))
+    with pytest.raises(ValueError, match="there is no device"):
+        net().to(torch.device("mps"))
 
 
 def test_all_public_names_of_pytorchs_modules(torch: Any) -> None:

@@ -110,7 +110,7 @@ def eigh(a: Any) -> Any:
 def _(g: Any, out: Any) -> Any:
     (gw, gv), (w, v) = filled(g, out), out
     along = v.mT @ gv
-    settled("eigh", "the phases of complex eigenvectors", np.imag(np.linalg.diagonal(along)), gv)
+    settled("eigh", "the phases of complex eigenvectors", np.imag(np.diagonal(along, axis1=-2, axis2=-1)), gv)
     same = repeated(w)
     unsure = matters(along - adjoint(along) if g[0] is None else along, gv)
     unknown = off_diagonal(same & (unsure | differ(gw)))
@@ -123,7 +123,7 @@ def _(t: Any, out: Any) -> Any:
     w, v = out
     t = _half(t)
     along = adjoint(v) @ (t + adjoint(t)) @ v
-    tw, same = np.real(np.linalg.diagonal(along)), repeated(w)
+    tw, same = np.real(np.diagonal(along, axis1=-2, axis2=-1)), repeated(w)
     unknown = np.any(off_diagonal(same & (matters(along, t) | differ(tw))), axis=-2)
     tv = v @ (reciprocal_gaps(w, same) * along)
     return np.where(unknown, np.nan, tw), np.where(unknown[..., None, :], np.nan, tv)
@@ -175,7 +175,7 @@ def _(g: Any, out: Any, largest: Any, dependent: Any) -> Any:
 def _(t: Any, out: Any, largest: Any, dependent: Any) -> Any:
     w, v = out
     along, same = np.linalg.solve(v, t @ v), repeated(w) | dependent
-    tw = np.linalg.diagonal(along)
+    tw = np.diagonal(along, axis1=-2, axis2=-1)
     unknown = np.any(off_diagonal(same & (matters(along, along) | differ(tw))), axis=-2)
     tv = v @ (reciprocal_gaps(w, same) * along)
     size, _ = _parts(np.sum(np.conj(v) * tv, axis=-2, keepdims=True))

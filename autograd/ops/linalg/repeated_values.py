@@ -62,5 +62,5 @@ def off_diagonal(where: Any) -> Any:
 def settled(name: str, part: str, turn: Any, *cotangents: Any) -> None:
     """LinAlgError if the derivative `turn` along what is arbitrary is more than rounding beside the cotangents."""
     turn, size = bottom(turn), sum(np.sum(np.abs(bottom(g))) for g in cotangents)
-    if np.max(np.abs(turn), initial=0) > np.finfo(turn.dtype).eps ** 0.5 * size:
+    if np.greater(np.max(np.abs(turn), initial=0), np.finfo(turn.dtype).eps ** 0.5 * size):
         raise np.linalg.LinAlgError(f"{name}: the result depends on {part}, which is arbitrary, and so has no gradient")

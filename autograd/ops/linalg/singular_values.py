@@ -64,7 +64,7 @@ def _(g: Any, out: Any) -> Any:
     gu = gu[..., :k] - np.conj(u[..., k:]) @ (adjoint(gu[..., k:]) @ u_back)
     gvh = gvh[..., :k, :] - (vh_back @ adjoint(gvh[..., k:, :])) @ np.conj(vh[..., k:, :])
     p, q = u[..., :k].mT @ gu, gvh @ vh[..., :k, :].mT
-    phase = np.imag(np.linalg.diagonal(p) - np.linalg.diagonal(q))
+    phase = np.imag(np.diagonal(p, axis1=-2, axis2=-1) - np.diagonal(q, axis1=-2, axis2=-1))
     settled("svd", "the phases of complex singular vectors", phase, gu, gvh)
     p_turn, q_turn = p - adjoint(p), q - adjoint(q)
     same, zero, none = _alike(s)
@@ -74,14 +74,16 @@ def _(g: Any, out: Any) -> Any:
     if g[1] is not None:
         unsure = unsure | matters(p + adjoint(p), gu, gvh) | matters(q + adjoint(q), gu, gvh)
     unknown = off_diagonal(same & (unsure | differ(gs) | none & _counts(gs)))
-    lost = np.linalg.diagonal(matters(p, gu, gvh) & matters(q, gu, gvh))  # the sign of u v^H for the singular value 0
+    both = matters(p, gu, gvh) & matters(q, gu, gvh)
+    lost = np.diagonal(both, axis1=-2, axis2=-1)  # the sign of u v^H for the singular value 0
     if u.shape[-2] != vh.shape[-1]:  # it has more vectors, on one side
         out_of = np.any(matters(left, gu, gvh), axis=-2) | np.any(matters(right, gu, gvh), axis=-1)
         lost = lost | out_of | _counts(gs)[..., 0, :]
     unknown = on_diagonal(unknown, (zero & lost)[..., None, :])
     sums = reciprocal(s[..., None, :] + s[..., :, None], none)
     inner = ((p_turn + q_turn) * sums + (p_turn - q_turn) * reciprocal_gaps(s, same)) / 2
-    diagonal = gs + inverse * np.linalg.diagonal(p_turn) / 2  # the second is the phase, of complex matrices
+    phase = inverse * np.diagonal(p_turn, axis1=-2, axis2=-1) / 2  # of complex matrices
+    diagonal = gs + phase
     inner = np.where(unknown, np.nan, on_diagonal(inner, diagonal[..., None, :]))
     left, right = left * inverse[..., None, :], inverse[..., :, None] * right
     return u_back @ inner @ vh_back + left @ vh_back + u_back @ right
@@ -94,7 +96,7 @@ def _(t: Any, out: Any) -> Any:
     v = adjoint(vh)
     along = adjoint(u[..., :k]) @ t @ v[..., :k]
     even, odd = (along + adjoint(along)) / 2, (along - adjoint(along)) / 2
-    ts, (same, zero, none) = np.real(np.linalg.diagonal(along)), _alike(s)
+    ts, (same, zero, none) = np.real(np.diagonal(along, axis1=-2, axis2=-1)), _alike(s)
     left, right = t @ v[..., :k] - u[..., :k] @ along, adjoint(t) @ u[..., :k] - v[..., :k] @ adjoint(along)
     unsure = matters(even, t) | matters(along, t) & none
     unknown = np.any(off_diagonal(same & (unsure | differ(ts) | none & _counts(ts))), axis=-2)
@@ -103,7 +105,7 @@ def _(t: Any, out: Any) -> Any:
         unknown = unknown | zero & lost
     sums, inverse = reciprocal(s[..., None, :] + s[..., :, None], none), reciprocal(s, zero)
     shared, apart = reciprocal_gaps(s, same) * even, sums * odd
-    phases = np.linalg.diagonal(odd) * inverse
+    phases = np.diagonal(odd, axis1=-2, axis2=-1) * inverse
     tu = _turned(u, on_diagonal(shared + apart, phases[..., None, :]), left * inverse[..., None, :], unknown)
     tv = _turned(v, on_diagonal(shared - apart, 0), right * inverse[..., None, :], unknown)
     return tu, np.where(unknown, np.nan, ts), adjoint(tv)

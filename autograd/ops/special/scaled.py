@@ -18,6 +18,7 @@ import numpy as np
 
 from ...core.elementwise import elementwise
 from ...core.primitive import primitive
+from .slopes import polynomial
 
 _FAR = 45.0  # exp(-45) is nothing beside 1
 _FEW = 1 << 10
@@ -121,7 +122,8 @@ def _gaussian(start: float, step: float, order: int, end: float = 0.0) -> Any:
     p = np.polynomial.Polynomial([start])
     for k in range(order):
         p = p.deriv() + step * x * p + ((end * x) ** k if end else 0)
-    return p
+    coefficients = tuple(p.coef)
+    return lambda x: polynomial(coefficients, x)
 
 
 @primitive

@@ -69,7 +69,7 @@ def cosine_by(length: Any, a: Any, b: Any) -> Any:
     return a / length if ordinary(length) else cosine(a, b)
 
 
-def _at(p: tuple[float, ...], b: Any) -> Any:
+def polynomial(p: tuple[float, ...], b: Any) -> Any:
     """A polynomial, by its coefficients from the last on."""
     total = p[-1]
     for coefficient in p[-2::-1]:
@@ -80,7 +80,7 @@ def _at(p: tuple[float, ...], b: Any) -> Any:
 @primitive
 def power_slope(a: Any, b: Any, *, p: tuple[float, ...], n: int, m: int) -> Any:
     """p(b) * a**(b - n) * log(a)**m, of which derivatives of a**b are sums; p: coefficients, lowest first."""
-    factor = _at(p, b)
+    factor = polynomial(p, b)
     a = np.where(np.logical_and(factor == 0, (a == 0) | np.isnan(a)), 1, a)  # 0 times a pole or NaN is nothing
     power = np.asarray(a ** (b - n))
     if power.dtype.kind == "f":
