@@ -74,7 +74,7 @@ class Communicator:
 
     def allreduce(self, array: Array, op: Op = "sum") -> Array:
         """Return the sum (or what `op` says) of all processes' arrays, of one shape; the same to the bit in all."""
-        return np.array(array)
+        return array.copy()
 
     def broadcast(self, array: Array, root: int = 0) -> Array:
         """Return the array of process `root`; the others give one of its shape and dtype."""
