@@ -198,7 +198,7 @@ class _Load:
                 missing.append(key)
                 continue
             given = state[key]
-            value = given.data if isinstance(given, Tensor) else given
+            value: Any = given.data if isinstance(given, Tensor) else given
             value = moved(value if is_foreign(value.__class__) else np.asarray(value), tensor.device)
             if value.shape != tensor.shape:
                 faults.append(f"{key}: shape {value.shape} given for {tensor.shape} of {module._get_name()}")

@@ -19,6 +19,12 @@ def kept(data: Any, dtype: DTypeLike | None, copy: bool | None) -> Any:
     return data if dtype is None else data.astype(dtype, copy=False)
 
 
+def on_cpu(device: Any) -> None:
+    """ValueError for a device other than the one there is."""
+    if device not in (None, "cpu"):
+        raise ValueError(f"there is no device {device!r}, only 'cpu'")
+
+
 def named_device(device: Any) -> str:
     """The name of a device that there is: "cpu", or that of a library, which is imported."""
     kind = str(getattr(device, "type", device))

@@ -14,6 +14,7 @@ import numpy as np
 from ..runtime.libraries import is_foreign
 from .aliasing import is_lent, lent
 from .devices import device_of, kept, named_device
+from .devices import on_cpu as on_cpu
 from .dtypes import by_default, differentiable, masked_arrays, python
 from .graph import LAST, Node, mode, modes
 from .registry import Registry
@@ -77,12 +78,6 @@ def holds_tensors(x: Any, around: tuple[int, ...] = ()) -> TypeGuard[Sequence[An
         return any(issubclass(kind, Tensor) for kind in kinds)
     inside = (*around, id(x))
     return any([isinstance(part, Tensor) or holds_tensors(part, inside) for part in x])  # all are looked into
-
-
-def on_cpu(device: Any) -> None:
-    """ValueError for a device other than the one there is."""
-    if device not in (None, "cpu"):
-        raise ValueError(f"there is no device {device!r}, only 'cpu'")
 
 
 class Tensor(_Operations):

@@ -15,8 +15,8 @@ from pullback import Tensor, registry
 from pullback.autograd.core.backward import grads
 from pullback.autograd.runtime.libraries import moved
 from pullback.testing import strategies
+from tests.autograd.test_devices import GPU
 from tests.helpers import stand_in
-from tests.interop.test_devices import GPU
 
 _QUICK = settings(
     max_examples=3,
