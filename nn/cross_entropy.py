@@ -31,6 +31,7 @@ from ..extend import (
     folded,
     is_foreign,
     is_later,
+    layout,
     lift,
     plain,
     surely,
@@ -134,7 +135,7 @@ def cross_entropy(
     counted, chosen = _valid(flat, classes, ignore_index, "cross_entropy")
     by_class = _class_weights(weight, classes, input, "cross_entropy")
     weights = take(by_class, chosen)
-    numbers = np.arange(classes, like=bottom(chosen))
+    numbers = np.arange(classes, like=layout(chosen))
     losses = _apply(rows, chosen[:, None] == numbers, mean=False) * weights
     if label_smoothing:
         smooth = -sum(log_softmax(rows, 1) * by_class, axis=1)
@@ -204,7 +205,7 @@ def _valid(target: Any, classes: int, ignore_index: int, name: str) -> tuple[Any
 
 def _class_weights(weight: Any, classes: int, input: Any, name: str) -> Any:
     if weight is None:
-        return np.ones(classes, input.dtype, like=bottom(input))
+        return np.ones(classes, input.dtype, like=layout(input))
     weight = astype(lift(weight), input.dtype)
     if weight.shape != (classes,):
         raise ValueError(f"{name}: weight of shape {weight.shape} for {classes} classes")
