@@ -234,12 +234,7 @@ class Primitive(Signature, Generic[Form]):
         else:
             if modes.elsewhere and (library := agreed(self.name, values, foreign)) is not None:
                 function, values = library.version(function), [library.taken(value) for value in values]
-            results = function(*values, **options)
-            if self.several:
-                count = len(self.several)
-                results = (tuple(map(scalar, results[:count])), *results[count:])
-            else:
-                results = (scalar(results[0]), *results[1:]) if self.aux else (scalar(results),)
+            results = self._in_form(function(*values, **options))
         if not lifted:
             return results
         if not parents or not modes.recording:
@@ -260,6 +255,13 @@ class Primitive(Signature, Generic[Form]):
         if self.several:
             node.value = None
         return self.wrapped(results[0], node), *results[1:]
+
+    def _in_form(self, results: Any) -> tuple[Any, ...]:
+        """What the function returned, in the form of `outputs`."""
+        if self.several:
+            count = len(self.several)
+            return tuple(map(scalar, results[:count])), *results[count:]
+        return (scalar(results[0]), *results[1:]) if self.aux else (scalar(results),)
 
     def wrapped(self, out: Any, node: Node | None) -> Any:
         """The result as a Tensor of its node, or several as Tensors of nodes on top of theirs."""
