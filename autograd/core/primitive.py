@@ -136,8 +136,7 @@ class Primitive(Signature, Generic[Form]):
         return register
 
     def jvp(self, argument: str) -> Callable[[Function], Function]:
-        """Decorator: the rule that pushes a tangent of `argument` forward, where its kind does not give it or a
-        faster one is known. It asks for what it needs by name, as the rules of `vjp` do."""
+        """Decorator: the rule that pushes a tangent of `argument` forward, where its kind gives none or a slower one."""
 
         def register(rule: Function) -> Function:
             self.forward[self.position(argument)] = self.make_rule(argument, rule)
@@ -158,8 +157,7 @@ class Primitive(Signature, Generic[Form]):
     def view(self, put: Put) -> Put:
         """Decorator: results of this, of one array, are views of it where they share its memory, as NumPy says.
 
-        `put(x, value, **options)` is what x becomes when `value` is written into the view; None where that is not
-        allowed.
+        `put(x, value, **options)` is what x becomes when `value` is written into the view; None forbids that.
         """
         self.views, self.put = True, put
         self._renew()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import operator
 import sys
+from collections import Counter
 from types import ModuleType
 
 import numpy as np
@@ -21,6 +22,7 @@ from pullback.autograd.runtime.libraries import DEVICES
 from pullback.autograd.runtime.libraries import SPECIAL as SPECIAL_AT
 from pullback.tests.helpers.stand_in_names import FUNCTIONS, SPECIAL
 
+counts = Counter()  # "to host", "from host" and "number"
 _NUMBERS = (bool, int, float, complex, np.generic)
 
 

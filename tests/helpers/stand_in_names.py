@@ -477,6 +477,3 @@ SPECIAL = set(
         "zetac",
     ]
 )
-
-
-counts = Counter()  # "to host", "from host" and "number"
