@@ -136,7 +136,7 @@ class Primitive(Signature, Generic[Form]):
         return register
 
     def jvp(self, argument: str) -> Callable[[Function], Function]:
-        """Decorator: the rule that pushes a tangent of `argument` forward, where its kind gives none or a slower one."""
+        """Decorator: the rule that pushes a tangent of `argument` forward, where its kind gives none or a slow one."""
 
         def register(rule: Function) -> Function:
             self.forward[self.position(argument)] = self.make_rule(argument, rule)
