@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, where
-from ..extend import TensorLike, drawn, required
+from ..extend import TensorLike, checked, drawn
 from . import init
 from .module import Module
 
@@ -86,7 +86,12 @@ def feature_alpha_dropout(input: TensorLike, p: float = 0.5, training: bool = Fa
 
 def check_probability(p: float, name: str) -> None:
     """Raise ValueError unless p is between 0 and 1."""
-    required(np.logical_and(p >= 0, p <= 1), f"{name}: p={p}; expected a probability, 0 to 1")
+
+    def check(fits: Any) -> None:
+        if not np.all(fits):
+            raise ValueError(f"{name}: p={p}; expected a probability, 0 to 1")
+
+    checked(check, np.logical_and(p >= 0, p <= 1))
 
 
 def _warn_of_axes(input: Any, name: str, expected: str) -> None:

@@ -21,7 +21,7 @@ class SyncBatchNorm(_BatchNorm):
     in size; all processes make the same calls. In evaluation, and where there is one process, it is `BatchNorm`.
     `process_group` is the communicator (None: `extend.world()`).
 
-    >>> from pullback import nn
+    >>> from pullback import Tensor, nn
     >>> nn.SyncBatchNorm(1)(Tensor([[2.0], [4.0]])).numpy().round(3).tolist()
     [[-1.0], [1.0]]
     """

@@ -189,6 +189,7 @@ class Primitive(Signature, Generic[Form]):
         return rule if substitute is None else rule.widened(substitute)
 
     def __in_library__(self, library: Library) -> InLibrary:
+        """This primitive on arrays of another library."""
         return InLibrary(self, library)
 
     def kind(self, position: int) -> str:
@@ -237,9 +238,8 @@ class Primitive(Signature, Generic[Form]):
             return results
         if not parents or not modes.recording:
             return self.wrapped(results[0], None), *results[1:]
-        rules = [self._in_force(position) for position, _ in parents]
-        if library is not None:
-            rules = [library.version(rule) for rule in rules]
+        version: Any = library.version if library is not None else lambda rule: rule
+        rules = [version(self._in_force(position)) for position, _ in parents]
         needed = {name for rule in rules for name in rule.needs}
         if foreign or leases:
             values = [own(v, i in foreign) if self.argument(i) in needed else v for i, v in enumerate(values)]

@@ -20,7 +20,7 @@ def all_reduce(x: Any, *, communicator: Communicator) -> Any:
     What each process pulls back is the cotangent of the sum of all their results, so all pull back together.
 
     >>> all_reduce([1.0, 2.0], Communicator())
-    Tensor([1., 2.])
+    array([1., 2.])
     """
     return communicator.allreduce(x)
 

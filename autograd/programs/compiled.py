@@ -37,10 +37,10 @@ def program(f: Callable[..., object]) -> Callable[..., Program]:
     >>> print(program(grad(lambda x: x**3))(Tensor(2.0)))
     program <lambda>
       input    %0: float64[]
-      %1: float64[] = positive(%0)
-      %2: float64[] = power(%1, 3)
-      %3: float64[] = power(%0, 2)
-      %4: float64[] = multiply(3, %3)
+      %1: float64[] = power(%0, 3)
+      %2: float64[] = power(%0, 2)
+      %3: float64[] = multiply(3, %2)
+      %4: float64[] = multiply(float64(1.0), %3)
       output   %4
     """
     check_function("program", f)

@@ -147,7 +147,7 @@ class Program:
     program <lambda>
       input    %0: float64[2]
       %1: float64[2] = multiply(%0, %0)
-      %2: float64[] = sum(%1, axis=None, keepdims=False)
+      %2: float64[] = sum(%1, axis=(0,), keepdims=False)
       output   %2
     >>> square([3.0, 4.0])
     Tensor(25.)

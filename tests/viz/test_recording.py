@@ -134,7 +134,8 @@ def test_transforms_are_seen_through():
         "sum",
     ]
     graph = viz.graph(lambda a: pb.jvp(lambda b: pb.sin(b) * b, (a,), (np.ones(4),)), inputs=x)
-    assert names(graph) == ["sin", "multiply"] and len(boxes(graph, "output")) == 2
+    assert names(graph)[:2] == ["sin", "multiply"] and len(boxes(graph, "output")) == 2
+    assert names(graph)[2:] == ["sin", "cos", "multiply", "multiply", "multiply", "add"]  # of the tangent
 
 
 def test_what_requires_no_gradient_is_there_too():
