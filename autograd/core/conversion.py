@@ -44,7 +44,8 @@ def lift(x: ArrayLike) -> Tensor | Values:
     """A Tensor or an array, of anything that can be one: a Tensor of a nested list or tuple with Tensors in it."""
     if isinstance(x, (Tensor, np.ndarray, np.generic)):
         return x
-    if is_foreign(x.__class__):
+    kind: Any = x.__class__
+    if is_foreign(kind):
         return as_data(x)
     return np.stack([lift(part) for part in x]) if holds_tensors(x) else as_data(x)
 

@@ -243,7 +243,7 @@ class Node:
     @classmethod
     def at(cls, level: int, primitive: Any, edges: tuple[Edge, ...], out: Any) -> Node:
         """A node of the graph at some level (see tracing.py)."""
-        node = cls(primitive, edges, out) if not level else RaisedNode(primitive, edges, out)
+        node: Any = cls(primitive, edges, out) if not level else RaisedNode(primitive, edges, out)
         if level:
             node.level = level
         elif not isinstance(out, np.generic):

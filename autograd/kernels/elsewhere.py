@@ -40,12 +40,14 @@ def _called(work: Callable[[], Any]) -> Any:
 
 @instead_of(sums.totals)
 def _totals(x: Any, axis: Any, keepdims: bool = False) -> Any:
-    return np.add.reduce(x.astype(np.float32) if x.dtype == np.float16 else x, axis=axis, keepdims=keepdims)
+    add: Any = np.add
+    return add.reduce(x.astype(np.float32) if x.dtype == np.float16 else x, axis=axis, keepdims=keepdims)
 
 
 @instead_of(sums.summed)
 def _summed(x: Any, axis: Any, keepdims: bool = False) -> Any:
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    add: Any = np.add
+    return add.reduce(x, axis=axis, keepdims=keepdims)
 
 
 @instead_of(sums.added)

@@ -59,7 +59,7 @@ def to(
     """
     asked = dtype_of_target(target, dtype, device)
     x = lift(x)
-    places = [given for given in (device, *target) if given is not None and is_device(given)]
+    places: list[Any] = [given for given in (device, *target) if given is not None and is_device(given)]
     places += [given.device for given in target if isinstance(given, Tensor)]
     if places:
         x = creation.asarray(x).to_device(places[0])

@@ -45,7 +45,7 @@ _CREATION = {id(f): f for f in (np.arange, np.empty, np.eye, np.full, np.indices
 _UNDISPATCHED = {  # by id, as values may be arrays, which are not to be compared
     id(f): f for f in (np.array, np.asarray, np.ascontiguousarray, np.asfortranarray, np.lib.stride_tricks.as_strided)
 }
-_REDUCTIONS = {  # what a library has in the place of `ufunc.reduce`
+_REDUCTIONS: dict[Any, Callable[..., Any]] = {  # what a library has in the place of `ufunc.reduce`
     np.maximum: np.max,
     np.minimum: np.min,
     np.fmax: np.nanmax,
@@ -121,7 +121,7 @@ class Library:
         self._builtins = {**vars(builtins), "__import__": self._imported}
         self._versions: dict[int, tuple[Any, Any]] = {}  # by id: what that is, and its version
 
-    def owns(self, x: object) -> bool:
+    def owns(self, x: Any) -> bool:
         return is_foreign(x.__class__) and library_of(x.__class__) is self
 
     def host(self, x: Any) -> ndarray[Any, Any]:
@@ -207,7 +207,7 @@ def _written_here(value: Any) -> FunctionType | None:
     """The code of this package that computes what a function of it does, on arrays of other libraries."""
     if value.__class__ is not FunctionType:
         return None
-    source: FunctionType = _substitutes.get(value, value)
+    source: Any = _substitutes.get(value, value)
     return source if (source.__module__ or "").startswith(_ON_ARRAYS) else None
 
 
