@@ -116,7 +116,9 @@ def layout(x: Any) -> Any:
 def example(x: Any) -> Any:
     """An array laid out in memory as a value is, of the first example where there is a batch."""
     array = layout(x)
-    return array[(0,) * (array.ndim - len(x.shape))] if hasattr(x, "_held") or isinstance(x, Tracer) else array
+    if array.ndim and (hasattr(x, "_held") or isinstance(x, Tracer)):
+        array = array[(0,) * (array.ndim - len(x.shape))]
+    return array if is_foreign(array.__class__) else np.asarray(array)
 
 
 def is_later(x: Any) -> bool:

@@ -23,7 +23,7 @@ from numpy import ndarray
 from ..runtime import memory
 from ..runtime.libraries import in_library, is_foreign
 from .graph import modes
-from .tracing import layout, level_of
+from .tracing import example, level_of
 
 _FEW = 1 << 4  # views that a base knows of before it forgets those that are gone
 _forgetting = threading.Lock()
@@ -39,10 +39,9 @@ def shares(out: Any, x: Any) -> bool:
 
 def shares_one(primitive: Any, x: Any, options: dict[str, Any]) -> bool:
     """Whether NumPy gives a view of `x`, or of one example where it stands for a batch."""
-    array = layout(x)
+    array = example(x)
     if is_foreign(array.__class__):
         return laid_out_alike(primitive, array, options)
-    array = array[(0,) * (array.ndim - x.ndim)]
     return shares(primitive.function(array, **options), array)
 
 

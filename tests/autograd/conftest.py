@@ -3,6 +3,7 @@
 import pytest
 
 from pullback import get_num_threads, primitive, set_num_threads
+from pullback.autograd.core.graph import RECORD, _Modes, modes
 from pullback.autograd.core.registry import _primitives
 
 
@@ -21,3 +22,12 @@ def set_threads():
     before = get_num_threads()
     yield set_num_threads
     set_num_threads(before)
+
+
+@pytest.fixture
+def among_libraries():
+    """A test that meets arrays of other libraries, after which all is as if there had been none."""
+    yield
+    _Modes.elsewhere, _Modes.dispatch = False, RECORD
+    for name in ("elsewhere", "dispatch"):
+        modes.__dict__.pop(name, None)

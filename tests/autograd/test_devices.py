@@ -6,7 +6,7 @@ import pytest
 import pullback as pb
 from pullback import Tensor, nn, optim
 from pullback.autograd.runtime.libraries import moved
-from tests.helpers import stand_in
+from pullback.tests.helpers import stand_in
 
 
 def _has_gpu():
@@ -18,6 +18,7 @@ def _has_gpu():
         return False
 
 
+pytestmark = pytest.mark.usefixtures("among_libraries")
 GPU = pytest.mark.skipif(not _has_gpu(), reason="CuPy with a GPU is needed")
 
 

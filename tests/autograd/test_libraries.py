@@ -15,9 +15,10 @@ from pullback import Tensor, registry
 from pullback.autograd.core.backward import grads
 from pullback.autograd.runtime.libraries import moved
 from pullback.testing import strategies
-from tests.autograd.test_devices import GPU
-from tests.helpers import stand_in
+from pullback.tests.autograd.test_devices import GPU
+from pullback.tests.helpers import stand_in
 
+pytestmark = pytest.mark.usefixtures("among_libraries")
 _QUICK = settings(
     max_examples=3,
     derandomize=True,
