@@ -28,7 +28,10 @@ def on_cpu(device: Any) -> None:
 def named_device(device: Any) -> str:
     """The name of a device that there is: "cpu", or that of a library, which is imported."""
     kind = str(getattr(device, "type", device))
-    return "cpu" if kind.partition(":")[0] == "cpu" else library_at(kind).device
+    if kind.partition(":")[0] == "cpu":
+        return "cpu"
+    elsewhere()
+    return library_at(kind).device
 
 
 def device_of(data: Any) -> str:
