@@ -598,12 +598,3 @@ def test_data_of_as_many_entries_in_another_shape_parts_from_the_family(shape):
     assert row.tolist() == [0.0, 0.0, 0.0]
     row[0] = 5.0
     assert y.tolist() == np.ones(shape).tolist()
-
-
-def test_numbers_without_axes_while_somebody_looks_on():
-    for context in (pb.profile(), pb.override(pb.relu, "x", lambda g: g)):
-        x = Tensor(3.0)
-        with context:
-            view = x[...]
-            view += 2
-        assert x.item() == view.item() == 5
