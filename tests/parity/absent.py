@@ -5,7 +5,10 @@ OLD = "deprecated in PyTorch"
 INSIDE = "inner part of PyTorch"
 NEW = "new in PyTorch 2.13, not settled"
 
-CONTAINERS = ("Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential")
+HELD_ELSEWHERE = (
+    *("Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"),  # in tests/nn
+    "SyncBatchNorm",  # in tests/optim/distributed
+)
 INPLACE = ("celu", "elu", "hardtanh", "leaky_relu", "relu", "rrelu", "selu", "threshold")
 
 ABSENT = {
@@ -13,13 +16,12 @@ ABSENT = {
         [f"Lazy{kind}{d}d" for kind in ("BatchNorm", "Conv", "ConvTranspose", "InstanceNorm") for d in (1, 2, 3)], LAZY
     ),
     "LazyLinear": LAZY,
-    "SyncBatchNorm": "held by tests/optim/distributed",
     "Container": OLD,
     "NLLLoss2d": OLD,
     "CrossMapLRN2d": "the Lua form of LocalResponseNorm",
     "RNNBase": INSIDE,
     "RNNCellBase": INSIDE,
-    **dict.fromkeys(CONTAINERS, "held by tests/nn"),
+    **dict.fromkeys(HELD_ELSEWHERE, "held by tests of its own"),
     **dict.fromkeys(("LinearCrossEntropyLoss", "LinearCrossEntropyOptions", "functional.linear_cross_entropy"), NEW),
     **{f"functional.{name}_": "writes into its input" for name in INPLACE},
     **{f"functional.{name}": INSIDE for name in ("grouped_mm", "scaled_grouped_mm", "scaled_mm", "conv_tbc")},

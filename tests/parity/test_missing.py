@@ -5,7 +5,7 @@ from functools import reduce
 
 from pullback import nn
 
-from .absent import ABSENT, CONTAINERS
+from .absent import ABSENT, HELD_ELSEWHERE
 from .missing import missing
 
 
@@ -18,7 +18,7 @@ def test_what_is_absent_is_in_pytorch_and_not_here(torch):
         *places, last = name.split(".")
         there, here = (reduce(getattr, places, library) for library in (torch.nn, nn))
         assert hasattr(there, last) or hasattr(torch.nn.modules, last), name
-        assert not hasattr(here, last) or last in CONTAINERS, name
+        assert not hasattr(here, last) or last in HELD_ELSEWHERE, name
 
 
 def test_initializers_and_utilities(torch):
