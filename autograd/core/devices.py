@@ -30,8 +30,9 @@ def named_device(device: Any) -> str:
     kind = str(getattr(device, "type", device))
     if kind.partition(":")[0] == "cpu":
         return "cpu"
+    found = library_at(kind).device
     elsewhere()
-    return library_at(kind).device
+    return found
 
 
 def device_of(data: Any) -> str:

@@ -47,6 +47,6 @@ EDGES = {
     24: Fault("_rebuild, (type(self), self.data, self.requires", "_rebuild, (type(self), self._held, self.requires",
               "interop/test_python"),
     25: Fault('mode = _mode("save", target) if target.exists() else None', "mode = None", "nn/test_serialization"),
-    26: Fault("if not math.isfinite(value):\n            for", "if math.isinf(value):\n            for",
+    26: Fault("if not math.isfinite(judged):", "if math.isinf(judged):",
               "test_trainer"),
 }  # fmt: skip

@@ -324,8 +324,8 @@ NN = [
         "test_loss",
     ),
     Fault(
-        "losses = _apply(rows, chosen[:, None] == np.arange(classes), mean=False) * weights",
-        "losses = _apply(rows, chosen[:, None] == np.arange(classes), mean=False)",
+        "losses = _apply(rows, chosen[:, None] == numbers, mean=False) * weights",
+        "losses = _apply(rows, chosen[:, None] == numbers, mean=False)",
         "test_loss",
     ),
     Fault(
@@ -496,8 +496,8 @@ VIZ = [
     Fault("* 96 / DPI", "* 72 / DPI", "test_report"),
     Fault("step = height / len(box.cells)", "step = height / 2", "viz/test_graph"),
     Fault(
-        "tip = Polygon([at(p) for p in (end, (back, end[1] - 3)",
-        "tip = Polygon([at(p) for p in (end, (back, end[1] + 3)",
+        "yield Polygon([at(p) for p in (end, (base, end[1] - 3)",
+        "yield Polygon([at(p) for p in (end, (base, end[1] + 3)",
         "viz/test_graph",
     ),
 ]
