@@ -452,7 +452,7 @@ OPTIM = [
     Fault("found != expected[2]:", "False:", "optim/test_checkpoint"),
     Fault("for path in reversed(self.paths):", "for path in self.paths:", "optim/test_checkpoint"),
     Fault("        if not alone:", "        if False:", "optim/test_checkpoint"),
-    Fault("copy.deepcopy(_state(part))", "_state(part)", "optim/test_checkpoint"),
+    Fault("copy.deepcopy(self._state(part))", "self._state(part)", "optim/test_checkpoint"),
     Fault("remove_left(self.directory, _PREFIX, age=0)", "pass", "optim/test_checkpoint -k death"),
     Fault('type(key) is str and key[:1] != "$"', "type(key) is str", "test_trees"),
     Fault("passed[name] >= number for", "passed[name] > number for", "callbacks/test_checkpoint"),
