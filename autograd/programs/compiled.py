@@ -77,7 +77,9 @@ class Compiled:
         if modes.overrides:
             return self.function(*args, **kwargs)
         given, form = inputs_of(args, kwargs)
-        key = (_hashable(form), tuple([(x.shape, x.dtype) for x in given]), modes.recording, modes.floats)
+        parts = getattr(self.function, "modules", tuple)()  # of a Module, which is in training or not
+        around = modes.recording, modes.floats, tuple([part.training for part in parts])
+        key = (_hashable(form), tuple([(x.shape, x.dtype) for x in given]), *around)
         plan = self._plans.get(key)
         if plan is None:
             with self._lock:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ import numpy as np
 
 from ..core.batching import checked, drawn
 from ..core.conversion import lowered, values_of
+from ..core.generator import drawing_from, generator
 from ..core.graph import mode
 from ..core.primitive import Primitive
 from ..core.pytrees import flatten, over
-from ..core.replay import surroundings
 from ..core.tensor import Tensor, as_data, wrap
 from ..core.tracing import Tracer, example, level_of, new_level
 from .program import ARRAYS, Equation, Program, Slot, inputs_of
@@ -174,7 +175,7 @@ def record(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
     around: dict[str, Any] = {"batches": (), "observers": (), "overrides": {}}
     with new_level() as level:
         recorder = Recorder(name, level)
-        with mode(recorder=recorder, **around), surroundings()():
+        with mode(recorder=recorder, **around), drawing_from(deepcopy(generator())):
             inputs = [recorder.slot(x) for x in given]
             known = zip(inputs, given, strict=True)
             stand_ins = (wrap(Recorded(recorder, slot, example(x)[()])) for slot, x in known)

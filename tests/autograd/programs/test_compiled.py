@@ -315,3 +315,14 @@ def test_what_it_is_given():
     assert repr(compile(test_what_it_is_given)) == "compile(test_what_it_is_given)"
     with pytest.raises(ZeroDivisionError):
         compile(lambda x: 1 / 0)([1.0])
+
+
+def test_modules_are_in_training_or_not():
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.9))
+    f, x = compile(model), np.arange(12, dtype=np.float32).reshape(4, 3)
+    with pytest.raises(RuntimeError, match="cannot be written into a tensor"):
+        f(x)  # the running statistics
+    model[1].track_running_stats, model[1].running_mean, model[1].running_var = False, None, None
+    assert (f(x).data == 0).mean() > 0.5
+    model.eval()
+    same(f(x), model(x), 10)
