@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -77,7 +77,7 @@ class Compiled:
         if modes.overrides:
             return self.function(*args, **kwargs)
         given, form = inputs_of(args, kwargs)
-        parts = getattr(self.function, "modules", tuple)()  # of a Module, which is in training or not
+        parts: Iterable[Any] = getattr(self.function, "modules", tuple)()  # of a Module, which is in training or not
         around = modes.recording, modes.floats, tuple([part.training for part in parts])
         key = (_hashable(form), tuple([(x.shape, x.dtype) for x in given]), *around)
         plan = self._plans.get(key)
