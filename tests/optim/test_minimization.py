@@ -208,7 +208,7 @@ def network():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "steps"), [("L-BFGS-B", 60), ("trust-exact", 100)])
+@pytest.mark.parametrize(("method", "steps"), [("L-BFGS-B", 60), ("trust-exact", 400)])
 def test_a_network_goes_lower_than_by_sgd(method, steps):
     model, loss = network()
     optimizer = optim.SGD(model.parameters(), lr=0.2)
@@ -220,7 +220,7 @@ def test_a_network_goes_lower_than_by_sgd(method, steps):
     model, loss = network()
     weight, place = model[0].weight, model[0].weight.numpy().copy()
     result = minimize(model, loss=loss, method=method, options={"maxiter": steps})
-    assert result.fun == loss().item() < 0.2 * reached and result.nfev < 150
+    assert result.fun == loss().item() < 0.2 * reached and result.nfev < 3 * steps
     if method == "trust-exact":
         assert result.success and np.abs(result.jac).max() < 1e-4
     assert model[0].weight is weight and weight.requires_grad and weight.grad is None
