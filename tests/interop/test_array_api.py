@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("library", ["scipy", "sklearn"])
+@pytest.mark.parametrize("library", ["scipy", pytest.param("sklearn", marks=pytest.mark.thorough)])
 def test_library(library):
     pytest.importorskip(library)
     command = [

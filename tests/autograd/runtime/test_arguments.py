@@ -381,7 +381,7 @@ for turn in range(2):  # arrays lie before a guard page, or after one
 
 @needs_code
 @pytest.mark.skipif(os.name == "nt", reason="no guard pages")
-@pytest.mark.parametrize("size", [7, 1024, 5000])
+@pytest.mark.parametrize("size", [7, pytest.param(1024, marks=pytest.mark.thorough), 5000])
 @pytest.mark.parametrize(("read", "write"), [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)])
 def test_guard_pages_end_a_process_that_goes_astray(read, write, size):
     command = [sys.executable, "-c", PLANTED, *map(str, (read, write, size))]
@@ -403,7 +403,7 @@ def ran(script: str, *numbers: int, **environment: str) -> list[int]:
 
 @needs_code
 @pytest.mark.skipif(os.name == "nt", reason="no guard pages")
-@pytest.mark.parametrize("count", [250, pytest.param(20_000, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("count", [100, pytest.param(20_000, marks=pytest.mark.thorough)])
 def test_random_cases_between_guard_pages(count):
     cases, launches = ran("guarded_cases.py", 0, count, PULLBACK_CHECK="1")
     assert cases == count and launches > count

@@ -11,7 +11,7 @@ SETTINGS = settings(max_examples=100, deadline=None, derandomize=True, database=
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-@pytest.mark.parametrize("examples", [30, pytest.param(500, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("examples", [10, pytest.param(500, marks=pytest.mark.thorough)])
 def test_right_function_passes(planted, name, examples):
     assert check_primitive(as_primitive(FUNCTIONS[name], "planted"), settings=settings(SETTINGS, max_examples=examples))
 

@@ -84,7 +84,7 @@ COMPLEX = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", COMPLEX)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.thorough] * ("norm -" in n)) for n in COMPLEX])
 def test_complex_matrices_at_two_orders(name):
     f, *arrays = COMPLEX[name]
     leaves = tuple(leaf(a) for a in arrays)
