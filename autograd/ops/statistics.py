@@ -223,8 +223,9 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Quantile:
         lead = q.shape
         place = (n + 1 - alpha - beta) * reshape(q / scale, (*lead, *(1,) * (rows.ndim - 1))) + (alpha - 1)
         below = values_of(np.floor(place))
-        t = weight(place - below, below).astype(rows.dtype if rows.dtype.kind == "f" else np.result_type(q.dtype, 0.0))
-        if rows.dtype.kind not in "fc" and (method in _PICKING or scale == 1 and _all_whole(q, alpha, beta)):
+        inexact = rows.dtype.kind in "fc"
+        t = weight(place - below, below).astype(np.finfo(rows.dtype if inexact else np.result_type(q.dtype, 0.0)).dtype)
+        if not inexact and (method in _PICKING or scale == 1 and _all_whole(q, alpha, beta)):
             t = t == 1
         places = np.indices(rows.shape[:-1], sparse=True)
         last = values_of(n) - 1

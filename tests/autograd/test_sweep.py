@@ -25,7 +25,6 @@ ZEROS = {
     "sinc",
 }  # fmt: skip
 SUBNORMAL = {"j0", "j1"}  # made of SciPy's j1, which is off by some hundred of the least numbers where it is subnormal
-MULTIPLE = 100  # of the least number: what is subnormal in between is multiplied by an order or a logarithm up to 90
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 
@@ -79,7 +78,7 @@ def wrong(name, form, dtype, actual, arrays):
                 good = error <= UNITS * max(size * eps, least)
                 if not good and name in ZEROS:
                     good = error <= UNITS * eps * floor(form, tuple(map(mpf, places)))
-                good = good or error <= (1000 if name in SUBNORMAL else MULTIPLE) * least
+                good = good or error <= (1000 if name in SUBNORMAL else -mp.log(least)) * least
         if not good:
             found.append((*places, value, float(exact)))
     return found
