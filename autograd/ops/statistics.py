@@ -113,6 +113,8 @@ def _weights_of(a: Any, axis: Any, weights: Any, name: str) -> Any:
     """Weights for each entry of `a`, of weights in its shape or for each place along `axis`."""
     if weights.shape == a.shape:
         return weights
+    if axis is None:
+        raise TypeError(f"{name}: weights of shape {weights.shape} for shape {a.shape} need an axis")
     axes = axes_of(axis, a.ndim, name)
     if weights.shape != tuple(a.shape[i] for i in axes):
         raise ValueError(f"{name}: weights of shape {weights.shape} for axis {axis} of shape {a.shape}")
