@@ -20,7 +20,7 @@ from .elementwise import conj, sqrt, square
 from .indexing import getitem
 from .reductions import count_where, cumsum, mean, sum
 from .running_products import cumprod, prod
-from .shape import axes_of, broadcast_to, expand_dims, reduced_axes, reshape
+from .shape import axes_of, axes_over, broadcast_to, expand_dims, reshape
 from .sorting import between, sort
 
 __all__ = [
@@ -57,7 +57,7 @@ def var(
     if dtype is None and x.dtype.kind not in "fc":
         squares = squares.astype(np.float64)  # also of a `mean` with fewer digits
     if where is True and not whole:
-        axes = reduced_axes(axis, squares.ndim, "var")
+        axes = axes_over(axis, squares.ndim, "var")
         return _mean_with.apply(squares, axis=axes, keepdims=bool(keepdims), correction=ddof)
     total = sum(squares, axis, dtype if whole else None, keepdims=keepdims, where=where)
     count = np.maximum(count_where(where, x.shape, axis, keepdims) - ddof, 0)
