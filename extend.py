@@ -63,6 +63,7 @@ from .autograd.kernels.sums import added
 from .autograd.ops.collectives import all_reduce_form as all_reduce
 from .autograd.ops.fused_conv import convolved
 from .autograd.ops.normalization import standardize
+from .autograd.ops.short_forms import passing
 from .autograd.runtime.communicator import Communicator, Pending, world
 from .autograd.runtime.memory import empty as pooled
 from .autograd.runtime.threads import one_blas_thread, parallel_for
@@ -77,7 +78,7 @@ __all__ = [
     "elementwise", "everywhere", "face_by_example", "floating", "folded", "fused", "fused_each", "generator", "gru",
     "gru_back", "if_positive", "implements", "in_blocks", "in_one_pass", "instead_of", "is_foreign", "is_later",
     "layout", "library_at", "library_of", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode",
-    "modes", "moved", "named_device", "one_blas_thread", "override", "parallel_for", "plain", "pooled", "primitive",
-    "product", "quantity", "raw", "registry", "required", "rescale", "rnn", "rnn_back", "seed", "standardize", "surely",
-    "world", "wrap", "writable",
+    "modes", "moved", "named_device", "one_blas_thread", "override", "parallel_for", "passing", "plain", "pooled",
+    "primitive", "product", "quantity", "raw", "registry", "required", "rescale", "rnn", "rnn_back", "seed",
+    "standardize", "surely", "world", "wrap", "writable",
 ]  # fmt: skip

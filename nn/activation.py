@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import autograd
-from ..extend import Tensor, TensorLike, by_single, elementwise, floating, in_blocks, in_one_pass
+from ..extend import Tensor, TensorLike, by_single, elementwise, floating, in_blocks, in_one_pass, passing
 from .normal import density, normal_cdf, single, single_cdf
 from .pointwise import Activation, Inplace
 
@@ -38,7 +38,7 @@ def _elu(x: Any, height: Any, rate: Any) -> Any:
 @in_blocks
 def _elu_slope(g: Any, x: Any, height: Any, rate: Any) -> Any:
     right = x > 0
-    return g * right + g * ~right * (np.exp(_below(x) * rate) * (height * rate))
+    return passing(g, right + ~right * (np.exp(_below(x) * rate) * (height * rate)))
 
 
 exponential = elementwise(

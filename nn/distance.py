@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import linalg
-from ..autograd import sum, where
+from ..autograd import broadcast_to, sum, where
 from ..extend import Tensor, TensorLike, by_single, floating
 from .module import Module
 
@@ -26,6 +26,8 @@ def cosine_similarity(x1: TensorLike, x2: TensorLike, dim: int = 1, eps: float =
         raise ValueError(f"cosine_similarity: dim={dim} for inputs of shapes {x1.shape} and {x2.shape}")
     axis = dim if dim < 0 else dim - ndim  # of the one with fewer axes, too
     x1, x2 = (x.reshape((1,) * (ndim - x.ndim) + x.shape) for x in (x1, x2))
+    (length,) = np.broadcast_shapes((x1.shape[axis],), (x2.shape[axis],))  # which the norms depend on
+    x1, x2 = (broadcast_to(x, (*x.shape[:axis], length, *x.shape[x.ndim + axis + 1 :])) for x in (x1, x2))
     return sum(_unit(x1, axis, eps) * _unit(x2, axis, eps), axis=axis)
 
 

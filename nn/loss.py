@@ -53,13 +53,15 @@ def reduced(losses: Any, reduction: str) -> Tensor:
 def alike(x: TensorLike, dtype: Any) -> Any:
     """A target or a weight; in `dtype` if it is no float, so that it does not widen the losses."""
     x = lift(x)
-    return x if x.dtype.kind == "f" else astype(x, dtype)
+    return x if x.dtype.kind in "fc" else astype(x, dtype)
 
 
-def pair(input: TensorLike, target: TensorLike, name: str) -> tuple[Any, Any]:
-    """Input and target as floats; ValueError if their shapes differ."""
+def pair(input: TensorLike, target: TensorLike, name: str, kinds: str = "f") -> tuple[Any, Any]:
+    """Input and target as floats; ValueError if their shapes differ, TypeError for another kind of numbers."""
     input = floating(input)
     target = alike(target, input.dtype)
+    if not {input.dtype.kind, target.dtype.kind} <= set(kinds):
+        raise TypeError(f"{name}: input of dtype {input.dtype}, target of dtype {target.dtype}; expected real numbers")
     if input.shape != target.shape:
         raise ValueError(f"{name}: input of shape {input.shape} and target of shape {target.shape} differ")
     return input, target
@@ -126,10 +128,10 @@ def l1_loss(
 ) -> Tensor:
     """Return the absolute differences, averaged, summed or ("none") as they are; `weight` is as for `mse_loss`.
 
-    ValueError if shapes differ.
+    Complex numbers are taken, too. ValueError if shapes differ.
     """
     reduction = reduction_of("l1_loss", reduction, size_average, reduce)
-    input, target = pair(input, target, "l1_loss")
+    input, target = pair(input, target, "l1_loss", "fc")
     return _weighted_mean(abs(input - target), weight, reduction, "l1_loss")
 
 

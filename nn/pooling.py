@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, overload
 
 from .. import autograd
 from ..autograd import Tensor, abs, power, relu
-from ..extend import OutputSize, Padding, PerAxis, TensorLike
+from ..extend import OutputSize, Padding, PerAxis, TensorLike, by_single
 from .windowed import Windowed, by_sample, per_dimension, thin
 
 __all__ = [
@@ -142,9 +142,14 @@ def lp_pool_nd(
     if math.isinf(norm_type):
         sign = math.copysign(1, norm_type)
         return sign * max_pool_nd(dims, sign * abs(input), kernel, stride, 0, 1, ceil_mode)
-    mean = avg_pool_nd(dims, power(input, norm_type), kernel, stride, 0, ceil_mode)
+    return _lp_pool(input, norm_type, kernel, stride, ceil_mode)
+
+
+@by_single
+def _lp_pool(input: TensorLike, p: float, kernel: tuple[int, ...], stride: PerAxis | None, ceil_mode: bool) -> Tensor:
+    mean = avg_pool_nd(len(kernel), power(input, p), kernel, stride, 0, ceil_mode)
     total = autograd.sign(mean) * relu(abs(mean)) * math.prod(kernel)
-    return power(total, 1 / norm_type)
+    return power(total, 1 / p)
 
 
 class _MaxPooling(Protocol):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import autograd
-from ..extend import DTypeLike, Tensor, TensorLike, by_single, drawn, elementwise, floating, fused, in_blocks
+from ..extend import DTypeLike, Tensor, TensorLike, by_single, drawn, elementwise, floating, fused, in_blocks, passing
 from . import init
 from .factory import empty
 from .pointwise import Activation, Inplace
@@ -24,7 +24,7 @@ __all__ = [
 
 _MANY = 1 << 15  # entries for which one pass in machine code pays
 
-# In place of np.where, which is slow: products with masks, as bools are 0 and 1
+# In place of np.where, which is slow: products with masks, as bools are 0 and 1, and `passing` where one is infinite
 
 
 def _leaky(x: Any, slope: Any) -> Any:
@@ -46,7 +46,7 @@ def _leaky_slope(g: Any, x: Any, slope: Any) -> Any:
         fused(_leaking, [out], [g, x], slope=slope)
         return out
     right = x > 0
-    return g * right + g * slope * ~right
+    return passing(g, right) + passing(passing(g, slope), ~right)
 
 
 def _leaking(_: Any, g: Any, x: Any, slope: Any) -> tuple[Any]:
@@ -60,7 +60,7 @@ def _hard_swish(x: Any) -> Any:
 
 @in_blocks
 def _hard_swish_slope(g: Any, x: Any) -> Any:
-    return g * ((x >= 3) + (np.abs(x) < 3) * (np.clip(x, -3, 3) * (1 / 3) + 0.5))
+    return passing(g, (x >= 3) + (np.abs(x) < 3) * (np.clip(x, -3, 3) * (1 / 3) + 0.5))
 
 
 @in_blocks
@@ -75,28 +75,28 @@ leaky = elementwise(
     name="leaky_relu",
     kinks=(0.0,),
     x=_leaky_slope,
-    slope=lambda g, x: g * np.where(x > 0, 0, x),
+    slope=lambda g, x: passing(g, np.where(x > 0, 0, x)),
 )
 clamp = elementwise(
     lambda x, low, high: np.clip(x, low, high),
     name="hardtanh",
-    x=lambda g, x, low, high: g * ~((x <= low) | (x >= high)),
-    low=lambda g, x, low, high: g * ((x <= low) & (low < high)),
-    high=lambda g, x, low, high: g * ((x >= high) | (low >= high)),
+    x=lambda g, x, low, high: passing(g, ~((x <= low) | (x >= high))),
+    low=lambda g, x, low, high: passing(g, (x <= low) & (low < high)),
+    high=lambda g, x, low, high: passing(g, (x >= high) | (low >= high)),
 )
 shrink = elementwise(
     lambda x, by: x - np.clip(x, -by, by),
     name="softshrink",
-    x=lambda g, x, by: g * ~(np.abs(x) <= by),
-    by=lambda g, x, by: -g * np.sign(x) * ~(np.abs(x) <= by),
+    x=lambda g, x, by: passing(g, ~(np.abs(x) <= by)),
+    by=lambda g, x, by: passing(-g, np.sign(x) * ~(np.abs(x) <= by)),
 )
 hard_swish = elementwise(_hard_swish, name="hardswish", x=_hard_swish_slope)
 above = elementwise(
     _above,
     name="threshold",
-    x=lambda g, x, least: g * ~(x <= least),
+    x=lambda g, x, least: passing(g, ~(x <= least)),
     least=lambda g: np.zeros_like(g),
-    value=lambda g, x, least: g * (x <= least),
+    value=lambda g, x, least: passing(g, x <= least),
 )
 
 
@@ -197,7 +197,7 @@ def hardswish(input: TensorLike, inplace: bool = False) -> Tensor:
 def hardshrink(input: TensorLike, lambd: float = 0.5) -> Tensor:
     """Return input where its absolute value exceeds `lambd` and 0 elsewhere."""
     x: Any = floating(input)
-    return x * ((x > lambd) | (x < -lambd))
+    return autograd.where((x <= lambd) & (x >= -lambd), 0, x)
 
 
 @by_single

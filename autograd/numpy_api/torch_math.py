@@ -287,6 +287,8 @@ def aminmax(x: ArrayLike, *, dim: int | None = None, keepdim: bool = False) -> E
 
 
 def logdet(x: ArrayLike) -> Tensor:
-    """Return the logarithm of a matrix's determinant, or of each; NaN where that is negative."""
+    """Return the logarithm of a matrix's determinant, or of each; NaN of a negative one unless that is complex."""
     sign, logarithm = slogdet(x)
+    if sign.dtype.kind == "c":
+        return el.log(sign) + logarithm
     return el.where(np.less(sign, 0), np.nan, logarithm)

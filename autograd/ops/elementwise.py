@@ -20,9 +20,10 @@ from ..core.forms import Binary, OfOne, Where
 from ..core.primitive import Primitive, implements, primitive
 from ..core.tensor import Tensor
 from ..core.types import ArrayLike
-from ..kernels.fused_elementwise import fused
+from ..kernels.fused_elementwise import fused, if_positive
 from ..runtime import memory
 from .logistic import share
+from .short_forms import passing
 from .special.slopes import cosine_by, divisor, per_square, slope_in_base, slope_in_exponent
 
 __all__ = [
@@ -249,14 +250,15 @@ def _rectified(_: Any, x: Any) -> tuple[Any]:
 
 
 def _gated(_: Any, g: Any, x: Any) -> tuple[Any]:
-    return (g * np.sign(x),)
+    side = np.sign(x)
+    return (if_positive(0.5 - np.absolute(side), 0, g) * side,)
 
 
 @primitive
 def gate(g: Any, x: Any) -> Any:
     """g times the sign of x, with broadcasting: what passes a relu of the result x."""
     if g.__class__ is not ndarray or g.size < _MANY or g.shape != x.shape or g.dtype != x.dtype or g.dtype.kind == "c":
-        return g * np.sign(x.real)
+        return passing(g, np.sign(x.real))
     out = memory.empty(g.shape, g.dtype)
     fused(_gated, [out], [g, x])
     return out

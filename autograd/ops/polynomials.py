@@ -184,6 +184,8 @@ def polyfit(
     x, y = lift(x) + 0.0, lift(y) + 0.0
     if x.ndim != 1 or y.ndim not in (1, 2) or len(x) != len(y):
         raise TypeError(f"polyfit: expected a vector and as many values, not shapes {x.shape} and {y.shape}")
+    if deg < 0:
+        raise ValueError(f"polyfit: degree {deg} is negative")
     rcond = len(x) * np.finfo(x.dtype).eps if rcond is None else rcond
     powers = vander(x, int(deg) + 1)
     if w is not None:

@@ -19,7 +19,7 @@ from ..core.types import ArrayLike, Axis, DTypeLike
 from ..kernels.sums import HALF, rounded, summed, totals
 from .elementwise import add as plus
 from .elementwise import logaddexp, maximum, minimum
-from .shape import axes_of, broadcast_to, concatenate, expand_dims, reshape
+from .shape import axes_of, axes_over, broadcast_to, concatenate, expand_dims, reshape
 
 __all__ = [
     "amax", "amin", "cumsum", "cumulative_sum", "log_softmax", "logsumexp", "max", "mean", "min", "nanmax", "nanmin",
@@ -92,7 +92,7 @@ def reduction(
         where: ArrayLike = True,
     ) -> Tensor:
         x = prepare(x)
-        axes = axes_of(axis if x.ndim or axis not in (0, -1) else None, x.ndim, made.name)  # as NumPy's, of a number
+        axes = axes_over(axis, x.ndim, made.name)
         if where is True and dtype is None and initial is None:
             return made.apply(x, axis=axes, keepdims=bool(keepdims))
         if where is not True:
@@ -161,7 +161,7 @@ def mean_form(
     x = floating(x) if dtype is None else lift(x).astype(dtype)
     if where is not True or x.dtype.kind not in "fc":
         return _mean_where(x, axis, keepdims, where, dtype)
-    return mean.apply(x, axis=axes_of(axis, x.ndim, "mean"), keepdims=bool(keepdims), correction=0)
+    return mean.apply(x, axis=axes_over(axis, x.ndim, "mean"), keepdims=bool(keepdims), correction=0)
 
 
 @by_single
@@ -173,7 +173,7 @@ def _mean_where(x: Any, axis: Any, keepdims: bool, where: Any, dtype: Any = None
 
 def count_where(where: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     """How many entries of an array of `shape` are left in a reduction by the mask `where`."""
-    return np.sum(np.broadcast_to(values_of(where), shape), axis=axes_of(axis, len(shape), "sum"), keepdims=keepdims)
+    return np.sum(np.broadcast_to(values_of(where), shape), axis=axes_over(axis, len(shape), "sum"), keepdims=keepdims)
 
 
 def _share(g: Any, x: Any, out: Any, axis: Any, keepdims: Any) -> Any:
@@ -280,7 +280,7 @@ def logsumexp_form(
     far = np.logical_and(b == 0, x - top > np.log(np.finfo(x.dtype).max) / 2)  # whose part of the sum is 0 all the same
     total = sum(b * np.exp(np.where(far, 0, x - top)), axis, dtype, keepdims=True)
     out = np.log(total) + top
-    return out if keepdims else np.squeeze(out, axes_of(axis, x.ndim, "logsumexp"))
+    return out if keepdims else np.squeeze(out, axes_over(axis, x.ndim, "logsumexp"))
 
 
 def _along(made: Any) -> Primitive[Along]:
@@ -369,7 +369,7 @@ def one_axis(x: Any, axis: int | None, dtype: Any, name: str) -> tuple[Any, int]
     x = lift(x)
     if dtype is not None:
         x = x.astype(dtype)
-    if axis is None:
+    if axis is None or (not x.ndim and axis in (0, -1)):
         return x.reshape(-1), 0
     return x, axes_of(axis, x.ndim, name)[0]
 

@@ -37,6 +37,11 @@ def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     return axes
 
 
+def axes_over(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
+    """`axes_of` for what takes axes away: of a number 0 and -1 are none, as NumPy's sums have it."""
+    return axes_of(axis if ndim or axis not in (0, -1) else None, ndim, name)
+
+
 @linear("x")
 def reshape(x: Any, *, shape: tuple[int, ...]) -> Any:
     """The same entries, in row-major order, in another shape; one length may be -1.
@@ -212,7 +217,7 @@ def expand_dims(a: ArrayLike, axis: Axis) -> Tensor:
 def squeeze(a: ArrayLike, axis: Axis = None) -> Tensor:
     """The array without the axes `axis` (None: without all) of length 1; ValueError if one is longer."""
     a = lift(a)
-    gone = tuple(i for i, n in enumerate(a.shape) if n == 1) if axis is None else axes_of(axis, a.ndim, "squeeze")
+    gone = tuple(i for i, n in enumerate(a.shape) if n == 1) if axis is None else axes_over(axis, a.ndim, "squeeze")
     if any(a.shape[i] != 1 for i in gone):
         raise ValueError(f"squeeze: axis {axis} of shape {a.shape} is not of length 1")
     return reshape.apply(a, shape=tuple(n for i, n in enumerate(a.shape) if i not in gone))

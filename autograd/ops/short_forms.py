@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from ..core.tensor import Tensor
 
-__all__ = ["ordinary", "within_range"]
+__all__ = ["ordinary", "passing", "within_range"]
 
 
 def within_range(form: Callable[..., Any], *arrays: Any) -> Any:
@@ -28,6 +28,17 @@ def within_range(form: Callable[..., Any], *arrays: Any) -> Any:
     except FloatingPointError:
         return None
     return None if np.logical_or.reduce(np.isnan(out), axis=None) else out
+
+
+def passing(g: Any, factor: Any) -> Any:
+    """g * factor; 0 where the factor is 0, of an infinite g, too: what a result does not reach does not spoil it."""
+    if not isinstance(g, Tensor) and not isinstance(factor, Tensor):
+        try:
+            with np.errstate(invalid="raise"):  # which the processor notes at no cost, unlike `where`
+                return g * factor
+        except FloatingPointError:
+            pass
+    return np.where(factor == 0, 0, g) * factor
 
 
 def ordinary(x: Any) -> bool:

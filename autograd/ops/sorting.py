@@ -273,8 +273,13 @@ def interp(
     """The function that is linear between the points (xp, fp), xp ascending, at `x`; gradients go to all three.
 
     Before the first point it is `left`, behind the last `right` (None: as at that point); or it has a `period`.
+    TypeError for complex places, ValueError for a period of 0 and for no points.
     """
     x, xp, fp = floating(x), floating(xp), floating(fp)
+    if "c" in (x.dtype.kind, xp.dtype.kind):
+        raise TypeError(f"interp: x of dtype {x.dtype} and xp of dtype {xp.dtype}; complex numbers are in no order")
+    if period == 0:
+        raise ValueError("interp: a period of 0")
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
         raise ValueError(f"interp: xp and fp of one length are needed, not shapes {xp.shape} and {fp.shape}")
     if period is not None:

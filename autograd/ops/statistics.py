@@ -20,7 +20,7 @@ from .elementwise import conj, sqrt, square
 from .indexing import getitem
 from .reductions import count_where, cumsum, mean, sum
 from .running_products import cumprod, prod
-from .shape import axes_of, broadcast_to, expand_dims, reshape
+from .shape import axes_of, axes_over, broadcast_to, expand_dims, reshape
 from .sorting import between, sort
 
 __all__ = [
@@ -57,7 +57,7 @@ def var(
     if dtype is None and x.dtype.kind not in "fc":
         squares = squares.astype(np.float64)  # also of a `mean` with fewer digits
     if where is True and not whole:
-        axes = axes_of(axis, squares.ndim, "var")
+        axes = axes_over(axis, squares.ndim, "var")
         return _mean_with.apply(squares, axis=axes, keepdims=bool(keepdims), correction=ddof)
     total = sum(squares, axis, dtype if whole else None, keepdims=keepdims, where=where)
     count = np.maximum(count_where(where, x.shape, axis, keepdims) - ddof, 0)
@@ -113,6 +113,8 @@ def _weights_of(a: Any, axis: Any, weights: Any, name: str) -> Any:
     """Weights for each entry of `a`, of weights in its shape or for each place along `axis`."""
     if weights.shape == a.shape:
         return weights
+    if axis is None:
+        raise TypeError(f"{name}: weights of shape {weights.shape} for shape {a.shape} need an axis")
     axes = axes_of(axis, a.ndim, name)
     if weights.shape != tuple(a.shape[i] for i in axes):
         raise ValueError(f"{name}: weights of shape {weights.shape} for axis {axis} of shape {a.shape}")
@@ -223,8 +225,9 @@ def _quantile(numpy_function: Any, scale: int, skip_nan: bool) -> Quantile:
         lead = q.shape
         place = (n + 1 - alpha - beta) * reshape(q / scale, (*lead, *(1,) * (rows.ndim - 1))) + (alpha - 1)
         below = values_of(np.floor(place))
-        t = weight(place - below, below).astype(rows.dtype if rows.dtype.kind == "f" else np.result_type(q.dtype, 0.0))
-        if rows.dtype.kind not in "fc" and (method in _PICKING or scale == 1 and _all_whole(q, alpha, beta)):
+        inexact = rows.dtype.kind in "fc"
+        t = weight(place - below, below).astype(np.finfo(rows.dtype if inexact else np.result_type(q.dtype, 0.0)).dtype)
+        if not inexact and (method in _PICKING or scale == 1 and _all_whole(q, alpha, beta)):
             t = t == 1
         places = np.indices(rows.shape[:-1], sparse=True)
         last = values_of(n) - 1

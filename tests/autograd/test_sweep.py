@@ -78,7 +78,7 @@ def wrong(name, form, dtype, actual, arrays):
                 good = error <= UNITS * max(size * eps, least)
                 if not good and name in ZEROS:
                     good = error <= UNITS * eps * floor(form, tuple(map(mpf, places)))
-                good = good or (name in SUBNORMAL and error <= 1000 * least)
+                good = good or error <= (1000 if name in SUBNORMAL else -mp.log(least)) * least
         if not good:
             found.append((*places, value, float(exact)))
     return found

@@ -68,13 +68,15 @@ def good(name, orders, form, dtype, value, places, terms=None):
     with mp.workdps(60):
         exact = mp.re(form(*numbers))
         size = abs(exact)
+        multiple = -mp.log(least)  # at most that, a logarithm or an order, of what over- or underflows in between
         if size > largest * (1 + eps):
             return bool(np.isinf(value) and np.sign(value) == mp.sign(exact))
         if not np.isfinite(value):
-            return bool(size > largest * (1 - eps))
+            return bool(size > largest / multiple)
         error = abs(mpf(value) - exact)
         factor = numbers[0] * (numbers[0] + 1) if name == "zeta" else 1  # of what may be subnormal
-        if error <= UNITS * max(eps * size, least * factor):
+        units = 2 * UNITS if name == "betainc" and sum(orders) > 1 else UNITS  # a sum of series
+        if error <= max(units * eps * size, multiple * least * factor):
             return True
         unit = max(size, floor(form, numbers))
         if terms:

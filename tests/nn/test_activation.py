@@ -271,3 +271,41 @@ def test_the_rule_of_relu_can_be_swapped_under_the_module() -> None:
     with override(relu, "x", lambda g: g * 5):
         nn.ReLU()(x).sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), [5, 5])
+
+
+# the slopes at -4, -1, 0, 0.25, 2 and 7
+STRAIGHT = {
+    "relu": (F.relu, [0, 0, 0, 1, 1, 1]),
+    "leaky_relu": (lambda x: F.leaky_relu(x, 0.5), [0.5, 0.5, 0.5, 1, 1, 1]),
+    "leaky_relu of no slope": (lambda x: F.leaky_relu(x, 0.0), [0, 0, 0, 1, 1, 1]),
+    "prelu": (lambda x: F.prelu(x, np.array([0.5], x.dtype)), [0.5, 0.5, 0.5, 1, 1, 1]),
+    "relu6": (F.relu6, [0, 0, 0, 1, 1, 0]),
+    "hardtanh": (F.hardtanh, [0, 0, 1, 1, 0, 0]),
+    "threshold": (lambda x: F.threshold(x, 0.25, 9.0), [0, 0, 0, 0, 1, 1]),
+    "hardshrink": (F.hardshrink, [1, 1, 0, 0, 1, 1]),
+    "softshrink": (F.softshrink, [1, 1, 0, 0, 1, 1]),
+    "hardswish": (F.hardswish, [0, 1 / 6, 0.5, 7 / 12, 7 / 6, 1]),
+    "elu": (F.elu, [np.exp(-4), np.exp(-1), 1, 1, 1, 1]),
+    "maximum": (lambda x: pb.maximum(x, 0.125), [0, 0, 0, 1, 1, 1]),
+    "clip": (lambda x: pb.clip(x, -2, 5), [0, 1, 1, 1, 1, 0]),
+    "hinge": (lambda x: F.hinge_embedding_loss(x, pb.full_like(x, -1), reduction="none"), [-1, -1, -1, -1, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("copies", [1, 8000])  # the latter in one pass, of machine code where there is some
+@pytest.mark.parametrize("name", STRAIGHT)
+def test_infinite_cotangents_pass_nothing_that_is_flat(name: str, copies: int, dtype: Any) -> None:
+    f, slopes = STRAIGHT[name]
+    x = Tensor(np.tile(np.array([-4, -1, 0, 0.25, 2, 7], dtype), copies), requires_grad=True)
+    right = np.tile([s and s * np.inf for s in slopes], copies)
+    for create_graph in (False, True):
+        (gradient,) = pb.grads(f(x), [x], np.full(x.shape, np.inf, dtype), create_graph=create_graph)
+        np.testing.assert_array_equal(gradient.numpy(), right)
+        assert gradient.dtype == dtype
+
+
+def test_infinite_cotangents_leave_the_slope_of_what_is_right_of_it() -> None:
+    slope = Tensor(0.5, requires_grad=True)
+    F.prelu(np.array([-2.0, 3.0]), slope).backward(np.array([1.0, np.inf]))
+    assert slope.grad is not None and slope.grad.item() == -2

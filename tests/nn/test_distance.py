@@ -28,6 +28,8 @@ def test_cosines_by_loops() -> None:
     np.testing.assert_allclose(np.diagonal(table), rows, rtol=1e-12)
     np.testing.assert_allclose(F.cosine_similarity(X[0], Y, dim=1)[0], rows[0], rtol=1e-12)
     np.testing.assert_allclose(F.cosine_similarity(np.zeros(3), np.ones(3), dim=0), 0)
+    np.testing.assert_allclose(F.cosine_similarity(X, Y[:1], 0), F.cosine_similarity(X, np.repeat(Y[:1], 4, 0), 0))
+    np.testing.assert_allclose(F.cosine_similarity(np.ones((1, 3)), np.ones((2, 1)), 1), 1)
     tiny = np.array([1e-9, 0.0])  # below eps, which counts in the place of its norm
     np.testing.assert_allclose(F.cosine_similarity(tiny, tiny, 0, 1e-8), 0.01)
 

@@ -91,6 +91,7 @@ def test_by_hand() -> None:
     np.testing.assert_allclose(F.nll_loss(np.array([[-1.0, -2.0]]), [1]), 2)
     np.testing.assert_allclose(F.mse_loss(np.array([1.0, 4.0]), np.array([0.0, 0.0])), 8.5)
     np.testing.assert_allclose(F.l1_loss(np.array([1.0, -4.0]), np.array([0.0, 0.0])), 2.5)
+    np.testing.assert_allclose(F.l1_loss(np.array([1.0, -4.0]), np.array([1 + 1j, 3j])), 3.0)
     np.testing.assert_allclose(F.binary_cross_entropy_with_logits(np.zeros(2), np.array([0.0, 1.0])), np.log(2))
     x = Tensor(np.array([[0.0, 0.0]]), requires_grad=True)
     F.cross_entropy(x, [1]).backward()
@@ -265,6 +266,8 @@ def test_nothing_to_average_is_nan_and_an_empty_sum_zero() -> None:
         (lambda x: F.nll_loss(x, [0.0, 1.0]), TypeError, "nll_loss: target of dtype float64"),
         (lambda x: F.mse_loss(x, x[0]), ValueError, r"mse_loss: input of shape \(2, 3\) and target of shape \(3,\)"),
         (lambda x: F.l1_loss(x, x, reduction="max"), ValueError, "l1_loss: reduction 'max'"),
+        (lambda x: F.mse_loss(x, 1j * x), TypeError, "mse_loss: .*target of dtype complex128; expected real numbers"),
+        (lambda x: F.huber_loss(1j * x, x), TypeError, "huber_loss: input of dtype complex128"),
         (lambda x: nn.MSELoss(reduction="max"), ValueError, "MSELoss: reduction 'max'"),
     ],
 )

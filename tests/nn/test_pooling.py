@@ -217,6 +217,15 @@ def test_lp_pool_by_hand(norm_type: float, options: dict[str, Any], expected: li
     np.testing.assert_allclose(np.ravel(F.lp_pool1d(x[0], norm_type, 2, **options)), expected, rtol=1e-12)
 
 
+def test_lp_pool_of_half_floats_sums_in_single_precision() -> None:
+    x = Tensor(np.full((1, 1, 100), 100, np.float16), requires_grad=True)
+    out = F.lp_pool1d(x, 2, 100)
+    out.sum().backward()
+    assert out.dtype == np.float16 and out.item() == 1000  # of 1e6, which float16 has not
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.numpy(), np.full((1, 1, 100), 0.1), rtol=1e-3)
+
+
 def test_lp_pool_of_zeros_has_no_gradient() -> None:
     x = Tensor(np.zeros((1, 1, 4)), requires_grad=True)
     F.lp_pool1d(x, 2, 2).sum().backward()

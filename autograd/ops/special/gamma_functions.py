@@ -93,7 +93,8 @@ def polygamma(n: ArrayLike, x: ArrayLike) -> Tensor:
     """
     n, x = as_data(n), lift(x)
     factor = np.asarray((-1.0) ** (n + 1) * gamma(n + 1.0), x.dtype)
-    return where(n == 0, psi(x), factor * zeta(np.maximum(n, 1) + 1, x))
+    first = n == 0
+    return where(first, psi(where(first, x, 1)), factor * zeta(np.maximum(n, 1) + 1, where(first, 1, x)))
 
 
 def multigammaln(a: ArrayLike, d: int) -> Tensor:

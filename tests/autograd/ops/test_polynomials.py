@@ -129,6 +129,8 @@ def test_polyfit_gives_what_numpys_gives(columns):
         pb.polyfit(x[:3], y[:3], 2, cov=True)
     with pytest.raises(TypeError, match=r"polyfit: .* not shapes \(7,\) and \(6"):
         pb.polyfit(x, y[:6], 1)
+    with pytest.raises(ValueError, match="polyfit: degree -1 is negative"):
+        pb.polyfit(x, y, -1)
 
 
 @pytest.mark.parametrize("p", [[2.0, -3.0, 0.0, 0.0], [0.0, 0.0, 1.0, -2.0], [0.0], [3.0], [1.0, 0.0, 1.0], []])

@@ -332,3 +332,20 @@ def test_what_is_infinite_shares_an_infinite_sum():
     y = pb.logsumexp(x, axis=1)
     y.backward(np.array([4.0, 4.0]))
     assert y.data.tolist() == [np.inf, -np.inf] and x.grad.data.tolist() == [[2, 0, 2], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+def test_a_number_has_an_axis_to_reduce(axis):
+    x = np.array(5.0)
+    for name in ("sum", "max", "nansum", "nanmean", "nanvar", "nanstd", "cumsum", "cumprod", "nancumsum", "squeeze"):
+        out = getattr(pb, name)(Tensor(x), axis=axis)
+        expected = getattr(np, name)(x, axis=axis)
+        assert out.shape == expected.shape and out.tolist() == expected.tolist()
+    for name, value in (("mean", 5), ("var", 0), ("std", 0), ("logsumexp", 5)):  # which PyTorch has, too
+        assert getattr(pb, name)(Tensor(x), axis=axis).tolist() == value
+    t = Tensor(5.0, requires_grad=True)
+    (pb.mean(t, axis=axis) + pb.cumsum(t, axis=axis)[0]).backward()
+    assert t.grad.tolist() == 2
+    for f in (pb.sum, pb.mean, pb.cumsum, pb.squeeze):
+        with pytest.raises(np.exceptions.AxisError, match="axis 1 does not fit an array of 0 dimensions"):
+            f(t, axis=1)

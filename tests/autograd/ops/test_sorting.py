@@ -173,6 +173,15 @@ def test_interp(options):
     assert gradgradcheck(lambda *a: pb.interp(*a, **options), (leaf(x), leaf(xp), leaf(fp)))
 
 
+def test_interp_refuses_what_has_no_order():
+    for x, xp in (([1j], [0.0, 1.0]), ([0.5], [0.0, 1j])):
+        with pytest.raises(TypeError, match="interp: x of dtype .*; complex numbers are in no order"):
+            pb.interp(np.array(x), np.array(xp), [1.0, 2.0])
+    assert pb.interp(0.5, [0.0, 1.0], [1.0, 2j]).item() == 0.5 + 1j
+    with pytest.raises(ValueError, match="interp: a period of 0"):
+        pb.interp(0.5, [0.0, 1.0], [1.0, 2.0], period=0)
+
+
 def test_interp_at_the_edges():
     xp, fp = np.array([0.0, 1.0, 3.0]), np.array([5.0, 7.0, 1.0])
     np.testing.assert_array_equal(pb.interp(leaf(xp), xp, fp).data, fp)

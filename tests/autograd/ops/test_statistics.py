@@ -126,3 +126,15 @@ def test_the_middle_of_nothing(f):
         assert out.shape == np.shape(expected)
     with pytest.warns(RuntimeWarning):
         np.median(Tensor(np.zeros(0)))
+
+
+def test_the_middle_of_complex_numbers_keeps_their_type():
+    for dtype in (np.complex64, np.complex128):
+        assert pb.nanmedian(np.array([1, 2j, np.nan], dtype)).dtype == dtype
+
+
+def test_weights_of_another_shape_need_an_axis():
+    x = np.ones((2, 3))
+    for module in (np, pb):
+        with pytest.raises(TypeError, match="axis|Axis"):
+            module.average(x, weights=[1.0, 2.0, 3.0])

@@ -192,6 +192,14 @@ def test_gradient_of_slogdet_at_a_singular_matrix_is_an_error():
         linalg.slogdet(leaf(np.zeros((2, 2)))).logabsdet.backward()
 
 
+def test_logdet_of_complex_matrices():
+    normal = np.random.default_rng(0).normal
+    a = normal(size=(4, 3, 3)) + 1j * normal(size=(4, 3, 3))
+    np.testing.assert_allclose(np.exp(pb.logdet(a)), np.linalg.det(a))
+    np.testing.assert_allclose(grad(lambda x: pb.logdet(x).sum().real, a), np.linalg.inv(a).mT, rtol=1e-12)
+    assert np.isnan(pb.logdet(np.diag([1.0, -1.0])))
+
+
 def test_only_the_triangle_that_is_read_has_a_gradient():
     a = np.array([[4.0, 99.0], [2.0, 5.0]])
     np.testing.assert_allclose(linalg.cholesky(Tensor(a)).numpy(), [[2, 0], [1, 2]])

@@ -185,6 +185,11 @@ def test_slopes_far_out_in_which_all_cancels(x, dtype, rtol):
     np.testing.assert_allclose(np.ravel(derivatives), FAR[x], rtol=rtol)
 
 
+def test_polygamma_at_its_poles():
+    for n, slope in enumerate((np.inf, -np.inf, np.inf, -np.inf)):  # from the right
+        assert gradient(lambda x, n=n: special.polygamma(n, x), np.array([0.0]))[0].tolist() == [slope]
+
+
 def test_the_derivative_of_1_over_gamma_at_the_poles_of_gamma():
     x = np.array([0.0, -1.0, -2.0, -3.0, -4.0, 1.0, 2.0])
     euler = 0.5772156649015329
