@@ -19,8 +19,7 @@ from pullback.tests.helpers.sizes import CODE, sizes
 QUICK = settings(max_examples=2, derandomize=True, database=None)
 SLOW = {  # half a second or more for an example
     "beta_density", "beta_slope", "betainc", "betainc_slope", "betaincinv", "expm", "gammainc_slope", "gammaincinv",
-    "gru_layer", "iv", "ive", "jv", "kv", "logm", "lstm_layer", "lstm_projected_layer", "odeint", "per_beta_density",
-    "rnn_layer", "scaled_iv_slope", "svd", "yv",
+    "iv", "ive", "jv", "kv", "logm", "odeint", "per_beta_density", "scaled_iv_slope", "svd", "yv",
 }  # fmt: skip
 THOROUGH = settings(max_examples=30, database=None)
 

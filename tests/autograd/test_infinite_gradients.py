@@ -122,7 +122,7 @@ def test_every_function_of_numpys(thorough):
     for name in CALLS:
         if not qualified(name) or name.rpartition(".")[2] in WITHOUT:
             continue
-        for number, call in enumerate(CALLS[name][: None if thorough else 2]):
+        for number, call in enumerate(CALLS[name]):
 
             def f(*inputs, call=call, name=name):
                 return call(qualified(name), **dict(zip(call.arrays, inputs, strict=True)))

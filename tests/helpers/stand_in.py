@@ -322,7 +322,9 @@ def library():
     for name in FUNCTIONS:
         owner, _, last = name.rpartition(".")
         where = xp if not owner else xp.__dict__.setdefault(owner, ModuleType(f"stand_in.{owner}"))
-        setattr(where, last, _offered(getattr(np, owner) if owner else np, last))
+        numpy = getattr(np, owner) if owner else np
+        if hasattr(numpy, last):  # not in every version
+            setattr(where, last, _offered(numpy, last))
     for name in SPECIAL & set(dir(scipy.special)):
         setattr(special, name, _offered(scipy.special, name))
     strides.stride_tricks = ModuleType("stand_in.lib.stride_tricks")
