@@ -19,17 +19,15 @@ _RANGES = {"float": (-105.0, 90.0), "double": (-747.0, 711.0)}
 
 
 class _Parted:
-    """x, between bounds, as n ln 2 + r, with an integer n and |r| <= ln(2) / 2: exp(x) = 2^n exp(r).
+    """x as n ln 2 + r, with an integer n and |r| <= ln(2) / 2: exp(x) = 2^n exp(r).
 
     A number to which 1.5 times 2 to the bits of a fraction is added ends in n.
     """
 
-    def __init__(self, code: KernelBuilder, x: IRValue, lowest: float, highest: float) -> None:
+    def __init__(self, code: KernelBuilder, x: IRValue) -> None:
         self.code, b = code, code.builder
         self.bits, self.one, _, self.terms, halves = _FORMS[str(code.number)]
         self.integers: Any = code.ir.VectorType(code.ir.IntType(32 if self.bits == 23 else 64), code.lanes)
-        for bound, sign in ((code.constant(highest), ">"), (code.constant(lowest), "<")):
-            x = code.where(IRValue(code, b.fcmp_ordered(sign, x.raw, bound.raw)), bound, x)
         magic = code.constant(1.5 * 2.0**self.bits)
         shifted = code.fma(x, code.constant(1 / math.log(2)), magic)
         self.n, self.r = b.sub(*(b.bitcast(a.raw, self.integers) for a in (shifted, magic))), x
@@ -56,24 +54,37 @@ class _Parted:
         return IRValue(self.code, b.bitcast(b.add(exponent, self.every(self.one)), self.code.vector))
 
 
+def _beyond(code: KernelBuilder, x: IRValue, sign: str, bound: IRValue) -> IRValue:
+    """A mask: where x is less (or larger) than a bound."""
+    return IRValue(code, code.builder.fcmp_ordered(sign, x.raw, bound.raw))
+
+
 def expm1(code: KernelBuilder, x: IRValue) -> IRValue:
     """exp(x) - 1, of x within the range of finite results, NaN of NaN."""
     largest = _FORMS[str(code.number)][2]
-    parted = _Parted(code, x, -largest, largest)
+    for bound, sign in ((code.constant(largest), ">"), (code.constant(-largest), "<")):
+        x = code.where(_beyond(code, x, sign, bound), bound, x)
+    parted = _Parted(code, x)
     power = parted.power(parted.n)
     return code.fma(power, parted.beyond(parted.r), power - code.constant(1.0))
 
 
 def exp(code: KernelBuilder, x: IRValue) -> IRValue:
-    """exp(x) over the whole range, from the least subnormal number to inf; 2^n in two factors, each of them normal."""
-    b, parted = code.builder, _Parted(code, x, *_RANGES[str(code.number)])
+    """exp(x) over the whole range, from the least subnormal number to inf; 2^n in two factors, each of them normal.
+
+    What is 0 is not computed: a product that underflows takes many times as long as another.
+    """
+    lowest, highest = map(code.constant, _RANGES[str(code.number)])
+    nothing = _beyond(code, x, "<", lowest)
+    x = code.where(nothing, code.constant(), code.where(_beyond(code, x, ">", highest), highest, x))
+    b, parted = code.builder, _Parted(code, x)
     half = b.ashr(parted.n, parted.every(1))
     one = code.constant(1.0)
     begin = one + parted.r
     result = begin + (parted.beyond(parted.error) + (parted.r - (begin - one)))
     for n in (half, b.sub(parted.n, half)):
         result = result * parted.power(n)
-    return result
+    return code.where(nothing, code.constant(), result)
 
 
 def sigmoid(code: KernelBuilder, x: IRValue) -> IRValue:
