@@ -30,7 +30,8 @@ def attention_forward(q: Any, k: Any, v: Any, mask: Any, factors: Any, scale: fl
         if mask is not None:
             mask = np.ascontiguousarray(np.broadcast_to(mask, (*mask.shape[:-2], *shape[-2:])))
         factors = factors if factors is None else np.ascontiguousarray(factors)
-        return attention_native.forward(*map(np.ascontiguousarray, (q, k, v)), mask, factors, scale)
+        q, k, v = map(np.ascontiguousarray, (q, k, v))
+        return attention_native.forward(q, k, v, mask, factors, scale)
     dtype = np.result_type(*(x for x in (q, k, v, mask) if x is not None))
     e, out = memory.empty(shape, dtype), memory.empty((*q.shape[:-1], v.shape[-1]), dtype)
     total = np.empty((*q.shape[:-1], 1), dtype)
@@ -85,8 +86,9 @@ def _exponentials(weights: Any, sums: Any, q: Any, k: Any, mask: Any) -> None:
 def attention_back(g: Any, q: Any, k: Any, v: Any, factors: Any, scale: float, e: Any, total: Any) -> list[Any]:
     """The cotangents of q, k and v; `e` and `total` are what `attention_forward` gave."""
     if attention_native.available(g, q, k, v, factors, e, total):
-        given = [x if x is None else np.ascontiguousarray(x) for x in (g, q, k, v, factors)]
-        return attention_native.back(*given, scale, e, total)
+        g, q, k, v = map(np.ascontiguousarray, (g, q, k, v))
+        factors = factors if factors is None else np.ascontiguousarray(factors)
+        return attention_native.back(g, q, k, v, factors, scale, e, total)
     of_q, of_k, of_v = (memory.empty(x.shape, e.dtype) for x in (q, k, v))
 
     def pull(part: Any) -> None:

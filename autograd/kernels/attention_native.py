@@ -6,6 +6,7 @@ the way back the cotangents of all its scores are kept in scratch memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -311,13 +312,22 @@ def _width(columns: int, dtype: Any) -> int:
     return min(_WIDTH, -(-columns // lanes(dtype)))
 
 
-def _sizes(q: Any, k: Any, v: Any) -> tuple[dict[str, int], float]:
-    """The sizes that both kernels have, and about how many numbers go in or out."""
-    *lead, length, inner = q.shape
-    keys, outward = v.shape[-2:]
-    heads = int(np.prod(lead))
-    sizes = {"heads": heads, "length": length, "keys": keys, "inner": inner, "outer": outward}
-    return sizes, heads * length * keys * (_PASSES + (inner + outward) / 64)
+class _Sizes(NamedTuple):
+    """The sizes that both kernels have."""
+
+    heads: int
+    length: int
+    keys: int
+    inner: int
+    outer: int
+
+    def work(self) -> float:
+        """About how many numbers go in or out, forward."""
+        return self.heads * self.length * self.keys * (_PASSES + (self.inner + self.outer) / 64)
+
+
+def _sizes(q: Any, v: Any) -> _Sizes:
+    return _Sizes(math.prod(q.shape[:-2]), q.shape[-2], v.shape[-2], q.shape[-1], v.shape[-1])
 
 
 def _panel_room(terms: int, columns: int, dtype: Any) -> int:
@@ -327,44 +337,41 @@ def _panel_room(terms: int, columns: int, dtype: Any) -> int:
 
 def forward(q: Any, k: Any, v: Any, mask: Any, factors: Any, scale: float) -> tuple[Any, Any, Any]:
     """The result, the exponentials and their sums, of contiguous arrays; the mask's leading axes broadcast."""
-    (*lead, length, inner), (keys, outward), dtype = q.shape, v.shape[-2:], q.dtype
-    sizes, size = _sizes(q, k, v)
-    out, e = (memory.empty((*lead, length, n), dtype) for n in (outward, keys))
-    total, places = np.empty((*lead, length, 1), dtype), None
+    lead, dtype, sizes = q.shape[:-2], q.dtype, _sizes(q, v)
+    out, e = (memory.empty((*lead, sizes.length, n), dtype) for n in (sizes.outer, sizes.keys))
+    total, places, masks = np.empty((*lead, sizes.length, 1), dtype), None, 0
     if mask is not None:
-        numbers = np.arange(mask.size // (length * keys)).reshape(mask.shape[:-2])
-        places = np.ascontiguousarray(np.broadcast_to(numbers, lead)).reshape(-1)
-    widths, dropped = (_width(keys, dtype), _width(outward, dtype)), factors is not None
-    panels = _panel_room(inner, keys, dtype) + _panel_room(keys, outward, dtype)
-    lines, room = scratch(panels + _ROWS * (lanes(dtype) + keys * dropped), dtype)
+        masks = math.prod(mask.shape[:-2])
+        numbers = np.broadcast_to(np.arange(masks).reshape(mask.shape[:-2]), lead)
+        places = np.ascontiguousarray(numbers).reshape(-1)
+    widths, dropped = (_width(sizes.keys, dtype), _width(sizes.outer, dtype)), factors is not None
+    panels = _panel_room(sizes.inner, sizes.keys, dtype) + _panel_room(sizes.keys, sizes.outer, dtype)
+    lines, room = scratch(panels + _ROWS * (lanes(dtype) + sizes.keys * dropped), dtype)
     launch.run(
         _forward(dtype, widths, mask is not None, dropped),
-        sizes["heads"],
-        size,
+        sizes.heads,
+        sizes.work(),
         **{"q": q, "k": k, "v": v, "mask": mask, "places": places, "factors": factors, "e": e, "total": total},
-        **{"masks": 0 if mask is None else mask.size // (length * keys), "numbers": np.array([scale], dtype)},
-        **{"out": out, "lines": lines, "room": room},
-        **sizes,
+        **{"masks": masks, "numbers": np.array([scale], dtype), "out": out, "lines": lines, "room": room},
+        **sizes._asdict(),
     )
     return out, e, total
 
 
 def back(g: Any, q: Any, k: Any, v: Any, factors: Any, scale: float, e: Any, total: Any) -> list[Any]:
     """The cotangents of q, k and v, of contiguous arrays."""
-    length, inner, keys, outward, dtype = *q.shape[-2:], *v.shape[-2:], q.dtype
-    sizes, size = _sizes(q, k, v)
+    dtype, sizes, dropped = q.dtype, _sizes(q, v), factors is not None
+    _, length, keys, inner, outward = sizes
     of_q, of_k, of_v = (memory.empty(x.shape, dtype) for x in (q, k, v))
-    widths, dropped = tuple(_width(n, dtype) for n in (keys, inner, outward)), factors is not None
     pairs = (outward, keys), (keys, inner), (length, inner), (length, outward)
-    panels = sum(_panel_room(*pair, dtype) for pair in pairs)
-    lines, room = scratch(panels + length * keys * (1 + dropped), dtype)
+    lines, room = scratch(sum(_panel_room(*pair, dtype) for pair in pairs) + length * keys * (1 + dropped), dtype)
     launch.run(
-        _back(dtype, widths, dropped),
-        sizes["heads"],
-        2 * size,
+        _back(dtype, (_width(keys, dtype), _width(inner, dtype), _width(outward, dtype)), dropped),
+        sizes.heads,
+        2 * sizes.work(),
         **{"g": g, "q": q, "k": k, "v": v, "factors": factors, "e": e, "total": total},
         **{"of_q": of_q, "of_k": of_k, "of_v": of_v, "numbers": np.array([scale], dtype)},
         **{"lines": lines, "room": room},
-        **sizes,
+        **sizes._asdict(),
     )
     return [of_q, of_k, of_v]
