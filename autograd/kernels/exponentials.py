@@ -1,5 +1,5 @@
-"""The exponential function in machine code, to a unit in the last place, and the logistic function and the hyperbolic
-tangent, to about two."""
+"""The exponential function in machine code, to a unit in the last place, and the logarithm of 1 + x, the logistic
+function and the hyperbolic tangent, to about two."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class _Parted:
 
 
 def _beyond(code: KernelBuilder, x: IRValue, sign: str, bound: IRValue) -> IRValue:
-    """A mask: where x is less (or larger) than a bound."""
+    """A mask: where x is less than a bound ("<"), larger or equal."""
     return IRValue(code, code.builder.fcmp_ordered(sign, x.raw, bound.raw))
 
 
-def expm1(code: KernelBuilder, x: IRValue) -> IRValue:
+def _bounded_expm1(code: KernelBuilder, x: IRValue) -> IRValue:
     """exp(x) - 1, of x within the range of finite results, NaN of NaN."""
     largest = _FORMS[str(code.number)][2]
     for bound, sign in ((code.constant(largest), ">"), (code.constant(-largest), "<")):
@@ -87,12 +87,52 @@ def exp(code: KernelBuilder, x: IRValue) -> IRValue:
     return code.where(nothing, code.constant(), result)
 
 
+def expm1(code: KernelBuilder, x: IRValue) -> IRValue:
+    """exp(x) - 1 over the whole range."""
+    highest = code.constant(_FORMS[str(code.number)][2])
+    result = code.where(_beyond(code, x, ">", highest), exp(code, x), _bounded_expm1(code, x))
+    return code.where(_beyond(code, x, "==", code.constant()), x, result)
+
+
 def sigmoid(code: KernelBuilder, x: IRValue) -> IRValue:
     """1 / (1 + exp(-x))."""
-    return code.constant(1.0) / (expm1(code, -x) + code.constant(2.0))
+    return code.constant(1.0) / (_bounded_expm1(code, -x) + code.constant(2.0))
 
 
 def tanh(code: KernelBuilder, x: IRValue) -> IRValue:
     """(exp(2 x) - 1) / (exp(2 x) + 1)."""
-    e = expm1(code, x + x)
+    e = _bounded_expm1(code, x + x)
     return e / (e + code.constant(2.0))
+
+
+def log1p(code: KernelBuilder, x: IRValue) -> IRValue:
+    """log(1 + x) over the whole range.
+
+    1 + x is u (and what is lost by rounding) = 2^n (1 + f), with 1 + f between the roots of 1/2 and 2; of s = f / (2 +
+    f) log(1 + f) is 2 (s + s^3 / 3 + ...), written as f less what it differs by, as in fdlibm.
+    """
+    b, one, two = code.builder, code.constant(1.0), code.constant(2.0)
+    bits, _, _, _, (high, low) = _FORMS[str(code.number)]
+    u = one + x
+    rest = u - one
+    lost = (one - (u - rest)) + (x - rest)
+    integers: Any = code.ir.VectorType(code.ir.IntType(32 if bits == 23 else 64), code.lanes)
+    root, raw = b.bitcast(code.constant(math.sqrt(0.5)).raw, integers), b.bitcast(u.raw, integers)
+    width = code.ir.Constant(integers, [bits] * code.lanes)
+    n = b.ashr(b.sub(raw, root), width)
+    f = IRValue(code, b.bitcast(b.sub(raw, b.shl(n, width)), code.vector)) - one
+    s = f / (two + f)
+    w, half = s * s, f * f * code.constant(0.5)
+    series = code.constant()
+    for k in range(4 if bits == 23 else 11, 0, -1):
+        series = code.fma(series, w, code.constant(2 / (2 * k + 1)))
+    power = IRValue(code, b.sitofp(n, code.vector))
+    small = code.fma(power, code.constant(low), lost / u)
+    small = code.fma(s, code.fma(series, w, half), small)
+    result = code.fma(power, code.constant(high), f - (half - small))
+    infinite = code.constant(math.inf)
+    extreme = code.where(_beyond(code, u, "==", code.constant()), -infinite, u + (u - u))
+    extreme = code.where(_beyond(code, u, "==", infinite), infinite, extreme)
+    extreme = code.where(_beyond(code, u, "<", code.constant()), code.constant(math.nan), extreme)
+    inside = _beyond(code, u, ">", code.constant()) & _beyond(code, u, "<", infinite)
+    return code.where(_beyond(code, x, "==", code.constant()), x, code.where(inside, result, extreme))
