@@ -11,7 +11,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import autograd
-from ..extend import DTypeLike, Tensor, TensorLike, by_single, drawn, elementwise, floating, fused, if_positive, in_blocks, in_one_pass
+from ..extend import (
+    DTypeLike,
+    Tensor,
+    TensorLike,
+    by_single,
+    drawn,
+    elementwise,
+    floating,
+    fused,
+    if_positive,
+    in_blocks,
+    in_one_pass,
+)
 from . import init
 from .factory import empty
 from .pointwise import Activation, Inplace

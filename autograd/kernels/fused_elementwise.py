@@ -37,10 +37,10 @@ def fused(
     """Write formula(*targets, *others, **numbers), a tuple with an array for each target, into the targets.
 
     All arrays have one shape and one dtype, or it is a ValueError. The formula works entry by entry: with operators
-    (on targets in place, too), `np.sqrt`, `np.maximum`, `np.minimum`, `np.absolute`, `np.sign`, `np.exp`,
-    `np.expm1`, `np.log1p` and `if_positive`, and it may ask bools among the numbers what to do. With machine code it is compiled, once for all
-    values of the other numbers; or else NumPy goes through blocks that fit the cache. Both round alike, but for exp, expm1 and log1p.
-    Where a target lies in another array, and is not the same, NumPy has them as a whole.
+    (on targets in place, too), `np.sqrt`, `np.maximum`, `np.minimum`, `np.absolute`, `np.sign`, `np.exp`, `np.expm1`,
+    `np.log1p` and `if_positive`, and it may ask bools among the numbers what to do. With machine code it is compiled,
+    once for all values of the other numbers; or else NumPy goes through blocks that fit the cache. Both round alike,
+    but for exp, expm1 and log1p. Where a target lies in another array, and is not the same, NumPy has them as a whole.
     """
     _Formula(formula, len(targets), numbers).write([*targets, *others])
 
