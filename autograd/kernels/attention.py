@@ -14,12 +14,16 @@ from . import attention_native
 
 __all__ = ["attention_back", "attention_forward"]
 
+Array = np.ndarray[Any, Any]
+
 _SMALL = 1 << 10  # weights of which the largest of each row is found as soon as that of all
 _PART = 1 << 18  # bytes of weights in a part, which with what belongs to them fits the cache
 _PASSES = 8  # over the weights, about
 
 
-def attention_forward(q: Any, k: Any, v: Any, mask: Any, factors: Any, scale: float) -> tuple[Any, Any, Any]:
+def attention_forward(
+    q: Array, k: Array, v: Array, mask: Array | None, factors: Array | None, scale: float
+) -> tuple[Array, Array, Array]:
     """The result, the exponentials of the scores less the largest, and their sums (1 where nothing is attended to).
 
     q is (..., L, E), k (..., S, E), v (..., S, F) with the same axes in front, mask (that broadcasts) and factors are
@@ -83,7 +87,9 @@ def _exponentials(weights: Any, sums: Any, q: Any, k: Any, mask: Any) -> None:
         break
 
 
-def attention_back(g: Any, q: Any, k: Any, v: Any, factors: Any, scale: float, e: Any, total: Any) -> list[Any]:
+def attention_back(
+    g: Array, q: Array, k: Array, v: Array, factors: Array | None, scale: float, e: Array, total: Array
+) -> list[Array]:
     """The cotangents of q, k and v; `e` and `total` are what `attention_forward` gave."""
     if attention_native.available(g, q, k, v, factors, e, total):
         g, q, k, v = map(np.ascontiguousarray, (g, q, k, v))
