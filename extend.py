@@ -56,6 +56,7 @@ from .autograd.core.types import (
 )
 
 # Quick forms on arrays
+from .autograd.kernels.attention import attention_back, attention_forward
 from .autograd.kernels.fused_elementwise import fused, fused_each, if_positive
 from .autograd.kernels.matrix_product import product
 from .autograd.kernels.recurrent import gru, gru_back, lstm, lstm_back, rnn, rnn_back
@@ -73,12 +74,12 @@ from .autograd.ops.normalization import rescale
 __all__ = [
     "Array", "ArrayLike", "Arrays", "Axis", "Communicator", "DEVICES", "DTypeLike", "FIGURES", "Given", "Index",
     "Inputs", "Node", "Observer", "Output", "OutputSize", "Padding", "Pending", "PerAxis", "Primitive",
-    "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike", "added", "all_reduce", "at_end", "backward_pass",
-    "bottom", "by_example", "by_single", "captures", "checked", "convolved", "drawing_from", "drawn", "dtype_of_target",
-    "elementwise", "everywhere", "face_by_example", "floating", "folded", "fused", "fused_each", "generator", "gru",
-    "gru_back", "if_positive", "implements", "in_blocks", "in_one_pass", "instead_of", "is_foreign", "is_later",
-    "layout", "library_at", "library_of", "lift", "linear", "looped", "lstm", "lstm_back", "manual_seed", "mode",
-    "modes", "moved", "named_device", "one_blas_thread", "override", "parallel_for", "passing", "plain", "pooled",
-    "primitive", "product", "quantity", "raw", "registry", "required", "rescale", "rnn", "rnn_back", "seed",
-    "standardize", "surely", "world", "wrap", "writable",
+    "RemovableHandle", "Several", "Shape", "Tensor", "TensorLike", "added", "all_reduce", "at_end", "attention_back",
+    "attention_forward", "backward_pass", "bottom", "by_example", "by_single", "captures", "checked", "convolved",
+    "drawing_from", "drawn", "dtype_of_target", "elementwise", "everywhere", "face_by_example", "floating", "folded",
+    "fused", "fused_each", "generator", "gru", "gru_back", "if_positive", "implements", "in_blocks", "in_one_pass",
+    "instead_of", "is_foreign", "is_later", "layout", "library_at", "library_of", "lift", "linear", "looped", "lstm",
+    "lstm_back", "manual_seed", "mode", "modes", "moved", "named_device", "one_blas_thread", "override", "parallel_for",
+    "passing", "plain", "pooled", "primitive", "product", "quantity", "raw", "registry", "required", "rescale", "rnn",
+    "rnn_back", "seed", "standardize", "surely", "world", "wrap", "writable",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import autograd
-from ..extend import Tensor, TensorLike, by_single, elementwise, floating, in_blocks, in_one_pass, passing
+from ..extend import Tensor, TensorLike, by_single, elementwise, floating, if_positive, in_blocks, in_one_pass
 from .normal import density, normal_cdf, single, single_cdf
 from .pointwise import Activation, Inplace
 
@@ -26,19 +26,19 @@ _SELU = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946  # 
 
 
 def _below(x: Any) -> Any:
-    """x where it is negative, else 0: so that no exponential overflows."""
+    """x where it is negative, else 0, so that no exponential overflows."""
     return np.where(x > 0, 0, x) if isinstance(x, Tensor) else np.minimum(x, 0)  # of which the slope at 0 is half
 
 
-@in_blocks
+@in_one_pass
 def _elu(x: Any, height: Any, rate: Any) -> Any:
     return np.maximum(x, 0) + np.expm1(np.minimum(x, 0) * rate) * height
 
 
-@in_blocks
+@in_one_pass
 def _elu_slope(g: Any, x: Any, height: Any, rate: Any) -> Any:
-    right = x > 0
-    return passing(g, right + ~right * (np.exp(_below(x) * rate) * (height * rate)))
+    slope = if_positive(x, 1, np.exp(_below(x) * rate) * (height * rate))
+    return if_positive(np.absolute(slope), g, slope) * slope  # 0 where it is flat, of an infinite g, too
 
 
 exponential = elementwise(
@@ -141,17 +141,16 @@ swish = elementwise(_silu, name="silu", x=_silu_slope)
 self_gated = elementwise(_mish, name="mish", x=_mish_slope)
 
 
-@in_blocks
+@in_one_pass
 def _smooth(x: Any, beta: Any, threshold: Any) -> Any:
     s = x * beta
-    return (np.maximum(s, 0) + np.log1p(np.exp(-np.abs(s))) * ~(s > threshold)) / beta
+    return (np.maximum(s, 0) + if_positive(s - threshold, 0, np.log1p(np.exp(-np.absolute(s))))) / beta
 
 
-@in_blocks
+@in_one_pass
 def _smooth_slope(g: Any, x: Any, beta: Any, threshold: Any) -> Any:
     s = x * beta
-    linear = s > threshold
-    return g * (autograd.sigmoid(s) * ~linear + linear)
+    return g * if_positive(s - threshold, 1, _logistic(s))
 
 
 def _smooth_by_beta(g: Any, x: Any, beta: Any, threshold: Any, out: Any) -> Any:

@@ -11,7 +11,20 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import autograd
-from ..extend import DTypeLike, Tensor, TensorLike, by_single, drawn, elementwise, floating, fused, in_blocks, passing
+from ..extend import (
+    DTypeLike,
+    Tensor,
+    TensorLike,
+    by_single,
+    drawn,
+    elementwise,
+    floating,
+    fused,
+    if_positive,
+    in_blocks,
+    in_one_pass,
+    passing,
+)
 from . import init
 from .factory import empty
 from .pointwise import Activation, Inplace
@@ -35,7 +48,7 @@ def _gentle(slope: Any) -> bool:
     return slope.__class__ is float and 0 < slope <= 1
 
 
-@in_blocks
+@in_one_pass
 def _larger(x: Any, slope: float) -> Any:
     return np.maximum(x, x * slope)
 
@@ -53,14 +66,15 @@ def _leaking(_: Any, g: Any, x: Any, slope: Any) -> tuple[Any]:
     return (g * np.maximum(np.sign(x), slope),)
 
 
-@in_blocks
+@in_one_pass
 def _hard_swish(x: Any) -> Any:
-    return x * np.clip(x + 3, 0, 6) * (1 / 6)
+    return x * np.minimum(np.maximum(x + 3, 0), 6) * (1 / 6)
 
 
-@in_blocks
+@in_one_pass
 def _hard_swish_slope(g: Any, x: Any) -> Any:
-    return passing(g, (x >= 3) + (np.abs(x) < 3) * (np.clip(x, -3, 3) * (1 / 3) + 0.5))
+    slope = if_positive(3 - np.absolute(x), x * (1 / 3) + 0.5, np.maximum(np.sign(x), 0))
+    return if_positive(np.absolute(slope), g, slope) * slope  # 0 where it is flat, of an infinite g, too
 
 
 @in_blocks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from ..runtime import launch, memory
 from ..runtime.arguments import Arguments, OverlapError, address, in_place, positive, reads
 from ..runtime.llvm import UFUNCS, IRValue, KernelBuilder, available, kernel
 from ..runtime.threads import parallel_for
-from .exponentials import exp
+from .exponentials import exp, expm1, log1p
 
 __all__ = ["fused", "fused_each", "if_positive", "in_blocks", "in_one_pass"]
 
 Array = np.ndarray[Any, Any]
 UFUNCS |= {
     np.exp: exp,
+    np.expm1: expm1,
+    np.log1p: log1p,
     np.absolute: lambda code, x: code._intrinsic("fabs", code.vector, [x.raw], code.vector),
     np.minimum: lambda code, a, b: -code.maximum(-a, -b),
 }
@@ -34,10 +37,10 @@ def fused(
     """Write formula(*targets, *others, **numbers), a tuple with an array for each target, into the targets.
 
     All arrays have one shape and one dtype, or it is a ValueError. The formula works entry by entry: with operators
-    (on targets in place, too), `np.sqrt`, `np.maximum`, `np.minimum`, `np.absolute`, `np.sign`, `np.exp` and
-    `if_positive`, and it may ask bools among the numbers what to do. With machine code it is compiled, once for all
-    values of the other numbers; or else NumPy goes through blocks that fit the cache. Both round alike, but for exp.
-    Where a target lies in another array, and is not the same, NumPy has them as a whole.
+    (on targets in place, too), `np.sqrt`, `np.maximum`, `np.minimum`, `np.absolute`, `np.sign`, `np.exp`, `np.expm1`,
+    `np.log1p` and `if_positive`, and it may ask bools among the numbers what to do. With machine code it is compiled,
+    once for all values of the other numbers; or else NumPy goes through blocks that fit the cache. Both round alike,
+    but for exp, expm1 and log1p. Where a target lies in another array, and is not the same, NumPy has them as a whole.
     """
     _Formula(formula, len(targets), numbers).write([*targets, *others])
 
@@ -170,28 +173,32 @@ def in_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def in_one_pass(formula: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: a formula of what `fused` knows, but for numbers that are given, whose result is a new array.
+    """Decorator: a formula of what `fused` knows, of arrays and then numbers, whose result is a new array.
 
-    It is compiled for large arrays of one shape and one dtype; others take the way of `in_blocks`, and what is no array
-    (a Tensor, for one) the formula as it is.
+    It is compiled, once for all numbers, for large arrays of one shape and one dtype; others take the way of
+    `in_blocks`, and what is no array (a Tensor, for one) the formula as it is.
 
-    >>> bell = in_one_pass(lambda x: np.exp(-x * x))
-    >>> bell(np.zeros(5000)).sum()
+    >>> bell = in_one_pass(lambda x, rate: np.exp(-rate * x * x))
+    >>> bell(np.zeros(5000), 2.0).sum()
     np.float64(5000.0)
     """
-    otherwise = in_blocks(formula)
+    otherwise, names = in_blocks(formula), tuple(signature(formula).parameters)
 
     @wraps(formula)
-    def run(*arrays: Any) -> Any:
-        x = arrays[0]
+    def run(*given: Any) -> Any:
+        x = given[0]
         if x.__class__ is not np.ndarray or x.size < _LEAST:
-            return formula(*arrays)
-        if not (available(*arrays) and all(a.shape == x.shape and a.flags.c_contiguous for a in arrays)):
-            return otherwise(*arrays)
+            return formula(*given)
+        numbers = [a for a in given if a.__class__ in (float, int)]
+        arrays, called = given[: len(given) - len(numbers)], names[len(given) - len(numbers) : len(given)]
+        alike = all(a.__class__ is np.ndarray and a.shape == x.shape and a.flags.c_contiguous for a in arrays)
+        if not (alike and available(*arrays)):
+            return otherwise(*given)
         out = memory.empty(x.shape, x.dtype)
         named = {f"a{i}": a for i, a in enumerate((out, *arrays))}
-        code = _compiled(x.dtype, formula, 1, len(named), True, (), ())
-        launch.run(code, -(-x.size // _PART), x.size * len(named), **named, values=None, size=x.size, part=_PART)
+        code = _compiled(x.dtype, formula, 1, len(named), True, called, ())
+        values = np.array(numbers, x.dtype) if numbers else None
+        launch.run(code, -(-x.size // _PART), x.size * len(named), **named, values=values, size=x.size, part=_PART)
         return out
 
     return run

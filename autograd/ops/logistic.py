@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.elementwise import elementwise
-from ..kernels.fused_elementwise import in_blocks, in_one_pass
+from ..kernels.fused_elementwise import in_one_pass
 
 __all__ = ["sigmoid", "softplus"]
 
@@ -36,7 +36,6 @@ def _slope(g: Any, out: Any) -> Any:
     return g * (out * (1 - out))
 
 
-@in_blocks
 def _softplus(x: Any) -> Any:
     """log(1 + exp(x)), a smooth `relu`.
 
@@ -46,7 +45,12 @@ def _softplus(x: Any) -> Any:
     """
     if np.asarray(x).dtype.kind != "f":
         return np.logaddexp(x, 0)
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))  # the same, but faster, and silent for NaN
+    return _float_softplus(x)
+
+
+@in_one_pass
+def _float_softplus(x: Any) -> Any:
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.absolute(x)))  # the same, but faster, and silent for NaN
 
 
 sigmoid = elementwise(_sigmoid, name="sigmoid", x=_slope)

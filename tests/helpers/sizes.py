@@ -11,6 +11,7 @@ from pullback.autograd.runtime import llvm
 
 THRESHOLDS = {  # module -> what it compares sizes with when it is called, and a value that all sizes are above
     "autograd.ops.elementwise": {"_MANY": 1},
+    "autograd.kernels.attention": {"_SMALL": 0, "_PART": 1},
     "autograd.kernels.fused_elementwise": {"_LEAST": 1, "_MANY": 1, "_BLOCK": 2},
     "autograd.kernels.normalization": {"_LEAST": 1, "_SHORT": 1},
     "autograd.kernels.rescaling": {"_LEAST": 1},
@@ -21,7 +22,6 @@ THRESHOLDS = {  # module -> what it compares sizes with when it is called, and a
     "autograd.kernels.sample_merging": {"at_once": lambda *_: 1},
     "autograd.kernels.geometry": {"BLOCK": 1},
     "autograd.runtime.memory": {"LARGE": 1},
-    "nn.attention": {"_SMALL": 0, "_PART": 1},
     "nn.cross_entropy": {"_FEW": 0},
     "nn.embedding": {"_FEW": 0, "_TURNS": 1},
     "nn.grid_sampling": {"_SAMPLES": 1},

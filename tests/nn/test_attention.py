@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import threading
 import weakref
 from typing import Any
 
@@ -10,8 +9,8 @@ import numpy as np
 import pytest
 
 from pullback import Tensor, grads, hvp, jvp, nn, override, registry, softmax, vmap
-from pullback.autograd.runtime import threads
-from pullback.nn import attention
+from pullback.autograd.kernels import attention
+from pullback.autograd.runtime import launch, llvm, threads
 from pullback.nn import functional as F
 from pullback.testing import gradcheck, gradgradcheck
 
@@ -44,8 +43,13 @@ def composed(q: Any, k: Any, v: Any, mask: Any = None) -> Any:
     return softmax(scores if mask is None else scores + mask, -1) @ v
 
 
-@pytest.fixture
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["machine code", "numpy"])
+def small_parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way; NumPy's in more parts than one."""
+    if request.param == "numpy":
+        monkeypatch.setattr(llvm, "_enabled", False)
+    elif not llvm.available(np.ones(1)):
+        pytest.skip("no machine code")
     monkeypatch.setattr(attention, "_PART", 1 << 12)
 
 
@@ -124,22 +128,27 @@ def test_scale_and_groups() -> None:
     np.testing.assert_allclose(one, by_queries(q[:, :1], np.repeat(k[:1, :1], 2, 0), v[:, :1]), rtol=1e-12)
 
 
-@pytest.mark.usefixtures("small_parts")
-def test_threads_share_the_parts_and_results_are_the_same_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("code", [True, False])
+def test_threads_share_the_parts_and_results_are_the_same_to_the_bit(
+    code: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "_PART", 1 << 12)
+    monkeypatch.setattr(llvm, "_enabled", code and llvm.available(np.ones(1)))
     arrays = [normal(3, 5, 16, 4, seed=i, kind=np.float32) for i in range(4)]
     monkeypatch.setattr(threads, "WORTH", 0)
-    parts: set[int] = set()
-    results, plain = [], attention._exponentials
-    monkeypatch.setattr(attention, "_exponentials", lambda *a: (parts.add(threading.get_ident()), plain(*a)))
+    monkeypatch.setattr(launch, "WORTH", 1e-9)
+    asked: list[int] = []
+    plain = threads.pool.gathered
+    monkeypatch.setattr(
+        threads.pool, "gathered", lambda call, count: (asked.append(count), plain(call, count))[1], raising=False
+    )
+    results = []
     for count in (1, 4):
         monkeypatch.setattr(threads, "_count", count)
         leaves = [Tensor(x, requires_grad=True) for x in arrays[:3]]
-        for _ in range(100):
-            out = sdpa(*leaves)
-            if count == 1 or len(parts) > 1:
-                break
+        out = sdpa(*leaves)
         results.append([out.numpy(), *(slope.numpy() for slope in grads([out], leaves, arrays[3:]))])
-    assert len(parts) > 1
+    assert max(asked) > 4
     for one, several in zip(*results, strict=True):
         np.testing.assert_array_equal(one, several)
 
@@ -147,6 +156,7 @@ def test_threads_share_the_parts_and_results_are_the_same_to_the_bit(monkeypatch
 def test_products_have_one_thread_of_blas(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else its own threads would turn in circles, and compete with those that come after."""
     info = pytest.importorskip("threadpoolctl").threadpool_info
+    monkeypatch.setattr(llvm, "_enabled", False)
     found: list[int] = []
     plain = attention._exponentials
     monkeypatch.setattr(

@@ -155,6 +155,41 @@ def test_exponentials_of_the_whole_range_to_a_unit_in_the_last_place(dtype, low,
         np.testing.assert_array_equal(exponential(special), expected)
 
 
+@pytest.mark.parametrize("function", [np.expm1, np.log1p])
+@DTYPES
+def test_near_zero_and_over_the_whole_range_to_two_units_in_the_last_place(dtype, function, way):
+    rng, info, small = np.random.default_rng(0), np.finfo(dtype), 16 if dtype == "float32" else 36
+    near_one = np.exp(rng.uniform(-small, 0, 20_000)) - 1
+    x = np.concatenate([rng.normal(size=40_000), near_one, np.exp(rng.uniform(-60, 60, 20_000)), near_one * 1e-9])
+    x = x.astype(dtype)
+    special = np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, -1.0, info.tiny, info.max, -info.max], dtype)
+    run = in_one_pass(lambda x: function(x))
+    with np.errstate(all="ignore"):
+        exact = function(x.astype("longdouble"))
+        rounded = exact.astype(dtype)
+        right = np.isfinite(rounded)
+        assert (abs(run(x) - exact)[right] <= 2 * np.spacing(abs(rounded[right]))).all() and right.sum() > 60_000
+        np.testing.assert_array_equal(run(x)[~right & (exact > 0)], np.inf)
+        found, expected = run(np.resize(special, LEAST)), np.resize(function(special), LEAST)
+    np.testing.assert_allclose(found, expected, rtol=4 * info.eps)
+    np.testing.assert_array_equal(np.signbit(found[3:5]), [False, True])
+
+
+@DTYPES
+def test_numbers_of_one_pass(dtype, way):
+    """One code for all numbers; where arrays take their place, NumPy's result."""
+
+    @in_one_pass
+    def line(x, slope, more):
+        return x * slope + more
+
+    x, y, _ = integers(dtype, LEAST)
+    for slope, more in ((0.5, 2), (3, -1.25), (0.5, y), (y, 2), (np.float64(0.1), 1.0), (y[:1], y)):
+        found, expected = line(x, slope, more), x * slope + more
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
 @in_one_pass
 def several(x, y):
     return np.minimum(np.absolute(x), y) * np.sign(x)
