@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from .drawing import BACKWARD, FONT, GREY, ROUND, SIZE, Box, Drawing, Legend, Link, paint
+from .drawing import BACKWARD, FONT, GREY, ROUND, SIZE, Box, Drawing, Legend, Link, paint, resolution
 from .figures import new_figure
 from .layout import PORTS, Point
 from .nesting import Margins, arrange_nested
@@ -20,9 +20,6 @@ _LINE = 19.0  # the height of a cell; all lengths are in points
 _PADDING = 9.0
 _MARGIN = 10.0
 _ARROW = 7.0
-_LARGEST = 32_000  # pixels along either side
-_PIXELS = 4e6  # up to which a picture has twice the resolution
-_MOST_PIXELS = 6e7
 _FRAME = 8.0  # the least distance of a cluster's frame from what is in it
 _SMALL = SIZE - 2
 _APART = 2.5  # of the two ways of a link, from the middle
@@ -271,9 +268,7 @@ def by_matplotlib(scene: Scene, form: str) -> bytes:
             PathCollection(paths, facecolors=fills, edgecolors=lines, linewidths=widths, linestyles=dashes),
             autolim=False,
         )
-    area = width * height / 72**2
-    dpi = min(max(72.0, min(144.0, (_PIXELS / area) ** 0.5)), (_MOST_PIXELS / area) ** 0.5)
     file = io.BytesIO()
     options = {"pil_kwargs": {"compress_level": 1}} if form == "png" else {}
-    figure.savefig(file, format=form, dpi=min(dpi, 72 * _LARGEST / max(scene.size)), transparent=True, **options)
+    figure.savefig(file, format=form, dpi=resolution(width, height), transparent=True, **options)
     return file.getvalue()
