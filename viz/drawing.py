@@ -174,9 +174,9 @@ class Drawing(NamedTuple):
                 continue
             if number >= 0:
                 title = _escaped(self.clusters[number].label)
-                if not self.rightward:  # links come in from above, mostly in the middle: it stands left of them
+                if not self.rightward:  # below, where mostly one link goes out, in the middle: it stands left of that
                     title += "\u00a0" * 2 * len(title)
-                look = {"label": title, "labeljust": "l", "style": "dashed,rounded", "color": GREY}
+                look = {"label": title + "\\l", "labelloc": "b", "style": "dashed,rounded", "color": GREY}
                 lines += [f"subgraph cluster_{number} {{", f"graph {_attributes(look)}"]
                 waiting.append("}")
             lines += boxes.get(number, [])
