@@ -176,7 +176,7 @@ p = Tensor([0.5, 0.0], requires_grad=True)
 with np.errstate(divide="ignore", invalid="ignore"), viz.record() as seen:
     entropy = -(p * pb.log(p)).sum()
 show(
-    "The first NaN",
+    "The first NaN or infinity",
     "The operation that made it of finite numbers, and its way to the output, in red. Below it the line of code.",
     seen.graph(entropy, names={"p": p}),
 )

@@ -49,12 +49,6 @@ def scene(drawing: Drawing) -> Scene:
         x, y = turn(p)
         return x + _MARGIN, y + _MARGIN
 
-    def along(route: list[Point]) -> list[Point]:
-        """All points of a route at once."""
-        if rightward:
-            return [(x + _MARGIN, y + _MARGIN) for x, y in route]
-        return [(y + _MARGIN, x + _MARGIN) for x, y in route]
-
     room = max((_width(link.label) for link in drawing.links if link.label), default=0.0)
     labelled = Counter(link.head for link in drawing.links if link.label)
     arriving = Counter(link.head for link in drawing.links)
@@ -89,9 +83,9 @@ def scene(drawing: Drawing) -> Scene:
     feet = [middle + size[0] / 2 for (middle, _), size in zip(centres, sizes, strict=True)]
     for number, stem in stems:
         link = drawing.links[number]
-        groups.append(("stem", [*_strands(link, stem, feet[link.tail], False, along)]))
+        groups.append(("stem", [*_strands(link, stem, feet[link.tail], False, rightward)]))
     for link, route in zip(drawing.links, routes, strict=True):
-        edge: list[Shape] = [*_strands(link, route, feet[link.tail], True, along)]
+        edge: list[Shape] = [*_strands(link, route, feet[link.tail], True, rightward)]
         if link.label:
             beside = _beside(link, route, at, labelled[link.head] == 1, centres[link.head][1], rightward)
             edge.append(Text(beside, link.label, _SMALL, GREY))
@@ -113,9 +107,14 @@ def _below(drawing: Drawing, width: float, height: float) -> tuple[list[Shape], 
     return [shape._replace(at=(width / 2 + shape.at[0], shape.at[1])) for shape in legend], (width, height)
 
 
-def _strands(
-    link: Link, route: list[Point], foot: float, whole: bool, along: Callable[[list[Point]], list[Point]]
-) -> Iterator[Curve | Polygon]:
+def _turned(route: list[Point], rightward: bool) -> list[Point]:
+    """A route from along and across to its place on the page."""
+    if rightward:
+        return [(x + _MARGIN, y + _MARGIN) for x, y in route]
+    return [(y + _MARGIN, x + _MARGIN) for x, y in route]
+
+
+def _strands(link: Link, route: list[Point], foot: float, whole: bool, rightward: bool) -> Iterator[Curve | Polygon]:
     """A link on its route, there and, where it leads both ways, back beside it; `foot` is where its box ends.
 
     One that is not `whole` has no end, and what begins where it leaves another has no tip there.
@@ -130,9 +129,9 @@ def _strands(
         if pointed:
             points[place] = base, end[1]
         dashed = back or link.kind == "backward"
-        yield Curve(along(_bent(points)), colour, 2.0 if link.colour and not back else 1.0, dashed)
+        yield Curve(_turned(_bent(points), rightward), colour, 2.0 if link.colour and not back else 1.0, dashed)
         if pointed:
-            yield Polygon(along([end, (base, end[1] - 3), (base, end[1] + 3)]), colour)
+            yield Polygon(_turned([end, (base, end[1] - 3), (base, end[1] + 3)], rightward), colour)
 
 
 def _beside(
