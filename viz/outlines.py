@@ -84,10 +84,11 @@ def outlined(shapes: Iterable[Shape]) -> list[tuple[Look, Path]]:
                 found.setdefault((2, Look(fill)), []).append(([*points, points[0]], codes))
             case Text():
                 found.setdefault((3, Look(shape.colour)), []).append(outlines.text(shape))
-    return [
-        (look, Path(*(np.concatenate(part) for part in zip(*alike, strict=True))))
-        for (_, look), alike in sorted(found.items(), key=lambda item: item[0][0])
-    ]
+    paths = []
+    for (_, look), alike in sorted(found.items(), key=lambda item: item[0][0]):
+        points, codes = (np.concatenate(part) for part in zip(*alike, strict=True))
+        paths.append((look, Path(points, codes)))
+    return paths
 
 
 def _block(block: Block) -> Outline:
