@@ -86,8 +86,8 @@ def outlined(shapes: Iterable[Shape]) -> list[tuple[Look, Path]]:
                 found.setdefault((3, Look(shape.colour)), []).append(outlines.text(shape))
     paths = []
     for (_, look), alike in sorted(found.items(), key=lambda item: item[0][0]):
-        points, codes = (np.concatenate(part) for part in zip(*alike, strict=True))
-        paths.append((look, Path(points, codes)))
+        whole, steps = (np.concatenate(part) for part in zip(*alike, strict=True))
+        paths.append((look, Path(whole, steps)))
     return paths
 
 
