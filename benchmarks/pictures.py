@@ -4,7 +4,8 @@
 
 Each picture is made in a process of its own: the graph is built, then a picture of it is made and written as SVG, and
 that is measured, in seconds of the processor, those of Graphviz' `dot` included. A tool that is not installed is left
-out; all but Pullback need `dot` on the path. It writes pictures.md beside itself.
+out; all but Pullback need `dot` on the path. Pages are measured in headless Chromium where it and the extra `browser`
+are installed. It writes pictures.md beside itself.
 """
 
 import json
@@ -26,6 +27,7 @@ import numpy as np
 REPORT = Path(__file__).with_suffix(".md")
 TIMEOUT = 60
 TOOLS = ("pullback", "pullback without dot", "torchviz", "torchview", "torchlens", "micrograd")
+PNG = ("residual blocks, 1,000 nodes, all, as PNG", "blocks", 125)
 CASES = {
     "chain of 500 sines (1,000 nodes)": ("chain", 500),
     "residual blocks, 1,000 nodes": ("blocks", 125),
@@ -39,13 +41,23 @@ HEAD = """# Pictures of computation graphs
 Seconds of the processor from the graph to the SVG file, `dot` included; {timeout} s of wall time are the limit. In
 brackets the nodes in the file, as far as its classes tell. Each in a process of its own; torchview and TorchLens also
 run the model once, since they see it as it runs; torchview saw no function outside a module with this PyTorch. `view`
-is the default, `all` has everything in it. micrograd has no `draw_dot` in its package: here its notebook's way, a
+is the default, `all` has everything in it; of a PNG both times are those of a second picture, Matplotlib being there.
+micrograd has no `draw_dot` in its package: here its notebook's way, a
 recursion and a set, is written anew for scalars.
 
 - Machine: {machine}; NumPy {numpy}, Python {python}, {dot}
 - {versions}
 - Command: `OMP_NUM_THREADS=1 python benchmarks/pictures.py`
 
+"""
+PAGES = """
+## Pages
+
+Milliseconds in headless Chromium to unfold a part of the graph, or to fold it, until that is drawn: in the middle and
+at most, of the first 20 parts. These are of the clock, not of the processor.
+
+| page | size | times | middle | most |
+| --- | --- | --- | --- | --- |
 """
 
 
@@ -88,17 +100,27 @@ def start(kind: str, count: int) -> np.ndarray:
     return np.full(shapes.get(kind, ()), 0.5)
 
 
-def by_pullback(kind: str, count: int, everything: bool) -> Iterator[bytes]:
-    """Draw a Tensor's graph."""
+def ours(kind: str, count: int) -> Any:
+    """What is drawn, as a Tensor."""
     import pullback
-    from pullback import Tensor, viz
+    from pullback import Tensor
 
     leaf = lambda a: Tensor(a, requires_grad=True)  # noqa: E731
-    out = program(kind, count, pullback, leaf)(leaf(start(kind, count)))
-    viz.graph(leaf(1.0))._repr_svg_()
-    yield b""
+    return program(kind, count, pullback, leaf)(leaf(start(kind, count)))
+
+
+def by_pullback(kind: str, count: int, everything: bool, form: str = "svg") -> Iterator[bytes]:
+    """Draw a Tensor's graph."""
+    from pullback import viz
+
+    small, out = ours("chain", 1), ours(kind, count)
     options = {"limit": None, "roll": False, "values": True} if everything else {}
-    yield viz.graph(out, **options)._repr_svg_().encode()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"graph.{form}"
+        viz.graph(small).render(path)
+        yield b""
+        viz.graph(out, **options).render(path)
+        yield path.read_bytes()
 
 
 def by_torchviz(kind: str, count: int, everything: bool) -> Iterator[bytes]:
@@ -174,11 +196,59 @@ def by_micrograd(kind: str, count: int, everything: bool) -> Iterator[bytes]:
     yield picture.pipe("svg")
 
 
-def measured(tool: str, kind: str, count: int, everything: bool) -> dict[str, object]:
+FOLDING = """async () => {
+  const drawn = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  unfoldLevel();
+  const times = [], folded = [...visible()].filter((node) => node.type === "part" && node.parent).slice(0, 20);
+  for (const part of folded) {
+    for (const open of [!part.open, part.open]) {
+      await drawn();
+      const before = performance.now();
+      setOpen(part, open);
+      svg.getBoundingClientRect();
+      await drawn();
+      times.push(performance.now() - before);
+    }
+  }
+  return times.sort((a, b) => a - b);
+}"""
+
+
+def folding() -> str:
+    """How long it takes on pages to unfold a part and to fold it again, until that is drawn; "" without Chromium."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ModuleNotFoundError:
+        return ""
+    from pullback import viz
+
+    told = []
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        found = shutil.which("chromium") or shutil.which("google-chrome")
+        try:
+            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        except Error:
+            return ""
+        for name, (kind, count) in CASES.items():
+            if count > 1250 or kind == "doublings":
+                continue
+            viz.graph(ours(kind, count)).to_html(Path(folder) / "graph.html")
+            page = browser.new_page()
+            page.goto((Path(folder) / "graph.html").as_uri())
+            times = page.evaluate(FOLDING)
+            size = (Path(folder) / "graph.html").stat().st_size
+            middle, most = times[len(times) // 2], times[-1]
+            told.append(f"| {name} | {size / 1e3:,.0f} kB | {len(times)} | {middle:.0f} | {most:.0f} |\n")
+            page.close()
+        browser.close()
+    return PAGES + "".join(told)
+
+
+def measured(tool: str, kind: str, count: int, everything: bool, *form: str) -> dict[str, object]:
     """Seconds and the number of nodes of a picture, or what went wrong."""
     makers = {name: globals()[f"by_{name.split()[0]}"] for name in TOOLS}
     try:
-        steps = makers[tool](kind, count, everything)
+        steps = makers[tool](kind, count, everything, *form)
         next(steps)
         before = seconds()
         picture = next(steps)
@@ -189,13 +259,13 @@ def measured(tool: str, kind: str, count: int, everything: bool) -> dict[str, ob
         return {"error": str(error) if isinstance(error, ValueError) else type(error).__name__}
 
 
-def asked(tool: str, kind: str, count: int, everything: bool) -> str:
+def asked(tool: str, kind: str, count: int, everything: bool, *form: str) -> str:
     """A cell of the table, from a process of its own."""
     environment = dict(os.environ)
     if tool == "pullback without dot":
         dot = Path(shutil.which("dot") or "/nowhere/dot").parent
         environment["PATH"] = os.pathsep.join(p for p in environment["PATH"].split(os.pathsep) if Path(p) != dot)
-    command = [sys.executable, __file__, json.dumps([tool, kind, count, everything])]
+    command = [sys.executable, __file__, json.dumps([tool, kind, count, everything, *form])]
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
@@ -203,7 +273,7 @@ def asked(tool: str, kind: str, count: int, everything: bool) -> str:
     if done.returncode:
         return "crash" if done.returncode < 0 else "error"
     found = json.loads(done.stdout.splitlines()[-1])
-    return found["error"] if "error" in found else f"{found['seconds']:.2f} ({found['nodes']:,})"
+    return found["error"] if "error" in found else f"{found['seconds']:.2f}" + f" ({found['nodes']:,})" * (not form)
 
 
 def main() -> None:
@@ -214,6 +284,8 @@ def main() -> None:
             cells = [asked(tool, kind, count, everything) for tool in TOOLS if not everything or "pullback" in tool]
             table.append([f"{name}, {'all' if everything else 'view'}", *cells, *[""] * (len(TOOLS) - len(cells))])
             print(table[-1], flush=True)
+    name, *case = PNG
+    table.append([name, *(asked(tool, *case, True, "png") for tool in TOOLS[:2]), *[""] * (len(TOOLS) - 2)])
     versions = []
     for package in ("pullback", "torch", "torchviz", "torchview", "torchlens", "micrograd", "graphviz"):
         try:
@@ -231,7 +303,7 @@ def main() -> None:
         versions=", ".join(versions),
     )
     rows = [["picture", *TOOLS], ["---"] * (len(TOOLS) + 1), *table]
-    REPORT.write_text(head + "".join(f"| {' | '.join(row)} |\n" for row in rows), encoding="utf-8")
+    REPORT.write_text(head + "".join(f"| {' | '.join(row)} |\n" for row in rows) + folding(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ slope = pb.grad(lambda t: pb.sin(t) * t)(t)
 show(
     "A gradient's graph",
     "The derivative of t sin t is a computation of its own, whose graph the second derivative is taken of.",
-    viz.graph(slope, names={"t": t, "slope": slope}),
+    viz.graph(slope, names={"t": t, "slope": slope}, show=["names", "values"]),
 )
 
 # %%
@@ -160,6 +160,25 @@ show(
     "Two hundred steps",
     "What repeats itself is drawn once, in a frame that says how often it ran.",
     viz.graph(unrolled, cell, inputs=(200,), legend=True),
+)
+
+# %%
+tied = Tensor(np.eye(4, dtype=np.float32), requires_grad=True)
+state = Tensor(np.ones((2, 4), np.float32))
+show(
+    "A shared weight",
+    "What many operations read is drawn once with all that is known of it, and then as a pale copy at each use.",
+    viz.graph(pb.tanh(pb.tanh(pb.tanh(state @ tied) @ tied) @ tied), names={"tied": tied}, values=False, legend=True),
+)
+
+# %%
+p = Tensor([0.5, 0.0], requires_grad=True)
+with np.errstate(divide="ignore", invalid="ignore"), viz.record() as seen:
+    entropy = -(p * pb.log(p)).sum()
+show(
+    "The first NaN or infinity",
+    "The operation that made it of finite numbers, and its way to the output, in red. Below it the line of code.",
+    seen.graph(entropy, names={"p": p}),
 )
 
 # %%

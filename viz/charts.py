@@ -128,7 +128,7 @@ def profile(profile: Profile, by: str = "operation", value: str = "seconds", lim
         before += widths
     axes.set_yticks(range(len(labels)), [label or "(no module)" for label in labels], parse_math=False)
     axes.invert_yaxis()
-    axes.set_xlabel(value, color=GREY)
+    axes.set_xlabel("time" if value == "seconds" else value, color=GREY)
     axes.xaxis.set_major_formatter(lambda number, _: quantity(number, value) if number else "0")
     axes.xaxis.get_major_locator().set_params(nbins=5)
     axes.grid(axis="x", color=RULE, linewidth=0.8)

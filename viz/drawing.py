@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -34,11 +35,12 @@ COLOURS = {  # fill and line by the kind of a box
 ROUND = ("operation", "module", "failed")  # kinds of boxes with round corners, to which a link leads anywhere
 BOLD = ("kept", "output", "failed")  # kinds of boxes with a strong line, which print in grey as such
 BACKWARD = "#7d84e8"  # links of the backward pass
-_TIMEOUT = 5.0  # seconds
-_MOST = 1500  # boxes, and _LONGEST ranks that links of more than _LONG ranks span, for which `dot` takes a second
-_LONG = 12
-_LONGEST = 4000
+_TIMEOUT = 3.0  # seconds
+_MOST = 1000  # ranks that all links span, up to which `dot` takes half a second: its time grows with their square
 _RASTER = ("png", "jpg", "jpeg", "gif", "webp")
+_PIXELS = 4e6  # up to which a picture has twice the resolution
+_MOST_PIXELS = 6e7
+_LARGEST = 32_000  # pixels along either side
 
 
 class Paint(NamedTuple):
@@ -51,9 +53,14 @@ class Paint(NamedTuple):
     @property
     def ink(self) -> str:
         """The colour of text on it: black or white, of which one always has a contrast of 4.5 or more."""
-        parts = (int(self.fill[i : i + 2], 16) / 255 for i in (1, 3, 5))
-        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
-        return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#ffffff"
+        return _ink(self.fill)
+
+
+@cache
+def _ink(fill: str) -> str:
+    parts = (int(fill[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#ffffff"
 
 
 class Box(NamedTuple):
@@ -167,9 +174,9 @@ class Drawing(NamedTuple):
                 continue
             if number >= 0:
                 title = _escaped(self.clusters[number].label)
-                if not self.rightward:  # links come in from above, mostly in the middle: it stands left of them
+                if not self.rightward:  # below, where mostly one link goes out, in the middle: it stands left of that
                     title += "\u00a0" * 2 * len(title)
-                look = {"label": title, "labeljust": "l", "style": "dashed,rounded", "color": GREY}
+                look = {"label": title + "\\l", "labelloc": "b", "style": "dashed,rounded", "color": GREY}
                 lines += [f"subgraph cluster_{number} {{", f"graph {_attributes(look)}"]
                 waiting.append("}")
             lines += boxes.get(number, [])
@@ -215,27 +222,40 @@ def graphviz(drawing: Drawing, form: str) -> bytes | None:
     """Let Graphviz draw in the format `form`; None without it, where it would take long, or if it fails."""
     for program in programs() if _quick(drawing) else ():
         if program.key not in _useless:
-            source = drawing.dot(f"drawn by {program.name}")
-            drawn = _asked(program, source.encode(), form)
+            source = drawing.dot(f"drawn by {program.name}").encode()
+            drawn = _raster(program, source, form) if form in _RASTER else _asked(program, source, form)
             if drawn is not None:
                 return drawn
     return None
 
 
+def resolution(width: float, height: float) -> float:
+    """Dots per inch for a picture of so many points: twice 72 for small ones, less where there would be too many."""
+    area = width * height / 72**2
+    usual = min(max(72.0, min(144.0, (_PIXELS / area) ** 0.5)), (_MOST_PIXELS / area) ** 0.5)
+    return min(usual, 72 * _LARGEST / max(width, height))
+
+
 def _quick(drawing: Drawing) -> bool:
-    """Whether `dot` takes about a second or less: it is long links that it takes long for, more than many boxes."""
-    if len(drawing.boxes) > _MOST:
-        return False
+    """Whether `dot` takes half a second or less."""
     try:
         ranks = ranked(len(drawing.boxes), [(link.tail, link.head) for link in drawing.links])
     except ValueError:  # links in a circle
         return False
-    spans = (ranks[link.tail] - ranks[link.head] for link in drawing.links)
-    return sum(span for span in spans if span > _LONG) < _LONGEST
+    return sum(ranks[link.tail] - ranks[link.head] for link in drawing.links) <= _MOST
 
 
-def _asked(program: Program, source: bytes, form: str) -> bytes | None:
-    command = [*program.command, f"-T{form}", *(["-Gdpi=144"] if form in _RASTER else [])]
+def _raster(program: Program, source: bytes, form: str) -> bytes | None:
+    """A picture of pixels: how large it is, which its layout tells, says how many."""
+    drawn = _asked(program, source, "svg")
+    size = re.search(rb'<svg width="(\d+)pt" height="(\d+)pt"', drawn or b"")
+    if size is None:
+        return None
+    return _asked(program, source, form, f"-Gdpi={resolution(*map(float, size.groups())):.0f}")
+
+
+def _asked(program: Program, source: bytes, form: str, *options: str) -> bytes | None:
+    command = [*program.command, f"-T{form}", *options]
     try:
         done = subprocess.run(command, input=source, capture_output=True, timeout=_TIMEOUT)
     except (subprocess.TimeoutExpired, OSError):

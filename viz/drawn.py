@@ -19,7 +19,11 @@ class Drawn:
 
     def __init__(self, drawing: Drawing) -> None:
         self._drawing = drawing
-        self.source = drawing.dot()
+
+    @cached_property
+    def source(self) -> str:
+        """The picture in Graphviz' language DOT."""
+        return self._drawing.dot()
 
     def render(self, path: str | PathLike[str]) -> None:
         """Write the picture in the format that the path's suffix names (.svg, .png, .pdf, .dot, ...), or as text (.mmd,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -80,8 +81,14 @@ def shortened(text: str, longest: int = _LONGEST) -> str:
     return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
 
 
+def minus(text: str) -> str:
+    """Text with real minus signs before numbers and in their exponents."""
+    return re.sub(r"(?<![\w)\]-])-(?=\.?\d|inf)|(?<=\de)-(?=\d)", "−", text)
+
+
 def lines(text: str, longest: int = 44) -> list[str]:
-    """A list with commas, on as many lines as it needs."""
+    """A list with commas, on as many lines as it needs, with real minus signs."""
+    text = minus(text)
     found = [""]
     for part in text.split(", "):
         if found[-1] and len(found[-1]) + len(part) > longest:
@@ -142,7 +149,7 @@ def options(operation: Operation) -> list[str]:
             found |= geometry(value)
         elif value is not None and _USUAL.get(key) != value:
             found[key] = value
-    return [f"{key}={shortened(printable(text(value)), 40)}" for key, value in found.items()]
+    return [f"{key}={shortened(printable(minus(text(value))), 40)}" for key, value in found.items()]
 
 
 def geometry(geo: Any) -> dict[str, Any]:

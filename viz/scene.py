@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import html
 import io
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
-from .drawing import BACKWARD, FONT, GREY, ROUND, SIZE, Box, Drawing, Legend, Link, paint
+from .drawing import BACKWARD, FONT, GREY, ROUND, SIZE, Box, Drawing, Legend, Link, paint, resolution
 from .figures import new_figure
 from .layout import PORTS, Point
 from .nesting import Margins, arrange_nested
-from .outlines import Outlines, outlined
+from .outlines import outlined
 from .shapes import Block, Curve, Polygon, Shape, Text
 
 _LINE = 19.0  # the height of a cell; all lengths are in points
 _PADDING = 9.0
 _MARGIN = 10.0
 _ARROW = 7.0
-_LARGEST = 32_000  # pixels along either side
-_PIXELS = 4e6  # up to which a picture has twice the resolution
-_MOST_PIXELS = 6e7
 _FRAME = 8.0  # the least distance of a cluster's frame from what is in it
 _SMALL = SIZE - 2
 _APART = 2.5  # of the two ways of a link, from the middle
@@ -80,12 +80,12 @@ def scene(drawing: Drawing) -> Scene:
         spot = x if rightward else at((0.0, frame.free))[0]
         title = Text((spot, y - h / 2 + 0.55 * _LINE), drawing.clusters[number].label, _SMALL, GREY)
         groups.append(("cluster", [Block((x, y), (w, h), 6.0, "none", _FAINT), title]))
-    feet = [along + size[0] / 2 for (along, _), size in zip(centres, sizes, strict=True)]
+    feet = [middle + size[0] / 2 for (middle, _), size in zip(centres, sizes, strict=True)]
     for number, stem in stems:
         link = drawing.links[number]
-        groups.append(("stem", [*_strands(link, stem, feet[link.tail], False, at)]))
+        groups.append(("stem", [*_strands(link, stem, feet[link.tail], False, rightward)]))
     for link, route in zip(drawing.links, routes, strict=True):
-        edge: list[Shape] = [*_strands(link, route, feet[link.tail], True, at)]
+        edge: list[Shape] = [*_strands(link, route, feet[link.tail], True, rightward)]
         if link.label:
             beside = _beside(link, route, at, labelled[link.head] == 1, centres[link.head][1], rightward)
             edge.append(Text(beside, link.label, _SMALL, GREY))
@@ -107,9 +107,14 @@ def _below(drawing: Drawing, width: float, height: float) -> tuple[list[Shape], 
     return [shape._replace(at=(width / 2 + shape.at[0], shape.at[1])) for shape in legend], (width, height)
 
 
-def _strands(
-    link: Link, route: list[Point], foot: float, whole: bool, at: Callable[[Point], Point]
-) -> Iterator[Curve | Polygon]:
+def _turned(route: list[Point], rightward: bool) -> list[Point]:
+    """A route from along and across to its place on the page."""
+    if rightward:
+        return [(x + _MARGIN, y + _MARGIN) for x, y in route]
+    return [(y + _MARGIN, x + _MARGIN) for x, y in route]
+
+
+def _strands(link: Link, route: list[Point], foot: float, whole: bool, rightward: bool) -> Iterator[Curve | Polygon]:
     """A link on its route, there and, where it leads both ways, back beside it; `foot` is where its box ends.
 
     One that is not `whole` has no end, and what begins where it leaves another has no tip there.
@@ -117,16 +122,16 @@ def _strands(
     colour = link.colour or (BACKWARD if link.kind == "backward" else GREY)
     ways = [(0.0, colour, False)] if link.kind != "both" else [(-_APART, colour, False), (_APART, BACKWARD, True)]
     for aside, colour, back in ways:
-        points = [(along, across + aside) for along, across in route]
+        points = [(x, y + aside) for x, y in route] if aside else list(route)
         place, into = (0, 1) if back else (-1, -1)
         end, base = points[place], points[place][0] + into * _ARROW
         pointed = abs(end[0] - foot) < 1 if back else whole
         if pointed:
             points[place] = base, end[1]
         dashed = back or link.kind == "backward"
-        yield Curve([at(p) for p in _bent(points)], colour, 2.0 if link.colour and not back else 1.0, dashed)
+        yield Curve(_turned(_bent(points), rightward), colour, 2.0 if link.colour and not back else 1.0, dashed)
         if pointed:
-            yield Polygon([at(p) for p in (end, (base, end[1] - 3), (base, end[1] + 3))], colour)
+            yield Polygon(_turned([end, (base, end[1] - 3), (base, end[1] + 3)], rightward), colour)
 
 
 def _beside(
@@ -165,22 +170,32 @@ def _legend(legend: Legend, top: float) -> tuple[list[Text | Block], Point]:
 
 
 def _bent(route: list[Point]) -> list[Point]:
-    """A curve along a route that leaves and reaches each of its points straight ahead."""
-    points = route[:1]
-    for (a, b), (c, d) in zip(route, route[1:], strict=False):
-        points += [((a + c) / 2, b), ((a + c) / 2, d), (c, d)]
+    """A curve along a route, straight ahead at each of its points; what is straight is one piece."""
+    (a, b), points = route[0], route[:1]
+    for (c, d), (_, after) in pairwise([*route[1:], (0.0, math.nan)]):
+        if b != d or after != d:
+            points += [((a + c) / 2, b), ((a + c) / 2, d), (c, d)]
+            a, b = c, d
     return points
 
 
-def _width(text: str) -> float:
-    """About as wide as Helvetica sets the text."""
-    ems = 0.0
-    for c in text:
+class _Ems(dict[str, float]):
+    """About how wide Helvetica sets characters, as parts of the size."""
+
+    def __missing__(self, c: str) -> float:
         if unicodedata.east_asian_width(c) in "WF":
-            ems += 1.0
+            width = 1.0
         else:
-            ems += 0.32 if c in " .,:;'|!()[]{}ijlftrI/\\" else 0.88 if c in "mwMW@%" else 0.72 if c.isupper() else 0.6
-    return ems * SIZE
+            width = 0.32 if c in " .,:;'|!()[]{}ijlftrI/\\" else 0.88 if c in "mwMW@%" else 0.72 if c.isupper() else 0.6
+        return self.setdefault(c, width)
+
+
+_EMS = _Ems()
+
+
+def _width(text: str) -> float:
+    """About how wide the text is."""
+    return sum(map(_EMS.__getitem__, text)) * SIZE
 
 
 def _extent(box: Box, rightward: bool) -> Point:
@@ -250,30 +265,21 @@ def _element(shape: Shape) -> str:
 
 
 def _listed(points: list[Point]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return " ".join([f"{x:.1f},{y:.1f}" for x, y in points])
 
 
 def by_matplotlib(scene: Scene, form: str) -> bytes:
-    """Write a scene in any format that Matplotlib knows: few collections of paths, since single shapes take long."""
+    """Write a scene in any format that Matplotlib knows."""
     width, height = scene.size
     figure = new_figure(width / 72, height / 72)
-    from matplotlib.collections import PathCollection
+    from matplotlib.patches import PathPatch
 
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
-    layers = [shape for _, shapes in scene.groups for shape in shapes if not isinstance(shape, Text)]
-    texts = [shape for _, shapes in scene.groups for shape in shapes if isinstance(shape, Text)]
-    outlines, write = Outlines(), outlined
-    for shapes in (layers, texts):
-        looks = [write(shape, outlines) for shape in shapes]
-        paths, fills, lines, widths, dashes = zip(*looks, strict=True) if looks else ((),) * 5
-        axes.add_collection(
-            PathCollection(paths, facecolors=fills, edgecolors=lines, linewidths=widths, linestyles=dashes),
-            autolim=False,
-        )
-    area = width * height / 72**2
-    dpi = min(max(72.0, min(144.0, (_PIXELS / area) ** 0.5)), (_MOST_PIXELS / area) ** 0.5)
+    for _, layer in groupby(scene.groups, key=itemgetter(0)):
+        for look, path in outlined(shape for _, shapes in layer for shape in shapes):
+            axes.add_artist(PathPatch(path, fc=look.fill, ec=look.line, lw=look.width, ls=look.style))
     file = io.BytesIO()
     options = {"pil_kwargs": {"compress_level": 1}} if form == "png" else {}
-    figure.savefig(file, format=form, dpi=min(dpi, 72 * _LARGEST / max(scene.size)), transparent=True, **options)
+    figure.savefig(file, format=form, dpi=resolution(width, height), transparent=True, **options)
     return file.getvalue()

@@ -35,7 +35,7 @@ def test_bars_of_a_profile():
     assert [len(own) for own in colours] == [1, 1] and colours[0] != colours[1]
     handles = [handle.get_facecolor() for handle in axes.get_legend().legend_handles]
     assert [{colour} for colour in handles] == colours
-    assert axes.get_xlabel() == "seconds" and axes.xaxis.get_major_formatter()(2.0, 0) == "2 s"
+    assert axes.get_xlabel() == "time" and axes.xaxis.get_major_formatter()(2.0, 0) == "2 s"
     axes = viz.profile(Profiled(), value="allocated").figure.axes[0]
     assert [b.get_width() for b in axes.containers[0]] == [30, 50, 10]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["conv", "relu", "sum"]

@@ -228,6 +228,60 @@ def test_wheel_and_drag(show):
     assert moved == pytest.approx(before)
 
 
+def test_a_pointer_over_a_box_tells_of_it(show):
+    x = Tensor(np.arange(20.0), requires_grad=True)
+    page = show(viz.graph(((x * x)[:3]).sum(), names={"x": x}))
+    assert "float64" not in page.inner_text("#details")
+    box(page, "x").hover()
+    assert all(word in page.inner_text("#details") for word in ("(20,)", "float64"))
+    box(page, "×").hover()
+    assert "operation" in page.inner_text("#details") and labels(page, "chosen") == []
+    box(page, "x").click()
+    box(page, "×").hover()
+    page.mouse.move(2, 2)
+    assert "float64" in page.inner_text("#details")  # what is chosen is told of again
+
+
+@pytest.mark.parametrize("count", [16, 17])
+def test_cotangents_are_values_up_to_sixteen_entries_and_statistics_beyond(show, count):
+    x = Tensor(np.ones(count), requires_grad=True)
+    page = show(viz.graph((x * np.arange(count)).sum(), names={"x": x}))
+    page.locator("#frame").fill("3")
+    box(page, "x").click()
+    told = page.inner_text("#details")
+    assert ("mean" in told) == (count > 16) and (f" {count - 2} " in told) == (count <= 16)
+
+
+def test_buttons_zoom_and_fit(show):
+    page = show(transformer())
+    scale = page.evaluate("view.scale")
+    page.click("#in")
+    assert page.evaluate("view.scale") == pytest.approx(1.25 * scale)
+    page.click("#out")
+    page.click("#out")
+    assert page.evaluate("view.scale") == pytest.approx(0.8 * scale)
+    page.evaluate("(view.x += 10_000, look())")
+    page.click("#fit")
+    whole, window = page.evaluate("[svg.querySelector('#scene').getBoundingClientRect(), svg.getBoundingClientRect()]")
+    assert window["left"] <= whole["left"] + 1 and whole["right"] <= window["right"] + 1
+    assert window["top"] <= whole["top"] + 1 and whole["bottom"] <= window["bottom"] + 1
+
+
+def test_two_fingers_zoom_about_their_middle(show):
+    page = show(scalars())
+    scale = page.evaluate("view.scale")
+    page.evaluate("""() => {
+      const { left, top } = svg.getBoundingClientRect();
+      const send = (type, pointerId, x, y) => svg.dispatchEvent(new PointerEvent(type, { pointerId, bubbles: true,
+        clientX: left + x, clientY: top + y }));
+      svg.setPointerCapture = svg.hasPointerCapture = () => {};
+      send("pointerdown", 1, 100, 60);
+      send("pointerdown", 2, 200, 60);
+      send("pointermove", 2, 300, 60);
+    }""")
+    assert page.evaluate("view.scale") == pytest.approx(2 * scale)
+
+
 def test_what_is_unfolded_is_drawn_and_nothing_else(show):
     page = show(long())
     assert page.evaluate("form.operations.length") == 10_000
