@@ -185,7 +185,7 @@ def _run(function: Function, configs: dict[int, Config], seed: int, processes: i
         yield from (_trial(function, number, config, seed) for number, config in configs.items())
         return
     before = multiprocessing.active_children()
-    pool = ProcessPoolExecutor(processes, safe_context(), _alone)  # type: ignore[arg-type]
+    pool = ProcessPoolExecutor(processes, safe_context(), _alone)
     try:
         # Not all at once, so that what an interrupted sweep has in its processes is all that it loses.
         waiting = iter(configs.items())
@@ -253,7 +253,7 @@ def _rows(path: str | os.PathLike[str] | None) -> Iterator[IO[bytes] | None]:
 
 def _label(config: Config) -> Config:
     """Arguments as JSON has them; what it cannot have, by its name."""
-    return json.loads(json.dumps(config, default=lambda value: getattr(value, "__qualname__", None) or repr(value)))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(config, default=lambda value: getattr(value, "__qualname__", None) or repr(value)))
 
 
 def _read(file: IO[bytes], configs: list[Config]) -> dict[int, Trial]:
