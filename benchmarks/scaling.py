@@ -34,6 +34,35 @@ MACHINES = (2, 4, 16, 64, 256, 1024, 4096, 10_000)
 NETS = [Link("10 Gb/s Ethernet", 50e-6, 0.8e-9), Link("100 Gb/s with RDMA", 3e-6, 0.08e-9)]
 SPREAD = 0.05
 PORT = 29_511
+HEAD = """# Training by several processes
+
+All processes are on one machine, of one thread each, and MPI (MPICH) goes through its memory: with more processes than
+cores they wait for each other's turn. Medians of three rounds, in which the libraries take turns.
+
+- Machine: {machine}, {cores} cores, load {load:.1f} at the start
+- Command: `python benchmarks/scaling.py`
+
+"""
+REDUCES = """## All-reduce
+
+Median times in the slowest process; the last rows are the fit of alpha + n beta to them.
+
+"""
+STEPS = """## Steps
+
+Forward, backward and SGD, batches of 64 in each process. *Alone* is without averaging, *reduce* an all-reduce of all
+gradients at once, *after* both in turn; *hidden* is the share of the reduce that overlap takes away,
+(after - step) / reduce. The simulator knows *alone* and *forward* as measured in so many processes, and the fit above.
+
+"""
+MORE = """
+## More machines
+
+Efficiency: the time of a step on one machine as a share of that on so many, each with a batch of its own, whose times
+differ by {spread:.0%} at random. One machine does the network of the demo as measured, the others at {rate:.0f} GFLOP/s
+(0.7 of its matrix product). In brackets the quickest algorithm of ring, tree, halving.
+
+"""
 
 
 def timed(run: Callable[[], object], barrier: Callable[[], object], runs: int) -> float:
@@ -289,16 +318,6 @@ def main() -> None:
         HEAD.format(machine=machine, cores=os.cpu_count(), load=load) + "".join(text) + "".join(notes[1:])
     )
 
-
-HEAD = f"""# Training by several processes
-
-All processes are on one machine, of one thread each, and MPI (MPICH) goes through its memory: with more processes than
-cores they wait for each other's turn. Medians of {ROUNDS} rounds, in which the libraries take turns.
-
-- Machine: {{machine}}, {{cores}} cores, load {{load:.1f}} at the start
-- Command: `python benchmarks/scaling.py`
-
-"""
 
 if __name__ == "__main__":
     main()
