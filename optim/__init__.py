@@ -15,6 +15,7 @@ from .rate_finder import LRFinder, lr_finder
 from .rprop import Rprop
 from .sgd import ASGD, SGD
 from .sparse_adam import SparseAdam
+from .sweeping import Sweep, Trial, sweep
 from .trainer import Trainer
 
 __all__ = [
@@ -36,7 +37,9 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "SparseAdam",
+    "Sweep",
     "Trainer",
+    "Trial",
     "callbacks",
     "distributed",
     "lr_finder",
@@ -45,4 +48,5 @@ __all__ = [
     "register_optimizer_step_post_hook",
     "register_optimizer_step_pre_hook",
     "swa_utils",
+    "sweep",
 ]

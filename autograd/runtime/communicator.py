@@ -153,7 +153,7 @@ def _bytes(array: Array) -> Array:
     return array.reshape(-1).view(np.uint8)
 
 
-_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")  # what mpiexec says, of MPICH (and Slurm) and of Open MPI
+_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")  # what mpiexec and srun say
 
 
 @cache
@@ -173,7 +173,7 @@ def world() -> Communicator:
         mpi: Any = importlib.import_module("mpi4py.MPI")
     except ImportError as error:
         raise ImportError(
-            f"world: mpiexec started this process beside others, which it cannot know without mpi4py: {error}; "
+            f"world: mpiexec or srun started this process beside others, which it cannot know without mpi4py: {error}; "
             "pip install pullback[mpi]"
         ) from error
     if mpi.COMM_WORLD.Get_size() == 1:

@@ -22,7 +22,6 @@ from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
-from multiprocessing.reduction import ForkingPickler
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
@@ -31,6 +30,7 @@ import numpy as np
 from ...autograd import set_num_threads
 from ...extend import manual_seed
 from . import shared_memory
+from .mapped import MappingPickler
 from .recipe import Made, Opening, Recipe, WorkerInfo, here
 
 GRACE = 5.0  # seconds in which workers end by themselves, before they are made to
@@ -203,7 +203,7 @@ class _Parcel:
         self.content, self.packed = content, packed
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _Parcel, (None, bytes(ForkingPickler.dumps(self.content, pickle.HIGHEST_PROTOCOL)))
+        return _Parcel, (None, bytes(MappingPickler.dumps(self.content, pickle.HIGHEST_PROTOCOL)))
 
     def open(self) -> Any:
         return self.content if self.packed is None else pickle.loads(self.packed)
@@ -213,7 +213,7 @@ def _culprit(recipe: Recipe, init: Init) -> str:
     """Which of the loader's arguments cannot be pickled."""
     for name, part in {"collate_fn": recipe.collate_fn, "worker_init_fn": init}.items():
         try:
-            ForkingPickler.dumps(part)
+            MappingPickler.dumps(part)
         except Exception:
             return f"{name} {part!r}"
     return f"the dataset, a {type(recipe.dataset).__name__},"

@@ -43,12 +43,13 @@ def test_one_process():
     assert repr(comm) == "Communicator(rank=0, size=1)"
 
 
-def test_several_processes_without_mpi4py(monkeypatch):
+@pytest.mark.parametrize("name", ["PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
+def test_several_processes_without_mpi4py(name, monkeypatch):
     """They would train alone, each all of it, and nobody would know."""
-    monkeypatch.setenv("PMI_SIZE", "2")
+    monkeypatch.setenv(name, "2")
     monkeypatch.setitem(sys.modules, "mpi4py.MPI", None)
     communicator.world.cache_clear()
-    with pytest.raises(ImportError, match=r"mpiexec started this process beside others.*pullback\[mpi\]"):
+    with pytest.raises(ImportError, match=r"mpiexec or srun started this process beside others.*pullback\[mpi\]"):
         world()
     alone = SimpleNamespace(COMM_WORLD=SimpleNamespace(Get_size=lambda: 1))
     monkeypatch.setitem(sys.modules, "mpi4py.MPI", alone)
