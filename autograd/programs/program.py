@@ -19,6 +19,7 @@ from ..core.primitive import Primitive
 from ..core.pytrees import flatten, over
 from ..core.tensor import Tensor, as_data, wrap
 from ..core.types import Array
+from .state import Outside
 
 __all__ = [
     "ARRAYS",
@@ -110,7 +111,7 @@ class Equation:
     def __str__(self) -> str:
         given = [*map(_written, self.args), *(f"{name}={_written(x)}" for name, x in self.options.items())]
         left = ", ".join(f"{slot}: {slot.kind}" for slot in self.defines)
-        return f"{left} = {self.name}({', '.join(given)})"
+        return f"{left}{' = ' * bool(left)}{self.name}({', '.join(given)})"
 
     def run(self, values: Mapping[int, Any]) -> tuple[Any, ...]:
         """What the operation gives for the values of slots, by their numbers, in the form of `outputs`."""
@@ -137,9 +138,10 @@ class Program:
     """What a function does, as `program` writes it down: called with arguments like the examples, it does that again.
 
     `inputs` are slots, in the order of the arguments; `form` is what is fixed of these: their nest, and what is no
-    array. `captured` are the Tensors from outside that the function uses, by slot, of which each call takes the present
-    value, `constants` arrays, `equations` the operations in their order, `outputs` the nest of slots that the function
-    returns. Programs are equal if they do the same operations on the same constants.
+    array. `captured` says of the Tensors from outside that the function uses, by slot, where they are: each call takes
+    the present value. `constants` are arrays, `equations` the operations in their order, `outputs` the nest of slots
+    that the function returns; `follows` says that gradients in what is captured can be asked of them. Programs are
+    equal if they do the same operations on the same constants.
 
     >>> from pullback import program
     >>> square = program(lambda x: (x * x).sum())([1.0, 2.0])
@@ -158,8 +160,9 @@ class Program:
     inputs: tuple[Slot, ...]
     equations: tuple[Equation, ...]
     outputs: Any
-    captured: Mapping[Slot, Tensor] = field(default_factory=dict)
+    captured: Mapping[Slot, Outside] = field(default_factory=dict)
     constants: Mapping[Slot, Array] = field(default_factory=dict)
+    follows: bool = False
 
     @property
     def operations(self) -> dict[str, int]:
@@ -213,7 +216,8 @@ class Program:
     def results(self, given: list[Any]) -> Any:
         """The results for a list of values of the inputs, by one equation after the other."""
         values: dict[int, Any] = {slot.number: x for slot, x in zip(self.inputs, given, strict=True)}
-        values |= {slot.number: x for slot, x in (*self.captured.items(), *self.constants.items())}
+        values |= {slot.number: source.now for slot, source in self.captured.items()}
+        values |= {slot.number: x for slot, x in self.constants.items()}
         for equation in self.equations:
             for slot, x in equation.defined(equation.run(values)):
                 values[slot.number] = x
@@ -234,8 +238,7 @@ class Program:
 
         for slot in (*self.inputs, *self.captured, *self.constants):
             define(slot, "an input, a captured Tensor or a constant")
-        values: list[tuple[Slot, Any]] = [*self.captured.items(), *self.constants.items()]
-        for slot, value in values:
+        for slot, value in self.constants.items():
             if (value.shape, value.dtype) != (slot.shape, slot.dtype):
                 raise InvalidProgram(f"{self.name}: {slot}: {slot.kind} stands for {value.dtype} of {value.shape}")
         for equation in self.equations:
@@ -345,7 +348,10 @@ def _alike(one: Program, other: Program) -> bool:
     return (
         nests(one.inputs, other.inputs)
         and nests(tuple(one.captured), tuple(other.captured))
-        and all(a is b for a, b in zip(one.captured.values(), other.captured.values(), strict=True))
+        and all(
+            a.tensor is b.tensor and a.gradient == b.gradient
+            for a, b in zip(one.captured.values(), other.captured.values(), strict=True)
+        )
         and nests(
             (tuple(one.constants), tuple(one.constants.values())),
             (tuple(other.constants), tuple(other.constants.values())),
