@@ -173,12 +173,12 @@ class Tensor(_Operations):
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made this tensor."""
-        return noticed(self)._node is None or self._node.primitive is None
+        return (node := noticed(self)._node) is None or node.primitive is None
 
     @property
     def grad(self) -> Tensor | None:
         """The gradient that `backward` has accumulated, or None: for what is no leaf only after `retain_grad`."""
-        return None if noticed(self)._node is None else self._node.grad
+        return None if (node := noticed(self)._node) is None else node.grad
 
     @grad.setter
     def grad(self, value: ArrayLike | None) -> None:

@@ -62,10 +62,10 @@ class Compiled:
 
     def __init__(self, f: Callable[..., Any], fallback: bool = False) -> None:
         check_function("compile", f)
+        wraps(f)(self)  # before all else, since f may be made of a compiled function, and have its attributes
         self.function, self.fallback = f, fallback
         self._plans: dict[Any, list[_Plan | _Break]] = {}
         self._lock = threading.RLock()
-        wraps(f)(self)
 
     def __repr__(self) -> str:
         return f"compile({name_of(self.function)})"

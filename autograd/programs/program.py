@@ -96,7 +96,8 @@ class Equation:
 
     @property
     def name(self) -> str:
-        return getattr(getattr(self.operation, "func", self.operation), "__name__", repr(self.operation))
+        operation: Any = getattr(self.operation, "func", self.operation)
+        return operation.__name__ if hasattr(operation, "__name__") else repr(operation)
 
     @property
     def inputs(self) -> tuple[Slot, ...]:
@@ -111,7 +112,11 @@ class Equation:
     def __str__(self) -> str:
         given = [*map(_written, self.args), *(f"{name}={_written(x)}" for name, x in self.options.items())]
         left = ", ".join(f"{slot}: {slot.kind}" for slot in self.defines)
-        return f"{left}{' = ' * bool(left)}{self.name}({', '.join(given)})"
+        told = getattr(self.operation, "told", "")
+        lines = [f"{left}{' = ' * bool(left)}{self.name}({', '.join([*given, *filter(None, [told])])})"]
+        for inner in getattr(self.operation, "programs", ()):
+            lines += [f"    {line}" for line in str(inner).splitlines()]
+        return "\n".join(lines)
 
     def run(self, values: Mapping[int, Any]) -> tuple[Any, ...]:
         """What the operation gives for the values of slots, by their numbers, in the form of `outputs`."""
@@ -186,7 +191,7 @@ class Program:
         lines += [f"  input    {slot}: {slot.kind}" for slot in self.inputs]
         lines += [f"  captured {slot}: {slot.kind}" for slot in self.captured]
         lines += [f"  constant {slot}: {slot.kind}{_small(value)}" for slot, value in self.constants.items()]
-        lines += [f"  {equation}" for equation in self.equations]
+        lines += [f"  {line}" for equation in self.equations for line in str(equation).splitlines()]
         return "\n".join([*lines, f"  output   {_written(self.outputs)}"])
 
     def __eq__(self, other: object) -> bool:
@@ -227,12 +232,12 @@ class Program:
         """The program itself; InvalidProgram unless each slot is defined once, and before it is used."""
         known: dict[int, Slot] = {}
 
-        def define(slot: Slot, where: str) -> None:
+        def define(slot: Slot, where: object) -> None:
             if slot.number in known:
                 raise InvalidProgram(f"{self.name}: {slot} is defined twice, the second time as {where}")
             known[slot.number] = slot
 
-        def use(slot: Slot, where: str) -> None:
+        def use(slot: Slot, where: object) -> None:
             if known.get(slot.number) != slot:
                 raise InvalidProgram(f"{self.name}: {slot}: {slot.kind} is used by {where} but not defined before")
 
@@ -243,9 +248,9 @@ class Program:
                 raise InvalidProgram(f"{self.name}: {slot}: {slot.kind} stands for {value.dtype} of {value.shape}")
         for equation in self.equations:
             for slot in equation.inputs:
-                use(slot, str(equation))
+                use(slot, equation)
             for slot in equation.defines:
-                define(slot, str(equation))
+                define(slot, equation)
         for slot in slots_of(self.outputs):
             use(slot, "the outputs")
         return self

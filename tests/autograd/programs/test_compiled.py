@@ -372,6 +372,13 @@ def test_running_eagerly_where_no_program_can_be_written_down():
     assert "1 operations (1 before the passes), which look at 1 Tensors" in g.explain()
 
 
+def test_what_is_made_of_a_compiled_function():
+    square = compile(lambda x: x**2)
+    for f in (compile(grad(square)), compile(compile(grad(square))), grad(compile(compile(square)))):
+        assert f(Tensor(3.0)).item() == 6
+    assert square(Tensor(3.0)).item() == 9
+
+
 def test_a_compiled_function_that_calls_itself():
     @compile
     def power(x, n):
