@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = ROOT / "README.md", ROOT / "docs" / "looking_into_networks.md"
+PAGES = ROOT / "README.md", ROOT / "docs" / "looking_into_networks.md", ROOT / "docs" / "programs.md"
 TEXT = "".join(page.read_text() for page in PAGES)
 PROGRAMS = [block for block in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "import" in block]
 

@@ -186,8 +186,14 @@ def compile(f: Callable[Arguments, Result], *, fallback: bool = False) -> Callab
     program. Results are those of `f`; but sums may be taken in another order. Where gradients, tangents or a batch are
     followed from outside, the program's operations run one after the other, so that every transform goes through;
     inside an `override`, `f` itself runs. Random numbers are drawn anew at each call. Tensors from outside are read
-    anew; what else `f` reads from outside was read when it was written down, and what it does outside it does only
-    then.
+    anew, and what is done to them is done at each call, in its order: writes, `backward()` into leaves, `zero_grad`,
+    steps of optimizers and schedulers; so a whole training step can be compiled. Other variables that the code names,
+    attributes, and all that Modules hold are looked at: another value is another program. What else it does outside
+    it does only when it is written down.
+
+    TypeError, with the line, for what no program can do: ask an input for a number, write into it, keep a value of the
+    program outside, draw from `numpy.random`; with `fallback` `f` itself runs, and `explain()` of what is returned says
+    why.
 
     >>> from pullback import value_and_grad
     >>> step = compile(value_and_grad(lambda w, x: ((x @ w) ** 2).sum()))

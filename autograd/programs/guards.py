@@ -89,7 +89,7 @@ class Guards:
         self._kept(partial(_of_cells, f.__closure__ or ()))
         for part in (getattr(f, "__wrapped__", None), *(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
             self._visit(part)
-        if f.__module__.partition(".")[0] != _PACKAGE:
+        if str(f.__module__).partition(".")[0] != _PACKAGE:
             names = set(_named(f.__code__))
             self._names |= names
             self._kept(partial(_entries, f.__globals__, sorted(names & f.__globals__.keys())))

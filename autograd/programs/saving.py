@@ -34,10 +34,10 @@ def save_program(program: Program, path: str | os.PathLike[str]) -> None:
     random draws, what is done to Tensors outside, and functions that are neither primitives nor NumPy's.
 
     >>> import tempfile
-    >>> from pullback import program
+    >>> from pullback import Tensor, program
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_program(program(lambda x: x * 2)(1.0), f"{folder}/double.npz")
-    ...     load_program(f"{folder}/double.npz")(4.0)
+    ...     save_program(program(lambda x: x * 2)(Tensor(1.0)), f"{folder}/double.npz")
+    ...     load_program(f"{folder}/double.npz")(Tensor(4.0))
     Tensor(8.)
     """
     arrays: dict[str, Any] = {}
