@@ -26,7 +26,7 @@ from .autograd.core.spellings import dtype_of_target
 from .autograd.core.devices import named_device
 from .autograd.core.tensor import Tensor, plain, wrap
 from .autograd.core.conversion import floating, lift, seed
-from .autograd.core.tracing import bottom, is_later, layout, raw
+from .autograd.core.tracing import bottom, is_later, layout, performed, raw, read_everywhere
 from .autograd.runtime.libraries import DEVICES, instead_of, is_foreign, library_at, library_of, moved
 from .autograd.core.views import writable
 
@@ -37,6 +37,7 @@ from .autograd.core.graph import Node, Output, RemovableHandle, Several, mode, m
 from .autograd.core.leaf_hooks import at_end
 from .autograd.core.observers import Observer
 from .autograd.core.replay import captures
+from .autograd.core.stand_ins import stand_in, standing_in
 from .autograd.debug.profiling import FIGURES, quantity
 
 # For annotations
@@ -80,6 +81,7 @@ __all__ = [
     "fused", "fused_each", "generator", "gru", "gru_back", "if_positive", "implements", "in_blocks", "in_one_pass",
     "instead_of", "is_foreign", "is_later", "layout", "library_at", "library_of", "lift", "linear", "looped", "lstm",
     "lstm_back", "manual_seed", "mode", "modes", "moved", "named_device", "one_blas_thread", "override", "parallel_for",
-    "passing", "plain", "pooled", "primitive", "product", "quantity", "raw", "registry", "required", "rescale", "rnn",
-    "rnn_back", "seed", "standardize", "surely", "world", "wrap", "writable",
+    "passing", "performed", "plain", "pooled", "primitive", "product", "quantity", "raw", "read_everywhere", "registry",
+    "required", "rescale", "rnn", "rnn_back", "seed", "stand_in", "standardize", "standing_in", "surely", "world",
+    "wrap", "writable",
 ]  # fmt: skip

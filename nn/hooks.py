@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from ..autograd import Tensor, concatenate, reshape, zeros_like
-from ..extend import RemovableHandle
+from ..extend import RemovableHandle, read_everywhere
 
 __all__ = [
     "register_module_backward_hook",
@@ -38,6 +38,7 @@ class Hook(NamedTuple):
 Hooks = MutableMapping[Any, Hook]
 
 EVERYWHERE: Hooks = OrderedDict()  # those of all modules, which run before a module's own
+read_everywhere.append(EVERYWHERE)
 
 
 def registered(hooks: Hooks, hook: Hook, prepend: bool = False) -> RemovableHandle:

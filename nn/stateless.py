@@ -2,73 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache, partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..autograd import Tensor, asarray
-from ..extend import captures
+from ..extend import stand_in, standing_in
 from .module import Module
 
 __all__ = ["functional_call", "stack_module_state"]
-
-
-class _Calls(threading.local):
-    """The Tensors that in this thread stand in for others."""
-
-    places: Mapping[Tensor, Tensor] = {}
-
-
-_calls = _Calls()
-_lock = threading.Lock()
-_users: Counter[Tensor] = Counter()  # how many calls, in all threads, each Tensor takes part in
-
-
-def _slot(name: str) -> property:
-    """A slot of a Tensor, or of what stands in for it."""
-    own = Tensor.__dict__[name]
-
-    def write(tensor: Tensor, value: Any) -> None:
-        own.__set__(_calls.places.get(tensor, tensor), value)
-
-    return property(lambda tensor: own.__get__(_calls.places.get(tensor, tensor)), write)
-
-
-@cache
-def _replaceable(kind: type[Tensor]) -> type[Tensor]:
-    """The class that a Tensor has while, in some thread, another stands in for it."""
-    slots = {name: _slot(name) for name in Tensor.__slots__ if name != "__weakref__"}
-    return type(kind.__name__, (kind,), {"__slots__": (), **slots})
-
-
-@contextmanager
-def _standing_in(places: Mapping[Tensor, Tensor]) -> Iterator[None]:
-    """Let each key be, inside this context and in this thread alone, what its value is."""
-    before = _calls.places
-    with _lock:
-        for tensor in places:
-            if not _users[tensor]:
-                tensor.__class__ = _replaceable(type(tensor))  # type: ignore[arg-type]
-            _users[tensor] += 1
-    _calls.places = {**before, **places}
-    try:
-        yield
-    finally:
-        _calls.places = before
-        with _lock:
-            for tensor in places:
-                _users[tensor] -= 1
-                if not _users[tensor]:
-                    del _users[tensor]
-                    tensor.__class__ = type(tensor).__base__  # type: ignore[assignment]
-
-
-captures.append(lambda: partial(_standing_in, _calls.places))
 
 
 def _owned(module: Module) -> dict[str, Tensor]:
@@ -118,9 +61,8 @@ def functional_call(
     missing = [name for name, tensor in own.items() if tensor not in places]
     if strict and missing:
         raise KeyError(f"functional_call: {', '.join(missing)} of {type(module).__name__} not given")
-    outer = _calls.places
     try:
-        with _standing_in({tensor: outer.get(value, value) for tensor, value in places.items()}):
+        with standing_in({tensor: stand_in(value) for tensor, value in places.items()}):
             given_args = () if args is None else args if isinstance(args, tuple) else (args,)
             return module(*given_args, **(kwargs or {}))
     finally:

@@ -8,7 +8,7 @@ from functools import wraps
 from itertools import count
 from typing import Any, TypeVar
 
-from ..extend import RemovableHandle
+from ..extend import RemovableHandle, modes, performed
 
 __all__ = ["Hooked", "StateDict", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
 
@@ -51,6 +51,8 @@ def register_optimizer_step_post_hook(hook: StepPostHook) -> RemovableHandle:
 
 class Hooked:
     """What an Optimizer has of hooks; they are called in the order in which they came, or with `prepend` first."""
+
+    outside_programs = True  # a compiled function does whole steps, as all is when it runs
 
     def __init__(self) -> None:
         self._step_pre_hooks, self._step_post_hooks = _Hooks(), _Hooks()
@@ -107,6 +109,10 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(step)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if modes.recorder is not None and not (args or kwargs):
+            moved = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+            performed(f"{type(self).__name__}.step", self.step, moved)
+            return None
         before, after = self._step_pre_hooks, self._step_post_hooks
         if not (before or after or _before or _after) or type(self).step is not run:
             return step(self, *args, **kwargs)

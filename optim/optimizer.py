@@ -198,9 +198,8 @@ class Optimizer(Hooked):
         """Forget all gradients, or set them to zeros."""
         for group in self.param_groups:
             for p in group["params"]:
-                node = p._node
-                if node is not None and node.grad is not None:
-                    node.grad = None if set_to_none else Tensor(np.zeros_like(p._held))
+                if p.grad is not None:
+                    p.grad = None if set_to_none else Tensor(np.zeros(p.shape, p.dtype))
 
     def state_dict(self) -> StateDict:
         """Return a copy of all options and of the state, the parameters in it being replaced by their numbers.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Tensor, asarray, no_grad
-from ..extend import ArrayLike, fused_each, writable
+from ..extend import ArrayLike, fused_each, performed, writable
 from ..nn import BatchNorm1d, BatchNorm2d, BatchNorm3d, Module
 from .lr_scheduler.base import HasGroups, LRScheduler, checked, per_group
 from .optimizer import put, reals
@@ -147,6 +147,9 @@ class AveragedModel(Module):
 
     def update_parameters(self, model: Module) -> None:
         """Take the model's present parameters into the averages."""
+        moved = [*self.module.parameters(), *self.module.buffers(), self.n_averaged]
+        if performed("AveragedModel.update_parameters", lambda: self.update_parameters(model), moved):
+            return
         parameters = _pairs("parameters", self.module.parameters(), model.parameters())
         buffers = _pairs("buffers", self.module.buffers(), model.buffers())
         averaged, copied = ([*parameters, *buffers], []) if self.use_buffers else (parameters, buffers)

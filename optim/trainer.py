@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..autograd import Tensor, no_grad
+from ..autograd import compile as compiled
 from ..extend import Array, ArrayLike, Communicator
 from ..nn import Module
 from ..nn.traversal import in_mode
@@ -43,6 +44,9 @@ class Trainer(TrainingState):
     loader it is shared out. The first process alone prints and writes files. A script is started by
     `mpiexec -n 4 python -m mpi4py script.py`.
 
+    With `compile` forward and backward pass are one program (see `pullback.compile`; TypeError where they cannot be):
+    `on_output` comes after the backward pass then. ValueError with several processes.
+
     Ctrl-C ends `fit` after the batch: the epoch's scores so far are in the history, its number is in `interrupted`,
     and what the evaluation would have given is NaN. A second Ctrl-C raises KeyboardInterrupt at once.
 
@@ -72,10 +76,14 @@ class Trainer(TrainingState):
         *,
         nonfinite: Literal["raise", "skip"] = "raise",
         communicator: Communicator | None = None,
+        compile: bool = False,
     ) -> None:
         if nonfinite not in ("raise", "skip"):
             raise ValueError(f"Trainer: nonfinite must be 'raise' or 'skip', not {nonfinite!r}")
         super().__init__(callbacks, communicator)
+        if compile and self._together.several:
+            raise ValueError("Trainer: compile=True is for one process; gradients of several are averaged on their way")
+        self._pass = compiled(_differentiated) if compile else None
         self.model, self.loss, self.nonfinite = model, loss, nonfinite
         self.optimizer: Any = optimizer
         self.step_due = True
@@ -227,17 +235,22 @@ class Trainer(TrainingState):
         before = [buffer.numpy().copy() for buffer in buffers]
         self._last = inputs, target
         self.optimizer.zero_grad()
-        output = self._together.wrapped(self.model)(*inputs)
-        loss = self.loss(output, target)
+        if self._pass is not None:
+            loss, output = self._pass(self.model, self.loss, inputs, target)
+        else:
+            output = self._together.wrapped(self.model)(*inputs)
+            loss = self.loss(output, target)
         value = loss.item()
         judged = value if self.nonfinite == "raise" else self._together.mean(loss).item()
         if not math.isfinite(judged):
             for buffer, data in zip(buffers, before, strict=True):
                 buffer.data = data
+            self.optimizer.zero_grad()
             self._not_finite(judged, running)
             return None
         self._call("on_output", output, target)
-        self._together.backward(loss)
+        if self._pass is None:
+            self._together.backward(loss)
         self.step_due = True
         self._call("on_backward")
         if self.step_due:
@@ -292,6 +305,14 @@ class Trainer(TrainingState):
     def _batches(self, data: Any, batch_size: int, shuffle: bool = False, alone: bool = False) -> Any:
         dtype = next((p.dtype for p in self.model.parameters()), None)
         return batches_of(data, batch_size, dtype, shuffle, None if alone else self.communicator)
+
+
+def _differentiated(model: Module, loss: Callable[..., Tensor], inputs: Any, target: Any) -> tuple[Tensor, Tensor]:
+    """The loss of a batch, whose gradients the parameters have then, and the model's output."""
+    output = model(*inputs)
+    value = loss(output, target)
+    value.backward()
+    return value.detach(), output.detach()
 
 
 def _ignore(*args: Any) -> None:

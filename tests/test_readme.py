@@ -13,7 +13,7 @@ def blocks(page):
 
 
 PROGRAMS = [block for block in blocks("README.md") if "import" in block]
-PAGES = ["docs/looking_into_networks.md", "docs/distributed.md", "docs/large_data.md"]
+PAGES = ["docs/looking_into_networks.md", "docs/distributed.md", "docs/large_data.md", "docs/programs.md"]
 
 
 @pytest.mark.parametrize("program", [*PROGRAMS, *map(blocks, PAGES)], ids=[*map(str, range(len(PROGRAMS))), *PAGES])

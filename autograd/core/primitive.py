@@ -18,7 +18,7 @@ from .devices import InLibrary, agreed
 from .examples import one_by_one
 from .fast_apply import PLAIN, compiled, renew, scalar
 from .graph import Node, Output, Several, mode, modes
-from .registry import Registry, may_register, register, registered
+from .registry import Registry, register, registered
 from .rule import Rule
 from .signature import Signature
 from .spellings import are_numpys, translated
@@ -59,7 +59,6 @@ class Primitive(Signature, Generic[Form]):
         aux: Iterable[str] = (),
         outputs: Iterable[str] = (),
     ):
-        may_register(name, function)
         super().__init__(name, function, arrays, aux, outputs)
         self.function: Callable[..., Any] = function
         self.rules: dict[int, Rule] = {}

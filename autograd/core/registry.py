@@ -32,7 +32,7 @@ def registered(name: str, module: str | None) -> Any:
     return Registry()[name]
 
 
-def may_register(name: str, function: Any) -> None:
+def _may_register(name: str, function: Any) -> None:
     """Whether a primitive may have that name, or take the place of the one that has it: where that was defined in the
     same place, or both in a notebook or session, with a warning, which Python shows once. ValueError where they come
     from different libraries.
@@ -46,8 +46,10 @@ def may_register(name: str, function: Any) -> None:
             f"a primitive named {name!r} is registered already, by {places[0][0]}; "
             "give this one another name: primitive(name=...)"
         )
-    warnings.warn(f"the primitive {name!r} was defined again; the new one takes its place", stacklevel=4)
+    warnings.warn(f"the primitive {name!r} was defined again; the new one takes its place", stacklevel=5)
 
 
 def register(primitive: Any) -> None:
-    _primitives[primitive.name] = primitive
+    if primitive.listed:
+        _may_register(primitive.name, primitive.function)
+        _primitives[primitive.name] = primitive

@@ -33,6 +33,8 @@ class Signature:
     `header` are the parameters of a function that is given all of it.
     """
 
+    listed = True  # in the registry
+
     def __init__(
         self,
         name: str,

@@ -19,7 +19,7 @@ from .dtypes import by_default, differentiable, masked_arrays, python
 from .graph import LAST, Node, mode, modes
 from .registry import Registry
 from .text import described, formatted
-from .tracing import Tracer, detached, raw
+from .tracing import Tracer, assigned, detached, noticed, raw
 from .types import Array, ArrayLike, DTypeLike, Values
 from .views import leave, related, write
 
@@ -121,7 +121,7 @@ class Tensor(_Operations):
         what was computed from it before. Assigned, it is copied: values of the same shape and dtype are seen by views
         and base, too; with others this tensor parts from them, and they keep what they have.
         """
-        if self._held.__class__ is np.ndarray:
+        if noticed(self)._held.__class__ is np.ndarray:
             return lent(self)
         if is_foreign(self._held.__class__):
             return self._held
@@ -129,7 +129,7 @@ class Tensor(_Operations):
 
     @data.setter
     def data(self, values: Any) -> None:
-        if is_lent(values, self._held):
+        if is_lent(values, self._held) or assigned(self, values):
             return
         values, old = as_data(values, copy=True), self._node
         if related(self):
@@ -159,7 +159,7 @@ class Tensor(_Operations):
             if not self.is_leaf:
                 raise RuntimeError("requires_grad: an operation made this tensor; detach() or detach_() it instead")
             self._node = None
-        elif self._node is None:
+        elif noticed(self)._node is None:
             differentiable(self._held.dtype)
             if isinstance(self._held, Tracer):
                 self._held = wrap(self._held)
@@ -173,16 +173,16 @@ class Tensor(_Operations):
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made this tensor."""
-        return self._node is None or self._node.primitive is None
+        return (node := noticed(self)._node) is None or node.primitive is None
 
     @property
     def grad(self) -> Tensor | None:
         """The gradient that `backward` has accumulated, or None: for what is no leaf only after `retain_grad`."""
-        return None if self._node is None else self._node.grad
+        return None if (node := noticed(self)._node) is None else node.grad
 
     @grad.setter
     def grad(self, value: ArrayLike | None) -> None:
-        if value is None and self._node is None:
+        if noticed(self)._node is None and value is None:
             return
         if self._node is None:
             raise RuntimeError("grad: this tensor does not require a gradient")
@@ -355,7 +355,7 @@ def plain(x: Tensor) -> Any:
 
 def carried(x: Any) -> bool:
     """Whether a derivative may be asked of what is computed from a value."""
-    return isinstance(x, Tensor) and (x._node is not None or isinstance(x._held, Tracer))
+    return isinstance(noticed(x), Tensor) and (x._node is not None or isinstance(x._held, Tracer))
 
 
 def _would_end(x: Any) -> bool:

@@ -8,13 +8,15 @@ among its arguments, which in turn asks for operations on what its own values ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..runtime.libraries import is_foreign
-from .graph import mode, now
+from .graph import mode, modes, now
+
+read_everywhere: list[Mapping[Any, Any]] = []  # what may change what all functions do (see programs/guards.py)
 
 
 class Tracer:
@@ -73,6 +75,28 @@ class Tracer:
     __array_ufunc__ = __array_function__ = __array__ = outside
 
 
+def noticed(x: Any) -> Any:
+    """A value that is asked for, of which a program that is being written down knows now: it may be from outside."""
+    if modes.recorder is not None:
+        modes.recorder.adopt(x)
+    return x
+
+
+def assigned(x: Any, values: Any) -> bool:
+    """Whether a program is being written down, in which the `data` of a Tensor are these from here on."""
+    if modes.recorder is not None:
+        modes.recorder.assign(x, values)
+    return modes.recorder is not None
+
+
+def performed(name: str, action: Callable[[], object], moved: Sequence[Any] = ()) -> bool:
+    """Whether a program is being written down, which will perform the action, on what is outside of it, whenever it
+    runs; `moved` are the Tensors that have other values then."""
+    if modes.recorder is not None:
+        modes.recorder.perform(name, action, moved)
+    return modes.recorder is not None
+
+
 def new_level() -> mode:
     """Inside a transform that puts values of its own in place of arrays; gives their level."""
     return mode(depth=lambda depth: depth + 1, scopes=lambda scopes: (*scopes, now()))
@@ -80,6 +104,7 @@ def new_level() -> mode:
 
 def level_of(x: Any) -> int:
     """The level of the transform or graph that an argument of an operation belongs to."""
+    noticed(x)
     node = getattr(x, "_node", None)
     if node is not None:
         return node.level
@@ -93,6 +118,7 @@ def tracer(args: Iterable[Any], level: int) -> Tracer:
 
 def raw(x: Any) -> Any:
     """The array at the bottom of a Tensor: the values without what any transform knows of them."""
+    noticed(x)
     data = x._held
     while isinstance(data, Tracer) or hasattr(data, "_held"):
         data = data._held
@@ -101,6 +127,7 @@ def raw(x: Any) -> Any:
 
 def bottom(x: object) -> Any:
     """All the values in a Tensor, an array or a number: where they differ over a batch, with its axis in front."""
+    noticed(x)
     while isinstance(x, Tracer) or hasattr(x, "_held"):
         x = x.value if isinstance(x, Tracer) else x._held
     return x
@@ -123,6 +150,7 @@ def example(x: Any) -> Any:
 
 def is_later(x: Any) -> bool:
     """Whether the numbers in a value are known only when a program runs that is being written down."""
+    noticed(x)
     while isinstance(x, Tracer) or hasattr(x, "_held"):
         if isinstance(x, Tracer) and x.later:
             return True
@@ -132,6 +160,7 @@ def is_later(x: Any) -> bool:
 
 def detached(x: Any) -> Any:
     """A Tensor's `_held` without the graphs and the tangents that belong to it."""
+    noticed(x)
     data = x._held
     while isinstance(data, Tracer) or hasattr(data, "_held"):
         if isinstance(data, Tracer):

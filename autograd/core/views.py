@@ -23,7 +23,7 @@ from numpy import ndarray
 from ..runtime import memory
 from ..runtime.libraries import in_library, is_foreign
 from .graph import modes
-from .tracing import example, level_of
+from .tracing import Tracer, example, level_of, noticed
 
 _FEW = 1 << 4  # views that a base knows of before it forgets those that are gone
 _forgetting = threading.Lock()
@@ -134,6 +134,7 @@ def leave(tensor: Any) -> None:
 
 def write(tensor: Any, new: Any) -> None:
     """Let a tensor become `new`, another of its shape and dtype, and with it its base and all their views."""
+    noticed(tensor)
     root = tensor if tensor._view is None else root_of(tensor)
     members = (root,) if root._views is None else family(root)
     _permit(root, new, members)
@@ -164,8 +165,9 @@ def _permit(root: Any, new: Any, members: Any) -> None:
                     f"in-place operation on {what} that requires a gradient: use no_grad() to update it, or x = x + ..."
                 )
     if modes.depth:
-        level = max(level_of(new), 0 if modes.recorder is None else modes.recorder.level)
-        if level and getattr(root, "_scope", math.inf) > modes.scopes[(level - 1) // 2]:
+        level = level_of(new)
+        writable = 0 if modes.recorder is None else modes.recorder.level + 1
+        if level > writable and getattr(root, "_scope", math.inf) > modes.scopes[(level - 1) // 2]:
             raise RuntimeError(
                 "in-place operation: a value that a transform (grad, jvp, vmap, ...) traces cannot be written into a "
                 f"tensor of shape {root.shape} that was made outside of it; make the tensor inside, or return the value"
@@ -180,7 +182,7 @@ def _become(tensor: Any, new: Any) -> None:
             tensor.retain_grad()
     elif tensor._node is not None and tensor._node.value is not None:
         tensor._node.value = new._held
-    tensor._held = new._held
+    tensor._held = new if tensor._node is not None and isinstance(new._held, Tracer) else new._held
 
 
 def _laid_out(array: Any, like: Any) -> Any:

@@ -19,6 +19,7 @@ from ..core.primitive import Primitive
 from ..core.pytrees import flatten, over
 from ..core.tensor import Tensor, as_data, wrap
 from ..core.types import Array
+from .state import Outside
 
 __all__ = [
     "ARRAYS",
@@ -95,7 +96,8 @@ class Equation:
 
     @property
     def name(self) -> str:
-        return getattr(getattr(self.operation, "func", self.operation), "__name__", repr(self.operation))
+        operation: Any = getattr(self.operation, "func", self.operation)
+        return operation.__name__ if hasattr(operation, "__name__") else repr(operation)
 
     @property
     def inputs(self) -> tuple[Slot, ...]:
@@ -110,7 +112,11 @@ class Equation:
     def __str__(self) -> str:
         given = [*map(_written, self.args), *(f"{name}={_written(x)}" for name, x in self.options.items())]
         left = ", ".join(f"{slot}: {slot.kind}" for slot in self.defines)
-        return f"{left} = {self.name}({', '.join(given)})"
+        told = getattr(self.operation, "told", "")
+        lines = [f"{left}{' = ' * bool(left)}{self.name}({', '.join([*given, *filter(None, [told])])})"]
+        for inner in getattr(self.operation, "programs", ()):
+            lines += [f"    {line}" for line in str(inner).splitlines()]
+        return "\n".join(lines)
 
     def run(self, values: Mapping[int, Any]) -> tuple[Any, ...]:
         """What the operation gives for the values of slots, by their numbers, in the form of `outputs`."""
@@ -137,9 +143,10 @@ class Program:
     """What a function does, as `program` writes it down: called with arguments like the examples, it does that again.
 
     `inputs` are slots, in the order of the arguments; `form` is what is fixed of these: their nest, and what is no
-    array. `captured` are the Tensors from outside that the function uses, by slot, of which each call takes the present
-    value, `constants` arrays, `equations` the operations in their order, `outputs` the nest of slots that the function
-    returns. Programs are equal if they do the same operations on the same constants.
+    array. `captured` says of the Tensors from outside that the function uses, by slot, where they are: each call takes
+    the present value. `constants` are arrays, `equations` the operations in their order, `outputs` the nest of slots
+    that the function returns; `follows` says that gradients in what is captured can be asked of them. Programs are
+    equal if they do the same operations on the same constants.
 
     >>> from pullback import program
     >>> square = program(lambda x: (x * x).sum())([1.0, 2.0])
@@ -158,8 +165,9 @@ class Program:
     inputs: tuple[Slot, ...]
     equations: tuple[Equation, ...]
     outputs: Any
-    captured: Mapping[Slot, Tensor] = field(default_factory=dict)
+    captured: Mapping[Slot, Outside] = field(default_factory=dict)
     constants: Mapping[Slot, Array] = field(default_factory=dict)
+    follows: bool = False
 
     @property
     def operations(self) -> dict[str, int]:
@@ -183,7 +191,7 @@ class Program:
         lines += [f"  input    {slot}: {slot.kind}" for slot in self.inputs]
         lines += [f"  captured {slot}: {slot.kind}" for slot in self.captured]
         lines += [f"  constant {slot}: {slot.kind}{_small(value)}" for slot, value in self.constants.items()]
-        lines += [f"  {equation}" for equation in self.equations]
+        lines += [f"  {line}" for equation in self.equations for line in str(equation).splitlines()]
         return "\n".join([*lines, f"  output   {_written(self.outputs)}"])
 
     def __eq__(self, other: object) -> bool:
@@ -213,7 +221,8 @@ class Program:
     def results(self, given: list[Any]) -> Any:
         """The results for a list of values of the inputs, by one equation after the other."""
         values: dict[int, Any] = {slot.number: x for slot, x in zip(self.inputs, given, strict=True)}
-        values |= {slot.number: x for slot, x in (*self.captured.items(), *self.constants.items())}
+        values |= {slot.number: source.now for slot, source in self.captured.items()}
+        values |= {slot.number: x for slot, x in self.constants.items()}
         for equation in self.equations:
             for slot, x in equation.defined(equation.run(values)):
                 values[slot.number] = x
@@ -223,26 +232,25 @@ class Program:
         """The program itself; InvalidProgram unless each slot is defined once, and before it is used."""
         known: dict[int, Slot] = {}
 
-        def define(slot: Slot, where: str) -> None:
+        def define(slot: Slot, where: object) -> None:
             if slot.number in known:
                 raise InvalidProgram(f"{self.name}: {slot} is defined twice, the second time as {where}")
             known[slot.number] = slot
 
-        def use(slot: Slot, where: str) -> None:
+        def use(slot: Slot, where: object) -> None:
             if known.get(slot.number) != slot:
                 raise InvalidProgram(f"{self.name}: {slot}: {slot.kind} is used by {where} but not defined before")
 
         for slot in (*self.inputs, *self.captured, *self.constants):
             define(slot, "an input, a captured Tensor or a constant")
-        values: list[tuple[Slot, Any]] = [*self.captured.items(), *self.constants.items()]
-        for slot, value in values:
+        for slot, value in self.constants.items():
             if (value.shape, value.dtype) != (slot.shape, slot.dtype):
                 raise InvalidProgram(f"{self.name}: {slot}: {slot.kind} stands for {value.dtype} of {value.shape}")
         for equation in self.equations:
             for slot in equation.inputs:
-                use(slot, str(equation))
+                use(slot, equation)
             for slot in equation.defines:
-                define(slot, str(equation))
+                define(slot, equation)
         for slot in slots_of(self.outputs):
             use(slot, "the outputs")
         return self
@@ -345,7 +353,10 @@ def _alike(one: Program, other: Program) -> bool:
     return (
         nests(one.inputs, other.inputs)
         and nests(tuple(one.captured), tuple(other.captured))
-        and all(a is b for a, b in zip(one.captured.values(), other.captured.values(), strict=True))
+        and all(
+            a.tensor is b.tensor and a.gradient == b.gradient
+            for a, b in zip(one.captured.values(), other.captured.values(), strict=True)
+        )
         and nests(
             (tuple(one.constants), tuple(one.constants.values())),
             (tuple(other.constants), tuple(other.constants.values())),

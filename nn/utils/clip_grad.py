@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from ...autograd import Tensor, no_grad
+from ...extend import is_later, required
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
@@ -31,11 +33,23 @@ def get_total_norm(
     >>> float(get_total_norm([Tensor([3.0]), Tensor([4.0])]))
     5.0
     """
-    given = [tensors] if isinstance(tensors, Tensor) else tensors
+    given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if any(map(is_later, given)):
+        return _total_later(given, norm_type, error_if_nonfinite)
     norms = [_norm(tensor.numpy(), norm_type) for tensor in given]
     total = np.float64(np.linalg.norm(norms, norm_type) if norms else 0.0)
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"get_total_norm: the norm of order {norm_type} is {total}")
+    return total
+
+
+def _total_later(tensors: list[Tensor], norm_type: float, error_if_nonfinite: bool) -> Any:
+    """`get_total_norm` in a program that is being written down."""
+    wide = [t.astype(np.float32) if t.dtype == np.float16 else t for t in tensors]
+    norms = [np.linalg.norm(np.ravel(t), norm_type) for t in wide]
+    total = np.linalg.norm(np.stack(norms).astype(np.float64), norm_type)
+    if error_if_nonfinite:
+        required(np.isfinite(total), f"get_total_norm: the norm of order {norm_type} is not finite", RuntimeError)
     return total
 
 
@@ -53,9 +67,15 @@ def clip_grads_with_norm_(
 
     Where `total_norm` is not finite, gradients are left as they are.
     """
+    each = {id(p.grad): p.grad for p in _with_gradients(parameters)}  # one may be that of several
+    if is_later(total_norm):
+        scale = np.where(np.isfinite(total_norm), np.minimum(max_norm / (total_norm + 1e-6), 1), 1)
+        with no_grad():
+            for grad in each.values():
+                grad *= scale.astype(grad.dtype)  # type: ignore[assignment, union-attr]
+        return
     factor = float(max_norm) / (float(total_norm) + 1e-6)
     if factor < 1 and math.isfinite(total_norm):
-        each = {id(p.grad): p.grad for p in _with_gradients(parameters)}  # one may be that of several
         with no_grad():
             for grad in each.values():
                 grad *= factor  # type: ignore[operator, assignment]
@@ -89,4 +109,5 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Limit every entry of the gradients to [-clip_value, clip_value]."""
     for p in _with_gradients(parameters):
-        p.grad = Tensor(np.clip(p.grad.numpy(), -clip_value, clip_value))  # type: ignore[union-attr]
+        grad = p.grad.detach()  # type: ignore[union-attr]
+        p.grad = np.clip(grad, -clip_value, clip_value)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial, wraps
 from types import FunctionType
 from typing import Any, Protocol
 
 import numpy as np
 
 from ...autograd import Tensor
+from ...extend import performed
 from ...nn.described import described
 
 __all__ = ["LRScheduler"]
@@ -23,6 +25,17 @@ class HasGroups(Protocol):
 
     @property
     def param_groups(self) -> list[dict[str, Any]]: ...
+
+
+def _in_programs(step: Callable[..., None]) -> Callable[..., None]:
+    """The `step` of a class, which a program that is being written down does whenever it runs."""
+
+    @wraps(step)
+    def run(self: Any, *args: Any, **kwargs: Any) -> None:
+        if not performed(f"{type(self).__name__}.step", partial(step, self, *args, **kwargs)):
+            step(self, *args, **kwargs)
+
+    return run
 
 
 class LRScheduler:
@@ -47,6 +60,7 @@ class LRScheduler:
     ([1.0], 1.0)
     """
 
+    outside_programs = True  # a compiled function does whole steps, as all is when it runs
     _get_lr_called_within_step = False
     _is_initial = False  # in the step that construction takes
 
@@ -89,6 +103,12 @@ class LRScheduler:
 
     # Steps
 
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        if "step" in cls.__dict__:
+            cls.step = _in_programs(cls.__dict__["step"])  # type: ignore[method-assign]
+
+    @_in_programs
     def step(self, epoch: int | None = None) -> None:
         """Go to the next epoch, or to the given one."""
         if epoch is None and self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):

@@ -97,7 +97,7 @@ class SequentialLR(_Combined):
         first._begin()
         self._last_lr = first.get_last_lr()
 
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """Go to the next epoch."""
         self.last_epoch += 1
         i = bisect_right(self._milestones, self.last_epoch)
@@ -133,7 +133,7 @@ class ChainedScheduler(_Combined):
             scheduler._begin()
         self._last_lr = self._rates()
 
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """Go to the next epoch."""
         for scheduler in self._schedulers:
             scheduler.step()

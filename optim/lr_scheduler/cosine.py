@@ -78,7 +78,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def step(self, epoch: float | None = None) -> None:
         """Go to the next epoch, or to the given one, or a place within it."""
-        super().step(epoch)  # type: ignore[arg-type]  # `_update_lr` takes fractions
+        super().step(epoch)
 
     def _update_lr(self, epoch: float | None = None) -> None:
         at = self.last_epoch + 1 if epoch is None else epoch

@@ -66,7 +66,7 @@ class ReduceLROnPlateau(LRScheduler):
         """Whether epochs are not counted, after a reduction."""
         return self.cooldown_counter > 0
 
-    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
+    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:
         """Take account of an epoch's metric, a number or a Tensor of one."""
         current = number(metrics)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch

@@ -9,6 +9,7 @@ import pytest
 
 import pullback as pb
 from pullback import Tensor, grad, hessian, jacobian, jvp, nn, vmap
+from pullback.autograd.core import stand_ins
 from pullback.nn import functional as F
 
 RNG = np.random.default_rng(0)
@@ -75,7 +76,7 @@ def test_the_module_is_as_before_also_after_an_error() -> None:
         nn.functional_call(model, {"first.bias": np.ones(7)}, X)
     assert all(p is q for p, q in zip(parameters, model.parameters(), strict=True))
     assert [type(p) for p in parameters] == kinds
-    assert not nn.stateless._users and not nn.stateless._calls.places
+    assert not stand_ins._users and not stand_ins._calls.places
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), before[name])
 
@@ -245,7 +246,7 @@ def test_threads_see_each_its_own() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not wrong and type(model.weight) is nn.Parameter and not nn.stateless._users
+    assert not wrong and type(model.weight) is nn.Parameter and not stand_ins._users
 
 
 @pytest.mark.parametrize("part", ["checkpoint", "fixed_point"])

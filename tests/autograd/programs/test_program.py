@@ -25,9 +25,9 @@ def test_how_it_reads():
         "program model",
         "  input    %0: float64[2,3]",
         "  input    %1: int64[2]",
-        "  captured %3: float64[3,1]",
-        "  %2: float64[2,1] = matmul(%0, %3)",
-        "  %4: float64[2,1] = tanh(%2)",
+        "  captured %2: float64[3,1]",
+        "  %3: float64[2,1] = matmul(%0, %2)",
+        "  %4: float64[2,1] = tanh(%3)",
         "  %5: float64[2,1] = multiply(%4, 2.5)",
         "  %6: float64[2] = getitem(%5, index=(slice(None, None, None), 0))",
         "  %7: bool[2] = greater(%6, %1)",
@@ -37,7 +37,7 @@ def test_how_it_reads():
     assert written.flops == 2 * 2 * 3 + 2 + 2 + 2 + 2
     assert written.bytes == 3 * 16 + 16 + 2
     assert written.equations[0].line == f"test_program.py:{model.__code__.co_firstlineno + 1}"
-    assert written.captured[Slot(3, (3, 1), F8)] is w
+    assert written.captured[Slot(2, (3, 1), F8)].tensor is w
     out, nothing = written(np.zeros((2, 3)), np.array([-1, 1]), scale=2.5)
     np.testing.assert_array_equal(out["hit"].data, [True, False])
     assert nothing is None
