@@ -25,7 +25,7 @@ def checkpoint_sequential(
     for PyTorch, and changes nothing. ValueError unless 1 <= segments <= the number of functions, where there are any.
     Source: Chen et al., Training deep nets with sublinear memory cost, 2016.
 
-    >>> from pullback import nn
+    >>> from pullback import Tensor, nn
     >>> model = nn.Sequential(*[nn.Linear(2, 2) for _ in range(9)])
     >>> x = Tensor([[1.0, 2.0]])
     >>> bool((checkpoint_sequential(model, 3, x) == model(x)).all())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,17 +22,22 @@ from .inner import Scan, body_of
 
 __all__ = ["cond", "scan", "while_loop"]
 
+Carry = TypeVar("Carry")
+X = TypeVar("X")
+Y = TypeVar("Y")
+Result = TypeVar("Result")
+
 _LEAF = object()
 _LONG = 64  # steps from which gradients come by checkpoints
 
 
 def scan(
-    f: Callable[[Any, Any], tuple[Any, Any]],
-    init: Any,
-    xs: Any = None,
+    f: Callable[[Carry, X], tuple[Carry, Y]],
+    init: object,
+    xs: object = None,
     length: int | None = None,
     reverse: bool = False,
-) -> tuple[Any, Any]:
+) -> tuple[Carry, Y]:
     """Call `carry, y = f(carry, x)` for each x along the first axis of `xs`; returns the last carry and all y, stacked.
 
     `init` is the first carry; carry, x and y are nests of Tensors, arrays and numbers, the carry of shapes and dtypes
@@ -105,7 +110,7 @@ def _check_carry(name: str, f: Any, after: list[Any], kinds: list[Any]) -> None:
             )
 
 
-def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
+def while_loop(cond_fun: Callable[[Carry], object], body_fun: Callable[[Carry], Carry], init_val: object) -> Carry:
     """Call `value = body_fun(value)` while `cond_fun(value)` is true, from `init_val` on; returns the last value.
 
     The value is a nest of Tensors, arrays and numbers of shapes and dtypes that stay the same (TypeError). A program
@@ -139,7 +144,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     return rebuild(carry)
 
 
-def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
+def cond(pred: object, true_fun: Callable[..., Result], false_fun: Callable[..., Result], *operands: object) -> Result:
     """Return `true_fun(*operands)` where `pred` is true, or else `false_fun(*operands)`.
 
     Operands and results are nests of Tensors, arrays and numbers. A program (see `compile`) holds it as one operation,
@@ -158,8 +163,8 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
         try:
             chosen = true_fun if which else false_fun
         except Differs:
-            first, second = (f(*rebuild(values)) for f in (true_fun, false_fun))
-            return over(lambda a, b: _chosen(which, asarray(a), asarray(b)), first, second)
+            both = (f(*rebuild(values)) for f in (true_fun, false_fun))
+            return over(lambda a, b: _chosen(which, asarray(a), asarray(b)), *both)
         return over(asarray, chosen(*rebuild(values)))
     forms: list[Callable[[Any], Any]] = []
 

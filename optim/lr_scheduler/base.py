@@ -115,7 +115,7 @@ class LRScheduler:
             warnings.warn(
                 f"{self._name}.step() was called before the optimizer's step(), so the first rate of the schedule is "
                 "never used; call optimizer.step() first",
-                stacklevel=2,
+                stacklevel=3,
             )
         self._step_count += 1
         self._update_lr(epoch)

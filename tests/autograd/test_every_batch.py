@@ -527,7 +527,7 @@ NO_EXAMPLES = {
     "fromfunction hamming hanning identity iinfo indices isdtype kaiser ones promote_types rfftfreq tri zeros",
     "scopes, settings": "default_dtype detect_anomaly enable_grad get_default_dtype get_num_threads linear manual_seed "
     "no_grad override primitive profile set_default_dtype set_num_threads",
-    "programs": "compile program",
+    "programs": "compile cond load_program program save_program scan while_loop",
     "transforms": "elementwise_grad fixed_point grad grad_and_aux grad_named grads hessian hessian_vector_product hvp "
     "implicit jacfwd jacobian jacrev jvp linear_solve make_hvp make_jvp make_vjp odeint on_arrays value_and_grad "
     "vector_jacobian_product vjp vmap",

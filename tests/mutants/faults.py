@@ -220,7 +220,7 @@ CORE = [
 ]
 OPERATIONS = [
     Fault('name="conj", x=lambda g: np.conj(g))', 'name="conj", x=lambda g: g)', "test_registry test_complex -k conj"),
-    Fault("return g * np.sign(x.real)", "return g * 1", "test_registry -k relu"),
+    Fault("return passing(g, np.sign(x.real))", "return passing(g, 1)", "test_registry -k relu"),
     Fault('"jointly linear")(lambda g: g * 1j)', '"jointly linear")(lambda g: g * -1j)', "test_registry -k joined"),
     Fault("tuple(reversed(range(a.ndim))) if axes is None", "tuple(range(a.ndim)) if axes is None", "ops/test_shape"),
     Fault("last[places] = turn\n", "last[places] = turn[::-1]\n", "test_indexing test_registry -k setitem"),
@@ -334,10 +334,12 @@ NN = [
         "test_loss",
     ),
     Fault("return np.maximum(x, x * slope)", "return np.minimum(x, x * slope)", "test_activation -k by_hand"),
-    Fault("g * right + g * slope * ~right", "g * right + g * ~right", "test_activation -k by_hand"),
-    Fault("(np.abs(x) < 3) * (np.clip", "(np.abs(x) <= 3) * (np.clip", "test_activation -k by_hand"),
+    Fault("passing(passing(g, slope), ~right)", "passing(g, ~right)", "test_activation -k by_hand"),
+    Fault("x * (1 / 3) + 0.5, np.maximum(", "x * (1 / 3) - 0.5, np.maximum(", "test_activation -k by_hand"),
     Fault("np.maximum(x, least) * ~held", "x * ~held", "test_activation -k infinities"),
-    Fault("g * ~((x <= low) | (x >= high))", "g * ~((x < low) | (x > high))", "test_activation -k by_hand"),
+    Fault(
+        "passing(g, ~((x <= low) | (x >= high)))", "passing(g, ~((x < low) | (x > high)))", "test_activation -k by_hand"
+    ),
     Fault(
         "weight.reshape((-1,) + (1,) * (input.ndim - 2)",
         "weight.reshape((-1,) + (1,) * 0",
@@ -358,11 +360,11 @@ NN = [
     Fault("out[places] = part(places)", "out[places] = 0", "test_fused_elementwise -k blocks_are"),
     Fault("return leaky_relu(input, self.negative_slope)", "return leaky_relu(input)", "test_activation"),
     Fault(
-        "(np.exp(_below(x) * rate) * (height * rate))", "np.exp(_below(x) * rate) * rate", "test_activation -k by_hand"
+        "np.exp(_below(x) * rate) * (height * rate))", "np.exp(_below(x) * rate) * rate)", "test_activation -k by_hand"
     ),
     Fault(
-        "np.log1p(np.exp(-np.abs(s))) * ~(s > threshold)) / beta",
-        "np.log1p(np.exp(-np.abs(s))) * ~(s > threshold))",
+        "np.log1p(np.exp(-np.absolute(s))))) / beta",
+        "np.log1p(np.exp(-np.absolute(s)))))",
         "test_activation",
     ),
     Fault("    return losses * weight\n\n\n@by_single", "    return losses\n\n\n@by_single", "test_loss.py"),
@@ -489,15 +491,15 @@ VIZ = [
     Fault('savefig(file, format="png", dpi=dpi,', 'savefig(file, format="png", dpi=DPI,', "test_pictures"),
     Fault('("left", "right")[position]', '("right", "left")[position]', "viz/test_graph"),
     Fault("PORTS * ((k + 0.5) / len(own) - 0.5)", "PORTS * (k / len(own) - 0.5)", "test_layout"),
-    Fault("near[rank] + max((sizes[box][0]", "near[rank] + min((sizes[box][0]", "test_layout"),
+    Fault("near[rank] + max(boxes, default=0.0)", "near[rank] + min(boxes, default=0.0)", "test_layout"),
     Fault("before += widths", "before += 0", "test_pictures"),
     Fault("axes.invert_yaxis()", "axes.set_axisbelow(True)", "test_pictures"),
     Fault("labels.astype(np.int64) * count +", "labels.astype(np.int64) +", "test_charts"),
     Fault("* 96 / DPI", "* 72 / DPI", "test_report"),
     Fault("step = height / len(box.cells)", "step = height / 2", "viz/test_graph"),
     Fault(
-        "yield Polygon([at(p) for p in (end, (base, end[1] - 3)",
-        "yield Polygon([at(p) for p in (end, (base, end[1] + 3)",
+        "yield Polygon(_turned([end, (base, end[1] - 3)",
+        "yield Polygon(_turned([end, (base, end[1] + 3)",
         "viz/test_graph",
     ),
 ]

@@ -53,7 +53,7 @@ def test_modules_have_their_classes_and_functions_between_them_their_names():
         "linear: Linear, call 2",
         "CrossEntropyLoss",
     ]
-    assert boxes(graph, "operation") == [("relu",), ("reshape", "shape=(3, -1)")]
+    assert boxes(graph, "operation") == [("relu",), ("reshape", "shape=(3, −1)")]
     assert [cells[1] for cells in boxes(graph, "input")] == ["(3, 1, 6, 6) float32", "(3,) int64"]
     assert not boxes(graph, "constant")  # the mask and the weights of the averages are the modules' own
     assert boxes(graph, "module")[0][2] == f"{2 * 9 + 2} parameters"
