@@ -75,6 +75,8 @@ bench: .venv/bench/ready
 	.venv/bench/bin/python benchmarks/first_figures.py
 	.venv/bench/bin/python benchmarks/overhead.py
 	.venv/bench/bin/python benchmarks/stress.py
+	.venv/bench/bin/python benchmarks/memory.py
+	.venv/bench/bin/python benchmarks/scaling.py
 	.venv/bench/bin/python benchmarks/pictures.py
 	.venv/bench/bin/python benchmarks/speed.py
 	.venv/bench/bin/python benchmarks/faults.py

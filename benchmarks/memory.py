@@ -28,9 +28,9 @@ ROWS = 1 << 22  # of the file
 HEAD = f"""# Memory
 
 A step of training (forward, backward, SGD) of an MLP of {LAYERS} layers of Linear({WIDTH}, {WIDTH}) and ReLU, batch
-{BATCH:,}, float32: its activations are {LAYERS * 2 * WIDTH * BATCH * 4 / 1e9:.1f} GB. Each way in a process of its own;
-memory is the most that was resident and in no file, less what it was before the step. The norm is that of the gradient
-of the first layer's weight.
+{BATCH:,}, float32: its layers give {LAYERS * 2 * WIDTH * BATCH * 4 / 1e9:.1f} GB, of which backward needs half. Each
+way in a process of its own; memory is the most that was resident and in no file, less what it was before the step. The
+norm is that of the gradient of the first layer's weight.
 
 - Machine: {{machine}}, {{cores}} cores, {{total:.0f}} GB; NumPy {{numpy}}, Python {{python}}
 - {{versions}}
