@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from first_figures import cpu
 
 REPORT = Path(__file__).with_suffix(".md")
 LAYERS, WIDTH, BATCH, PARTS = 64, 128, 1 << 17, 8
@@ -32,7 +33,7 @@ A step of training (forward, backward, SGD) of an MLP of {LAYERS} layers of Line
 way in a process of its own; memory is the most that was resident and in no file, less what it was before the step. The
 norm is that of the gradient of the first layer's weight.
 
-- Machine: {{machine}}, {{cores}} cores, {{total:.0f}} GB; NumPy {{numpy}}, Python {{python}}
+- Machine: {{machine}}, {{total:.0f}} GB; NumPy {{numpy}}, Python {{python}}
 - {{versions}}
 - Command: `OMP_NUM_THREADS=2 python benchmarks/memory.py`
 
@@ -164,12 +165,9 @@ def main() -> None:
         return
     names = ["Pullback", *(["PyTorch"] if importlib.util.find_spec("torch") else [])]
     versions = [f"{name} {libraries(name)[0].__version__}" for name in names]
-    cpus = Path("/proc/cpuinfo").read_text().splitlines()
-    machine = next((line.split(": ")[1] for line in cpus if "model name" in line), platform.machine())
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     head = HEAD.format(
-        machine=machine,
-        cores=os.cpu_count(),
+        machine=cpu(),
         total=total,
         numpy=np.__version__,
         python=platform.python_version(),

@@ -13,7 +13,6 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import simulator
+from first_figures import cpu
 from simulator import Job, Link
 
 REPORT = Path(__file__).with_suffix(".md")
@@ -39,7 +39,7 @@ HEAD = """# Training by several processes
 All processes are on one machine, of one thread each, and MPI (MPICH) goes through its memory: with more processes than
 cores they wait for each other's turn. Medians of three rounds, in which the libraries take turns.
 
-- Machine: {machine}, {cores} cores, load {load:.1f} at the start
+- Machine: {machine}, load {load:.1f} at the start
 - Command: `python benchmarks/scaling.py`
 
 """
@@ -307,16 +307,12 @@ def main() -> None:
             print(json.dumps(found))
         return
     peers = ["Pullback", *(["PyTorch"] if importlib.util.find_spec("torch") else [])]
-    cpus = Path("/proc/cpuinfo").read_text().splitlines()
-    machine = next((line.split(": ")[1] for line in cpus if "model name" in line), platform.machine())
     links: dict[int, Link] = {}
     jobs: dict[str, Job] = {}
     load = os.getloadavg()[0]
     text = [*reduces(links), *steps(links, jobs, peers), *predicted(jobs)]
     notes = REPORT.read_text().partition("\n## What breaks first\n") if REPORT.exists() else ("", "", "")
-    REPORT.write_text(
-        HEAD.format(machine=machine, cores=os.cpu_count(), load=load) + "".join(text) + "".join(notes[1:])
-    )
+    REPORT.write_text(HEAD.format(machine=cpu(), load=load) + "".join(text) + "".join(notes[1:]))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ import json
 import logging
 import multiprocessing
 import os
+import pickle
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -140,8 +141,8 @@ def sweep(
 
     A trial that raises is a row with its error, and the others go on. With a `path` each row is written there when it
     is there, a line of JSON, and the same call later (with more trials perhaps) makes those alone that are not there or
-    have failed. ValueError if the rows there are of other settings, or for a `space` without values; RuntimeError if
-    a process dies, or if another sweep writes there.
+    have failed. ValueError if the rows there are of other settings, for a `space` without values, and for negative
+    numbers; TypeError for what cannot be pickled; RuntimeError if a process dies, or if another sweep writes there.
 
     >>> def loss(lr, width):
     ...     return (lr - 0.1) ** 2 + 1 / width
@@ -165,8 +166,10 @@ def sweep(
 
 def _drawn(space: Space, trials: int | None, seed: int) -> list[Config]:
     """The arguments of all trials."""
+    if trials is not None and (isinstance(trials, bool) or not isinstance(trials, int) or trials < 0):
+        raise ValueError(f"sweep: trials={trials!r} is no number of trials, 0 or more")
     for name, values in space.items():
-        if not callable(values) and (isinstance(values, str) or not len(values)):
+        if not callable(values) and (isinstance(values, str) or not isinstance(values, Sized) or not len(values)):
             raise ValueError(f"sweep: {name}={values!r} in space is no list of values, of which there is at least one")
         if callable(values) and trials is None:
             raise ValueError(f"sweep: a grid needs a list of values for {name}; say how many trials= to draw")
@@ -184,6 +187,9 @@ def _run(function: Function, configs: dict[int, Config], seed: int, processes: i
     if processes == 0:
         yield from (_trial(function, number, config, seed) for number, config in configs.items())
         return
+    if processes < 0:
+        raise ValueError(f"sweep: processes={processes} is no number of processes, or 0 for none but this one")
+    _check_portable(function, configs)
     before = multiprocessing.active_children()
     pool = ProcessPoolExecutor(processes, safe_context(), _alone)
     try:
@@ -208,6 +214,17 @@ def _run(function: Function, configs: dict[int, Config], seed: int, processes: i
         if running:
             for process in set(multiprocessing.active_children()).difference(before):
                 process.terminate()
+
+
+def _check_portable(function: Function, configs: dict[int, Config]) -> None:
+    """TypeError for what cannot be pickled, as what goes to another process is."""
+    try:
+        pickle.dumps((function, configs))
+    except (TypeError, AttributeError, pickle.PicklingError) as error:
+        raise TypeError(
+            f"sweep: {getattr(function, '__qualname__', function)!r} or its arguments cannot be pickled, which "
+            f"processes need ({error}); define functions at the top of a module, or run here: processes=0"
+        ) from error
 
 
 def _alone() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from functools import partial, wraps
+from types import MethodType
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from ..core.graph import mode, modes
 from ..core.pytrees import flatten
@@ -54,13 +55,13 @@ def program(f: Callable[..., object]) -> Callable[..., Program]:
     return examples
 
 
-class Compiled:
+class Compiled(Generic[Arguments, Result]):
     """A function that is written down at its first call for arguments of some kind, and from then on run as a program.
 
     `programs` are those that there are so far, `explain` tells of them.
     """
 
-    def __init__(self, f: Callable[..., Any], fallback: bool = False) -> None:
+    def __init__(self, f: Callable[Arguments, Result], fallback: bool = False) -> None:
         check_function("compile", f)
         wraps(f)(self)  # before all else, since f may be made of a compiled function, and have its attributes
         self.function, self.fallback = f, fallback
@@ -81,7 +82,11 @@ class Compiled:
         plans = [plan for plans in self._plans.values() for plan in plans]
         return "\n".join([f"{self!r}: {len(plans)} kinds of calls", *(f"  {plan}" for plan in plans)])
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __get__(self, instance: object, owner: type | None = None) -> object:
+        """Return the method of an instance, where a class has it."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         if modes.overrides:
             return self.function(*args, **kwargs)
         given, form = inputs_of(args, kwargs)
@@ -178,7 +183,11 @@ def _kind(source: Outside) -> Any:
     return held.shape, held.dtype, node.primitive is None, node.grad is None, hooks
 
 
-def compile(f: Callable[Arguments, Result], *, fallback: bool = False) -> Callable[Arguments, Result]:
+@overload
+def compile(f: Callable[Arguments, Result], *, fallback: bool = ...) -> Compiled[Arguments, Result]: ...
+@overload
+def compile(*, fallback: bool = ...) -> Callable[[Callable[Arguments, Result]], Compiled[Arguments, Result]]: ...
+def compile(f: Callable[..., object] | None = None, *, fallback: bool = False) -> object:
     """A function that does what `f` does, as an optimized program: with less Python, and nothing computed twice.
 
     It is written down (see `program`) at the first call for each set of shapes, dtypes and Python values among the
@@ -193,14 +202,14 @@ def compile(f: Callable[Arguments, Result], *, fallback: bool = False) -> Callab
 
     TypeError, with the line, for what no program can do: ask an input for a number, write into it, keep a value of the
     program outside, draw from `numpy.random`; with `fallback` `f` itself runs, and `explain()` of what is returned says
-    why.
+    why. Without `f` it is a decorator, `@compile(fallback=True)`.
 
     >>> from pullback import value_and_grad
     >>> step = compile(value_and_grad(lambda w, x: ((x @ w) ** 2).sum()))
     >>> step([1.0, 2.0], [[1.0, 0.0], [0.0, 1.0]])
     (Tensor(5.), Tensor([2., 4.]))
     """
-    return Compiled(f, fallback)
+    return partial(Compiled, fallback=fallback) if f is None else Compiled(f, fallback)
 
 
 def _hashable(form: Any) -> Any:

@@ -14,6 +14,7 @@ pytest.importorskip("mpmath")
 pytest.importorskip("scipy.special")
 
 from pullback.tests.autograd.test_sweep_parameters import derivatives, good  # noqa: E402
+from pullback.tests.helpers.beyond import at_many_places
 from pullback.tests.helpers.sweep_incomplete import FORMS, inverse  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -47,8 +48,7 @@ def test_two_derivatives(name):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", FORMS)
+@at_many_places(FORMS, "betainc-float32", "betainc-float64")
 def test_two_derivatives_at_many_places(name, dtype):
     *_, parameters, arguments = FORMS[name]
     sweep(name, dtype, parameters, [x for x in arguments if x > np.finfo(dtype).tiny])

@@ -139,12 +139,21 @@ def test_table(tmp_path):
     [
         ({"lr": []}, None, r"lr=\[\] in space is no list"),
         ({"lr": "abc"}, None, "lr='abc' in space is no list"),
+        ({"lr": 3}, None, "lr=3 in space is no list"),
+        ({"lr": [1]}, -1, "trials=-1 is no number of trials"),
         ({"lr": lambda rng: 1}, None, "say how many trials="),
     ],
 )
 def test_spaces(space, trials, said):
     with pytest.raises(ValueError, match=said):
         sweep(loss, space, trials=trials, processes=0)
+
+
+def test_processes():
+    with pytest.raises(ValueError, match="processes=-1 is no number of processes"):
+        sweep(loss, GRID, processes=-1)
+    with pytest.raises(TypeError, match=r"'test_processes.<locals>.<lambda>' or its arguments cannot be pickled"):
+        sweep(lambda x: x, {"x": [1]}, processes=1)
 
 
 def test_a_process_that_dies(tmp_path):

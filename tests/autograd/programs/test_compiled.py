@@ -394,3 +394,25 @@ def test_what_it_is_given():
     assert repr(compile(test_what_it_is_given)) == "compile(test_what_it_is_given)"
     with pytest.raises(ZeroDivisionError):
         compile(lambda x: 1 / 0)([1.0])
+
+
+def test_methods_and_options_as_a_decorator():
+    """A method sees its own instance, and what that holds by then."""
+
+    class Line:
+        def __init__(self, slope):
+            self.slope = slope
+
+        @compile
+        def at(self, x):
+            return self.slope * x
+
+        @compile(fallback=True)
+        def bent(self, x):
+            return self.slope * x if x.sum() > 0 else -x
+
+    one, other = Line(2.0), Line(5.0)
+    assert one.at(Tensor([1.0])).item() == 2 and other.at(Tensor([1.0])).item() == 5
+    one.slope = 3.0
+    assert one.at(Tensor([1.0])).item() == 3 and grad(lambda x: one.at(x).sum())(Tensor([1.0])).item() == 3
+    assert other.bent(Tensor([2.0])).item() == 10 and other.bent(Tensor([-2.0])).item() == 2
